@@ -1,0 +1,76 @@
+//! Accepted configurations: who may see which part of one, and where each part is kept. A digest names a whole
+//! configuration; every room and the daemon get a file of their own under it, so that a secret in a step's
+//! environment goes only to the room that needs it.
+
+use crate::settings::{Instance, Job, LedgerSettings, Settings, Step};
+use mastmaint_words::{Digest, JobName, Room, StepIndex};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What the daemon sees: everything but environments.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaemonView {
+    /// The configuration it is part of.
+    pub digest: Digest,
+    /// The instance, without its environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<Instance>,
+    /// The jobs, without environments.
+    pub jobs: BTreeMap<JobName, Job>,
+    /// How long the ledger remembers.
+    pub ledger: LedgerSettings,
+}
+
+/// What a room sees: the instance and the steps that run in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomView {
+    /// The configuration it is part of.
+    pub digest: Digest,
+    /// The room.
+    pub room: Room,
+    /// The instance; its environment only for rooms that run as it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<Instance>,
+    /// Per job the steps of this room by their position.
+    pub steps: BTreeMap<JobName, BTreeMap<StepIndex, Step>>,
+}
+
+impl RoomView {
+    /// The step that a request names.
+    pub fn step(&self, job: &JobName, step: StepIndex) -> Option<&Step> {
+        self.steps.get(job)?.get(&step)
+    }
+}
+
+impl Settings {
+    /// The part for the daemon.
+    pub fn daemon_view(&self, digest: Digest) -> DaemonView {
+        let mut jobs = self.jobs.clone();
+        for step in jobs.values_mut().flat_map(|job| &mut job.steps) {
+            step.environment.clear();
+        }
+        DaemonView { digest, instance: self.instance_without_environment(), jobs, ledger: self.ledger }
+    }
+
+    /// The part for a room.
+    pub fn room_view(&self, digest: Digest, room: Room) -> RoomView {
+        let steps = self
+            .jobs
+            .iter()
+            .map(|(name, job)| {
+                let of_this_room = job.indexed_steps().filter(|(_, step)| step.action.room() == room);
+                (name.clone(), of_this_room.map(|(index, step)| (index, step.clone())).collect())
+            })
+            .filter(|(_, steps): &(JobName, BTreeMap<StepIndex, Step>)| !steps.is_empty())
+            .collect();
+        let instance = match room {
+            Room::Tootctl => self.instance.clone(),
+            Room::Systemctl | Room::Run => self.instance_without_environment(),
+        };
+        RoomView { digest, room, instance, steps }
+    }
+
+    fn instance_without_environment(&self) -> Option<Instance> {
+        self.instance.clone().map(|instance| Instance { environment: BTreeMap::new(), ..instance })
+    }
+}

@@ -1,0 +1,250 @@
+//! Checked settings: what the rest of mastmaintd works with. Nothing in here can be wrong any more; the only way to
+//! make one is [`crate::load`] (or reading back what it once accepted).
+
+use crate::calendar::Schedule;
+use mastmaint_words::{JobName, LockName, Span, StepIndex, UnitName};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// Variables of a process. Built from nothing: no variable of the daemon ever reaches a step.
+pub type Environment = BTreeMap<String, String>;
+
+/// A whole configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The Mastodon of this host; absent on a backup server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<Instance>,
+    /// Every job and runbook.
+    pub jobs: BTreeMap<JobName, Job>,
+    /// How long the ledger remembers.
+    pub ledger: LedgerSettings,
+}
+
+/// The Mastodon on this host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Its Rails root, absolute.
+    pub live: PathBuf,
+    /// The user that it runs as.
+    pub user: String,
+    /// Its systemd units; only these are ever acted on.
+    pub services: Vec<UnitName>,
+    /// What every tootctl step finds in its environment beyond the defaults of `facts/mastodon.md`.
+    #[serde(default, skip_serializing_if = "Environment::is_empty")]
+    pub environment: Environment,
+    /// Where visitors find it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// How long runs and their output are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LedgerSettings {
+    /// Runs older than this are forgotten, except the last one of each job.
+    pub keep: Span,
+    /// The kept output of steps older than this is dropped.
+    pub keep_output: Span,
+}
+
+/// A named list of steps with a schedule and a policy; one without a schedule is a runbook.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// What it is for, in the admin's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// When it is due; `None` for a runbook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
+    /// At most this much is added to each slot, the same for the same slot.
+    pub random_delay: Span,
+    /// Nothing is started by schedule, caught up or retried outside of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// Whether one missed slot is run later.
+    pub catch_up: bool,
+    /// The whole run ends after this.
+    pub timeout: Span,
+    /// What happens after a failure.
+    pub retry: Retry,
+    /// Runs that share it never overlap.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<LockName>,
+    /// What is done, in order.
+    pub steps: Vec<Step>,
+}
+
+/// The part of the day in which a job may start, in the job's time zone.
+///
+/// `until` alone begins at the slot. The end is exclusive; an end before the begin lies on the next day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// Not before this time of day.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<jiff::civil::Time>,
+    /// Not at or after this time of day.
+    pub until: jiff::civil::Time,
+}
+
+/// What happens after a run that did not end well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// At most this many more runs.
+    pub times: u32,
+    /// Wait before the first retry; doubled before each further one.
+    pub backoff: Span,
+    /// After what.
+    pub on: RetryOn,
+}
+
+/// After what a run is tried again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RetryOn {
+    /// Only if something did not answer: database, Redis, network.
+    #[default]
+    Unreachable,
+    /// After every `failed`, `timed-out` or `interrupted` run.
+    Failed,
+}
+
+/// One action of a job with its policy. All defaults are filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What is done.
+    #[serde(flatten)]
+    pub action: Action,
+    /// TERM after this.
+    pub timeout: Span,
+    /// KILL this long after TERM.
+    pub grace: Span,
+    /// Whether the next step runs after a `partial` one.
+    pub on_partial: OnPartial,
+    /// Whether the next step runs after one that did not end well.
+    #[serde(rename = "continue")]
+    pub go_on: bool,
+    /// Job's and step's variables, merged; the instance's come before them.
+    #[serde(default, skip_serializing_if = "Environment::is_empty")]
+    pub environment: Environment,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Arguments of `bin/tootctl`.
+    Tootctl(Vec<String>),
+    /// A verb and the units it acts on.
+    Systemctl(SystemctlAction),
+    /// A program of the admin with its arguments; no shell reads it.
+    Run(Vec<String>),
+}
+
+/// What the systemctl room does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SystemctlAction {
+    /// What to do.
+    pub verb: SystemctlVerb,
+    /// To which units, in this order; each named by `instance.services` or loaded from such a template.
+    pub units: Vec<UnitName>,
+}
+
+/// What the systemctl room knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SystemctlVerb {
+    /// Start units.
+    Start,
+    /// Stop units.
+    Stop,
+    /// Stop and start units.
+    Restart,
+    /// Ask units to read their configuration again.
+    Reload,
+    /// Show their state for people; fails if one is not active.
+    Status,
+    /// Show their properties for machines.
+    Show,
+    /// Forget that they failed.
+    ResetFailed,
+}
+
+/// Whether the next step runs after a `partial` one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnPartial {
+    /// It does.
+    #[default]
+    GoOn,
+    /// It does not.
+    Stop,
+}
+
+impl SystemctlVerb {
+    /// Every verb.
+    pub const ALL: [Self; 7] =
+        [Self::Start, Self::Stop, Self::Restart, Self::Reload, Self::Status, Self::Show, Self::ResetFailed];
+
+    /// The word that systemctl knows it by.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Restart => "restart",
+            Self::Reload => "reload",
+            Self::Status => "status",
+            Self::Show => "show",
+            Self::ResetFailed => "reset-failed",
+        }
+    }
+
+    /// Whether it can leave a service stopped: such a step is refused when the ledger cannot be written.
+    pub const fn stops_services(self) -> bool {
+        matches!(self, Self::Stop | Self::Restart)
+    }
+}
+
+impl Action {
+    /// The room in which it runs.
+    pub const fn room(&self) -> mastmaint_words::Room {
+        use mastmaint_words::Room;
+        match self {
+            Self::Tootctl(_) => Room::Tootctl,
+            Self::Systemctl(_) => Room::Systemctl,
+            Self::Run(_) => Room::Run,
+        }
+    }
+
+    /// The word in the config.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Tootctl(_) => "tootctl",
+            Self::Systemctl(_) => "systemctl",
+            Self::Run(_) => "run",
+        }
+    }
+
+    /// One line for people: `tootctl media remove --days 7`. Holds no secret: variables are not part of it.
+    pub fn title(&self) -> String {
+        match self {
+            Self::Tootctl(args) => format!("tootctl {}", shell_words::join(args)),
+            Self::Systemctl(action) => {
+                let units: Vec<_> = action.units.iter().map(UnitName::as_str).collect();
+                format!("systemctl {} {}", action.verb.as_str(), units.join(" "))
+            }
+            Self::Run(argv) => shell_words::join(argv),
+        }
+    }
+}
+
+impl Job {
+    /// The steps with their positions.
+    pub fn indexed_steps(&self) -> impl Iterator<Item = (StepIndex, &Step)> {
+        (0_u16..).map(StepIndex).zip(&self.steps)
+    }
+
+    /// Whether a step of it can leave a service stopped.
+    pub fn stops_services(&self) -> bool {
+        self.steps.iter().any(|s| matches!(&s.action, Action::Systemctl(a) if a.verb.stops_services()))
+    }
+}

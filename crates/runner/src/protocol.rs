@@ -1,0 +1,260 @@
+//! The words between the daemon (client) and a room: one JSON object a line, at most [`MAX_FRAME`] bytes each.
+//!
+//! A request names digest, run, job and step, never a command line. The room says [`EventKind::Hello`] first, then
+//! answers the requests of the connection in turn. Unknown fields are ignored and unknown kinds are errors, so that
+//! versions N and N−1 understand each other.
+
+use jiff::Timestamp;
+use mastmaint_words::{Digest, JobName, Room, Span, StepKey, Verdict};
+use serde::{Deserialize, Serialize};
+
+/// The version that this build speaks.
+pub const VERSION: u16 = 1;
+/// The oldest version that this build understands.
+pub const OLDEST_VERSION: u16 = 1;
+/// Longest line in either direction, newline included.
+pub const MAX_FRAME: usize = 64 * 1024;
+
+/// What a client asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Version of the speaker.
+    pub v: u16,
+    /// What is asked.
+    #[serde(flatten)]
+    pub op: Op,
+}
+
+/// The things that can be asked of a room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "op")]
+pub enum Op {
+    /// Check the configuration in its place and store it (systemctl room only).
+    /// Answer: [`EventKind::Accepted`] or [`EventKind::Rejected`].
+    Accept {
+        /// Digests that runs still use; others may be thrown away.
+        in_use: Vec<Digest>,
+    },
+    /// Run a step; idempotent. Answer: events up to [`EventKind::Finished`] or [`EventKind::Refused`]. A step that
+    /// was started before is followed instead, one that has finished is reported again, one whose runner died is
+    /// reported `interrupted`; none runs twice.
+    Start {
+        /// Configuration that the step is looked up in.
+        digest: Digest,
+        /// Job that the step is looked up in.
+        job: JobName,
+        /// Run and step.
+        key: StepKey,
+        /// With `--dry-run` where the command has one, else `skipped`.
+        #[serde(default)]
+        dry_run: bool,
+        /// Lowers the step's timeout to what is left of the job's; never raises it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        limit: Option<Span>,
+    },
+    /// Follow a running step or fetch the outcome of a finished one. Answer: as for `Start`, or
+    /// [`EventKind::Unknown`].
+    Collect {
+        /// Run and step.
+        key: StepKey,
+        /// Leave out numbered events up to and with this one.
+        #[serde(default)]
+        after: u64,
+    },
+    /// End a running step: TERM, grace, KILL. A second one kills at once.
+    /// Answer: [`EventKind::Cancelling`] or [`EventKind::Unknown`]; those who follow it get the outcome.
+    Cancel {
+        /// Run and step.
+        key: StepKey,
+    },
+    /// Throw away the outcome of a finished step: the ledger has it. Answer: [`EventKind::Forgotten`].
+    Forget {
+        /// Run and step.
+        key: StepKey,
+    },
+}
+
+/// What a room says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Version of the speaker.
+    pub v: u16,
+    /// Number of the event among those of its step, from 1; 0 for events that are not repeated to a later client.
+    #[serde(default)]
+    pub seq: u64,
+    /// What is said.
+    #[serde(flatten)]
+    pub kind: EventKind,
+}
+
+/// The things that a room can say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum EventKind {
+    /// First line of every connection.
+    Hello {
+        /// Which room this is.
+        room: Room,
+        /// Version of the program, for people.
+        program: String,
+        /// Oldest protocol version that it understands.
+        oldest: u16,
+    },
+    /// The configuration is good and stored.
+    Accepted {
+        /// Its digest.
+        digest: Digest,
+        /// What is odd but not wrong, rendered for people.
+        warnings: Vec<String>,
+    },
+    /// The configuration is bad; the one before it stays in force.
+    Rejected {
+        /// The mistakes, rendered for people with file, line, column and caret, cut to what fits a frame.
+        mistakes: Vec<String>,
+    },
+    /// The step's process runs.
+    Started {
+        /// When.
+        at: Timestamp,
+        /// Its process id in the room.
+        pid: i32,
+    },
+    /// A line of the bounded share of the output, redacted.
+    Line {
+        /// When it was read.
+        at: Timestamp,
+        /// Where it came from.
+        stream: Stream,
+        /// What it is.
+        class: LineClass,
+        /// The text, at most 4096 bytes, no newline, no escape codes.
+        text: String,
+    },
+    /// This many lines are not shown between what came before and what follows.
+    Omitted {
+        /// How many.
+        lines: u64,
+    },
+    /// Where it stands, about once a second while something changes.
+    Progress(Progress),
+    /// Still running after this much of its timeout; said once, before it is ended.
+    Slow {
+        /// Time since its start.
+        running: Span,
+    },
+    /// The time limit was reached or a cancel came: TERM was sent.
+    Ending {
+        /// Why.
+        why: EndingCause,
+        /// KILL follows after this.
+        grace: Span,
+    },
+    /// A piece of the kept copy of the output: gzip, base64. Pieces come in order, right before `Finished`.
+    Copy {
+        /// The piece.
+        data: String,
+    },
+    /// It is over; the outcome is durable in the room until it is forgotten.
+    Finished {
+        /// What became of it.
+        report: Box<StepReport>,
+    },
+    /// The room knows nothing of this step.
+    Unknown,
+    /// The cancel is under way.
+    Cancelling,
+    /// The outcome is thrown away.
+    Forgotten,
+    /// The request is not obeyed. Nothing ran.
+    Refused {
+        /// Stable code: `not-in-config`, `unit-not-named`, `busy`, `bad-request`, `too-large`, `version`, `no-state`…
+        code: String,
+        /// What happened and what to do, one line.
+        message: String,
+    },
+}
+
+/// Where a line came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// What a line of output is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LineClass {
+    /// Plain output.
+    Output,
+    /// Worth a warning.
+    Warning,
+    /// Says that something went wrong.
+    Error,
+    /// The command's own statement of success.
+    Success,
+}
+
+/// How far a step is.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Lines read so far.
+    pub lines: u64,
+    /// Bytes read so far.
+    pub bytes: u64,
+    /// Error lines read so far.
+    pub errors: u64,
+    /// Share of the progress bar that is filled, in percent, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bar_percent: Option<u8>,
+    /// The newest line, redacted, at most 200 bytes.
+    #[serde(default)]
+    pub last: String,
+}
+
+/// Why a step is ended from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EndingCause {
+    /// Its own timeout.
+    StepTimeout,
+    /// What was left of the job's timeout.
+    JobTimeout,
+    /// Somebody asked.
+    Cancel,
+    /// The room itself is being stopped.
+    RoomStopped,
+}
+
+/// What became of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepReport {
+    /// Run and step.
+    pub key: StepKey,
+    /// Outcome, grade, reasons, numbers.
+    pub verdict: Verdict,
+    /// When its process was started.
+    pub started: Timestamp,
+    /// When it was over.
+    pub ended: Timestamp,
+    /// How long it took by the monotonic clock.
+    pub took: Span,
+    /// Exit status, if it exited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<i32>,
+    /// Name of the signal that ended it (`SIGKILL`), if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// Lines of output.
+    pub lines: u64,
+    /// Bytes of output.
+    pub bytes: u64,
+    /// Lines that are not in the kept copy.
+    pub omitted: u64,
+    /// Largest resident set of its process tree, in bytes, where the kernel told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_rss_bytes: Option<u64>,
+}

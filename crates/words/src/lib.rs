@@ -1,0 +1,17 @@
+//! The nouns that every crate of mastmaintd shares: outcomes and verdicts, names and ids, rooms, triggers and
+//! durations as people write them. Plain data without effects, so that config, runner, ledger, control and daemon
+//! can speak of the same things without knowing each other.
+
+mod ids;
+mod outcome;
+mod room;
+pub mod span;
+mod trigger;
+mod verdict;
+
+pub use ids::{Digest, JobName, LockName, NameError, RunId, StepIndex, StepKey, UnitName};
+pub use outcome::{Grade, Outcome};
+pub use room::Room;
+pub use span::{ParseSpanError, Span};
+pub use trigger::Trigger;
+pub use verdict::{Cause, Numbers, Reason, Verdict};

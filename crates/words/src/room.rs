@@ -1,0 +1,47 @@
+//! The rooms: sandboxed systemd units in which steps of one privilege run.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// A room. Its socket is `ROOMS_DIR/NAME.sock`, its systemd template `mastmaintd-NAME@.service`, its state
+/// `/var/lib/mastmaintd-NAME`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Room {
+    /// Runs tootctl as the instance does.
+    Tootctl,
+    /// Root without capabilities: acts on the units that the config names and accepts configurations.
+    Systemctl,
+    /// `run` steps that need no instance.
+    Run,
+}
+
+impl Room {
+    /// Every room there is.
+    pub const ALL: [Self; 3] = [Self::Tootctl, Self::Systemctl, Self::Run];
+
+    /// The word in unit, socket and directory names.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tootctl => "tootctl",
+            Self::Systemctl => "systemctl",
+            Self::Run => "run",
+        }
+    }
+}
+
+impl fmt::Display for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Room {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|r| r.as_str() == word).ok_or_else(|| {
+            format!("unknown room {word:?}; there are {}", Self::ALL.map(Self::as_str).join(", "))
+        })
+    }
+}
