@@ -1,3 +1,8 @@
 //! One step as a process tree, and the rooms' side of the protocol. Knows nothing of schedules or the ledger.
 
+pub mod environment;
+pub mod exec;
+pub mod output;
 pub mod protocol;
+pub mod redact;
+pub mod verdict;
