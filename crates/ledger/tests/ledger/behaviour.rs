@@ -117,7 +117,7 @@ fn a_retry_is_owed_from_the_end_of_its_run_until_it_is_a_run() {
     ledger.end_run_and_retry(&run_id(1), at(5), Outcome::Failed, None, None, Some(&owed)).unwrap();
     drop(ledger);
     let mut ledger = open(dir.path());
-    assert_eq!(ledger.planned_retries().unwrap(), [owed.clone()]);
+    assert_eq!(ledger.planned_retries().unwrap(), std::slice::from_ref(&owed));
 
     let trigger = Trigger::Retry { of: run_id(1), attempt: 1, slot: Some(at(0)) };
     ledger.queue_run(&NewRun { trigger, ..manual("clean", 601) }, None).unwrap();

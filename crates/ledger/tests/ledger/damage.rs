@@ -173,7 +173,7 @@ fn a_full_disk_loses_nothing_that_was_recorded() {
             Err(e) => break e,
         }
         let copy = ledger.start_step(&start(key(recorded, 0), recorded)).and_then(|()| {
-            ledger.end_step(&end(key(recorded, 0), recorded, Outcome::Ok), Some(&[7; 20_000]))
+            ledger.end_step(&end(key(recorded, 0), recorded, Outcome::Ok), Some(&vec![7; 20_000]))
         });
         if let Err(e) = copy {
             break e;
@@ -181,7 +181,7 @@ fn a_full_disk_loses_nothing_that_was_recorded() {
     };
     assert!(matches!(refused, LedgerError::Full { .. }), "{refused:?}");
     assert!(refused.stops_recording());
-    assert_eq!(ledger.history(None, 10_000).unwrap().len() as i64, recorded);
+    assert_eq!(i64::try_from(ledger.history(None, 10_000).unwrap().len()), Ok(recorded));
 
     // Also for a daemon that starts now, and the probe leaves nothing behind.
     fs::write(dir.path().join("ballast"), vec![0; 1 << 20]).unwrap_err();
@@ -189,7 +189,7 @@ fn a_full_disk_loses_nothing_that_was_recorded() {
     match Ledger::open(&dir.path().join("ledger.sqlite"), at(0)) {
         Ok(mut opened) => {
             assert_eq!(opened.set_aside, None, "a full disk is no damage");
-            assert_eq!(opened.ledger.history(None, 10_000).unwrap().len() as i64, recorded);
+            assert_eq!(i64::try_from(opened.ledger.history(None, 10_000).unwrap().len()), Ok(recorded));
             let refused = opened.ledger.queue_run(&manual("clean", 99_999), None).map_err(|e| e.code());
             assert!(matches!(refused, Ok(()) | Err("ledger-full")), "{refused:?}");
         }
@@ -200,7 +200,7 @@ fn a_full_disk_loses_nothing_that_was_recorded() {
     let remount = Command::new("mount").args(["-o", "remount,size=8m"]).arg(dir.path()).status().unwrap();
     assert!(remount.success());
     let mut ledger = open(dir.path());
-    assert_eq!(ledger.history(None, 10_000).unwrap().len() as i64, recorded);
+    assert_eq!(i64::try_from(ledger.history(None, 10_000).unwrap().len()), Ok(recorded));
     ledger.quick_check().unwrap();
     ledger.queue_run(&manual("clean", 99_998), None).unwrap();
 }
