@@ -229,6 +229,15 @@ fn a_file_system_that_became_read_only_is_named() {
 }
 
 #[test]
+fn a_state_directory_may_be_a_link() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("private")).unwrap();
+    std::os::unix::fs::symlink("private", dir.path().join("state")).unwrap();
+    open(&dir.path().join("state")).quick_check().unwrap();
+    assert!(dir.path().join("private/ledger.sqlite").exists());
+}
+
+#[test]
 fn a_directory_that_is_not_there_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let error = Ledger::open(&dir.path().join("gone/ledger.sqlite"), at(0)).unwrap_err();
