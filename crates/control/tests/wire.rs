@@ -7,7 +7,7 @@ use mastmaint_words::{Grade, Numbers, Outcome, Reason, RunId, StepIndex, Trigger
 use proptest::prelude::*;
 use std::{
     io::{BufRead, BufReader, Write},
-    os::unix::net::UnixListener,
+    os::unix::{fs::PermissionsExt, net::UnixListener},
     path::PathBuf,
     thread,
     time::Duration,
@@ -248,6 +248,35 @@ fn nobody_there_is_said_with_what_to_do() {
     let _listener = UnixListener::bind(&silent).unwrap();
     let error = Client::connect(&silent, Some(Duration::from_millis(50))).unwrap().ask(&Request::Status);
     assert!(matches!(error, Err(ClientError::Unreachable { why, .. }) if why == "no answer in time"));
+}
+
+#[test]
+fn a_socket_that_is_for_others_is_said_with_what_to_do() {
+    const INSIDE: &str = "MASTMAINT_TEST_INSIDE";
+    // Nothing is forbidden to root, and tests may run as root: so this one runs once more as nobody in particular.
+    if std::env::var_os(INSIDE).is_none() {
+        let ran = std::process::Command::new("unshare")
+            .args(["--user", "--map-user=1000"])
+            .arg(std::env::current_exe().unwrap())
+            .args(["--exact", "a_socket_that_is_for_others_is_said_with_what_to_do"])
+            .env(INSIDE, "1")
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert!(
+            ran.status.success() && said.contains("1 passed"),
+            "{said}{}",
+            String::from_utf8_lossy(&ran.stderr)
+        );
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("control.sock");
+    let _listener = UnixListener::bind(&path).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    let error = Client::connect(&path, None).unwrap_err();
+    assert!(matches!(error, ClientError::PermissionDenied { .. }), "{error}");
+    assert!(error.to_string().contains("sudo"));
 }
 
 proptest! {

@@ -5,7 +5,7 @@ use mastmaint_ledger::{Ledger, LedgerError, set_aside};
 use mastmaint_words::Outcome;
 use std::{
     fs,
-    os::unix::fs::FileExt,
+    os::unix::fs::{FileExt, PermissionsExt},
     path::{Path, PathBuf},
     process::Command,
 };
@@ -129,16 +129,25 @@ fn a_ledger_in_use_is_busy_not_broken() {
     ledger.queue_run(&manual("clean", 1), None).unwrap();
 }
 
-/// Set in the process that may mount.
-const INSIDE: &str = "MASTMAINT_TEST_MAY_MOUNT";
+/// Set in the process that may mount, or that is not root.
+const INSIDE: &str = "MASTMAINT_TEST_INSIDE";
 
 /// Mounting needs a mount namespace: such a test runs once more, alone, in one; says whether this is that run.
 fn may_mount(test: &str) -> bool {
+    inside(test, &["--user", "--map-root-user", "--mount"])
+}
+
+/// Nothing is forbidden to root, and tests may run as root: the same for a user without privileges.
+fn is_nobody(test: &str) -> bool {
+    inside(test, &["--user", "--map-user=1000"])
+}
+
+fn inside(test: &str, namespaces: &[&str]) -> bool {
     if std::env::var_os(INSIDE).is_some() {
         return true;
     }
     let ran = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount"])
+        .args(namespaces)
         .arg(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
         .env(INSIDE, "1")
@@ -226,6 +235,29 @@ fn a_file_system_that_became_read_only_is_named() {
     // And where there is none yet.
     let none = Ledger::open(&dir.path().join("other.sqlite"), at(0)).unwrap_err();
     assert!(matches!(none, LedgerError::ReadOnly { .. }), "{none:?}");
+}
+
+#[test]
+fn a_directory_that_may_not_be_written_is_named() {
+    if !is_nobody("damage::a_directory_that_may_not_be_written_is_named") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = filled(dir.path());
+    let mode = |mode| fs::set_permissions(dir.path(), fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o500);
+    for path in [path, dir.path().join("none-yet.sqlite")] {
+        let refused = Ledger::open(&path, at(0)).map(drop).unwrap_err();
+        assert!(matches!(refused, LedgerError::ReadOnly { .. }), "{refused:?}");
+    }
+    mode(0o700);
+    let path = dir.path().join("ledger.sqlite");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+    let refused = match Ledger::open(&path, at(0)) {
+        Err(e) => e,
+        Ok(mut opened) => opened.ledger.queue_run(&manual("clean", 999), None).unwrap_err(),
+    };
+    assert!(matches!(refused, LedgerError::ReadOnly { .. }), "{refused:?}");
 }
 
 #[test]
