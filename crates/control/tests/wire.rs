@@ -273,7 +273,7 @@ fn a_socket_that_is_for_others_is_said_with_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("control.sock");
     let _listener = UnixListener::bind(&path).unwrap();
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
     let error = Client::connect(&path, None).unwrap_err();
     assert!(matches!(error, ClientError::PermissionDenied { .. }), "{error}");
     assert!(error.to_string().contains("sudo"));
