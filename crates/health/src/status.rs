@@ -114,22 +114,17 @@ impl Situation {
     }
 
     fn now(&self, now: Timestamp) -> String {
-        let mut text = match self.running.as_slice() {
-            [] if self.queued == 0 => return "idle".to_owned(),
-            [] => String::new(),
-            [run] => format!("running {}", one(run, now)),
-            runs => {
-                let each: Vec<String> = runs.iter().map(|run| one(run, now)).collect();
-                format!("running {}", each.join(", "))
-            }
-        };
-        if self.queued > 0 {
-            if !text.is_empty() {
-                text.push_str(", ");
-            }
-            text.push_str(&format!("{} waiting", self.queued));
+        if self.running.is_empty() && self.queued == 0 {
+            return "idle".to_owned();
         }
-        text
+        let mut parts: Vec<String> = self.running.iter().map(|run| one(run, now)).collect();
+        if let Some(first) = parts.first_mut() {
+            first.insert_str(0, "running ");
+        }
+        if self.queued > 0 {
+            parts.push(format!("{} waiting", self.queued));
+        }
+        parts.join(", ")
     }
 
     /// What did not end well is said for as long as it is the newest run of its job.

@@ -63,8 +63,7 @@ impl Ledger {
         let of = |e: rusqlite::Error| LedgerError::from_sqlite(path, &e);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX
-            | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut conn = Connection::open_with_flags(path, flags).map_err(of)?;
         conn.busy_timeout(BUSY_TIMEOUT).map_err(of)?;
         let found = schema::version(&conn).map_err(of)?;

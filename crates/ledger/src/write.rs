@@ -11,7 +11,8 @@ use serde::Serialize;
 
 impl Ledger {
     /// Records a run before it is admitted, and with it up to where its job's slots are dealt with: after a crash
-    /// between the two the slot would be lost or run twice.
+    /// between the two the slot would be lost or run twice. A slot that has its run already is refused, and then the
+    /// mark stays as it was too. A retry that becomes a run is no longer planned.
     pub fn queue_run(&mut self, run: &NewRun, mark: Option<(&JobName, &Mark)>) -> Result<(), LedgerError> {
         let slot = match &run.trigger {
             Trigger::Schedule { slot } | Trigger::CatchUp { slot } => Some(*slot),
@@ -74,7 +75,8 @@ impl Ledger {
         self.end_run_and_retry(run, at, outcome, grade, reason, None)
     }
 
-    /// Records what became of a run together with the retry that it makes necessary.
+    /// Records what became of a run together with the retry that it makes necessary. Of a run that was never recorded
+    /// neither is: [`Ledger::plan_retry`] still can be.
     pub fn end_run_and_retry(
         &mut self,
         run: &RunId,
