@@ -2,6 +2,7 @@
 //! tree on a timeout or an order, and leaves nothing of it behind. One step runs at a time in a process, because
 //! every descendant of the process is taken for a part of the step.
 
+mod descriptors;
 mod dispositions;
 mod oom;
 mod orders;
