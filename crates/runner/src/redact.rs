@@ -38,9 +38,7 @@ static TRIGGERS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
     let words = ["://", "bearer ", "basic ", "token", "secret", "passw", "key", "authorization"];
     AhoCorasickBuilder::new().ascii_case_insensitive(true).build(words).ok()
 });
-static URL_PASSWORD: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?-u)(://[^\s/:@\x80-\xff]*:)[^\s@/\x80-\xff]+@").or_else(|_| url_password()).ok()
-});
+static URL_PASSWORD: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(://[^\s/:@]*:)[^\s@/]+@").ok());
 static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(TOKENS).ok());
 
 /// `Authorization: Bearer x`, `access_token=x`, `"password": "x"`; what follows a colon must look like a token.
@@ -49,10 +47,6 @@ const TOKENS: &str = concat!(
     r#"|((?:token|secret|passw(?:or)?d|(?:api|access|secret|private|encryption|primary|otp)_?-?key(?:_base)?|authorization)["']?[ \t]*=>?[ \t]*["']?)[^\s"'&,;\[]{4,}"#,
     r#"|((?:token|secret|passw(?:or)?d|key|authorization)["']?[ \t]*:[ \t]*["']?)[A-Za-z0-9+/_=.-]{16,}"#,
 );
-
-fn url_password() -> Result<Regex, regex::Error> {
-    Regex::new(r"(://[^\s/:@]*:)[^\s@/]+@")
-}
 
 /// Knows the secrets of one step.
 #[derive(Debug)]
@@ -95,10 +89,8 @@ impl Redactor {
             text = replaced(text, URL_PASSWORD.as_ref(), "${1}[redacted]@");
             text = replaced(text, TOKEN.as_ref(), "${1}${2}${3}[redacted]");
         }
-        if memchr::memchr(b'@', text.as_bytes()).is_some() {
-            if let Some(without) = without_addresses(&text) {
-                text = Cow::Owned(without);
-            }
+        if let Some(without) = without_addresses(&text) {
+            text = Cow::Owned(without);
         }
         text
     }
@@ -127,14 +119,17 @@ fn forms(secret: String) -> Vec<String> {
 }
 
 fn percent_encoded(text: &str) -> String {
-    text.bytes().fold(String::with_capacity(text.len()), |mut encoded, b| {
+    use std::fmt::Write;
+    let mut encoded = String::with_capacity(text.len());
+    for b in text.bytes() {
         if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~') {
             encoded.push(char::from(b));
         } else {
-            encoded.push_str(&format!("%{b:02X}"));
+            // Writing to a string does not fail.
+            let _ = write!(encoded, "%{b:02X}");
         }
-        encoded
-    })
+    }
+    encoded
 }
 
 fn percent_decoded(text: &str) -> String {
@@ -182,14 +177,12 @@ fn dotenv(text: &str) -> Vec<(String, String)> {
         let value = value.trim();
         let quoted = value.chars().next().filter(|c| matches!(c, '"' | '\'')).map(|quote| {
             let inner = &value[1..];
-            match inner.split_once(quote) {
-                Some((whole, _)) => whole.to_owned(),
-                None => {
-                    let (more, after) = rest.split_once(quote).unwrap_or(("", rest));
-                    rest = after;
-                    format!("{inner}\n{more}")
-                }
+            if let Some((whole, _)) = inner.split_once(quote) {
+                return whole.to_owned();
             }
+            let (more, after) = rest.split_once(quote).unwrap_or(("", rest));
+            rest = after;
+            format!("{inner}\n{more}")
         });
         let value = quoted.unwrap_or_else(|| value.split(" #").next().unwrap_or(value).trim().to_owned());
         pairs.push((name.trim().to_owned(), value));

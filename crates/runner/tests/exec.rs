@@ -1,5 +1,7 @@
 //! Real processes: how they end, what is left of them, what they find. One at a time, as `execute` itself takes care.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
+
 use mastmaint_runner::{
     exec::{Limits, Orders, Sink, StepCommand, execute},
     protocol::{EndingCause, EventKind, LineClass, StepReport, Stream},
@@ -18,7 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 const SHORT: Duration = Duration::from_millis(300);
 
 #[derive(Default)]
@@ -34,10 +36,10 @@ impl Events {
     fn lines(&self, wanted: Stream) -> Vec<&str> {
         let mut lines = Vec::new();
         for event in &self.0 {
-            if let EventKind::Line { stream, text, .. } = event {
-                if *stream == wanted {
-                    lines.push(text.as_str());
-                }
+            if let EventKind::Line { stream, text, .. } = event
+                && *stream == wanted
+            {
+                lines.push(text.as_str());
             }
         }
         lines

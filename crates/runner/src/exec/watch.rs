@@ -218,11 +218,11 @@ impl<'a, 'r> Watch<'a, 'r> {
     fn look_at_clock(&mut self) {
         let now = Instant::now();
         let has_passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if has_passed(Some(self.next_progress)) {
-            if let Some(progress) = self.reader.progress() {
-                self.next_progress = now + PROGRESS;
-                self.sink.event(EventKind::Progress(progress));
-            }
+        if has_passed(Some(self.next_progress))
+            && let Some(progress) = self.reader.progress()
+        {
+            self.next_progress = now + PROGRESS;
+            self.sink.event(EventKind::Progress(progress));
         }
         if matches!(self.exit, Exit::Over)
             && !matches!(self.phase, Phase::Draining { .. })
