@@ -35,7 +35,7 @@ const COMMON: [&str; 12] = [
 
 /// What gives a token or a URL away, before any regular expression is tried.
 static TRIGGERS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let words = ["://", "bearer ", "basic ", "token", "secret", "passw", "key", "authorization"];
+    let words = ["://", "bearer ", "token", "secret", "passw", "key", "authorization"];
     AhoCorasickBuilder::new().ascii_case_insensitive(true).build(words).ok()
 });
 static URL_PASSWORD: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(://[^\s/:@]*:)[^\s@/]+@").ok());
@@ -43,7 +43,7 @@ static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(TOKENS).ok()
 
 /// `Authorization: Bearer x`, `access_token=x`, `"password": "x"`; what follows a colon must look like a token.
 const TOKENS: &str = concat!(
-    r#"(?i)(\b(?:bearer|basic)[ \t]+)[A-Za-z0-9._~+/=-]{8,}"#,
+    r#"(?i)(\b(?:bearer|authorization["']?[ \t]*[:=][ \t]*["']?(?:bearer|basic|token))[ \t]+)[A-Za-z0-9._~+/=-]{12,}"#,
     r#"|((?:token|secret|passw(?:or)?d|(?:api|access|secret|private|encryption|primary|otp)_?-?key(?:_base)?|authorization)["']?[ \t]*=>?[ \t]*["']?)[^\s"'&,;\[]{4,}"#,
     r#"|((?:token|secret|passw(?:or)?d|key|authorization)["']?[ \t]*:[ \t]*["']?)[A-Za-z0-9+/_=.-]{16,}"#,
 );
@@ -269,6 +269,8 @@ mod tests {
             ("postgres://mastodon:pw@db/x", "postgres://mastodon:[redacted]@db/x"),
             ("redis://:pw1@localhost:6379 down", "redis://:[redacted]@localhost:6379 down"),
             ("Authorization: Bearer abcdef0123456789", "Authorization: Bearer [redacted]"),
+            ("authorization: Basic dXNlcjpwYXNzd29yZA==", "authorization: Basic [redacted]"),
+            ("Basic authentication failed", "Basic authentication failed"),
             ("GET /x?access_token=abcd1234&y=1", "GET /x?access_token=[redacted]&y=1"),
             ("\"password\": \"0123456789abcdef0\"", "\"password\": \"[redacted]\""),
             ("SECRET_KEY_BASE=aaaaaaaa", "SECRET_KEY_BASE=[redacted]"),

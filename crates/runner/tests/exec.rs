@@ -335,12 +335,21 @@ fn what_cannot_be_started_is_told_apart() {
         path
     };
     let missing = folder.path().join("hidden-value");
+    // A process that is born while a script is being written keeps it busy for a moment.
+    let guard = CHILDREN.write().unwrap_or_else(PoisonError::into_inner);
+    let scripts = [
+        file("script", "#!/no/such/ruby\n", 0o755),
+        file("plain", "#!/bin/sh\n", 0o644),
+        file("text", "\u{7f}rubbish", 0o755),
+    ];
+    drop(guard);
+    let [script, plain, text] = scripts;
     for (program, directory, code) in [
         (missing.clone(), Path::new("/"), "program-missing"),
         ("no-such-program-anywhere".into(), Path::new("/"), "program-missing"),
-        (file("script", "#!/no/such/ruby\n", 0o755), Path::new("/"), "interpreter-missing"),
-        (file("plain", "#!/bin/sh\n", 0o644), Path::new("/"), "not-executable"),
-        (file("text", "\u{7f}rubbish", 0o755), Path::new("/"), "not-a-program"),
+        (script, Path::new("/"), "interpreter-missing"),
+        (plain, Path::new("/"), "not-executable"),
+        (text, Path::new("/"), "not-a-program"),
         ("/bin/sh".into(), &missing, "directory-missing"),
         ("/bin/sh".into(), Path::new("/bin/sh"), "directory-missing"),
     ] {

@@ -30,6 +30,8 @@ const LOOK: Duration = Duration::from_millis(50);
 const SILENCE: Duration = Duration::from_millis(200);
 /// …and this long at all.
 const DRAIN: Duration = Duration::from_secs(1);
+/// What the main process itself had written fits into this many reads.
+const DRAIN_READS: u32 = 8;
 const CHUNK: usize = 64 * 1024;
 
 /// How a step was cut short.
@@ -53,7 +55,7 @@ enum Phase {
     /// KILL was sent.
     Killed,
     /// The main process has ended; its output may still be in the pipes.
-    Draining { since: Instant, last_read: Instant },
+    Draining { since: Instant, last_read: Instant, reads: u32 },
 }
 
 /// How the end of the main process is learnt.
@@ -90,6 +92,8 @@ pub(super) struct Watch<'a, 'r> {
     slow_at: Option<Instant>,
     timeout_at: Option<Instant>,
     phase: Phase,
+    /// Whether the newest poll found both pipes empty. Time alone says nothing: this process may have had no turn.
+    is_quiet: bool,
     cut: Cut,
 }
 
@@ -125,6 +129,7 @@ impl<'a, 'r> Watch<'a, 'r> {
             slow_at: start.checked_add(limits.timeout / 5 * 4),
             timeout_at: start.checked_add(limits.timeout),
             phase: Phase::Running,
+            is_quiet: false,
             cut: Cut::default(),
         }
     }
@@ -134,6 +139,7 @@ impl<'a, 'r> Watch<'a, 'r> {
         let mut buffer = vec![0; CHUNK];
         while !self.is_over() {
             let ready = self.wait();
+            self.is_quiet = ready.pipes == [false, false];
             for (index, stream) in [Stream::Stdout, Stream::Stderr].into_iter().enumerate() {
                 if ready.pipes[index] {
                     self.read(index, stream, &mut buffer);
@@ -156,8 +162,10 @@ impl<'a, 'r> Watch<'a, 'r> {
     fn is_over(&self) -> bool {
         let is_read = self.pipes.iter().all(Option::is_none);
         match self.phase {
-            Phase::Draining { since, last_read } => {
-                is_read || since.elapsed() >= DRAIN || last_read.elapsed() >= SILENCE
+            Phase::Draining { since, last_read, reads } => {
+                is_read
+                    || (self.is_quiet && last_read.elapsed() >= SILENCE)
+                    || (reads >= DRAIN_READS && since.elapsed() >= DRAIN)
             }
             _ => false,
         }
@@ -190,9 +198,11 @@ impl<'a, 'r> Watch<'a, 'r> {
     fn deadline(&self) -> Option<Instant> {
         let phase = match self.phase {
             Phase::Running => [self.slow_at, self.timeout_at],
-            Phase::Ending { kill_at } => [kill_at, Some(Instant::now() + LOOK)],
+            Phase::Ending { kill_at } => {
+                [kill_at, matches!(self.exit, Exit::Over).then(|| Instant::now() + LOOK)]
+            }
             Phase::Killed => [None, Some(Instant::now() + LOOK)],
-            Phase::Draining { since, last_read } => [Some(since + DRAIN), Some(last_read + SILENCE)],
+            Phase::Draining { since, last_read, .. } => [Some(since + DRAIN), Some(last_read + SILENCE)],
         };
         let progress = self.reader.is_changed().then_some(self.next_progress);
         let look = matches!(self.exit, Exit::Asked(_)).then(|| Instant::now() + LOOK);
@@ -206,8 +216,9 @@ impl<'a, 'r> Watch<'a, 'r> {
             Ok(count) => {
                 let Self { reader, sink, .. } = self;
                 reader.feed(Timestamp::now(), stream, &buffer[..count], &mut |kind| sink.event(kind));
-                if let Phase::Draining { last_read, .. } = &mut self.phase {
+                if let Phase::Draining { last_read, reads, .. } = &mut self.phase {
                     *last_read = Instant::now();
+                    *reads += 1;
                 }
             }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -228,7 +239,8 @@ impl<'a, 'r> Watch<'a, 'r> {
             && !matches!(self.phase, Phase::Draining { .. })
             && self.may_drain()
         {
-            self.phase = Phase::Draining { since: now, last_read: now };
+            self.phase = Phase::Draining { since: now, last_read: now, reads: 0 };
+            self.is_quiet = false;
         }
         match self.phase {
             Phase::Running => {
