@@ -18,11 +18,11 @@ pub(super) fn reset() {
     }
 }
 
-/// The plain signals that the mask `SigIgn` of `/proc/PID/status` holds.
+/// The signals that the mask `SigIgn` of `/proc/PID/status` holds. The C library keeps 32 and 33 for itself.
 fn ignored(status: &str) -> Vec<i32> {
     let mask = status.lines().find_map(|l| l.strip_prefix("SigIgn:")).map(str::trim);
     let mask = mask.and_then(|m| u64::from_str_radix(m, 16).ok()).unwrap_or(0);
-    (1..32).filter(|signal| mask & (1 << (signal - 1)) != 0).collect()
+    (1..32).chain(34..=64).filter(|signal| mask & (1_u64 << (signal - 1)) != 0).collect()
 }
 
 #[cfg(test)]
@@ -31,7 +31,7 @@ mod tests {
 
     #[test]
     fn reads_the_mask() {
-        assert_eq!(ignored("Name:\tx\nSigIgn:\t0000000000001003\n"), [1, 2, 13]);
+        assert_eq!(ignored("Name:\tx\nSigIgn:\t8000000180001003\n"), [1, 2, 13, 64]);
         assert_eq!(ignored("nothing"), Vec::<i32>::new());
     }
 }

@@ -2,7 +2,9 @@
 //! tree on a timeout or an order, and leaves nothing of it behind. One step runs at a time in a process, because
 //! every descendant of the process is taken for a part of the step.
 
+mod descriptors;
 mod dispositions;
+mod exit;
 mod oom;
 mod orders;
 mod run;

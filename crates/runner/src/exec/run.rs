@@ -1,7 +1,7 @@
 //! The life of one step: started, read, perhaps ended, judged, reported.
 
 use super::{
-    Ended, Ending, Limits, OrderReceiver, Sink, StepCommand, dispositions, oom,
+    Ended, Ending, Limits, OrderReceiver, Sink, StepCommand, descriptors, dispositions, oom,
     start::start,
     tree::Tree,
     watch::{Cut, Watch},
@@ -49,6 +49,7 @@ pub fn execute(
     sink: &mut dyn Sink,
 ) -> StepReport {
     let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    descriptors::close_inherited();
     dispositions::reset();
     umask(Mode::from_bits_truncate(0o022));
     let oom_kills_before = oom::kills();

@@ -1,7 +1,7 @@
 //! One poll loop over both pipes, the orders, and a thread that waits for the main process. Its state is a [`Phase`];
 //! delays are derived from it.
 
-use super::{Limits, OrderReceiver, Sink, tree};
+use super::{Limits, OrderReceiver, Sink, exit::Exit};
 use crate::{
     exec::tree::Tree,
     output::Reader,
@@ -15,10 +15,9 @@ use nix::{
 };
 use std::{
     fs::File,
-    io::{self, PipeReader, Read},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    io::{self, Read},
+    os::fd::{AsFd, OwnedFd},
     process::Child,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -30,6 +29,8 @@ const LOOK: Duration = Duration::from_millis(50);
 const SILENCE: Duration = Duration::from_millis(200);
 /// …and this long at all.
 const DRAIN: Duration = Duration::from_secs(1);
+/// What the main process itself had written fits into this many reads.
+const DRAIN_READS: u32 = 8;
 const CHUNK: usize = 64 * 1024;
 
 /// How a step was cut short.
@@ -53,27 +54,7 @@ enum Phase {
     /// KILL was sent.
     Killed,
     /// The main process has ended; its output may still be in the pipes.
-    Draining { since: Instant, last_read: Instant },
-}
-
-/// How the end of the main process is learnt.
-#[derive(Debug)]
-enum Exit {
-    /// A thread waits for it and lets go of the other end.
-    Told(PipeReader),
-    /// There was no room for a thread: it has to be asked.
-    Asked(Pid),
-    /// It has ended.
-    Over,
-}
-
-impl Exit {
-    fn fd(&self) -> Option<BorrowedFd<'_>> {
-        match self {
-            Self::Told(pipe) => Some(pipe.as_fd()),
-            Self::Asked(_) | Self::Over => None,
-        }
-    }
+    Draining { since: Instant, last_read: Instant, reads: u32 },
 }
 
 /// Watches over one step.
@@ -90,6 +71,8 @@ pub(super) struct Watch<'a, 'r> {
     slow_at: Option<Instant>,
     timeout_at: Option<Instant>,
     phase: Phase,
+    /// Whether the newest poll found both pipes empty. Time alone says nothing: this process may have had no turn.
+    is_quiet: bool,
     cut: Cut,
 }
 
@@ -119,12 +102,13 @@ impl<'a, 'r> Watch<'a, 'r> {
             reader,
             sink,
             pipes: files.map(|fd| fd.map(File::from)),
-            exit: wait_in_thread(Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))),
+            exit: Exit::learn(Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))),
             start,
             next_progress: start + PROGRESS,
             slow_at: start.checked_add(limits.timeout / 5 * 4),
             timeout_at: start.checked_add(limits.timeout),
             phase: Phase::Running,
+            is_quiet: false,
             cut: Cut::default(),
         }
     }
@@ -134,6 +118,7 @@ impl<'a, 'r> Watch<'a, 'r> {
         let mut buffer = vec![0; CHUNK];
         while !self.is_over() {
             let ready = self.wait();
+            self.is_quiet = ready.pipes == [false, false];
             for (index, stream) in [Stream::Stdout, Stream::Stderr].into_iter().enumerate() {
                 if ready.pipes[index] {
                     self.read(index, stream, &mut buffer);
@@ -145,9 +130,7 @@ impl<'a, 'r> Watch<'a, 'r> {
                     None => self.orders = None,
                 }
             }
-            if ready.exit || matches!(self.exit, Exit::Asked(pid) if tree::has_ended(pid)) {
-                self.exit = Exit::Over;
-            }
+            self.exit.update(ready.exit);
             self.look_at_clock();
         }
         self.cut
@@ -156,8 +139,10 @@ impl<'a, 'r> Watch<'a, 'r> {
     fn is_over(&self) -> bool {
         let is_read = self.pipes.iter().all(Option::is_none);
         match self.phase {
-            Phase::Draining { since, last_read } => {
-                is_read || since.elapsed() >= DRAIN || last_read.elapsed() >= SILENCE
+            Phase::Draining { since, last_read, reads } => {
+                is_read
+                    || (self.is_quiet && last_read.elapsed() >= SILENCE)
+                    || (reads >= DRAIN_READS && since.elapsed() >= DRAIN)
             }
             _ => false,
         }
@@ -190,9 +175,11 @@ impl<'a, 'r> Watch<'a, 'r> {
     fn deadline(&self) -> Option<Instant> {
         let phase = match self.phase {
             Phase::Running => [self.slow_at, self.timeout_at],
-            Phase::Ending { kill_at } => [kill_at, Some(Instant::now() + LOOK)],
+            Phase::Ending { kill_at } => {
+                [kill_at, matches!(self.exit, Exit::Over).then(|| Instant::now() + LOOK)]
+            }
             Phase::Killed => [None, Some(Instant::now() + LOOK)],
-            Phase::Draining { since, last_read } => [Some(since + DRAIN), Some(last_read + SILENCE)],
+            Phase::Draining { since, last_read, .. } => [Some(since + DRAIN), Some(last_read + SILENCE)],
         };
         let progress = self.reader.is_changed().then_some(self.next_progress);
         let look = matches!(self.exit, Exit::Asked(_)).then(|| Instant::now() + LOOK);
@@ -206,8 +193,9 @@ impl<'a, 'r> Watch<'a, 'r> {
             Ok(count) => {
                 let Self { reader, sink, .. } = self;
                 reader.feed(Timestamp::now(), stream, &buffer[..count], &mut |kind| sink.event(kind));
-                if let Phase::Draining { last_read, .. } = &mut self.phase {
+                if let Phase::Draining { last_read, reads, .. } = &mut self.phase {
                     *last_read = Instant::now();
+                    *reads += 1;
                 }
             }
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -218,17 +206,18 @@ impl<'a, 'r> Watch<'a, 'r> {
     fn look_at_clock(&mut self) {
         let now = Instant::now();
         let has_passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if has_passed(Some(self.next_progress)) {
-            if let Some(progress) = self.reader.progress() {
-                self.next_progress = now + PROGRESS;
-                self.sink.event(EventKind::Progress(progress));
-            }
+        if has_passed(Some(self.next_progress))
+            && let Some(progress) = self.reader.progress()
+        {
+            self.next_progress = now + PROGRESS;
+            self.sink.event(EventKind::Progress(progress));
         }
         if matches!(self.exit, Exit::Over)
             && !matches!(self.phase, Phase::Draining { .. })
             && self.may_drain()
         {
-            self.phase = Phase::Draining { since: now, last_read: now };
+            self.phase = Phase::Draining { since: now, last_read: now, reads: 0 };
+            self.is_quiet = false;
         }
         match self.phase {
             Phase::Running => {
@@ -275,13 +264,4 @@ impl<'a, 'r> Watch<'a, 'r> {
         self.phase = Phase::Killed;
         self.tree.kill_all();
     }
-}
-
-fn wait_in_thread(pid: Pid) -> Exit {
-    let Ok((reader, writer)) = io::pipe() else { return Exit::Asked(pid) };
-    let waiter = thread::Builder::new().name("wait".into()).stack_size(64 * 1024).spawn(move || {
-        tree::wait_leaving(pid);
-        drop(writer);
-    });
-    if waiter.is_ok() { Exit::Told(reader) } else { Exit::Asked(pid) }
 }

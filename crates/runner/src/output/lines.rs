@@ -84,7 +84,7 @@ mod tests {
         let mut splitter = Splitter::default();
         let mut pieces = 0;
         for _ in 0..2000 {
-            splitter.feed(&[b'x'; 65536], |_| pieces += 1);
+            splitter.feed(&vec![b'x'; 65536], |_| pieces += 1);
         }
         assert!(splitter.held.capacity() <= 2 * MAX_PIECE);
         splitter.feed(b"\nnext\r\n", |piece| {

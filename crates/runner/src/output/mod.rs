@@ -39,7 +39,7 @@ pub struct Summary {
     pub first_errors: Vec<String>,
     /// The first lines on standard error.
     pub first_stderr: Vec<String>,
-    /// The first line of the last uncaught Ruby exception.
+    /// The first line of the first uncaught Ruby exception.
     pub exception: Option<String>,
     /// The last lines in which the command stated its success.
     pub statements: Vec<String>,

@@ -140,7 +140,8 @@ impl Summary {
             Kind::LoggedError => self.logged_errors += 1,
             Kind::Exception => {
                 self.logged_errors += 1;
-                self.exception = Some(quote(text));
+                // The outermost comes first; what it was caused by follows.
+                self.exception.get_or_insert_with(|| quote(text));
             }
             Kind::Statement => {
                 if self.statements.len() == 2 * MAX_QUOTES {

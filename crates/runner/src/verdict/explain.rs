@@ -28,7 +28,7 @@ const KNOWN: &[Known] = &[
         "Ruby is not in the PATH of the step; set PATH in the instance's environment",
     ),
     known(
-        &["Bundler::RubyVersionMismatch", "Your Ruby version is"],
+        &["Bundler::RubyVersionMismatch", "Your Ruby version is", "rbenv: version"],
         "wrong-ruby",
         "the Ruby that was found is not the one that Mastodon wants; look at PATH in the instance's environment",
     ),

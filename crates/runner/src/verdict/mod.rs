@@ -188,3 +188,96 @@ fn with_survivors(mut verdict: Verdict, ended: &Ended) -> Verdict {
     }
     verdict
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(line: &str) -> Vec<String> {
+        line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    fn ended(ending: Ending) -> Ended {
+        Ended { ending, cut_short: None, summary: Summary::default(), survivors_killed: 0, oom_kills: 0 }
+    }
+
+    fn said(statements: &[&str]) -> Ended {
+        let statements = statements.iter().map(|s| (*s).to_owned()).collect();
+        Ended { summary: Summary { statements, ..Summary::default() }, ..ended(Ending::Exited(0)) }
+    }
+
+    fn outcome_and_code(verdict: &Verdict) -> (Outcome, &str) {
+        (verdict.outcome, verdict.reasons.first().map_or("", |r| r.code.as_str()))
+    }
+
+    #[test]
+    fn what_was_ended_from_here_is_not_a_failure() {
+        for (cause, expected) in [
+            (EndingCause::StepTimeout, (Outcome::TimedOut, "step-timeout")),
+            (EndingCause::JobTimeout, (Outcome::TimedOut, "job-timeout")),
+            (EndingCause::Cancel, (Outcome::Cancelled, "cancelled")),
+            (EndingCause::RoomStopped, (Outcome::Interrupted, "room-stopped")),
+        ] {
+            let killed = Ending::Signalled { name: "SIGKILL".into(), by_oom_killer: false };
+            for ending in [killed, Ending::Exited(0), Ending::Exited(1)] {
+                let ended = Ended { cut_short: Some(cause), ..ended(ending) };
+                assert_eq!(outcome_and_code(&judge_program(&ended)), expected);
+                assert_eq!(outcome_and_code(&judge_tootctl(&args("cache clear"), &ended)), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn the_oom_killer_is_named_also_behind_a_shell() {
+        let by_signal = ended(Ending::Signalled { name: "SIGKILL".into(), by_oom_killer: true });
+        let by_shell = Ended { oom_kills: 1, ..ended(Ending::Exited(137)) };
+        for ended in [by_signal, by_shell] {
+            assert_eq!(outcome_and_code(&judge_program(&ended)), (Outcome::Failed, "out-of-memory"));
+        }
+        let other = ended(Ending::Exited(137));
+        assert_eq!(outcome_and_code(&judge_program(&other)), (Outcome::Failed, "killed-from-outside"));
+    }
+
+    #[test]
+    fn statuses_remove_must_state_each_part_that_was_not_skipped() {
+        let statuses = "Done after 0.05s, removed 60 out of 60 statuses.";
+        let media = "Done after 0.17s, removed 15 out of 15 media_attachments.";
+        let conversations = "Done after 0.05s, removed 60 out of 60 conversations.";
+        let judge = |line: &str, statements: &[&str]| judge_tootctl(&args(line), &said(statements)).outcome;
+        assert_eq!(judge("statuses remove", &[statuses, media, conversations]), Outcome::Ok);
+        assert_eq!(judge("statuses remove", &[statuses, media]), Outcome::Failed);
+        assert_eq!(judge("statuses remove", &[conversations]), Outcome::Failed);
+        let skipping = "statuses remove --skip_status_remove --skip-media-remove";
+        assert_eq!(judge(skipping, &[conversations]), Outcome::Ok);
+        let short = "Done after 0.17s, removed 9 out of 15 media_attachments.";
+        let verdict = judge_tootctl(&args("statuses remove"), &said(&[statuses, short, conversations]));
+        assert_eq!(outcome_and_code(&verdict), (Outcome::Partial, "items-left"));
+    }
+
+    #[test]
+    fn the_statement_of_another_command_is_none() {
+        let verdict = judge_tootctl(&args("media remove --days 7"), &said(&["OK"]));
+        assert_eq!(outcome_and_code(&verdict), (Outcome::Failed, "no-success-line"));
+        let verdict = judge_tootctl(&args("media remove --help"), &said(&[]));
+        assert_eq!(outcome_and_code(&verdict), (Outcome::Failed, "no-success-line"));
+    }
+
+    #[test]
+    fn a_command_without_a_statement_is_graded_by_its_exit() {
+        let verdict = judge_tootctl(&args("feeds vacuum"), &said(&[]));
+        assert_eq!((verdict.outcome, verdict.grade), (Outcome::Ok, Grade::Exit));
+        let summary = Summary {
+            item_errors: 1,
+            first_errors: vec!["Error processing 1: x".into()],
+            ..Summary::default()
+        };
+        let verdict = judge_tootctl(&args("accounts rotate"), &Ended { summary, ..said(&[]) });
+        assert_eq!(outcome_and_code(&verdict), (Outcome::Partial, "error-lines"));
+    }
+
+    #[test]
+    fn what_was_left_behind_is_said() {
+        let verdict = judge_program(&Ended { survivors_killed: 2, ..said(&[]) });
+        assert_eq!(outcome_and_code(&verdict), (Outcome::Ok, "left-processes"));
+    }
+}
