@@ -12,8 +12,8 @@ const CANDIDATES: u32 = 10;
 impl Ledger {
     /// Up to where each job's slots are dealt with.
     pub fn marks(&self) -> Result<BTreeMap<JobName, Mark>, LedgerError> {
-        self.list("SELECT job, handled, schedule FROM marks", [], |row| {
-            Ok((rows::word(row, 0)?, Mark { handled: rows::time(row, 1)?, schedule: row.get(2)? }))
+        self.list("SELECT job, handled, state FROM marks", [], |row| {
+            Ok((rows::word(row, 0)?, Mark { handled: rows::time(row, 1)?, state: row.get(2)? }))
         })
     }
 

@@ -10,8 +10,8 @@ use mastmaint_words::{
 pub struct Mark {
     /// Every slot up to and with this instant was run, caught up or given up.
     pub handled: Timestamp,
-    /// The schedule that this is said of, as written with its zone: a changed one starts afresh.
-    pub schedule: String,
+    /// What the scheduler keeps beside it, in its own words.
+    pub state: String,
 }
 
 /// A run that is about to wait for its admission.

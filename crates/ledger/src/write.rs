@@ -242,8 +242,8 @@ fn put_end(tx: &Transaction<'_>, run: i64, end: &StepEnd) -> rusqlite::Result<us
 }
 
 fn put_mark(tx: &Transaction<'_>, job: &JobName, mark: &Mark) -> rusqlite::Result<()> {
-    tx.prepare_cached("INSERT OR REPLACE INTO marks (job, handled, schedule) VALUES (?1, ?2, ?3)")?
-        .execute(params![job.as_str(), micros(mark.handled), mark.schedule])
+    tx.prepare_cached("INSERT OR REPLACE INTO marks (job, handled, state) VALUES (?1, ?2, ?3)")?
+        .execute(params![job.as_str(), micros(mark.handled), mark.state])
         .map(drop)
 }
 

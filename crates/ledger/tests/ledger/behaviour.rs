@@ -7,7 +7,7 @@ use mastmaint_words::{Grade, Numbers, Outcome, Reason, Span, Trigger};
 #[test]
 fn a_run_reads_back_as_it_was_told() {
     let (dir, mut ledger) = fresh();
-    let mark = Mark { handled: at(1), schedule: "30 0 * * * Europe/Paris".to_owned() };
+    let mark = Mark { handled: at(1), state: "30 0 * * * Europe/Paris".to_owned() };
     ledger.queue_run(&scheduled("clean", 1, 0), Some((&job("clean"), &mark))).unwrap();
     ledger.start_run(&run_id(1), at(2)).unwrap();
     ledger.start_step(&start(key(1, 0), 3)).unwrap();
@@ -46,10 +46,10 @@ fn a_run_reads_back_as_it_was_told() {
 #[test]
 fn a_slot_is_answered_by_one_run() {
     let (_dir, mut ledger) = fresh();
-    let before = Mark { handled: at(0), schedule: "s".to_owned() };
+    let before = Mark { handled: at(0), state: "s".to_owned() };
     ledger.queue_run(&scheduled("clean", 1, 0), Some((&job("clean"), &before))).unwrap();
     let again = NewRun { trigger: Trigger::CatchUp { slot: at(0) }, ..manual("clean", 2) };
-    let after = Mark { handled: at(5), schedule: "s".to_owned() };
+    let after = Mark { handled: at(5), state: "s".to_owned() };
     let refused = ledger.queue_run(&again, Some((&job("clean"), &after)));
     assert!(matches!(refused, Err(LedgerError::DuplicateSlot { slot, .. }) if slot == at(0)));
     // Refused whole: the mark is the one of the run that is there.
