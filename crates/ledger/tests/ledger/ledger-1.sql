@@ -75,7 +75,7 @@ CREATE INDEX outputs_by_end ON outputs (ended);
 CREATE TABLE marks (
     job      TEXT PRIMARY KEY,
     handled  INTEGER NOT NULL,
-    schedule TEXT NOT NULL
+    state    TEXT NOT NULL
 ) WITHOUT ROWID;
 
 CREATE TABLE pauses (
