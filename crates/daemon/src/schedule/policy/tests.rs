@@ -118,6 +118,16 @@ fn nothing_is_caught_up_after_its_window() {
 }
 
 #[test]
+fn a_slot_that_is_barely_late_is_not_started_after_its_window_either() {
+    let mut job = Job::new("30 0 * * *", "2026-11-23T12:00:00");
+    job.window = Some(window(None, "00:30:30"));
+    assert!(matches!(
+        job.at("2026-11-24T00:30:40"),
+        Decision::Missed { slots: 1, why: WhyMissed::WindowClosed { .. }, .. }
+    ));
+}
+
+#[test]
 fn a_window_may_end_on_the_next_day() {
     let mut job = Job::new("0 23 * * *", "2026-11-23T12:00:00");
     job.window = Some(window(None, "02:30"));
