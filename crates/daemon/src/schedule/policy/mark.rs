@@ -2,7 +2,7 @@
 //!
 //! When the clock is found to have gone back, slots lie ahead that were decided before. Those that were started stay
 //! decided; those that were only counted as missed are open again, for their time is still to come. If the newest
-//! start on time lies more than [`TRUSTED`] ahead, the clock was wrong for long, and waiting for it to get there again
+//! start on time lies more than a day ahead, the clock was wrong for long, and waiting for it to get there again
 //! would silence the job: it goes on from now. So a slot is run twice only after the clock went back by more than a day.
 
 use jiff::{SignedDuration, Timestamp};

@@ -1,6 +1,6 @@
 //! What is due: pure decisions over a schedule, the mark of what was decided before, and a given now.
 //!
-//! * A *slot* is an instant of the schedule; it is *due* a little later, by its random delay ([`slot`]).
+//! * A *slot* is an instant of the schedule; it is *due* a little later, by its random delay (`slot.rs`).
 //! * Each slot is decided once: started, caught up, or counted as missed. The [`Mark`] remembers it; whoever starts
 //!   a run writes the new mark durably first, in one step with the run.
 //! * A slot found within [`LATE`] of its due instant, or since which the daemon was awake, is on time. Of older ones
