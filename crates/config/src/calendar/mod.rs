@@ -2,7 +2,7 @@
 //!
 //! The fields are bit masks of our own, not croner's pattern: croner 4.0.3 takes `*/2` in a day field for a
 //! restriction (Vixie: a field that begins with `*` restricts nothing), skips `15,45 2 * * *` on the day of the
-//! spring switch, and throws away which field of a pattern is wrong. [`dst`] holds the rule for both switches.
+//! spring switch, and throws away which field of a pattern is wrong. `dst.rs` holds the rule for both switches.
 
 mod alias;
 mod dst;
