@@ -4,6 +4,7 @@
 
 mod descriptors;
 mod dispositions;
+mod exit;
 mod oom;
 mod orders;
 mod run;

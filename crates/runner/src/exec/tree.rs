@@ -2,7 +2,6 @@
 //! this process inherits whatever loses its parent, so nothing gets out of the tree by a session of its own.
 
 use nix::{
-    errno::Errno,
     sys::{
         signal::{Signal, kill, killpg},
         wait::{WaitPidFlag, waitpid},
@@ -117,19 +116,6 @@ impl Tree {
     fn members(&self) -> impl Iterator<Item = Process> {
         descendants(self.own, &self.not_ours, &processes()).into_iter()
     }
-}
-
-/// Waits for the main process and leaves it in place, so that its number stays taken.
-pub(super) fn wait_leaving(pid: Pid) {
-    use nix::sys::wait::{Id, waitid};
-    while waitid(Id::Pid(pid), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(Errno::EINTR) {}
-}
-
-/// Whether a child has ended. It is left in place.
-pub(super) fn has_ended(pid: Pid) -> bool {
-    use nix::sys::wait::{Id, WaitStatus, waitid};
-    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT | WaitPidFlag::WNOHANG;
-    !matches!(waitid(Id::Pid(pid), flags), Ok(WaitStatus::StillAlive) | Err(Errno::EINTR))
 }
 
 fn processes() -> Vec<Process> {

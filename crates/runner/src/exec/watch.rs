@@ -1,7 +1,7 @@
 //! One poll loop over both pipes, the orders, and a thread that waits for the main process. Its state is a [`Phase`];
 //! delays are derived from it.
 
-use super::{Limits, OrderReceiver, Sink, tree};
+use super::{Limits, OrderReceiver, Sink, exit::Exit};
 use crate::{
     exec::tree::Tree,
     output::Reader,
@@ -15,10 +15,9 @@ use nix::{
 };
 use std::{
     fs::File,
-    io::{self, PipeReader, Read},
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    io::{self, Read},
+    os::fd::{AsFd, OwnedFd},
     process::Child,
-    thread,
     time::{Duration, Instant},
 };
 
@@ -56,26 +55,6 @@ enum Phase {
     Killed,
     /// The main process has ended; its output may still be in the pipes.
     Draining { since: Instant, last_read: Instant, reads: u32 },
-}
-
-/// How the end of the main process is learnt.
-#[derive(Debug)]
-enum Exit {
-    /// A thread waits for it and lets go of the other end.
-    Told(PipeReader),
-    /// There was no room for a thread: it has to be asked.
-    Asked(Pid),
-    /// It has ended.
-    Over,
-}
-
-impl Exit {
-    fn fd(&self) -> Option<BorrowedFd<'_>> {
-        match self {
-            Self::Told(pipe) => Some(pipe.as_fd()),
-            Self::Asked(_) | Self::Over => None,
-        }
-    }
 }
 
 /// Watches over one step.
@@ -123,7 +102,7 @@ impl<'a, 'r> Watch<'a, 'r> {
             reader,
             sink,
             pipes: files.map(|fd| fd.map(File::from)),
-            exit: wait_in_thread(Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))),
+            exit: Exit::learn(Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX))),
             start,
             next_progress: start + PROGRESS,
             slow_at: start.checked_add(limits.timeout / 5 * 4),
@@ -151,9 +130,7 @@ impl<'a, 'r> Watch<'a, 'r> {
                     None => self.orders = None,
                 }
             }
-            if ready.exit || matches!(self.exit, Exit::Asked(pid) if tree::has_ended(pid)) {
-                self.exit = Exit::Over;
-            }
+            self.exit.update(ready.exit);
             self.look_at_clock();
         }
         self.cut
@@ -287,13 +264,4 @@ impl<'a, 'r> Watch<'a, 'r> {
         self.phase = Phase::Killed;
         self.tree.kill_all();
     }
-}
-
-fn wait_in_thread(pid: Pid) -> Exit {
-    let Ok((reader, writer)) = io::pipe() else { return Exit::Asked(pid) };
-    let waiter = thread::Builder::new().name("wait".into()).stack_size(64 * 1024).spawn(move || {
-        tree::wait_leaving(pid);
-        drop(writer);
-    });
-    if waiter.is_ok() { Exit::Told(reader) } else { Exit::Asked(pid) }
 }
