@@ -86,7 +86,8 @@ impl Steps {
     pub fn open(state: &Path) -> io::Result<Self> {
         let root = state.join("steps");
         DirBuilder::new().recursive(true).mode(0o700).create(&root)?;
-        Ok(Self { root })
+        // However the state directory is written: a step's directory is also its mark.
+        Ok(Self { root: fs::canonicalize(root)? })
     }
 
     /// What is known of a step; makes nothing.
@@ -196,6 +197,11 @@ impl StepDir {
         }
         let _ = fs::remove_file(self.path.join(RESERVE));
         self.put(OUTCOME, &serde_json::to_vec(report)?)
+    }
+
+    /// What its processes carry to be found by: the directory.
+    pub fn mark(&self) -> String {
+        self.path.to_string_lossy().into_owned()
     }
 
     /// The record of the start, if it can be read.

@@ -158,7 +158,10 @@ fn begin(options: &Options, named: &plan::Named, dir: StepDir) -> Result<work::B
     let no_state =
         |error: io::Error| plan::Refusal { code: "no-state", message: cannot_record(options, &error) };
     let begun = Begun { key: named.key.clone(), job: named.job.clone(), at: Timestamp::now() };
-    let prepared = plan::plan(options, named).and_then(|work| {
+    let prepared = plan::plan(options, named).and_then(|mut work| {
+        if let plan::Work::Run(process) = &mut work {
+            process.command.environment.insert(orphans::MARK.to_owned(), dir.mark());
+        }
         dir.begin(&begun).map_err(no_state)?;
         Ok((work, dir.listen().map_err(no_state)?))
     });
@@ -174,7 +177,7 @@ fn begin(options: &Options, named: &plan::Named, dir: StepDir) -> Result<work::B
 
 /// The outcome of a step whose runner died; ends what it left running.
 fn bury(key: &StepKey, dir: &StepDir) -> StepReport {
-    let orphans = orphans::end(&key.to_string(), dir.child());
+    let orphans = orphans::end(&dir.mark(), dir.child());
     let left = if orphans > 0 {
         format!("; {orphans} processes that it left behind were ended")
     } else {

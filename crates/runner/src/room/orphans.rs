@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::time::{Duration, Instant};
 
-/// Variable in the environment of every process of a step; its value is the step's key.
+/// Variable in the environment of every process of a step; its value is the step's directory, which no other step of
+/// any room has.
 pub(super) const MARK: &str = "MASTMAINT_STEP";
 /// Between TERM and KILL. Short: nobody drains the output of an orphan, and its outcome is settled.
 const GRACE: Duration = Duration::from_secs(5);
@@ -24,13 +25,13 @@ struct Process {
     zombie: bool,
 }
 
-/// Ends every process of the step `key`: TERM, a short grace, KILL. Returns how many there were.
-pub(super) fn end(key: &str, child: Option<Child>) -> usize {
+/// Ends every process of a step: TERM, a short grace, KILL. Returns how many there were.
+pub(super) fn end(step: &str, child: Option<Child>) -> usize {
     let begin = Instant::now();
     // Remembered: whoever lost both mark and parent is still one of them.
     let mut seen = BTreeMap::new();
     loop {
-        let left = of_step(key, child, &seen);
+        let left = of_step(step, child, &seen);
         if left.is_empty() || begin.elapsed() > PATIENCE {
             return seen.len();
         }
@@ -52,8 +53,8 @@ pub(super) fn start_ticks(pid: i32) -> Option<u64> {
 }
 
 /// The living processes of a step with their starts.
-fn of_step(key: &str, child: Option<Child>, seen: &BTreeMap<i32, u64>) -> BTreeMap<i32, u64> {
-    let mark = format!("{MARK}={key}");
+fn of_step(step: &str, child: Option<Child>, seen: &BTreeMap<i32, u64>) -> BTreeMap<i32, u64> {
+    let mark = format!("{MARK}={step}");
     let mut processes = BTreeMap::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {

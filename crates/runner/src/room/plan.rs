@@ -2,7 +2,6 @@
 //! about its process is decided before anything runs.
 
 use super::Options;
-use super::orphans::MARK;
 use crate::exec::{Ended, Limits, StepCommand};
 use crate::protocol::{EndingCause, Op};
 use crate::redact::Redactor;
@@ -141,8 +140,7 @@ fn program(options: &Options, step: &Step, argv: &[String], named: &Named) -> Wo
     run(command, step, named, redactor, Box::new(verdict::judge_program))
 }
 
-fn run(mut command: StepCommand, step: &Step, named: &Named, redactor: Redactor, judge: Judge) -> Work {
-    command.environment.insert(MARK.to_owned(), named.key.to_string());
+fn run(command: StepCommand, step: &Step, named: &Named, redactor: Redactor, judge: Judge) -> Work {
     let limits = limits(step, named.limit);
     Work::Run(Box::new(Process { command, limits, redactor, judge }))
 }

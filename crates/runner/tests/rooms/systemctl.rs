@@ -143,8 +143,9 @@ fn a_good_configuration_is_accepted_and_a_bad_one_is_not() {
     let room = Scratch::new(Room::Systemctl, &[], vec![]);
     room.file("mastmaintd.yaml", GOOD, 0o600);
     let mut client = room.connect();
-    let EventKind::Accepted { digest, .. } = client.ask(Op::Accept { in_use: vec![] }).answer() else {
-        panic!("not accepted")
+    let digest = match client.ask(Op::Accept { in_use: vec![] }).answer() {
+        EventKind::Accepted { digest, .. } => digest,
+        other => panic!("not accepted: {other:?}"),
     };
     let stored = room.dir.path().join(format!("accepted/run/{digest}.json"));
     assert!(stored.exists(), "{}", stored.display());
@@ -162,7 +163,7 @@ jobs:
   hello:
     schedule: \"30 0 * * *\"
     steps:
-      - run: echo hello
+      - run: /bin/echo hello
 ";
 
 #[test]
