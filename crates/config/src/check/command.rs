@@ -43,13 +43,11 @@ pub(super) fn words(reader: &mut Reader, node: &Node, path: &str, key: Key) -> O
                 reader.wrong(node.place, path, Mistake::ShellSyntax { what, help: key.shell_help() });
                 return None;
             }
-            match shell_words::split(text) {
-                Ok(words) => words,
-                Err(_) => {
-                    reader.wrong(node.place, path, Mistake::Quotes);
-                    return None;
-                }
-            }
+            let Ok(words) = shell_words::split(text) else {
+                reader.wrong(node.place, path, Mistake::Quotes);
+                return None;
+            };
+            words
         }
         Kind::Seq(items) => {
             let words = list(reader, items, path)?;

@@ -28,6 +28,7 @@ pub(crate) const KEYS: &[&str] = &[
 pub(crate) const WINDOW: &[&str] = &["from", "until"];
 
 /// `instance`: `None` if there is none, `Some(None)` if it is written but wrong.
+#[expect(clippy::option_option, reason = "absent, wrong and right are three things here")]
 pub(super) fn job(
     reader: &mut Reader,
     node: &Node,

@@ -38,6 +38,7 @@ pub(crate) struct Defaults {
     timeout: Span,
     grace: Span,
     /// `None`: the usual; `Some(None)`: written as null.
+    #[expect(clippy::option_option, reason = "nothing written and null written are two things")]
     lock: Option<Option<LockName>>,
     random_delay: Span,
     retry: Retry,
@@ -210,6 +211,7 @@ fn zone(reader: &mut Reader, f: &Fields<'_>) -> Option<At<String>> {
 }
 
 /// `None`: nothing written; `Some(None)`: `null`, no lock at all.
+#[expect(clippy::option_option, reason = "nothing written and null written are two things")]
 fn lock(reader: &mut Reader, f: &Fields<'_>) -> Option<Option<LockName>> {
     if matches!(f.get("lock")?.kind, Kind::Null) {
         return Some(None);

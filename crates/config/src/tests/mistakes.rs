@@ -49,7 +49,8 @@ fn every_mistake_is_said_as_written_down() {
 #[test]
 fn all_mistakes_come_in_one_go() {
     let text = "jobs:\n  a:\n    schedule: */5 * * * *\n    timeut: 2h\n    steps: []\n  b:\n    steps: 5\n";
-    let codes: Vec<_> = load_str("m.yaml", text).unwrap_err().mistakes.iter().map(|d| d.code()).collect();
+    let codes: Vec<_> =
+        load_str("m.yaml", text).unwrap_err().mistakes.iter().map(crate::Diagnostic::code).collect();
     assert_eq!(codes, ["alias", "unknown-key", "empty-steps", "wrong-type"]);
 }
 

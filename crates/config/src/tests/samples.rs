@@ -93,8 +93,8 @@ fn an_unedited_sample_is_known_as_such() {
     assert!(is_unedited_sample(SAMPLE));
     assert!(is_unedited_sample(&SAMPLE.replace('\n', "\r\n")));
     assert!(!is_unedited_sample(&SAMPLE.replace("--days 14", "--days 15")));
-    let accepted: String =
-        SAMPLE.lines().filter(|line| !line.contains("SAMPLE AS SHIPPED")).map(|l| format!("{l}\n")).collect();
+    let kept = SAMPLE.lines().filter(|line| !line.contains("SAMPLE AS SHIPPED"));
+    let accepted = kept.collect::<Vec<_>>().join("\n");
     assert!(!is_unedited_sample(&accepted));
 }
 
