@@ -1,8 +1,32 @@
-//! YAML to checked settings. Fragments as written become one merged configuration, that becomes [`Settings`]; nothing
-//! else in mastmaintd sees raw YAML. Knows nothing of tokio or processes.
+//! YAML to checked settings. Fragments as written become one merged tree, that becomes [`Settings`]; nothing else in
+//! mastmaintd sees raw YAML. Knows nothing of tokio or processes.
+//!
+//! Every mistake is a [`Diagnostic`] with a stable code; [`load`] reports all of them in one go.
 
 pub mod accepted;
 pub mod calendar;
+mod check;
+mod diagnostic;
+mod effective;
+mod host;
+mod load;
+mod mistake;
+mod read;
+mod sample;
 pub mod settings;
+mod source;
+mod store;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod units;
 
+pub use diagnostic::{Diagnostic, Place};
+pub use effective::effective_yaml;
+pub use load::{Loaded, Rejection, digest, load, load_on_host, load_str, load_texts};
+pub use mistake::Mistake;
+pub use sample::{SAMPLE, is_unedited_sample};
 pub use settings::Settings;
+pub use source::{MAX_FILE, MAX_FILES, Source, Trust};
+pub use store::{Store, StoreError};
+pub use units::is_named;

@@ -1,0 +1,200 @@
+//! Command lines as people paste them from web pages and crontabs, and what is wrong with them here: no shell reads
+//! them, and `tootctl` is already said by the key.
+
+use crate::{
+    mistake::Mistake,
+    read::{Reader, is_control},
+    tree::{Kind, Node},
+};
+
+/// What a command line belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Key {
+    Tootctl,
+    Systemctl,
+    Run,
+}
+
+impl Key {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Tootctl => "tootctl",
+            Self::Systemctl => "systemctl",
+            Self::Run => "run",
+        }
+    }
+
+    const fn shell_help(self) -> &'static str {
+        match self {
+            Self::Tootctl => "put quotes around it if tootctl shall see it, or make steps of their own",
+            Self::Systemctl => "name the verb and the units only",
+            Self::Run => {
+                "write it as a list with a shell, like [/bin/sh, -c, \"…\"], or put quotes around it"
+            }
+        }
+    }
+}
+
+/// The words of a command: a string, split as a shell would, or a list.
+pub(super) fn words(reader: &mut Reader, node: &Node, path: &str, key: Key) -> Option<Vec<String>> {
+    let words = match &node.kind {
+        Kind::Text(text) => {
+            if let Some(what) = shell_syntax(text) {
+                reader.wrong(node.place, path, Mistake::ShellSyntax { what, help: key.shell_help() });
+                return None;
+            }
+            match shell_words::split(text) {
+                Ok(words) => words,
+                Err(_) => {
+                    reader.wrong(node.place, path, Mistake::Quotes);
+                    return None;
+                }
+            }
+        }
+        Kind::Seq(items) => {
+            let words = list(reader, items, path)?;
+            let operator = |word: &&String| is_operator(word);
+            if let Some(what) = words.iter().find(operator).cloned() {
+                reader.wrong(node.place, path, Mistake::ShellSyntax { what, help: key.shell_help() });
+                return None;
+            }
+            words
+        }
+        Kind::Null => vec![],
+        _ => {
+            let wanted = "a command line or a list of its words";
+            reader.wrong(node.place, path, Mistake::WrongType { wanted, found: node.kind_name() });
+            return None;
+        }
+    };
+    let mistake = mistake_in(&words, key);
+    if let Some(mistake) = mistake {
+        reader.wrong(node.place, path, mistake);
+        return None;
+    }
+    Some(words)
+}
+
+/// The texts of a list.
+pub(super) fn list(reader: &mut Reader, items: &[Node], path: &str) -> Option<Vec<String>> {
+    let mut words = Vec::new();
+    let mut complete = true;
+    for (index, item) in items.iter().enumerate() {
+        match &item.kind {
+            Kind::Text(text) => words.push(text.clone()),
+            // `[media, remove, --days, 14]` has one meaning only.
+            Kind::Number(number) => words.push(number.clone()),
+            _ => {
+                complete = false;
+                let mistake = Mistake::WrongType { wanted: "text", found: item.kind_name() };
+                reader.wrong(item.place, &format!("{path}[{}]", index + 1), mistake);
+            }
+        }
+    }
+    complete.then_some(words)
+}
+
+fn mistake_in(words: &[String], key: Key) -> Option<Mistake> {
+    let Some(first) = words.first().filter(|word| !word.is_empty()) else {
+        return Some(Mistake::Empty { wanted: "a command, like \"media remove --days 14\"" });
+    };
+    if words.iter().any(|word| word.contains(is_control)) {
+        return Some(Mistake::ControlCharacter);
+    }
+    if let Some(word) = words.iter().find(|word| word.starts_with(['—', '–', '−', '‐', '‑', '―']))
+    {
+        return Some(Mistake::Dash { word: word.clone() });
+    }
+    if key != Key::Run {
+        let own = key.as_str();
+        if first == own || first.strip_suffix(own).is_some_and(|rest| rest.ends_with('/')) {
+            return Some(Mistake::Doubled { given: first.clone(), key: own });
+        }
+    }
+    if is_assignment(first) {
+        let help = "put the variable into the step's environment";
+        return Some(Mistake::ShellSyntax { what: first.clone(), help });
+    }
+    if key == Key::Run && !first.starts_with('/') {
+        let help = if matches!(first.as_str(), "sh" | "bash" | "dash") {
+            format!("write /bin/{first}")
+        } else {
+            "name the program with its whole path; no PATH is searched".to_owned()
+        };
+        return Some(Mistake::RelativePath { given: first.clone(), help });
+    }
+    None
+}
+
+fn is_assignment(word: &str) -> bool {
+    word.split_once('=').is_some_and(|(name, _)| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit())
+    })
+}
+
+fn is_operator(word: &str) -> bool {
+    matches!(word, "|" | "||" | "&" | "&&" | ";" | ">" | ">>" | "<" | "2>" | "2>&1" | "&>")
+}
+
+/// The first word of an unquoted text that only a shell would understand.
+fn shell_syntax(text: &str) -> Option<String> {
+    let (mut single, mut double, mut escaped, mut word_begins) = (false, false, false, true);
+    for (index, c) in text.char_indices() {
+        if escaped {
+            (escaped, word_begins) = (false, false);
+            continue;
+        }
+        let special = match c {
+            '\\' if !single => {
+                escaped = true;
+                false
+            }
+            '\'' if !double => {
+                single = !single;
+                false
+            }
+            '"' if !single => {
+                double = !double;
+                false
+            }
+            _ if single => false,
+            '$' | '`' => true,
+            _ if double => false,
+            '|' | '&' | ';' | '<' | '>' | '(' | ')' | '*' | '?' | '[' | '{' => true,
+            '~' | '#' => word_begins,
+            _ => false,
+        };
+        if special {
+            let begin = text[..index].rfind(char::is_whitespace).map_or(0, |i| i + 1);
+            let shown = text[begin..].trim_start();
+            return Some(shown.split_whitespace().next().unwrap_or(shown).chars().take(40).collect());
+        }
+        word_begins = c.is_whitespace();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_shell_would_expand_is_seen() {
+        for (text, what) in [
+            ("media remove; cache clear", "remove;"),
+            ("a | b", "|"),
+            ("a > /dev/null 2>&1", ">"),
+            ("/bin/echo $HOME", "$HOME"),
+            ("/bin/rm /tmp/*", "/tmp/*"),
+            ("/bin/ls ~/live", "~/live"),
+            ("a \"$(date)\"", "\"$(date)\""),
+        ] {
+            assert_eq!(shell_syntax(text).as_deref(), Some(what), "{text}");
+        }
+        for text in
+            ["media remove --days 14", "a 'b; c' d", "a \"b; c\"", "a b\\;c", "a#b c~d", "accounts cull é"]
+        {
+            assert_eq!(shell_syntax(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! One job: its schedule, its policy, its steps.
+
+use super::{Defaults, MOST_STEPS, TIMEOUT, step};
+use crate::{
+    calendar::Schedule,
+    mistake::Mistake,
+    read::{At, Fields, Reader},
+    settings::{Action, Instance, Job, Step, Window},
+    tree::{Kind, Node},
+};
+use mastmaint_words::Span;
+
+/// The keys of a job.
+pub(crate) const KEYS: &[&str] = &[
+    "description",
+    "schedule",
+    "timezone",
+    "random_delay",
+    "window",
+    "catch_up",
+    "timeout",
+    "retry",
+    "lock",
+    "environment",
+    "steps",
+];
+/// The keys of a window.
+pub(crate) const WINDOW: &[&str] = &["from", "until"];
+
+/// `instance`: `None` if there is none, `Some(None)` if it is written but wrong.
+pub(super) fn job(
+    reader: &mut Reader,
+    node: &Node,
+    name: &str,
+    defaults: &Defaults,
+    instance: Option<Option<&Instance>>,
+) -> Option<Job> {
+    let path = crate::read::join("jobs", name);
+    let f = reader.fields(node, &path, "a map with schedule and steps", KEYS)?;
+    let description = reader.text(&f, "description", "a sentence").map(|at| at.value);
+    let random_delay = super::random_delay(reader, &f).map_or(defaults.random_delay, |at| at.value);
+    let window = window(reader, &f);
+    let schedule = schedule(reader, &f, defaults);
+    let catch_up = reader.boolean(&f, "catch_up").unwrap_or(false);
+    let job_timeout = reader.span_within(&f, "timeout", "a timeout", TIMEOUT, "a job takes at most 30d");
+    let retry = super::retry(reader, &f, defaults.retry);
+    let own_lock = super::lock(reader, &f);
+    let mut environment = defaults.environment.clone();
+    environment.extend(reader.environment(&f, "environment"));
+    let around = step::Surroundings {
+        defaults,
+        instance: instance.flatten(),
+        instance_is_wrong: instance.is_some_and(|i| i.is_none()),
+        job_timeout: job_timeout.clone(),
+        environment: &environment,
+    };
+    let steps = steps(reader, &f, &around);
+    if let (Some(schedule), Some(window)) = (&schedule, &window)
+        && let Some(mistake) = super::window::mistake(schedule.as_str(), window, random_delay)
+    {
+        let key = if matches!(mistake, Mistake::DelayBeyondWindow { .. }) && f.get("random_delay").is_some() {
+            "random_delay"
+        } else {
+            "window"
+        };
+        reader.wrong(f.get(key).map_or(f.place, |node| node.place), &f.path_of(key), mistake);
+    }
+    let needs_lock = |step: &Step| !matches!(step.action, Action::Run(_));
+    let lock = own_lock.unwrap_or_else(|| match &defaults.lock {
+        Some(written) => written.clone(),
+        None if steps.iter().any(needs_lock) => "mastodon".parse().ok(),
+        None => None,
+    });
+    let timeout = job_timeout.map_or_else(|| sum(&steps), |at| at.value);
+    Some(Job { description, schedule, random_delay, window, catch_up, timeout, retry, lock, steps })
+}
+
+/// The timeout of a job that writes none: what all its steps may take, graces included, at most 30 days.
+fn sum(steps: &[Step]) -> Span {
+    let total = steps.iter().map(|step| step.timeout.get() + step.grace.get()).sum();
+    Span::new(total).min(Span::from_secs(TIMEOUT.1)).max(Span::from_secs(1))
+}
+
+fn steps(reader: &mut Reader, f: &Fields<'_>, around: &step::Surroundings<'_>) -> Vec<Step> {
+    let path = f.path_of("steps");
+    let Some(node) = f.get("steps") else {
+        reader.wrong(f.place, &f.path, Mistake::EmptySteps);
+        return vec![];
+    };
+    let items = match &node.kind {
+        Kind::Seq(items) if !items.is_empty() => items,
+        Kind::Seq(_) | Kind::Null => {
+            reader.wrong(node.place, &path, Mistake::EmptySteps);
+            return vec![];
+        }
+        _ => {
+            let wanted = "a list of steps, each after a hyphen";
+            reader.wrong(node.place, &path, Mistake::WrongType { wanted, found: node.kind_name() });
+            return vec![];
+        }
+    };
+    if items.len() > MOST_STEPS {
+        let mistake = Mistake::TooMany { what: "steps", count: items.len(), max: MOST_STEPS };
+        reader.wrong(node.place, &path, mistake);
+    }
+    let numbered = items.iter().take(MOST_STEPS).enumerate();
+    numbered
+        .filter_map(|(index, item)| step::step(reader, item, &format!("{path}[{}]", index + 1), around))
+        .collect()
+}
+
+fn schedule(reader: &mut Reader, f: &Fields<'_>, defaults: &Defaults) -> Option<Schedule> {
+    let zone = match f.get("timezone") {
+        Some(_) => super::zone(reader, f),
+        None => Some(defaults.timezone.clone()),
+    };
+    if f.get("schedule").is_none() {
+        for key in ["timezone", "random_delay", "window", "catch_up"] {
+            if f.get(key).is_some() {
+                let why = "the job has no schedule and is started by hand only";
+                reader.odd(f.key_place(key), &f.path_of(key), Mistake::NoEffect { why });
+            }
+        }
+        return None;
+    }
+    let cron = reader.text(f, "schedule", "five fields or an @alias, like \"30 0 * * *\"")?;
+    // A zone that is wrong has been reported; the expression is then judged in a zone that every host has.
+    let zone = zone.map_or_else(|| "UTC".to_owned(), |zone| zone.value);
+    match Schedule::parse(&cron.value, &zone) {
+        Ok(schedule) => Some(schedule),
+        Err(error) => {
+            let why = error.to_string();
+            reader.wrong(cron.place, &f.path_of("schedule"), Mistake::BadSchedule { why });
+            None
+        }
+    }
+}
+
+fn window(reader: &mut Reader, f: &Fields<'_>) -> Option<Window> {
+    let node = f.get("window")?;
+    let f = reader.fields(node, &f.path_of("window"), "a map, like {until: \"02:30\"}", WINDOW)?;
+    let from = time(reader, &f, "from");
+    let until = time(reader, &f, "until");
+    if f.get("until").is_none() {
+        let help = "write when the window ends, like until: \"02:30\"";
+        reader.wrong(f.place, &f.path, Mistake::MissingKey { key: "until", help });
+    }
+    let until = until?;
+    if from.as_ref().is_some_and(|from| from.value == until.value) {
+        reader.wrong(until.place, &f.path_of("until"), Mistake::EmptyWindow);
+        return None;
+    }
+    Some(Window { from: from.map(|at| at.value), until: until.value })
+}
+
+fn time(reader: &mut Reader, f: &Fields<'_>, key: &str) -> Option<At<jiff::civil::Time>> {
+    let text = reader.text(f, key, "a time of day, like \"02:30\"")?;
+    let parsed = text.value.split_once(':').and_then(|(hour, minute)| {
+        let part = |text: &str| (text.len() == 2).then(|| text.parse::<i8>().ok()).flatten();
+        jiff::civil::Time::new(part(hour)?, part(minute)?, 0, 0).ok()
+    });
+    if parsed.is_none() {
+        let given = text.value.chars().take(64).collect();
+        reader.wrong(text.place, &f.path_of(key), Mistake::BadTime { given });
+    }
+    parsed.map(|value| At { value, place: text.place })
+}

@@ -1,0 +1,164 @@
+//! One step: which action it has, and whether that can be done.
+
+use super::{
+    Defaults,
+    command::{self, Key},
+};
+use crate::{
+    mistake::{self, Mistake},
+    read::{At, Fields, Reader},
+    settings::{Action, Environment, Instance, OnPartial, Step, SystemctlAction, SystemctlVerb},
+    tree::{Kind, Node},
+    units,
+};
+use mastmaint_words::{Span, UnitName};
+
+/// The keys of a step.
+pub(crate) const KEYS: &[&str] =
+    &["tootctl", "systemctl", "run", "timeout", "grace", "on_partial", "continue", "environment"];
+const ACTIONS: [(&str, Key); 3] =
+    [("tootctl", Key::Tootctl), ("systemctl", Key::Systemctl), ("run", Key::Run)];
+
+/// What a step takes from its surroundings.
+pub(super) struct Surroundings<'a> {
+    pub(super) defaults: &'a Defaults,
+    pub(super) instance: Option<&'a Instance>,
+    /// The instance was written but is wrong: its absence is no mistake of the step.
+    pub(super) instance_is_wrong: bool,
+    pub(super) job_timeout: Option<At<Span>>,
+    pub(super) environment: &'a Environment,
+}
+
+pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surroundings<'_>) -> Option<Step> {
+    let f =
+        reader.fields(node, path, "a map with an action, like `tootctl: media remove --days 14`", KEYS)?;
+    let action = action(reader, &f, around);
+    let written = reader.span_within(&f, "timeout", "a timeout", super::TIMEOUT, "a step takes at most 30d");
+    if let (Some(own), Some(job)) = (&written, &around.job_timeout)
+        && own.value > job.value
+    {
+        let odd = Mistake::StepOutlivesJob { step: own.value.to_string(), job: job.value.to_string() };
+        reader.odd(own.place, &f.path_of("timeout"), odd);
+    }
+    let timeout =
+        written.as_ref().or(around.job_timeout.as_ref()).map_or(around.defaults.timeout, |at| at.value);
+    let grace = reader
+        .span_within(&f, "grace", "a grace", super::GRACE, "a grace is at most 1d")
+        .map_or(around.defaults.grace, |at| at.value);
+    let on_partial = reader
+        .word(&f, "on_partial", "word", &[("go-on", OnPartial::GoOn), ("stop", OnPartial::Stop)])
+        .unwrap_or_default();
+    let go_on = reader.boolean(&f, "continue").unwrap_or(false);
+    let own = reader.environment(&f, "environment");
+    let action = action?;
+    let mut environment = Environment::new();
+    if matches!(action, Action::Systemctl(_)) {
+        if !own.is_empty() {
+            let why = "systemctl steps start no process of their own";
+            reader.odd(f.key_place("environment"), &f.path_of("environment"), Mistake::NoEffect { why });
+        }
+    } else {
+        environment.clone_from(around.environment);
+        environment.extend(own);
+    }
+    Some(Step { action, timeout, grace, on_partial, go_on, environment })
+}
+
+fn action(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Option<Action> {
+    let mut given = ACTIONS.iter().filter(|(name, _)| f.get(name).is_some());
+    let Some((name, key)) = given.next() else {
+        reader.wrong(f.place, &f.path, Mistake::NoAction);
+        return None;
+    };
+    if let Some((second, _)) = given.next() {
+        reader.wrong(f.key_place(second), &f.path, Mistake::TwoActions { first: name, second });
+        return None;
+    }
+    let path = f.path_of(name);
+    if *key != Key::Run && around.instance.is_none() && !around.instance_is_wrong {
+        reader.wrong(f.key_place(name), &path, Mistake::NoInstance { action: name });
+    }
+    let node = f.get(name)?;
+    match key {
+        Key::Tootctl => command::words(reader, node, &path, *key).map(Action::Tootctl),
+        Key::Run => command::words(reader, node, &path, *key).map(Action::Run),
+        Key::Systemctl => systemctl(reader, node, &path, around).map(Action::Systemctl),
+    }
+}
+
+fn systemctl(
+    reader: &mut Reader,
+    node: &Node,
+    path: &str,
+    around: &Surroundings<'_>,
+) -> Option<SystemctlAction> {
+    let (verb, units) = if let Kind::Map(pairs) = &node.kind {
+        let kept = reader.pairs(node, path, "a map with one verb")?;
+        let [(verb, place, value)] = kept.as_slice() else {
+            if pairs.len() != 1 {
+                reader.wrong(
+                    node.place,
+                    path,
+                    Mistake::TooMany { what: "verbs", count: pairs.len(), max: 1 },
+                );
+            }
+            return None;
+        };
+        let at = crate::read::join(path, verb);
+        let units = match &value.kind {
+            Kind::Text(text) => text.split_whitespace().map(str::to_owned).collect(),
+            Kind::Seq(items) => command::list(reader, items, &at)?,
+            Kind::Null => vec![],
+            _ => {
+                let mistake = Mistake::WrongType { wanted: "a list of units", found: value.kind_name() };
+                reader.wrong(value.place, &at, mistake);
+                return None;
+            }
+        };
+        (At { value: (*verb).to_owned(), place: *place }, units)
+    } else {
+        let mut words = command::words(reader, node, path, Key::Systemctl)?.into_iter();
+        (At { value: words.next().unwrap_or_default(), place: node.place }, words.collect())
+    };
+    let Some(known) = SystemctlVerb::ALL.into_iter().find(|known| known.as_str() == verb.value) else {
+        let help = mistake::help(&verb.value, &SystemctlVerb::ALL.map(SystemctlVerb::as_str));
+        let given = verb.value.chars().take(64).collect();
+        reader.wrong(verb.place, path, Mistake::UnknownWord { what: "verb", given, help });
+        return None;
+    };
+    if units.is_empty() {
+        reader.wrong(verb.place, path, Mistake::Empty { wanted: "at least one unit, like [mastodon-web]" });
+        return None;
+    }
+    let names: Vec<_> =
+        units.into_iter().filter_map(|unit| named_unit(reader, node, path, around, unit)).collect();
+    (!names.is_empty()).then_some(SystemctlAction { verb: known, units: names })
+}
+
+fn named_unit(
+    reader: &mut Reader,
+    node: &Node,
+    path: &str,
+    around: &Surroundings<'_>,
+    unit: String,
+) -> Option<UnitName> {
+    let name = match unit.parse::<UnitName>() {
+        Ok(name) => name,
+        Err(error) => {
+            reader.wrong(node.place, path, Mistake::BadName { why: error.to_string() });
+            return None;
+        }
+    };
+    if let Some(instance) = around.instance
+        && !units::is_named(&instance.services, &name)
+    {
+        let known: Vec<_> = instance.services.iter().map(UnitName::as_str).collect();
+        let help = match mistake::nearest(&unit, known.iter().copied()) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => format!("add it there, or use one of {}", known.join(", ")),
+        };
+        reader.wrong(node.place, path, Mistake::UnitNotNamed { unit, help });
+        return None;
+    }
+    Some(name)
+}

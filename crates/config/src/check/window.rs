@@ -1,0 +1,98 @@
+//! Whether a schedule, its random delay and its window leave a time in which the job can start. Pure arithmetic over
+//! the times of day that a cron expression can mean.
+
+use crate::{mistake::Mistake, settings::Window};
+use mastmaint_words::Span;
+
+const DAY: u64 = 86_400;
+
+/// What is wrong with a window for a schedule, if anything is.
+pub(super) fn mistake(cron: &str, window: &Window, delay: Span) -> Option<Mistake> {
+    let until = second_of(window.until);
+    let slots = slots_of_day(cron)?;
+    let left = |slot: u64| match window.from.map(second_of) {
+        None => Some(distance(slot, until)).map(|left| if left == 0 { DAY } else { left }),
+        Some(from) => {
+            let into = distance(from, slot);
+            let length = distance(from, until);
+            (into < length).then(|| length - into)
+        }
+    };
+    let inside: Vec<u64> = slots.iter().filter_map(|slot| left(*slot)).collect();
+    let Some(least) = inside.iter().min() else {
+        let first = slots.first()?;
+        return Some(Mistake::SlotOutsideWindow {
+            slot: format!("{:02}:{:02}", first / 3600, first / 60 % 60),
+        });
+    };
+    (delay >= Span::from_secs(*least)).then(|| Mistake::DelayBeyondWindow {
+        delay: delay.to_string(),
+        left: Span::from_secs(*least).to_string(),
+    })
+}
+
+fn second_of(time: jiff::civil::Time) -> u64 {
+    let part = |n: i8| u64::from(n.unsigned_abs());
+    part(time.hour()) * 3600 + part(time.minute()) * 60 + part(time.second())
+}
+
+fn distance(from: u64, to: u64) -> u64 {
+    (to + DAY - from) % DAY
+}
+
+/// The seconds of the day at which the expression can be due; `None` if it is written in a way that this does not
+/// know, which then only means that nothing is said.
+fn slots_of_day(cron: &str) -> Option<Vec<u64>> {
+    let mut fields = cron.split_whitespace();
+    let first = fields.next()?;
+    let (minutes, hours) = match first {
+        "@hourly" => (vec![0], (0..24).collect()),
+        word if word.starts_with('@') => (vec![0], vec![0]),
+        minutes => (field(minutes, 59)?, field(fields.next()?, 23)?),
+    };
+    Some(hours.iter().flat_map(|h| minutes.iter().map(move |m| h * 3600 + m * 60)).collect())
+}
+
+fn field(text: &str, last: u64) -> Option<Vec<u64>> {
+    let mut values = Vec::new();
+    for part in text.split(',') {
+        let (range, step) = part.split_once('/').unwrap_or((part, "1"));
+        let step: usize = step.parse().ok().filter(|step| *step > 0)?;
+        let (low, high) = match range.split_once('-') {
+            _ if range == "*" => (0, last),
+            Some((low, high)) => (low.parse().ok()?, high.parse().ok()?),
+            None if part.contains('/') => (range.parse().ok()?, last),
+            None => range.parse().ok().map(|n: u64| (n, n))?,
+        };
+        if high > last {
+            return None;
+        }
+        values.extend((low..=high).step_by(step));
+    }
+    values.sort_unstable();
+    values.dedup();
+    Some(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judge(cron: &str, from: Option<&str>, until: &str, delay: &str) -> Option<&'static str> {
+        let window = Window { from: from.map(|t| t.parse().unwrap()), until: until.parse().unwrap() };
+        mistake(cron, &window, delay.parse().unwrap()).map(|m| m.code())
+    }
+
+    #[test]
+    fn a_window_must_hold_a_slot_and_its_delay() {
+        assert_eq!(judge("30 0 * * *", None, "02:30", "10m"), None);
+        assert_eq!(judge("30 0 * * *", None, "02:30", "2h"), Some("delay-beyond-window"));
+        assert_eq!(judge("30 23 * * *", None, "01:00", "89m"), None);
+        assert_eq!(judge("30 23 * * *", None, "01:00", "90m"), Some("delay-beyond-window"));
+        assert_eq!(judge("30 0 * * *", Some("01:00"), "02:00", "0s"), Some("slot-outside-window"));
+        assert_eq!(judge("30 0 * * *", Some("22:00"), "02:00", "0s"), None);
+        assert_eq!(judge("0 */6 * * *", Some("05:00"), "07:00", "59m"), None);
+        assert_eq!(judge("@daily", Some("00:00"), "01:00", "1h"), Some("delay-beyond-window"));
+        assert_eq!(judge("0 2 * * *", Some("02:00"), "02:00", "0s"), Some("slot-outside-window"));
+    }
+}

@@ -1,0 +1,132 @@
+//! The effective configuration as YAML in the schema of the config file, every default written out. Reading it gives
+//! the same settings again.
+
+use crate::settings::{Action, Environment, Job, OnPartial, Retry, Settings, Step};
+use mastmaint_words::{LockName, Span, UnitName};
+use serde::Serialize;
+use std::{collections::BTreeMap, path::Path};
+
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance: Option<Instance<'a>>,
+    ledger: crate::settings::LedgerSettings,
+    jobs: BTreeMap<&'a str, WrittenJob<'a>>,
+}
+
+#[derive(Serialize)]
+struct Instance<'a> {
+    live: &'a Path,
+    user: &'a str,
+    services: &'a [UnitName],
+    environment: &'a Environment,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct WrittenJob<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<&'a str>,
+    #[serde(flatten)]
+    timing: Option<Timing<'a>>,
+    timeout: Span,
+    retry: Retry,
+    lock: Option<&'a LockName>,
+    steps: Vec<WrittenStep<'a>>,
+}
+
+/// What only a job with a schedule has.
+#[derive(Serialize)]
+struct Timing<'a> {
+    schedule: &'a str,
+    timezone: &'a str,
+    random_delay: Span,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    window: Option<WrittenWindow>,
+    catch_up: bool,
+}
+
+#[derive(Serialize)]
+struct WrittenWindow {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    until: String,
+}
+
+#[derive(Serialize)]
+struct WrittenStep<'a> {
+    #[serde(flatten)]
+    action: BTreeMap<&'static str, WrittenAction<'a>>,
+    timeout: Span,
+    grace: Span,
+    on_partial: OnPartial,
+    #[serde(rename = "continue")]
+    go_on: bool,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    environment: &'a Environment,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum WrittenAction<'a> {
+    Words(&'a [String]),
+    Units(BTreeMap<&'static str, &'a [UnitName]>),
+}
+
+/// The effective configuration as YAML.
+///
+/// # Errors
+/// Only if a path is not UTF-8, which no configuration can say.
+pub fn effective_yaml(settings: &Settings) -> Result<String, String> {
+    let instance = settings.instance.as_ref().map(|i| Instance {
+        live: &i.live,
+        user: &i.user,
+        services: &i.services,
+        environment: &i.environment,
+        url: i.url.as_deref(),
+    });
+    let jobs = settings.jobs.iter().map(|(name, job)| (name.as_str(), written(job))).collect();
+    let document = Document { instance, ledger: settings.ledger, jobs };
+    let yaml = serde_yaml::to_string(&document).map_err(|error| error.to_string())?;
+    Ok(format!(
+        "# The effective configuration of mastmaintd: what the files say, with every default written out.\n\
+         # It may hold secrets of environments. What each key means is in the sample that the package installs.\n{yaml}"
+    ))
+}
+
+fn written(job: &Job) -> WrittenJob<'_> {
+    let time = |time: jiff::civil::Time| format!("{:02}:{:02}", time.hour(), time.minute());
+    let timing = job.schedule.as_ref().map(|schedule| Timing {
+        schedule: schedule.as_str(),
+        timezone: schedule.timezone_name(),
+        random_delay: job.random_delay,
+        window: job.window.map(|w| WrittenWindow { from: w.from.map(time), until: time(w.until) }),
+        catch_up: job.catch_up,
+    });
+    WrittenJob {
+        description: job.description.as_deref(),
+        timing,
+        timeout: job.timeout,
+        retry: job.retry,
+        lock: job.lock.as_ref(),
+        steps: job.steps.iter().map(written_step).collect(),
+    }
+}
+
+fn written_step(step: &Step) -> WrittenStep<'_> {
+    let action = match &step.action {
+        Action::Tootctl(words) | Action::Run(words) => WrittenAction::Words(words),
+        Action::Systemctl(action) => {
+            WrittenAction::Units(BTreeMap::from([(action.verb.as_str(), action.units.as_slice())]))
+        }
+    };
+    WrittenStep {
+        action: BTreeMap::from([(step.action.kind(), action)]),
+        timeout: step.timeout,
+        grace: step.grace,
+        on_partial: step.on_partial,
+        go_on: step.go_on,
+        environment: &step.environment,
+    }
+}

@@ -1,0 +1,77 @@
+//! What the configuration names and this host lacks: warnings only, since an upgrade of Mastodon or a missing program
+//! may fail its own job but never the daemon.
+
+use crate::{
+    diagnostic::Place,
+    mistake::Mistake,
+    read::Reader,
+    settings::{Action, Settings},
+};
+use std::{os::unix::fs::PermissionsExt, path::Path};
+
+/// The zone of this host, or UTC if it says none.
+pub(crate) fn timezone() -> String {
+    let zone = jiff::tz::TimeZone::system();
+    // A copied /etc/localtime has no name, and a schedule needs one that reads back.
+    match zone.iana_name() {
+        Some(name) if jiff::tz::TimeZone::get(name).is_ok() => name.to_owned(),
+        _ => "UTC".to_owned(),
+    }
+}
+
+pub(crate) fn look(reader: &mut Reader, settings: &Settings) {
+    if jiff::tz::db().available().next().is_none() {
+        say(
+            reader,
+            "defaults.timezone",
+            "there is no time zone database".into(),
+            "install the package tzdata",
+        );
+    }
+    if let Some(instance) = &settings.instance {
+        let tootctl = instance.live.join("bin/tootctl");
+        if !instance.live.is_dir() {
+            let what = format!("{} is not a directory here", instance.live.display());
+            say(reader, "instance.live", what, "write where Mastodon is; its steps fail until it is there");
+        } else if !is_executable(&tootctl) {
+            let what = format!("{} is not an executable file", tootctl.display());
+            say(reader, "instance.live", what, "check that this is Mastodon's Rails root");
+        }
+        if let Ok(None) = nix::unistd::User::from_name(&instance.user) {
+            let what = format!("there is no user {:?}", instance.user);
+            say(
+                reader,
+                "instance.user",
+                what,
+                "write whom Mastodon runs as; its steps fail until there is one",
+            );
+        }
+    }
+    for (name, job) in &settings.jobs {
+        for (index, step) in job.indexed_steps() {
+            if let Action::Run(argv) = &step.action
+                && let Some(program) = argv.first()
+                && !is_executable(Path::new(program))
+            {
+                let what = format!("{program} is not an executable file here");
+                say(
+                    reader,
+                    &format!("jobs.{name}.steps[{index}].run"),
+                    what,
+                    "install it; the step fails until it is there",
+                );
+            }
+        }
+    }
+}
+
+fn is_executable(path: &Path) -> bool {
+    path.metadata().is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+}
+
+fn say(reader: &mut Reader, path: &str, what: String, help: &'static str) {
+    // A default has no place of its own: its section stands in, then the file.
+    let section = path.split('.').next().unwrap_or(path);
+    let place = reader.places.get(path).or_else(|| reader.places.get(section)).copied();
+    reader.odd(place.unwrap_or(Place::start(0)), path, Mistake::NotHere { what, help });
+}

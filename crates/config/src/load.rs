@@ -1,0 +1,273 @@
+//! From files to [`Settings`]: read, parse, merge, check. Everything that is wrong comes back in one go.
+
+use crate::{
+    check,
+    diagnostic::{Diagnostic, Files, Place},
+    host,
+    mistake::Mistake,
+    read::Reader,
+    settings::Settings,
+    source::{self, Source},
+    tree::{self, Kind, Node},
+};
+use mastmaint_words::Digest;
+use sha2::{Digest as _, Sha256};
+
+/// A configuration without mistakes.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What it says, all defaults filled in.
+    pub settings: Settings,
+    /// Its name: the beginning of the SHA-256 of the settings.
+    pub digest: Digest,
+    /// What is odd but not wrong.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// A configuration with mistakes.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{} in the configuration", count(.mistakes.len()))]
+pub struct Rejection {
+    /// All of them.
+    pub mistakes: Vec<Diagnostic>,
+    /// What is odd but not wrong.
+    pub warnings: Vec<Diagnostic>,
+}
+
+fn count(mistakes: usize) -> String {
+    format!("{mistakes} mistake{}", if mistakes == 1 { "" } else { "s" })
+}
+
+/// Loads the files of a source. Looks at nothing but them and the host's time zone; see [`load_on_host`].
+pub fn load(source: &Source) -> Result<Loaded, Rejection> {
+    load_with(source, false)
+}
+
+/// As [`load`], with warnings about what the configuration names and this host lacks.
+pub fn load_on_host(source: &Source) -> Result<Loaded, Rejection> {
+    load_with(source, true)
+}
+
+fn load_with(source: &Source, look_at_host: bool) -> Result<Loaded, Rejection> {
+    let mut texts = Vec::new();
+    let mut refused = Vec::new();
+    for answer in source::read_all(source) {
+        match answer {
+            Ok((path, text)) => texts.push((path.display().to_string(), text)),
+            Err((path, mistake)) => refused.push(Diagnostic {
+                at: path.display().to_string(),
+                path: String::new(),
+                mistake,
+                excerpt: None,
+            }),
+        }
+    }
+    let texts: Vec<_> = texts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    evaluate(&texts, refused, &host::timezone(), look_at_host)
+}
+
+/// Loads one text; the default time zone is UTC, so that the answer depends on nothing else.
+pub fn load_str(name: &str, text: &str) -> Result<Loaded, Rejection> {
+    load_texts(&[(name, text)])
+}
+
+/// Loads several texts as if they were the main file and its fragments.
+pub fn load_texts(texts: &[(&str, &str)]) -> Result<Loaded, Rejection> {
+    evaluate(texts, vec![], "UTC", false)
+}
+
+fn evaluate(
+    texts: &[(&str, &str)],
+    refused: Vec<Diagnostic>,
+    host_timezone: &str,
+    look_at_host: bool,
+) -> Result<Loaded, Rejection> {
+    let mut files = Files::default();
+    let mut broken = Vec::new();
+    let mut fragments = Vec::new();
+    for (name, text) in texts {
+        let file = files.add(name, text);
+        if text.len() as u64 > source::MAX_FILE {
+            let size = text.len() as u64;
+            broken.push((Place::start(file), Mistake::TooLarge { size, max: source::MAX_FILE }));
+        } else if let Some(node) = parse_with_repairs(file, text, &mut broken) {
+            mask_environments(&mut files, &node);
+            fragments.push(node);
+        }
+    }
+    let mut reader = Reader::new(files);
+    reader.mistakes = refused;
+    for (place, mistake) in broken {
+        reader.wrong(place, "", mistake);
+    }
+    let root = merge(&mut reader, fragments);
+    let settings = check::settings(&mut reader, &root, host_timezone);
+    reader.close();
+    if look_at_host && let Some(settings) = &settings {
+        host::look(&mut reader, settings);
+    }
+    let Reader { mistakes, mut warnings, .. } = reader;
+    match settings {
+        Some(settings) if mistakes.is_empty() => match digest(&settings) {
+            Ok(digest) => Ok(Loaded { settings, digest, warnings }),
+            Err(why) => Err(Rejection { mistakes: vec![without_place(why)], warnings }),
+        },
+        _ => {
+            // A file that could not be read may hold the jobs.
+            warnings.retain(|warning| warning.mistake != Mistake::NoJobs);
+            Err(Rejection { mistakes, warnings })
+        }
+    }
+}
+
+fn without_place(why: String) -> Diagnostic {
+    Diagnostic {
+        at: "settings".to_owned(),
+        path: String::new(),
+        mistake: Mistake::CannotRead { why },
+        excerpt: None,
+    }
+}
+
+/// The name of settings: the first 32 hex digits of the SHA-256 of their JSON, whose maps are sorted.
+pub fn digest(settings: &Settings) -> Result<Digest, String> {
+    use std::fmt::Write as _;
+    let json = serde_json::to_vec(settings).map_err(|error| error.to_string())?;
+    let hash = Sha256::digest(&json);
+    let mut hex = String::with_capacity(32);
+    for byte in hash.iter().take(16) {
+        write!(hex, "{byte:02x}").map_err(|error| error.to_string())?;
+    }
+    hex.parse().map_err(|error: mastmaint_words::NameError| error.to_string())
+}
+
+/// Parses a file. A value that only lacks its quotes is quoted and the file read again, so that the mistakes after
+/// it are found in the same go.
+fn parse_with_repairs(file: usize, text: &str, broken: &mut Vec<(Place, Mistake)>) -> Option<Node> {
+    const REPAIRS: usize = 8;
+    let mut text = text.to_owned();
+    for _ in 0..REPAIRS {
+        match tree::parse(file, &text) {
+            Ok(node) => return node,
+            Err((place, mistake)) => {
+                let Some((place, mistake, repaired)) = repair(&text, place, &mistake) else {
+                    broken.push((place, mistake));
+                    return None;
+                };
+                broken.push((place, mistake));
+                text = repaired;
+            }
+        }
+    }
+    None
+}
+
+/// What a syntax error really is, and the text without it, if the line or the one above begins a value with a
+/// character that YAML keeps for itself.
+fn repair(text: &str, place: Place, mistake: &Mistake) -> Option<(Place, Mistake, String)> {
+    if !matches!(mistake, Mistake::Syntax { .. } | Mistake::Alias) {
+        return None;
+    }
+    for number in [place.line, place.line.saturating_sub(1)] {
+        let Some(line) = number.checked_sub(1).and_then(|index| text.lines().nth(index)) else { continue };
+        let Some(begin) = reserved_begin(line) else { continue };
+        let (head, value) = line.split_at(begin);
+        let c = value.chars().next()?;
+        let kind = if c == '*' { Mistake::Alias } else { Mistake::Reserved { c } };
+        let bare = value.split(" #").next().unwrap_or(value).trim_end();
+        let quoted = format!("{head}'{}'", bare.replace('\'', "''"));
+        let mut lines: Vec<&str> = text.lines().collect();
+        *lines.get_mut(number - 1)? = &quoted;
+        let column = head.chars().count() + 1;
+        return Some((Place::new(place.file, number, column), kind, lines.join("\n")));
+    }
+    None
+}
+
+/// The byte at which a plain value begins with `*`, `@`, `%` or a backtick.
+fn reserved_begin(line: &str) -> Option<usize> {
+    let content = line.trim_start();
+    if content.starts_with('#') {
+        return None;
+    }
+    let mut from = line.len() - content.len();
+    while let Some(rest) = line.get(from..) {
+        let rest = rest.trim_start();
+        let at = line.len() - rest.len();
+        if rest.starts_with(['*', '@', '%', '`']) {
+            return Some(at);
+        }
+        if let Some(item) = rest.strip_prefix("- ") {
+            from = line.len() - item.len();
+        } else {
+            let colon = rest.find(": ")?;
+            if rest[..colon].contains(['"', '\'', ' ', '{', '[']) {
+                return None;
+            }
+            from = at + colon + 2;
+        }
+    }
+    None
+}
+
+/// Hides the values of every `environment` from excerpts.
+fn mask_environments(files: &mut Files, node: &Node) {
+    match &node.kind {
+        Kind::Seq(items) => items.iter().for_each(|item| mask_environments(files, item)),
+        Kind::Map(pairs) => {
+            for (key, value) in pairs {
+                if matches!(&key.kind, Kind::Text(key) if key == "environment") {
+                    mask_values(files, value);
+                } else {
+                    mask_environments(files, value);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn mask_values(files: &mut Files, node: &Node) {
+    match &node.kind {
+        Kind::Map(pairs) => pairs.iter().for_each(|(_, value)| mask_values(files, value)),
+        Kind::Seq(items) => items.iter().for_each(|item| mask_values(files, item)),
+        _ => files.mask(node.place, node.end),
+    }
+}
+
+/// One tree of all fragments: sections are joined key by key and nothing overrides anything; a key that two files
+/// set stays twice and is reported as such by whoever reads it.
+fn merge(reader: &mut Reader, fragments: Vec<Node>) -> Node {
+    let mut root: Vec<(Node, Node)> = Vec::new();
+    let mut first = None;
+    for fragment in fragments {
+        let (place, end) = (fragment.place, fragment.end);
+        let file = place.file;
+        first.get_or_insert((place, end));
+        let pairs = match fragment.kind {
+            Kind::Map(pairs) => pairs,
+            Kind::Null => continue,
+            _ => {
+                let wanted = "a map with instance, defaults, jobs, ledger";
+                reader.wrong(place, "", Mistake::WrongType { wanted, found: fragment.kind_name() });
+                continue;
+            }
+        };
+        for (key, value) in pairs {
+            let same = root.iter_mut().find(|(known, _)| match (&known.kind, &key.kind) {
+                (Kind::Text(a), Kind::Text(b)) => a == b && known.place.file != file,
+                _ => false,
+            });
+            match (same, value) {
+                (Some((_, Node { kind: Kind::Map(into), .. })), Node { kind: Kind::Map(more), .. }) => {
+                    into.extend(more);
+                }
+                (Some((_, into @ Node { kind: Kind::Null, .. })), value) => *into = value,
+                (Some(_), Node { kind: Kind::Null, .. }) => {}
+                (_, value) => root.push((key, value)),
+            }
+        }
+    }
+    let (place, end) = first.unwrap_or((Place::start(0), (1, 1)));
+    Node { kind: Kind::Map(root), place, end }
+}

@@ -1,0 +1,176 @@
+//! Every mistake and every oddity that a configuration can have, as data: its code is stable, its text says what is
+//! wrong and what would be right. Texts never quote values of environments.
+
+use thiserror::Error;
+
+macro_rules! mistakes {
+    ($($(#[$doc:meta])* $name:ident $({ $($field:ident : $ty:ty),* })? = $code:literal, $text:literal;)*) => {
+        /// What is wrong (or odd) with a configuration.
+        #[derive(Debug, Clone, PartialEq, Eq, Error)]
+        #[expect(missing_docs, reason = "each field is a word of the sentence that the variant's text spells out")]
+        pub enum Mistake {
+            $($(#[$doc])* #[error($text)] $name $({ $($field: $ty),* })?,)*
+        }
+
+        impl Mistake {
+            /// Stable code in kebab-case.
+            pub fn code(&self) -> &'static str {
+                match self { $(Self::$name { .. } => $code,)* }
+            }
+
+            /// Every code there is.
+            pub const CODES: &'static [&'static str] = &[$($code),*];
+        }
+    };
+}
+
+mistakes! {
+    /// A file or directory that cannot be read.
+    CannotRead { why: String } = "cannot-read", "cannot be read ({why}); check that it exists and who may read it";
+    /// Not a regular file.
+    NotAFile = "not-a-file", "is not a regular file; put the configuration itself here";
+    /// Somebody else owns it.
+    WrongOwner { owner: u32, wanted: String } = "wrong-owner", "is owned by user id {owner}, who could change it; make {wanted} its owner (chown)";
+    /// Group or everybody may change it.
+    Writable { mode: String, fix: String } = "writable-by-others", "is writable by others than its owner (mode {mode}); run chmod {fix} on it";
+    /// A size above the cap.
+    TooLarge { size: u64, max: u64 } = "too-large", "has {size} bytes, more than the {max} that are read; move jobs to files in conf.d/ or drop comments";
+    /// All fragments together.
+    TooManyFiles { max: usize } = "too-many-files", "is one file too many: at most {max} files with 256 KiB in all are read; join some of them";
+    /// Not text.
+    NotUtf8 = "not-utf8", "is not UTF-8 text; save it as UTF-8";
+    /// Any other YAML error.
+    Syntax { what: String } = "syntax", "is not YAML: {what}; check indentation, colons and quotes here and on the line above";
+    /// A star at the begin of a value.
+    Alias = "alias", "a value that begins with * is an alias to YAML; quote it: \"*/5 * * * *\"";
+    /// `@`, `%` or a backtick at the begin of a value.
+    Reserved { c: char } = "reserved-character", "a value cannot begin with {c} in YAML; quote the whole value";
+    /// An ampersand at the begin of a value.
+    Anchor = "anchor", "anchors (&name) are not used here; write the value out, or quote it if the & belongs to it";
+    /// An exclamation mark at the begin of a value.
+    Tag = "tag", "tags (!name) are not used here; quote the value if the ! belongs to it";
+    /// `---` in the middle.
+    SecondDocument = "second-document", "a second YAML document begins here; put it into a file of its own in conf.d/";
+    /// Nesting.
+    TooDeep = "too-deep", "is nested deeper than 16 levels; no key of mastmaintd needs that";
+    /// Size of the tree.
+    TooManyNodes = "too-many-values", "has more than 20000 values; remove what is not needed";
+    /// A key nobody knows.
+    UnknownKey { key: String, help: String } = "unknown-key", "unknown key {key:?}; {help}";
+    /// A key that is not text.
+    KeyNotText { found: &'static str } = "key-not-text", "a key must be text, this is {found}; quote it";
+    /// The same key twice.
+    DuplicateKey { key: String, first: String } = "duplicate-key", "key {key:?} is already set at {first}; remove one of the two";
+    /// The same job twice.
+    DuplicateJob { key: String, first: String } = "duplicate-job", "job {key:?} is already defined at {first}; rename or remove one of the two";
+    /// Another type than needed.
+    WrongType { wanted: &'static str, found: &'static str } = "wrong-type", "must be {wanted}, this is {found}";
+    /// A number where a duration is needed.
+    NoUnit { number: String } = "no-unit", "must be a duration, {number} has no unit; write it like \"{number}s\", \"{number}m\" or \"{number}h\"";
+    /// A number or boolean in an environment.
+    VariableNotText { found: &'static str } = "variable-not-text", "the value of a variable must be text, this is {found}; put it in quotes";
+    /// Nothing behind a key.
+    Empty { wanted: &'static str } = "empty-value", "has no value; it takes {wanted}";
+    /// A text that is not a duration.
+    BadDuration { why: String } = "bad-duration", "{why}";
+    /// Zero.
+    Zero { what: &'static str } = "zero", "{what} of 0 would end everything at once; write how long it may take, like \"2h\"";
+    /// Out of bounds.
+    OutOfRange { what: &'static str, given: String, range: &'static str } = "out-of-range", "{what} {given} is out of range; {range}";
+    /// A name that cannot be.
+    BadName { why: String } = "bad-name", "{why}";
+    /// One of a set of words, but none of them.
+    UnknownWord { what: &'static str, given: String, help: String } = "unknown-word", "unknown {what} {given:?}; {help}";
+    /// Cron.
+    BadSchedule { why: String } = "bad-schedule", "{why}";
+    /// A zone nobody knows.
+    UnknownZone { zone: String, help: String } = "unknown-zone", "unknown time zone {zone:?}; {help}";
+    /// A key that must be there.
+    MissingKey { key: &'static str, help: &'static str } = "missing-key", "{key:?} is missing; {help}";
+    /// A job without steps.
+    EmptySteps = "empty-steps", "a job without steps does nothing; write at least one, like `- tootctl: media remove --days 14`";
+    /// A step without an action.
+    NoAction = "no-action", "a step needs an action; write one of tootctl, systemctl, run";
+    /// A step with several.
+    TwoActions { first: &'static str, second: &'static str } = "two-actions", "a step has one action, this one has {first} and {second}; make two steps of it";
+    /// A step that needs an instance.
+    NoInstance { action: &'static str } = "no-instance", "a {action} step needs an instance; add `instance:` with live, user and services, or use `run`";
+    /// A unit that the instance does not name.
+    UnitNotNamed { unit: String, help: String } = "unit-not-named", "unit {unit:?} is not in instance.services; {help}";
+    /// A path from nowhere.
+    RelativePath { given: String, help: String } = "relative-path", "{given:?} is not an absolute path; {help}";
+    /// `tootctl: bin/tootctl …`.
+    Doubled { given: String, key: &'static str } = "doubled-command", "begins with {given:?}, but {key} is what the key already says; remove that word";
+    /// An em dash from a web page.
+    Dash { word: String } = "dash", "{word:?} begins with a dash that is no hyphen (copied from a web page?); write it with two hyphens: --";
+    /// What only a shell understands.
+    ShellSyntax { what: String, help: &'static str } = "shell-syntax", "{what:?} means something only to a shell, and no shell reads this; {help}";
+    /// Quotes that do not end.
+    Quotes = "unbalanced-quotes", "a quote is opened and not closed; close it, or write a list with one item for each argument";
+    /// A control character in an argument.
+    ControlCharacter = "control-character", "holds a control character that no argument or variable can have; remove it";
+    /// The name of a variable.
+    BadVariable { name: String } = "bad-variable", "{name:?} is not a name of a variable; it takes letters, digits and _, and no digit first";
+    /// A time of day.
+    BadTime { given: String } = "bad-time", "{given:?} is not a time of day; write hours and minutes in quotes, like \"02:30\"";
+    /// From equals until.
+    EmptyWindow = "empty-window", "from and until are the same time, so the window is empty; make it end later, or remove it";
+    /// A schedule that never falls into its window.
+    SlotOutsideWindow { slot: String } = "slot-outside-window", "the window never holds a slot of the schedule (the first is {slot}), so the job would never start; move one of the two";
+    /// A delay that leads out of the window.
+    DelayBeyondWindow { delay: String, left: String } = "delay-beyond-window", "random_delay {delay} is not below the {left} from the slot to the end of the window; shorten the delay or end the window later";
+    /// Too many.
+    TooMany { what: &'static str, count: usize, max: usize } = "too-many", "{count} {what} are more than the {max} that are allowed; split or remove some";
+    /// A web address.
+    BadUrl = "bad-url", "must be an address like \"https://social.example\", without user, password or path";
+    /// More than is shown.
+    More { count: usize } = "more", "{count} more mistakes are not shown; mend these first";
+    /// Warning: nothing to do.
+    NoJobs = "no-jobs", "there are no jobs, so nothing will run; add some under `jobs:`";
+    /// Warning: a key without effect.
+    NoEffect { why: &'static str } = "no-effect", "has no effect: {why}; remove it";
+    /// Warning: the job ends before its step may.
+    StepOutlivesJob { step: String, job: String } = "step-outlives-job", "the step may take {step}, but its job ends after {job}; raise the job's timeout or lower this one";
+    /// Warning: something is not on this host.
+    NotHere { what: String, help: &'static str } = "not-on-this-host", "{what}; {help}";
+}
+
+impl Mistake {
+    /// Whether the file could not be read as YAML.
+    pub(crate) fn is_of_syntax(&self) -> bool {
+        matches!(
+            self,
+            Self::Syntax { .. }
+                | Self::Alias
+                | Self::Reserved { .. }
+                | Self::Anchor
+                | Self::Tag
+                | Self::SecondDocument
+                | Self::TooDeep
+                | Self::TooManyNodes
+        )
+    }
+}
+
+/// `did you mean "x"?` or the list of what there is.
+pub(crate) fn nearest<'a>(given: &str, known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+    if given.len() > 64 {
+        return None;
+    }
+    let given = given.to_ascii_lowercase();
+    let distance = |word: &str| strsim::damerau_levenshtein(&given, &word.to_ascii_lowercase());
+    known
+        .filter(|word| word.len().abs_diff(given.len()) <= 3)
+        .map(|word| (distance(word), word))
+        .filter(|(distance, word)| *distance <= (word.len() / 3).clamp(1, 3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+/// Help for a word that is none of the known ones.
+pub(crate) fn help(given: &str, known: &[&str]) -> String {
+    match nearest(given, known.iter().copied()) {
+        Some(word) => format!("did you mean {word:?}?"),
+        None => format!("there are {}", known.join(", ")),
+    }
+}

@@ -1,0 +1,208 @@
+//! What holds for any text and any settings.
+
+use super::loaded;
+use crate::{
+    MAX_FILE, SAMPLE,
+    calendar::Schedule,
+    digest, effective_yaml, load_str,
+    settings::{
+        Action, Environment, Instance, Job, LedgerSettings, OnPartial, Retry, RetryOn, Settings, Step,
+        SystemctlAction, SystemctlVerb, Window,
+    },
+};
+use mastmaint_words::Span;
+use proptest::{collection, option, prelude::*, sample::select};
+use std::time::{Duration, Instant};
+
+fn span(most: u64) -> impl Strategy<Value = Span> {
+    (1..=most).prop_map(Span::from_secs)
+}
+
+fn environment() -> impl Strategy<Value = Environment> {
+    collection::btree_map("[A-Z_][A-Z0-9_]{0,8}", "[ -~\néß#'\":*&!]{0,12}", 0..3)
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let word = "[a-z0-9#'\"*&!:{}$ ~,-]{0,8}";
+    let run = collection::vec(word, 0..3).prop_map(|rest| {
+        let rest = rest.into_iter().filter(|w| !w.trim().is_empty() || w.is_empty());
+        Action::Run(
+            std::iter::once("/bin/echo".to_owned()).chain(rest.filter(|w| w != "&" && w != "&&")).collect(),
+        )
+    });
+    let units = select(vec!["mastodon-web", "mastodon-sidekiq.service"]);
+    let units = collection::vec(units.prop_map(|u: &str| u.parse().unwrap()), 1..3);
+    prop_oneof![
+        Just(Action::Tootctl(vec!["media".into(), "remove".into(), "--days".into(), "14".into()])),
+        (select(SystemctlVerb::ALL.to_vec()), units)
+            .prop_map(|(verb, units)| Action::Systemctl(SystemctlAction { verb, units })),
+        run,
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let on_partial = select(vec![OnPartial::GoOn, OnPartial::Stop]);
+    (action(), span(9999), span(9999), on_partial, any::<bool>(), environment()).prop_map(
+        |(action, timeout, grace, on_partial, go_on, environment)| {
+            let environment =
+                if matches!(action, Action::Systemctl(_)) { Environment::new() } else { environment };
+            Step { action, timeout, grace, on_partial, go_on, environment }
+        },
+    )
+}
+
+fn job() -> impl Strategy<Value = Job> {
+    let cron = select(vec!["30 0 * * *", "@daily", "*/5 * * * *", "15,45 2 * * 1-5"]);
+    let zone = select(vec!["UTC", "Europe/Paris", "Australia/Lord_Howe"]);
+    let timing = option::of((cron, zone, any::<bool>(), option::of((0_i8..12, 0_i8..60))));
+    let retry = (0_u32..=10, span(9999), select(vec![RetryOn::Unreachable, RetryOn::Failed]));
+    (
+        option::of("[ -~é]{1,20}"),
+        timing,
+        span(99_999),
+        retry,
+        option::of("[a-z][a-z0-9-]{0,6}".prop_map(|n| n.parse().unwrap())),
+        collection::vec(step(), 1..3),
+    )
+        .prop_map(|(description, timing, timeout, (times, backoff, on), lock, steps)| {
+            let at = |h: i8, m: i8| jiff::civil::Time::new(h, m, 0, 0).unwrap();
+            // From noon on, so that the window is as long as the schedule needs, whatever the schedule.
+            let window = timing.as_ref().and_then(|(cron, _, _, w)| {
+                w.filter(|_| *cron == "30 0 * * *")
+                    .map(|(h, m)| Window { from: Some(at(h + 12, m)), until: at(11, 59) })
+            });
+            Job {
+                description,
+                schedule: timing.map(|(cron, zone, _, _)| Schedule::parse(cron, zone).unwrap()),
+                random_delay: Span::default(),
+                window,
+                catch_up: timing.is_some_and(|(_, _, catch_up, _)| catch_up),
+                timeout,
+                retry: Retry { times, backoff, on },
+                lock,
+                steps,
+            }
+        })
+}
+
+fn settings() -> impl Strategy<Value = Settings> {
+    let instance = environment().prop_map(|mut environment| {
+        environment.entry("RAILS_ENV".into()).or_insert_with(|| "production".into());
+        Instance {
+            live: "/srv/mastodon's live".into(),
+            user: "mastodon".into(),
+            services: ["mastodon-web", "mastodon-sidekiq"].map(|u| u.parse().unwrap()).into(),
+            environment,
+            url: Some("https://social.example".into()),
+        }
+    });
+    let name = "[a-z0-9][a-z0-9_-]{0,8}".prop_map(|n| n.parse().unwrap());
+    (instance, collection::btree_map(name, job(), 0..4)).prop_map(|(instance, jobs)| Settings {
+        instance: Some(instance),
+        jobs,
+        ledger: LedgerSettings { keep: Span::from_secs(400 * 86_400), keep_output: Span::from_secs(86_400) },
+    })
+}
+
+/// Texts that are nearly a configuration: the sample with some lines changed for rubbish.
+fn mutated() -> impl Strategy<Value = String> {
+    let rubbish = prop_oneof!["\\PC{0,20}", "[-:\\[\\]{}*&!|>'\"%@` \ta#?,]{0,12}"];
+    collection::vec((0..SAMPLE.len(), rubbish), 1..6).prop_map(|changes| {
+        let mut text = SAMPLE.to_owned();
+        for (at, rubbish) in changes {
+            let at = (0..=at.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            text.insert_str(at, &rubbish);
+        }
+        text
+    })
+}
+
+fn survives(text: &str) {
+    match load_str("m.yaml", text) {
+        Ok(loaded) => drop(loaded),
+        Err(rejection) => {
+            assert!(!rejection.mistakes.is_empty(), "refused without a word: {text:?}");
+            for diagnostic in rejection.mistakes {
+                assert!(!diagnostic.headline().contains('\n'), "{:?}", diagnostic.headline());
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn any_settings_read_back(settings in settings()) {
+        let again = loaded(&effective_yaml(&settings).unwrap());
+        prop_assert_eq!(digest(&settings).unwrap(), again.digest);
+        prop_assert_eq!(settings, again.settings);
+    }
+
+    #[test]
+    fn any_bytes_are_survived(bytes in collection::vec(any::<u8>(), 0..300)) {
+        survives(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn any_yaml_like_text_is_survived(text in "[-:\\[\\]{}*&!|>'\"%@` \n\ta1#?,<.]{0,60}") {
+        survives(&text);
+    }
+
+    #[test]
+    fn any_change_of_the_sample_is_survived(text in mutated()) {
+        survives(&text);
+    }
+}
+
+#[test]
+fn nothing_takes_long() {
+    let most = usize::try_from(MAX_FILE).unwrap();
+    let fill = |piece: &str| piece.repeat(most / piece.len());
+    let many = |piece: fn(usize) -> String| {
+        let mut text = "jobs:\n".to_owned();
+        for n in 0.. {
+            let next = piece(n);
+            if text.len() + next.len() > most {
+                return text;
+            }
+            text.push_str(&next);
+        }
+        text
+    };
+    let texts = [
+        fill("["),
+        fill("{"),
+        fill("- "),
+        fill("[\n"),
+        fill("? "),
+        fill("a: "),
+        fill("\"\\"),
+        fill("&a "),
+        fill("*a "),
+        fill("a: *\n"),
+        fill("a: @x\n"),
+        fill("a:\n"),
+        fill("'"),
+        fill("- a\n"),
+        fill("a,"),
+        format!("a: &a [{}]\nb: [{}]", fill("x,").split_at(1000).0, fill("*a,").split_at(60_000).0),
+        many(|n| {
+            format!(" j{n}: {{timezone: Europe/Pari{n}, schedule: '0 0 30 2 *', steps: [{{run: /a}}]}}\n")
+        }),
+        many(|n| format!(" j{n}: {{schedule: '{} 0 30 2 *', steps: [{{run: /a}}]}}\n", n % 60)),
+        many(|n| format!(" j{n}: {{scedul{n}: 1}}\n")),
+        "x".repeat(most + 1),
+    ];
+    for text in texts {
+        // The best of three: the machine may be busy with other things, the code may not be slow each time.
+        let time = || {
+            let begin = Instant::now();
+            survives(&text);
+            begin.elapsed()
+        };
+        let best = (0..3).map(|_| time()).min().unwrap();
+        // Unoptimised tests get three times what the release build promises.
+        assert!(best < Duration::from_millis(300), "{best:?} for {:?}…", text.split_at(20).0);
+    }
+}
