@@ -2,6 +2,7 @@
 
 pub mod cron;
 pub mod dotenv;
+pub mod facts;
 pub mod host;
 pub mod inspect;
 pub mod render;
@@ -42,13 +43,13 @@ pub(crate) fn init(root: &Path, output: Option<&Path>) -> Result<u8, CtlError> {
 
 fn report(host: &Host) {
     print::talk("Found on this host:");
-    for fact in render::facts(host) {
+    for fact in facts::facts(host) {
         print::talk(&format!("  {}", print::tame(&fact)));
     }
     if !host.rivals.is_empty() {
         print::talk("\nSwitch these off, they do the same work:");
         for rival in &host.rivals {
-            print::talk(&format!("  {}", print::tame(&render::rival_line(rival))));
+            print::talk(&format!("  {}", print::tame(&facts::rival_line(rival))));
         }
     }
     print::talk("");
