@@ -14,6 +14,8 @@ pub const MARK: &str = "# Written by `mastmaintctl rooms --apply`";
 const SHIPPED_USER: &str = "mastodon";
 const SHIPPED_LIVE: &str = "/home/mastodon/live";
 const SHIPPED_READABLE: [&str; 2] = [SHIPPED_LIVE, "/home/mastodon/.rbenv"];
+/// Where the systemctl room keeps accepted configurations.
+const ACCEPTED: &str = "/var/lib/mastmaintd-accepted";
 /// What `ProtectHome=tmpfs` hides.
 const HIDDEN: [&str; 3] = ["/home", "/root", "/run/user"];
 
@@ -86,7 +88,7 @@ fn one(room: Room, resident: Option<&Resident>) -> Result<Wanted, PlanError> {
         drop_in: None,
     };
     match (room, resident) {
-        (Room::Systemctl, _) => Ok(plain("root")),
+        (Room::Systemctl, _) => Ok(Wanted { writes: vec![ACCEPTED.into()], ..plain("root") }),
         (Room::Run, _) => Ok(plain("mastmaintd-run")),
         (Room::Tootctl, None) => Ok(plain(SHIPPED_USER)),
         (Room::Tootctl, Some(resident)) => tootctl(resident),
