@@ -1,0 +1,181 @@
+//! The command line, as clap reads it. The same description makes the completions of the package.
+
+use crate::{error::CtlError, print};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
+use mastmaint_words::JobName;
+use std::path::PathBuf;
+
+/// Where the configuration is unless said otherwise.
+pub const CONFIG: &str = "/etc/mastmaintd/mastmaintd.yaml";
+
+/// Look after the maintenance of a Mastodon server.
+#[derive(Debug, Parser)]
+#[command(
+    name = "mastmaintctl",
+    version,
+    max_term_width = 100,
+    after_help = "Exit status: 0 fine, 1 another outcome, 2 usage, 3 overdue, 4 daemon cannot be reached, 78 bad configuration."
+)]
+pub struct Cli {
+    /// Where the daemon's sockets are.
+    #[arg(long, global = true, value_name = "DIR", default_value = "/run/mastmaintd")]
+    pub runtime_dir: PathBuf,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show how everything stands; exit 3 if a job is overdue.
+    Status {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the jobs: when each runs next, when it ran last and how that went.
+    Jobs {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run a job now; prints the id of the run.
+    Run {
+        /// Which job.
+        job: JobName,
+        /// Stay, show what it does, and exit with its outcome; Ctrl-C detaches and ends nothing.
+        #[arg(short, long)]
+        follow: bool,
+        /// Change nothing: commands that have a dry run make one, other steps are skipped.
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// End a run: TERM, its grace, KILL. A second cancel kills at once.
+    Cancel {
+        /// Id of the run, the beginning of one, or a job's name for its current run.
+        #[arg(value_name = "RUN|JOB")]
+        run: String,
+    },
+    /// List past runs, newest first.
+    History {
+        /// Of this job only.
+        job: Option<JobName>,
+        /// At most this many.
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        number: u32,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a run: its steps, how each ended and why.
+    Show {
+        /// Id of the run, the beginning of one, or a job's name for its newest run.
+        #[arg(value_name = "RUN|JOB")]
+        run: String,
+        /// Print the kept output of its steps instead.
+        #[arg(long)]
+        output: bool,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Do not start a job by schedule until it is resumed; it can still be run by hand.
+    Pause {
+        /// Which job.
+        job: JobName,
+    },
+    /// Take a pause back.
+    Resume {
+        /// Which job.
+        job: JobName,
+    },
+    /// Have the daemon read its configuration again; exit 78 if it refuses.
+    Reload,
+    /// Check a configuration without the daemon; exit 78 if it has mistakes.
+    Check {
+        /// Which; conf.d/ beside it is read too.
+        #[arg(default_value = CONFIG)]
+        file: PathBuf,
+    },
+    /// Print the configuration that is in effect once files and defaults are merged.
+    Config {
+        /// Which; conf.d/ beside it is read too.
+        #[arg(default_value = CONFIG)]
+        file: PathBuf,
+    },
+    /// Look at this host and write a first configuration; never over an existing one.
+    Init {
+        /// Look at the system below this directory.
+        #[arg(long, value_name = "DIR", default_value = "/")]
+        root: PathBuf,
+        /// Write here instead of etc/mastmaintd/mastmaintd.yaml below the root; - is standard output.
+        #[arg(short, long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Show the rooms that steps run in, and fit them to the configuration.
+    Rooms {
+        /// Write the drop-ins that the configuration asks for, remove ours that it does not, reload systemd.
+        #[arg(long)]
+        apply: bool,
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
+        config: PathBuf,
+        /// Where units of the admin are kept.
+        #[arg(long, value_name = "DIR", default_value = crate::rooms::SYSTEMD_DIR)]
+        systemd_dir: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print a completion script.
+    #[command(hide = true)]
+    Completions {
+        /// For which shell.
+        shell: Shell,
+    },
+}
+
+/// The command line as data, for whoever makes completions or checks the manual.
+pub fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// The completion script for a shell.
+pub fn completion_script(shell: Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command(), "mastmaintctl", &mut script);
+    script
+}
+
+pub(crate) fn completions(shell: Shell) -> Result<u8, CtlError> {
+    print::data(&String::from_utf8_lossy(&completion_script(shell)))?;
+    Ok(crate::exit::FINE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn completions_know_every_visible_command() {
+        for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+            let script = String::from_utf8(completion_script(shell)).unwrap();
+            for sub in command().get_subcommands().filter(|s| !s.is_hide_set()) {
+                assert!(script.contains(sub.get_name()), "{shell}: {}", sub.get_name());
+            }
+        }
+    }
+
+    #[test]
+    fn a_history_of_none_is_refused() {
+        assert!(Cli::try_parse_from(["mastmaintctl", "history", "-n", "0"]).is_err());
+        assert!(Cli::try_parse_from(["mastmaintctl", "run", "Not A Job"]).is_err());
+    }
+}

@@ -1,0 +1,69 @@
+//! What was found on a host, as sentences: for the terminal and for the head of the first configuration. Pure.
+
+use super::host::{Apart, FoundInstance, Host, Media, Place, Rival, SwitchOff};
+
+/// What was found, one sentence each.
+pub fn facts(host: &Host) -> Vec<String> {
+    let mut facts = Vec::new();
+    match &host.instance {
+        Some(instance) => instance_facts(&mut facts, instance),
+        None => facts.push("no Mastodon: no unit mastodon-* with a working directory".to_owned()),
+    }
+    facts.push(match &host.timezone {
+        Some(zone) => format!("time zone {zone}"),
+        None => "no name for the time zone".to_owned(),
+    });
+    for (path, why) in &host.unreadable {
+        facts.push(format!(
+            "could not look at {}: {why}; run init as root to have it looked at",
+            path.display()
+        ));
+    }
+    facts
+}
+
+/// `/etc/cron.d/x:3: runs tootctl; put a # before the line`.
+pub fn rival_line(rival: &Rival) -> String {
+    let how = match &rival.switch_off {
+        SwitchOff::Line => "put a # before the line".to_owned(),
+        SwitchOff::Script => "chmod -x it, or remove the line".to_owned(),
+        SwitchOff::Unit(unit) => format!("systemctl disable --now {unit}"),
+    };
+    format!("{}:{}: {}; {how}", rival.file.display(), rival.line, rival.what)
+}
+
+fn instance_facts(facts: &mut Vec<String>, instance: &FoundInstance) {
+    let version = instance.version.as_deref().unwrap_or("of unknown version");
+    facts.push(format!("Mastodon {version} in {}, user {}", instance.live.display(), instance.user));
+    for unit in &instance.units {
+        facts.push(format!("unit {} ({})", unit.name, unit.file.display()));
+    }
+    let place = |name: &str, place: &Place| match place {
+        Place::Local => format!("{name} on this host"),
+        Place::Remote(host) => format!("{name} on {host}"),
+        Place::Unknown => format!("{name}: not known, .env.production was not read"),
+    };
+    facts.push(place("PostgreSQL", &instance.database));
+    if let Some(sign) = instance.pgbouncer {
+        facts.push(format!("PgBouncer before PostgreSQL ({sign})"));
+    }
+    facts.push(place("Redis", &instance.redis));
+    facts.push(match &instance.media {
+        Media::S3 { bucket: Some(bucket) } => format!("media in the object store, bucket {bucket}"),
+        Media::S3 { bucket: None } => "media in an object store".to_owned(),
+        Media::Local { path, apart: None } => format!("media in {}", path.display()),
+        Media::Local { path, apart: Some(Apart::Mount) } => {
+            format!("media in {}, a file system of its own", path.display())
+        }
+        Media::Local { path, apart: Some(Apart::Link(to)) } => {
+            format!("media in {}, a link to {}", path.display(), to.display())
+        }
+        Media::Unknown => "media: not known, .env.production was not read".to_owned(),
+    });
+    for other in &instance.others {
+        facts.push(format!(
+            "another Mastodon in {}: one mastmaintd looks after one instance",
+            other.display()
+        ));
+    }
+}

@@ -1,0 +1,71 @@
+//! What people type: asks the daemon over its sockets, checks and prints configurations, writes the first one and
+//! fits the rooms to it. Data goes to standard output, talk to standard error.
+
+pub mod check;
+pub mod cli;
+pub mod client;
+pub mod error;
+pub mod exit;
+pub mod follow;
+pub mod init;
+pub mod look;
+pub mod order;
+pub mod print;
+pub mod render;
+pub mod rooms;
+pub mod table;
+pub mod when;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+/// Reads the command line, does what it says and tells how that went.
+pub fn main() -> ExitCode {
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        // Help and version are no mistakes; clap knows which stream each belongs on.
+        Err(mistake) => {
+            let code = if mistake.use_stderr() { exit::USAGE } else { exit::FINE };
+            return if mistake.print().is_ok() {
+                ExitCode::from(code)
+            } else {
+                ExitCode::from(exit::NOT_FINE)
+            };
+        }
+    };
+    match run(cli) {
+        Ok(code) => ExitCode::from(code),
+        // A reader that has seen enough (`| head`) is no failure of ours.
+        Err(error::CtlError::Print(gone)) if gone.kind() == std::io::ErrorKind::BrokenPipe => {
+            ExitCode::from(exit::FINE)
+        }
+        Err(error) => {
+            print::talk(&format!("mastmaintctl: {error}"));
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
+    use cli::Command;
+    let daemon = client::Daemon::new(cli.runtime_dir);
+    let when = when::When::of_this_host();
+    match cli.command {
+        Command::Status { json } => look::status(&daemon, &when, json),
+        Command::Jobs { json } => look::jobs(&daemon, &when, json),
+        Command::History { job, number, json } => look::history(&daemon, &when, job, number, json),
+        Command::Show { run, output, json } => look::show(&daemon, &when, &run, output, json),
+        Command::Run { job, follow, dry_run } => order::run(&daemon, job, follow, dry_run),
+        Command::Cancel { run } => order::cancel(&daemon, run),
+        Command::Pause { job } => order::pause(&daemon, job),
+        Command::Resume { job } => order::resume(&daemon, job),
+        Command::Reload => order::reload(&daemon),
+        Command::Check { file } => check::check(&file, &when),
+        Command::Config { file } => check::config(&file),
+        Command::Init { root, output } => init::init(&root, output.as_deref()),
+        Command::Rooms { apply, config, systemd_dir, json } => {
+            rooms::rooms(&config, &systemd_dir, apply, json)
+        }
+        Command::Completions { shell } => cli::completions(shell),
+    }
+}

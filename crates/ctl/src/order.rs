@@ -1,0 +1,74 @@
+//! The commands that change something: `run`, `cancel`, `pause`, `resume`, `reload`.
+
+use crate::{client::Daemon, error::CtlError, exit, follow, print};
+use mastmaint_control::words::{Reply, Request};
+use mastmaint_words::JobName;
+
+pub(crate) fn run(daemon: &Daemon, job: JobName, follow: bool, dry_run: bool) -> Result<u8, CtlError> {
+    // Before the run exists: a Ctrl-C from here on must find somebody who says what became of it.
+    let detach = follow.then(follow::Detach::prepare).transpose()?;
+    let Reply::Queued { run, waits_for } = daemon.ask(&Request::Run { job, dry_run })? else {
+        return Err(CtlError::BadReply);
+    };
+    let wait = waits_for.map(|why| format!("; it waits: {}", print::tame(&why))).unwrap_or_default();
+    if let Some(detach) = detach {
+        print::talk(&format!("run {run} is queued{wait}"));
+        detach.watch(&run)?;
+        return follow::follow(daemon, &run);
+    }
+    print::data(&format!("{run}\n"))?;
+    print::talk(&format!("queued{wait}; see how it goes with `mastmaintctl show {run}`"));
+    Ok(exit::FINE)
+}
+
+pub(crate) fn cancel(daemon: &Daemon, run: String) -> Result<u8, CtlError> {
+    let sentence = format!("{run} is being cancelled; `mastmaintctl show {run}` tells when it is over");
+    done(daemon, &Request::Cancel { run }, &sentence)
+}
+
+pub(crate) fn pause(daemon: &Daemon, job: JobName) -> Result<u8, CtlError> {
+    let sentence = format!("{job} is paused until `mastmaintctl resume {job}`; what runs of it goes on");
+    done(daemon, &Request::Pause { job }, &sentence)
+}
+
+pub(crate) fn resume(daemon: &Daemon, job: JobName) -> Result<u8, CtlError> {
+    let sentence = format!("{job} runs by its schedule again");
+    done(daemon, &Request::Resume { job }, &sentence)
+}
+
+pub(crate) fn reload(daemon: &Daemon) -> Result<u8, CtlError> {
+    match daemon.ask(&Request::Reload)? {
+        Reply::Reloaded { digest, warnings } => {
+            for warning in warnings {
+                print::talk(&format!("warning: {}", print::tame(&warning)));
+            }
+            print::talk(&format!("configuration {digest} is in force"));
+            Ok(exit::FINE)
+        }
+        Reply::ReloadRefused { mistakes } => {
+            for mistake in &mistakes {
+                print::talk(&print::tame(mistake));
+            }
+            Err(CtlError::BadConfig(format!(
+                "the new configuration was refused and the old one stays in force ({}); mend it and reload again",
+                count(mistakes.len(), "mistake")
+            )))
+        }
+        _ => Err(CtlError::BadReply),
+    }
+}
+
+fn done(daemon: &Daemon, request: &Request, sentence: &str) -> Result<u8, CtlError> {
+    match daemon.ask(request)? {
+        Reply::Done => {
+            print::talk(sentence);
+            Ok(exit::FINE)
+        }
+        _ => Err(CtlError::BadReply),
+    }
+}
+
+/// `1 mistake`, `3 mistakes`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}

@@ -1,0 +1,97 @@
+//! `mastmaintctl jobs`, like `systemctl list-timers`.
+
+use super::{listed, tone};
+use crate::{
+    print::tame,
+    table::{Cell, Tone, columns},
+    when::When,
+};
+use mastmaint_control::words::{JobLine, RunState};
+use std::fmt::Write as _;
+
+const NOTHING: &str = "-";
+
+/// Jobs by their next start, then what is paused, then the runbooks; each with how its newest run went.
+pub fn jobs(jobs: &[JobLine], when: &When, width: Option<usize>) -> String {
+    let mut sorted: Vec<&JobLine> = jobs.iter().collect();
+    sorted.sort_by_key(|job| (job.paused, job.next.is_none(), job.next, job.job.clone()));
+    let rows: Vec<[Cell; 7]> = sorted.into_iter().map(|job| row(job, when, width)).collect();
+    let mut text = columns(["NEXT", "LEFT", "LAST", "PASSED", "OUTCOME", "JOB", "ABOUT"], &rows, width);
+    let plural = if jobs.len() == 1 { "" } else { "s" };
+    let _ = write!(text, "\n{} job{plural}.\n", jobs.len());
+    text
+}
+
+fn row(job: &JobLine, when: &When, width: Option<usize>) -> [Cell; 7] {
+    let (next, left) = match (job.paused, &job.schedule, job.next) {
+        (true, ..) => ("paused".to_owned(), NOTHING.to_owned()),
+        (false, _, Some(next)) => (listed(when, next, width), when.left(next)),
+        (false, None, None) => ("by hand".to_owned(), NOTHING.to_owned()),
+        (false, Some(_), None) => (NOTHING.to_owned(), NOTHING.to_owned()),
+    };
+    let begun = job.last.as_ref().map(|last| last.started.unwrap_or(last.queued));
+    let outcome = match (&job.current, job.last.as_ref().and_then(|last| last.outcome)) {
+        (Some(run), _) if run.state == RunState::Running => Cell::toned("running", Tone::Plain),
+        (Some(_), _) => Cell::toned("queued", Tone::Plain),
+        (None, Some(outcome)) => Cell::toned(outcome.as_str(), tone(outcome)),
+        (None, None) => NOTHING.into(),
+    };
+    [
+        next.into(),
+        left.into(),
+        begun.map_or(NOTHING.to_owned(), |at| listed(when, at, width)).into(),
+        begun.map_or(NOTHING.to_owned(), |at| when.passed(at)).into(),
+        outcome,
+        job.job.as_str().into(),
+        job.description.as_deref().map(one_line).unwrap_or_default().into(),
+    ]
+}
+
+/// A description may be folded over several lines of YAML; a column has one.
+fn one_line(text: &str) -> String {
+    tame(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anstream::adapter::strip_str;
+
+    fn sample() -> Vec<JobLine> {
+        serde_json::from_str(include_str!("../../tests/replies/jobs.json")).unwrap()
+    }
+
+    fn when() -> When {
+        When { now: "2026-11-23T12:00:00Z".parse().unwrap(), zone: jiff::tz::TimeZone::UTC }
+    }
+
+    #[test]
+    fn the_next_job_stands_first_and_runbooks_last() {
+        assert_eq!(
+            strip_str(&jobs(&sample(), &when(), None)).to_string(),
+            include_str!("../../tests/replies/jobs.txt")
+        );
+    }
+
+    #[test]
+    fn a_terminal_cuts_the_descriptions_and_a_narrow_one_shortens_the_times() {
+        for (width, file) in [
+            (150, include_str!("../../tests/replies/jobs-150.txt")),
+            (90, include_str!("../../tests/replies/jobs-90.txt")),
+        ] {
+            let text = strip_str(&jobs(&sample(), &when(), Some(width))).to_string();
+            assert!(text.lines().all(|l| l.chars().count() <= width), "{text}");
+            assert_eq!(text, file);
+        }
+    }
+
+    #[test]
+    fn a_failure_is_red() {
+        assert!(jobs(&sample(), &when(), None).contains("\u{1b}[1;31mfailed\u{1b}[0m"));
+    }
+
+    #[test]
+    fn no_jobs_are_said_to_be_none() {
+        assert!(jobs(&[], &when(), Some(80)).ends_with("\n0 jobs.\n"));
+    }
+}

@@ -1,0 +1,59 @@
+//! What the daemon said, as text for people. Pure: replies, the clock and a width go in, text comes out.
+
+mod history;
+mod jobs;
+mod run;
+mod status;
+
+pub use history::history;
+pub use jobs::jobs;
+pub use run::{ended, run, step_ended};
+pub use status::{is_overdue, status};
+
+use crate::{
+    table::Tone,
+    when::{self, When},
+};
+use jiff::Timestamp;
+use mastmaint_words::{Grade, Numbers, Outcome};
+
+/// Below this many columns a listing shows times without weekday, year, seconds and zone.
+const NARROW: usize = 130;
+
+/// An instant as a listing of this width has room for it.
+fn listed(when: &When, instant: Timestamp, width: Option<usize>) -> String {
+    if width.is_some_and(|width| width < NARROW) { when.brief(instant) } else { when.at(instant) }
+}
+
+/// The colour of an outcome.
+const fn tone(outcome: Outcome) -> Tone {
+    match outcome {
+        Outcome::Ok => Tone::Good,
+        Outcome::Skipped => Tone::Plain,
+        Outcome::Partial | Outcome::Cancelled => Tone::Odd,
+        Outcome::Interrupted | Outcome::TimedOut | Outcome::Failed => Tone::Bad,
+    }
+}
+
+/// `partial (read)` in its colour.
+fn graded(outcome: Outcome, grade: Option<Grade>) -> String {
+    let word = tone(outcome).paint(outcome.as_str());
+    match grade {
+        Some(grade) => format!("{word} ({grade})"),
+        None => word,
+    }
+}
+
+/// `15 visited, 3 failed, 12 removed, 1.11 MB`; empty if nothing was counted.
+fn numbers(n: &Numbers) -> String {
+    [
+        n.visited.map(|v| format!("{v} visited")),
+        n.failed.map(|v| format!("{v} failed")),
+        n.removed.map(|v| format!("{v} removed")),
+        n.bytes.map(when::size),
+    ]
+    .into_iter()
+    .flatten()
+    .collect::<Vec<_>>()
+    .join(", ")
+}

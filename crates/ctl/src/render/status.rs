@@ -1,0 +1,116 @@
+//! `mastmaintctl status`: one page about everything.
+
+use crate::{
+    print::tame,
+    table::Tone,
+    when::{self, When},
+};
+use mastmaint_control::words::{LedgerStatus, RunLine, Status};
+use std::fmt::Write as _;
+
+/// A start may be this late before it counts as overdue: the daemon may be in the middle of a reload.
+const PATIENCE_SECONDS: i64 = 60;
+
+/// Whether the job that is due next should have begun and neither runs nor waits.
+pub fn is_overdue(status: &Status, when: &When) -> bool {
+    status.next.as_ref().is_some_and(|next| {
+        when.now.as_second() - next.at.as_second() > PATIENCE_SECONDS
+            && !status.running.iter().chain(&status.queued).any(|run| run.job == next.job)
+    })
+}
+
+/// The page.
+pub fn status(status: &Status, when: &When) -> String {
+    let mut text = format!("mastmaintd {}: {}\n", tame(&status.daemon), tame(&status.sentence));
+    let mut field = |name: &str, value: &str| {
+        let _ = writeln!(text, "  {name:<9}{value}");
+    };
+    field("process", &format!("{}, since {}", status.pid, when.both(status.since)));
+    let config = &status.config;
+    field(
+        "config",
+        &format!(
+            "{} ({}), in force since {}",
+            config.path.display(),
+            config.digest.as_str().get(..8).unwrap_or_default(),
+            when.both(config.since)
+        ),
+    );
+    for warning in &config.warnings {
+        field("", &format!("{} {}", Tone::Odd.paint("warning:"), tame(warning)));
+    }
+    if !config.refused.is_empty() {
+        field("", &Tone::Bad.paint("a newer version was refused; mend it and run `mastmaintctl reload`:"));
+        for mistake in &config.refused {
+            for line in tame(mistake).lines() {
+                field("", line);
+            }
+        }
+    }
+    match &status.ledger {
+        LedgerStatus::Recording => field("ledger", "recording"),
+        LedgerStatus::NotRecording { why } => {
+            field("ledger", &format!("{}: {}", Tone::Bad.paint("not recording"), tame(why)));
+        }
+    }
+    if status.journal_lost > 0 {
+        let lost = format!("{} entries could not be written", status.journal_lost);
+        field("journal", &Tone::Odd.paint(&lost));
+    }
+    if let Some(next) = &status.next {
+        let overdue = if is_overdue(status, when) { Tone::Bad.paint(" overdue") } else { String::new() };
+        field("next", &format!("{} {}{overdue}", next.job, when.both(next.at)));
+    }
+    for run in &status.running {
+        field("running", &current(run));
+    }
+    for run in &status.queued {
+        field("queued", &current(run));
+    }
+    text
+}
+
+fn current(run: &RunLine) -> String {
+    let mut text = format!("{} {}", run.job, run.run);
+    if let Some(took) = run.took_seconds {
+        let _ = write!(text, ", for {}", when::took(took));
+    }
+    if let Some(reason) = &run.reason {
+        let _ = write!(text, ", {}", tame(reason));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anstream::adapter::strip_str;
+
+    fn sample() -> Status {
+        serde_json::from_str(include_str!("../../tests/replies/status.json")).unwrap()
+    }
+
+    fn at(now: &str) -> When {
+        When { now: now.parse().unwrap(), zone: jiff::tz::TimeZone::UTC }
+    }
+
+    #[test]
+    fn the_page_says_what_a_person_asks_first() {
+        assert_eq!(
+            strip_str(&status(&sample(), &at("2026-11-23T12:00:00Z"))).to_string(),
+            include_str!("../../tests/replies/status.txt")
+        );
+    }
+
+    #[test]
+    fn a_job_is_overdue_a_minute_after_its_time_unless_it_runs_or_waits() {
+        let mut page = sample();
+        page.running.clear();
+        assert!(!is_overdue(&page, &at("2026-11-24T00:31:00Z")));
+        assert!(is_overdue(&page, &at("2026-11-24T00:31:01Z")));
+        assert!(status(&page, &at("2026-11-24T00:31:01Z")).contains("overdue"));
+        page.queued = sample().running;
+        page.queued[0].job = page.next.as_ref().unwrap().job.clone();
+        assert!(!is_overdue(&page, &at("2026-11-24T00:31:01Z")));
+    }
+}

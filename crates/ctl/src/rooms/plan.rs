@@ -1,0 +1,253 @@
+//! From the instance to what each room's unit must say. Pure: the shipped units fit a Mastodon of user `mastodon` in
+//! `/home/mastodon/live`; for any other a drop-in says what differs.
+
+use mastmaint_words::Room;
+use std::{
+    fmt::Write as _,
+    path::{Path, PathBuf},
+};
+
+/// First words of every file that is ours: only such a file is ever replaced or removed.
+pub const MARK: &str = "# Written by `mastmaintctl rooms --apply`";
+
+/// What the shipped tootctl room is made for.
+const SHIPPED_USER: &str = "mastodon";
+const SHIPPED_LIVE: &str = "/home/mastodon/live";
+const SHIPPED_READABLE: [&str; 2] = [SHIPPED_LIVE, "/home/mastodon/.rbenv"];
+/// Where the systemctl room keeps accepted configurations.
+const ACCEPTED: &str = "/var/lib/mastmaintd-accepted";
+/// What `ProtectHome=tmpfs` hides.
+const HIDDEN: [&str; 3] = ["/home", "/root", "/run/user"];
+
+/// The instance, as far as rooms care.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resident {
+    /// Its user.
+    pub user: String,
+    /// The user's home, if there is such a user.
+    pub home: Option<PathBuf>,
+    /// Its Rails root.
+    pub live: PathBuf,
+    /// `PATH` of its environment, if the configuration sets one.
+    pub path: Option<String>,
+    /// Where media really is when that is not `live/public/system`: `PAPERCLIP_ROOT_PATH`, targets of links.
+    pub media: Vec<PathBuf>,
+}
+
+/// A room as the configuration wants it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Which.
+    pub room: Room,
+    /// Who steps run as.
+    pub user: String,
+    /// What of the network it sees.
+    pub network: &'static str,
+    /// What it may write beside its own state.
+    pub writes: Vec<PathBuf>,
+    /// What the drop-in says; `None` where the shipped unit fits.
+    pub drop_in: Option<String>,
+}
+
+/// Why a room cannot be fitted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlanError {
+    /// A unit file could be made to say something else with it.
+    #[error(
+        "{what} {text:?} cannot stand in a unit file: it may hold letters, digits and . _ - + / @ only; rename it, or link to it"
+    )]
+    Unfit {
+        /// What it is.
+        what: &'static str,
+        /// It.
+        text: String,
+    },
+    /// tootctl as root leaves files that Mastodon cannot change.
+    #[error(
+        "instance.user is root: tootctl would leave files behind that Mastodon cannot write; name the user of its units"
+    )]
+    Root,
+}
+
+/// Every room as this instance wants it.
+pub fn plan(resident: Option<&Resident>) -> Result<Vec<Wanted>, PlanError> {
+    Room::ALL.into_iter().map(|room| one(room, resident)).collect()
+}
+
+/// The unit of a room.
+pub fn unit(room: Room) -> String {
+    format!("mastmaintd-{room}@.service")
+}
+
+fn one(room: Room, resident: Option<&Resident>) -> Result<Wanted, PlanError> {
+    let plain = |user: &str| Wanted {
+        room,
+        user: user.to_owned(),
+        network: "none",
+        writes: Vec::new(),
+        drop_in: None,
+    };
+    match (room, resident) {
+        (Room::Systemctl, _) => Ok(Wanted { writes: vec![ACCEPTED.into()], ..plain("root") }),
+        (Room::Run, _) => Ok(plain("mastmaintd-run")),
+        (Room::Tootctl, None) => Ok(plain(SHIPPED_USER)),
+        (Room::Tootctl, Some(resident)) => tootctl(resident),
+    }
+}
+
+fn tootctl(resident: &Resident) -> Result<Wanted, PlanError> {
+    if resident.user == "root" {
+        return Err(PlanError::Root);
+    }
+    fit("the user", &resident.user)?;
+    // The first three are those of the shipped unit.
+    let mut writes: Vec<PathBuf> =
+        ["public/system", "log", "tmp"].iter().map(|below| resident.live.join(below)).collect();
+    for path in &resident.media {
+        if !writes.iter().any(|known| path.starts_with(known)) {
+            writes.push(path.clone());
+        }
+    }
+    let readable = readable(resident);
+    for path in writes.iter().chain(&readable) {
+        fit("the path", &path.to_string_lossy())?;
+    }
+    let fits_shipped = resident.user == SHIPPED_USER
+        && resident.live == Path::new(SHIPPED_LIVE)
+        && readable.iter().all(|path| SHIPPED_READABLE.iter().any(|shipped| path == Path::new(shipped)))
+        && writes.len() == 3;
+    let drop_in = (!fits_shipped).then(|| text(resident, &writes));
+    Ok(Wanted {
+        room: Room::Tootctl,
+        user: resident.user.clone(),
+        network: "as the instance needs",
+        writes,
+        drop_in,
+    })
+}
+
+fn text(resident: &Resident, writes: &[PathBuf]) -> String {
+    let seen: Vec<PathBuf> = readable(resident).into_iter().filter(|path| is_hidden(path)).collect();
+    let (bound, open): (Vec<&PathBuf>, Vec<&PathBuf>) = writes.iter().partition(|path| is_hidden(path));
+    let mut text = format!(
+        "{MARK} from the configuration of mastmaintd; do not edit.\n\
+         # It is written again when the configuration changes and removed when it is no longer needed. For settings of\n\
+         # your own put another file beside it. An empty setting takes back what the shipped unit says.\n\
+         [Service]\n"
+    );
+    let _ = writeln!(text, "User={}", resident.user);
+    // The primary group of that user, whatever it is called.
+    text.push_str("Group=\n");
+    setting(&mut text, "BindReadOnlyPaths", &seen);
+    setting(&mut text, "BindPaths", &bound);
+    setting(&mut text, "ReadWritePaths", &open);
+    text
+}
+
+/// What has to be there to be read: the code, and Ruby where it lives in the user's home (rbenv, or wherever `PATH`
+/// leads). The rest of the home stays hidden: keys of ssh have no business in a room.
+fn readable(resident: &Resident) -> Vec<PathBuf> {
+    let mut paths = vec![resident.live.clone()];
+    let Some(home) = &resident.home else { return paths };
+    paths.push(home.join(".rbenv"));
+    for entry in resident.path.iter().flat_map(|path| path.split(':')) {
+        // `.asdf/shims` is of no use without `.asdf/installs`.
+        let tool = Path::new(entry).strip_prefix(home).ok().and_then(|rest| rest.components().next());
+        if let Some(tool) = tool {
+            let path = home.join(tool);
+            if !paths.iter().any(|known| path.starts_with(known)) {
+                paths.push(path);
+            }
+        }
+    }
+    paths
+}
+
+/// An emptied list, then its entries; one that is missing on the host does not keep the room from opening.
+fn setting(text: &mut String, name: &str, paths: &[impl AsRef<Path>]) {
+    let _ = writeln!(text, "{name}=");
+    for path in paths {
+        let _ = writeln!(text, "{name}=-{}", path.as_ref().display());
+    }
+}
+
+fn is_hidden(path: &Path) -> bool {
+    HIDDEN.iter().any(|hidden| path.starts_with(hidden))
+}
+
+fn fit(what: &'static str, text: &str) -> Result<(), PlanError> {
+    let is_fit = !text.is_empty()
+        && !text.starts_with('-')
+        && text.split('/').all(|part| part != "..")
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '+' | '/' | '@'));
+    if is_fit { Ok(()) } else { Err(PlanError::Unfit { what, text: text.to_owned() }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resident(user: &str, home: &str, live: &str, media: &[&str]) -> Resident {
+        Resident {
+            user: user.to_owned(),
+            home: Some(home.into()),
+            live: live.into(),
+            path: None,
+            media: media.iter().map(PathBuf::from).collect(),
+        }
+    }
+
+    fn settings(resident: &Resident) -> String {
+        let wanted = one(Room::Tootctl, Some(resident)).unwrap().drop_in.unwrap();
+        assert!(wanted.starts_with(MARK));
+        wanted.split_once("[Service]\n").unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn the_usual_mastodon_needs_no_drop_in() {
+        let usual = resident("mastodon", "/home/mastodon", "/home/mastodon/live", &[]);
+        assert!(plan(Some(&usual)).unwrap().iter().all(|wanted| wanted.drop_in.is_none()));
+        assert!(plan(None).unwrap().iter().all(|wanted| wanted.drop_in.is_none()));
+    }
+
+    #[test]
+    fn another_user_in_home_is_bound_through_the_hidden_home() {
+        assert_eq!(
+            settings(&resident("masto", "/home/masto", "/home/masto/live", &["/mnt/media"])),
+            "User=masto\nGroup=\nBindReadOnlyPaths=\nBindReadOnlyPaths=-/home/masto/live\n\
+             BindReadOnlyPaths=-/home/masto/.rbenv\nBindPaths=\n\
+             BindPaths=-/home/masto/live/public/system\nBindPaths=-/home/masto/live/log\nBindPaths=-/home/masto/live/tmp\n\
+             ReadWritePaths=\nReadWritePaths=-/mnt/media\n"
+        );
+    }
+
+    #[test]
+    fn a_mastodon_elsewhere_is_opened_where_it_is() {
+        assert_eq!(
+            settings(&resident("mastodon", "/var/www/mastodon", "/var/www/mastodon/live", &[])),
+            "User=mastodon\nGroup=\nBindReadOnlyPaths=\nBindPaths=\nReadWritePaths=\n\
+             ReadWritePaths=-/var/www/mastodon/live/public/system\nReadWritePaths=-/var/www/mastodon/live/log\n\
+             ReadWritePaths=-/var/www/mastodon/live/tmp\n"
+        );
+    }
+
+    #[test]
+    fn ruby_in_the_home_and_code_elsewhere_are_both_seen() {
+        let mut elsewhere = resident("mastodon", "/home/mastodon", "/srv/mastodon/live", &[]);
+        elsewhere.path = Some("/home/mastodon/.asdf/shims:/home/mastodon/.asdf/bin:/usr/bin".into());
+        let text = settings(&elsewhere);
+        assert!(text.contains("=\nBindReadOnlyPaths=-/home/mastodon/.rbenv\nBindReadOnlyPaths=-/home/mastodon/.asdf\nBindPaths=\n"), "{text}");
+        assert!(text.contains("ReadWritePaths=-/srv/mastodon/live/tmp\n"), "{text}");
+    }
+
+    #[test]
+    fn nothing_from_the_configuration_can_add_a_line() {
+        for bad in ["/srv/a b", "/srv/a\nUser=root", "/srv/%h", "/srv/a:b", "/srv/../etc"] {
+            let path = resident("mastodon", "/home/mastodon", bad, &[]);
+            assert!(matches!(plan(Some(&path)), Err(PlanError::Unfit { .. })), "{bad:?}");
+        }
+        let user = resident("a\nUser=root", "/home/a", "/home/a/live", &[]);
+        assert!(plan(Some(&user)).is_err());
+        assert_eq!(plan(Some(&resident("root", "/root", "/root/live", &[]))), Err(PlanError::Root));
+    }
+}

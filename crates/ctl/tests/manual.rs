@@ -1,0 +1,25 @@
+//! The manual page and the command line name the same things.
+
+#[test]
+fn every_command_and_option_is_in_the_manual() {
+    let page = include_str!("../../../packaging/man/mastmaintctl.1").replace("\\-", "-");
+    let command = mastmaint_ctl::cli::command();
+    for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+        assert!(page.contains(sub.get_name()), "{}", sub.get_name());
+        // From its heading to the next one.
+        let part = page
+            .split("\n.TP\n")
+            .find(|part| {
+                let heading = part.lines().next().unwrap_or_default();
+                heading.split([' ', ',']).any(|word| word == sub.get_name())
+            })
+            .unwrap_or_else(|| panic!("{} has no entry", sub.get_name()));
+        for option in sub.get_arguments().filter_map(clap::Arg::get_long).filter(|o| *o != "help") {
+            let is_short = option == "number" && part.contains("-n");
+            assert!(is_short || part.contains(&format!("--{option}")), "{} --{option}", sub.get_name());
+        }
+    }
+    for code in ["0", "1", "2", "3", "4", "78", "130"] {
+        assert!(page.contains(&format!("\n.TP\n.B {code}\n")), "exit status {code}");
+    }
+}
