@@ -73,8 +73,8 @@ fn add(code: &mut String, version: &Path, dir: &Path) -> Result<(), Box<dyn Erro
         held(&case.after),
         case.truth,
         case.told_by,
-        dir.join("stdout"),
-        dir.join("stderr"),
+        dir.join("stdout").to_string_lossy(),
+        dir.join("stderr").to_string_lossy(),
     )?;
     Ok(())
 }

@@ -33,7 +33,7 @@ pub(crate) fn run(extras: &Extras, live: &Path) -> io::Result<()> {
         }
     }
     for n in 0..extras.print_lines {
-        writeln!(out, "line {n:010} of many that busy commands print, eighty bytes in each of them")?;
+        writeln!(out, "line {n:010} of many that busy commands print, eighty bytes in each of them.")?;
     }
     if extras.long_line > 0 {
         io::copy(&mut io::repeat(b'x').take(extras.long_line), &mut out)?;
