@@ -92,5 +92,13 @@ fn held(text: &str) -> String {
         ),
         _ => "None".to_owned(),
     };
-    format!("Some(Held {{ rows: {rows}, files: {files}, bytes: {bytes} }})")
+    format!("Some(Held {{ rows: {rows}, files: {files}, bytes: {} }})", grouped(bytes))
+}
+
+/// `9731880` as source code has it: `9_731_880`.
+fn grouped(number: u64) -> String {
+    if number < 1000 {
+        return number.to_string();
+    }
+    format!("{}_{:03}", grouped(number / 1000), number % 1000)
 }

@@ -212,14 +212,10 @@ fn version_rb(version: &str) -> String {
 }
 
 fn env_production() -> String {
-    let mut text = String::from(
-        "# A made-up instance for tests; none of these secrets opens anything.\nLOCAL_DOMAIN=social.example\n\
-         DB_HOST=/var/run/postgresql\nDB_USER=mastodon\nDB_NAME=mastodon_production\nREDIS_HOST=localhost\n",
-    );
-    for (name, value) in SECRETS {
-        text.push_str(&format!("{name}=\"{value}\"\n"));
-    }
-    text
+    let plain = "# A made-up instance for tests; none of these secrets opens anything.\nLOCAL_DOMAIN=social.example\n\
+                 DB_HOST=/var/run/postgresql\nDB_USER=mastodon\nDB_NAME=mastodon_production\nREDIS_HOST=localhost";
+    let secrets = SECRETS.map(|(name, value)| format!("{name}=\"{value}\"\n"));
+    format!("{plain}\n{}", secrets.concat())
 }
 
 #[cfg(test)]

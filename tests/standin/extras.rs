@@ -55,7 +55,7 @@ pub(crate) fn stay_behind(live: &Path) -> io::Result<()> {
     let deaf: SigSet = [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT].into_iter().collect();
     deaf.thread_block()?;
     fs::write(live.join("log/standin-grandchild.pid"), std::process::id().to_string())?;
-    sleep(Duration::from_secs(600));
+    sleep(Duration::from_mins(10));
     Ok(())
 }
 

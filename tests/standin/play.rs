@@ -124,7 +124,7 @@ fn end(case: &'static Case, calls: &Calls) -> io::Error {
     if waits_for_signal(case) {
         calls.waits(case.name);
         // The signal comes from the test; long after every test has given up this says what was forgotten.
-        thread::sleep(Duration::from_secs(600));
+        thread::sleep(Duration::from_mins(10));
         return io::Error::other(format!("the recording {} ends by a signal and none came", case.name));
     }
     if case.signal.is_some() {

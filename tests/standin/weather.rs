@@ -29,6 +29,10 @@ pub(crate) enum Weather {
 /// Things that no recording shows, done in this order; then a recording is played or the status given is returned.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the scenario file and says so by its name"
+)]
 pub(crate) struct Extras {
     /// Let SIGTERM pass by.
     pub ignore_term: bool,

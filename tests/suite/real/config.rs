@@ -63,7 +63,7 @@ fn a_bad_reload_changes_nothing_and_says_so() {
     let answer = daemon.ctl(&["reload"]).exits(78);
     assert!(answer.stderr.contains(":3:"), "{answer:?}");
     assert_eq!(next(&daemon, "work"), before);
-    let said = daemon.notes().into_iter().filter(|n| n.starts_with("STATUS=")).next_back().unwrap();
+    let said = daemon.notes().into_iter().rfind(|n| n.starts_with("STATUS=")).unwrap();
     assert!(said.contains("refused"), "{said}");
     daemon.ctl(&["run", "work", "--follow"]).exits(0);
 }

@@ -11,8 +11,8 @@ use std::{
 
 fn connect(place: &Place, socket: &str) -> UnixStream {
     let stream = UnixStream::connect(place.path("run").join(socket)).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-    stream.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    stream.set_write_timeout(Some(Duration::from_mins(1))).unwrap();
     stream
 }
 

@@ -60,7 +60,8 @@ fn a_killed_runner_is_an_interrupted_step() {
     kill(runners[0], Signal::SIGKILL).unwrap();
     assert_eq!(daemon.ended("work")["outcome"], "interrupted");
     let step = i32::try_from(place.calls()[0]["pid"].as_i64().unwrap()).unwrap();
-    drop(kill(nix::unistd::Pid::from_raw(step), Signal::SIGKILL));
+    // Whether anything is left of it depends on the walls; here it may be, and the test cleans up.
+    let _left = kill(nix::unistd::Pid::from_raw(step), Signal::SIGKILL);
 }
 
 #[test]
@@ -78,7 +79,11 @@ fn history_survives_a_restart() {
 #[test]
 fn a_reader_that_never_reads_delays_no_step() {
     let place = place_with("cache clear: {print-lines: 100000}");
-    let daemon = place.start_with(|command| drop(command.stderr(Stdio::piped()))).unwrap();
+    let daemon = place
+        .start_with(|command| {
+            command.stderr(Stdio::piped());
+        })
+        .unwrap();
     daemon.ctl(&["run", "work"]).exits(0);
     assert_eq!(daemon.ended("work")["outcome"], "ok");
     daemon.ctl(&["run", "work", "--follow"]).exits(0);
