@@ -219,3 +219,47 @@ fn extras_do_what_no_recording_shows() {
     );
     assert!(text.lines().any(|l| l.len() == 100_000));
 }
+
+#[test]
+fn a_page_is_really_fetched() {
+    use std::io::{Read as _, Write as _};
+    let dir = tempfile::tempdir().unwrap();
+    let instance = Instance::create(dir.path(), "4.6.5", standin()).unwrap();
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/page", server.local_addr().unwrap());
+    instance.weather(&format!("speed: 200\nweather: {{cache clear: {{fetch: \"{url}\"}}}}\n")).unwrap();
+    let serving = std::thread::spawn(move || {
+        let (mut stream, _) = server.accept().unwrap();
+        let mut asked = [0; 512];
+        let n = stream.read(&mut asked).unwrap();
+        stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nhello").unwrap();
+        String::from_utf8_lossy(&asked[..n]).into_owned()
+    });
+    let output = call(&instance, &["cache", "clear"]);
+    assert!(text(&output).contains(&format!("fetched {url}: HTTP/1.0 200 OK (24 bytes)")), "{output:?}");
+    assert!(serving.join().unwrap().starts_with("GET /page HTTP/1.0"));
+}
+
+#[test]
+fn a_process_left_behind_is_deaf_and_holds_the_pipe() {
+    let dir = tempfile::tempdir().unwrap();
+    let instance = Instance::create(dir.path(), "4.6.5", standin()).unwrap();
+    instance.weather("speed: 200\nweather: {cache clear: {leave-grandchild: true}}\n").unwrap();
+    let mut child = Command::new(instance.live().join("bin/tootctl"))
+        .args(["cache", "clear"])
+        .env("RAILS_ENV", "production")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    assert!(child.wait().unwrap().success());
+    let path = instance.live().join("log/standin-grandchild.pid");
+    assert!(mastmaint_tests::wait_for(|| fs::read_to_string(&path).is_ok_and(|t| !t.is_empty())));
+    let left: i32 = fs::read_to_string(path).unwrap().parse().unwrap();
+    let pid = nix::unistd::Pid::from_raw(left);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(mastmaint_tests::daemon::runs(left), "SIGTERM ended it");
+    assert_eq!(nix::unistd::getsid(Some(pid)).unwrap(), pid);
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).unwrap();
+}

@@ -143,3 +143,33 @@ fn no_secret_is_seen_anywhere() {
         }
     }
 }
+
+#[test]
+fn a_step_gets_an_environment_built_from_nothing() {
+    // The stand-in's own runtime ignores SIGPIPE.
+    const SIGPIPE: u64 = 1 << 12;
+    let place = place_with("cache clear: {print-env: true}");
+    let daemon = place.start_with(|command| {
+        command.env("RUBYOPT", "-W0").env("BUNDLE_PATH", "/nonexistent").env("WATCHDOG_USEC", "3000000");
+    });
+    let daemon = daemon.unwrap();
+    daemon.ctl(&["run", "work", "--follow"]).exits(0);
+    let shown = daemon.ctl(&["show", "work", "--output"]).exits(0).stdout;
+    for wanted in [
+        "env RAILS_ENV=production",
+        "env DEFAULT_LOCALE=en",
+        "env NO_COLOR=1",
+        "stdin /dev/null",
+        "Umask:\t0022",
+    ] {
+        assert!(shown.contains(wanted), "{wanted} is missing in:\n{shown}");
+    }
+    for unwanted in ["RUBYOPT", "BUNDLE_PATH", "NOTIFY_SOCKET", "WATCHDOG_USEC", "CARGO"] {
+        assert!(!shown.contains(unwanted), "{unwanted} reached the step:\n{shown}");
+    }
+    let mask = |name: &str| {
+        let line = shown.lines().find_map(|l| l.strip_prefix(name)).unwrap().trim();
+        u64::from_str_radix(line, 16).unwrap()
+    };
+    assert_eq!((mask("SigBlk:"), mask("SigIgn:") & !SIGPIPE), (0, 0));
+}

@@ -90,6 +90,28 @@ fn runs_go_on_when_the_state_directory_is_full() {
     drop(daemon);
 }
 
+#[test]
+fn runs_go_on_when_the_state_directory_is_read_only() {
+    let place = place_with("");
+    let Some(_tmpfs) = Tmpfs::over(place.path("state"), "size=16m") else {
+        return unprivileged_cannot_write_state();
+    };
+    let daemon = place.start().unwrap();
+    let remount = |how: &str| {
+        let options = format!("remount,{how}");
+        Command::new("mount").args(["-o", &options]).arg(place.path("state")).status().unwrap().success()
+    };
+    // Files that are open for writing keep a mount from becoming read-only; then a full one has to do, above.
+    if remount("ro") {
+        daemon.ctl(&["run", "work"]);
+        let not_recording = || daemon.ctl(&["status", "--json"]).json()["ledger"]["state"] == "not-recording";
+        assert!(wait_for(not_recording), "{}", daemon.log());
+        assert!(remount("rw"));
+    }
+    daemon.ctl(&["status", "--json"]).exits(0);
+    drop(daemon);
+}
+
 /// Without root a directory without write permission stands for a full one.
 fn unprivileged_cannot_write_state() {
     let place = place_with("");
