@@ -139,6 +139,23 @@ pub enum Reply {
     },
 }
 
+impl Reply {
+    /// Whether nothing follows it in a streamed answer.
+    pub const fn is_last(&self) -> bool {
+        !matches!(
+            self,
+            Self::Output { .. }
+                | Self::Follow(
+                    FollowEvent::Waiting { .. }
+                        | FollowEvent::StepStarted { .. }
+                        | FollowEvent::Line { .. }
+                        | FollowEvent::Progress { .. }
+                        | FollowEvent::StepEnded { .. }
+                )
+        )
+    }
+}
+
 /// One page about everything.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Status {

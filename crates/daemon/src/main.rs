@@ -1,2 +1,8 @@
-//! The daemon.
-fn main() {}
+//! `mastmaintd`: see the library for everything.
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(mastmaintd::boot::main(mastmaintd::args::Args::parse()))
+}

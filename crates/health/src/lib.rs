@@ -1,1 +1,18 @@
-//! Placeholder, filled by its first commit.
+//! What the outside learns of the daemon while it works: readiness, status and the watchdog to systemd, the journal
+//! with its fields and message ids, and the words in which people read sizes and times.
+
+mod entry;
+pub mod human;
+mod journal;
+mod layer;
+mod message_id;
+mod queue;
+mod sink;
+mod status;
+mod systemd;
+
+pub use entry::{Entry, Level, Stream};
+pub use journal::{Journal, JournalConfig, Output};
+pub use message_id::MessageId;
+pub use status::{LastRun, NextRun, NowRunning, Phase, Refused, Situation};
+pub use systemd::Notifier;

@@ -1,1 +1,30 @@
-//! Placeholder, filled by its first commit.
+//! Runs and steps in SQLite: what was begun, what became of it, what is still owed. Calls block; the daemon makes
+//! them from one thread of its own.
+//!
+//! What a call acknowledged survives a power cut (WAL with `synchronous=FULL`), except [`Ledger::journaled`], which
+//! survives a crash of the daemon only: what it saves is a repeated line.
+//!
+//! Ends are final: the first [`Ledger::end_step`] or [`Ledger::end_run`] wins and a repeated one changes nothing, so
+//! that adoption may report again what was already recorded.
+
+mod error;
+mod forget;
+mod open;
+mod read;
+mod records;
+mod rows;
+mod schema;
+mod write;
+
+pub use error::{FindError, LedgerError};
+pub use open::{Opened, set_aside};
+pub use records::{
+    Forgotten, Mark, NewRun, PlannedRetry, RunRecord, RunWithSteps, StepEnd, StepRecord, StepStart,
+};
+
+/// The record of runs, steps and what is owed. One process at a time: the daemon's state lock sees to that.
+#[derive(Debug)]
+pub struct Ledger {
+    path: std::path::PathBuf,
+    conn: rusqlite::Connection,
+}

@@ -1,3 +1,12 @@
 //! One step as a process tree, and the rooms' side of the protocol. Knows nothing of schedules or the ledger.
 
+pub mod codec;
+pub mod environment;
+pub mod exec;
+pub mod output;
 pub mod protocol;
+pub mod redact;
+pub mod room;
+pub mod step_dir;
+pub mod systemctl;
+pub mod verdict;

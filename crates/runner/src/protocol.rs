@@ -62,16 +62,31 @@ pub enum Op {
         after: u64,
     },
     /// End a running step: TERM, grace, KILL. A second one kills at once.
-    /// Answer: [`EventKind::Cancelling`] or [`EventKind::Unknown`]; those who follow it get the outcome.
+    /// Answer: [`EventKind::Cancelling`], [`EventKind::Unknown`], or [`EventKind::Refused`] with `not-running` if it
+    /// has ended already; those who follow it get the outcome.
     Cancel {
         /// Run and step.
         key: StepKey,
     },
-    /// Throw away the outcome of a finished step: the ledger has it. Answer: [`EventKind::Forgotten`].
+    /// Throw away the outcome of a finished step: the ledger has it. Answer: [`EventKind::Forgotten`], also where
+    /// nothing is known of it, or [`EventKind::Refused`] with `busy` while it runs.
     Forget {
         /// Run and step.
         key: StepKey,
     },
+}
+
+impl Op {
+    /// The step that it is about, if it is about one.
+    pub const fn key(&self) -> Option<&StepKey> {
+        match self {
+            Self::Accept { .. } => None,
+            Self::Start { key, .. }
+            | Self::Collect { key, .. }
+            | Self::Cancel { key }
+            | Self::Forget { key } => Some(key),
+        }
+    }
 }
 
 /// What a room says.
@@ -79,7 +94,8 @@ pub enum Op {
 pub struct Event {
     /// Version of the speaker.
     pub v: u16,
-    /// Number of the event among those of its step, from 1; 0 for events that are not repeated to a later client.
+    /// Number of the event among those of its step, from 1. 0 for answers and progress, which a later client does not
+    /// get, and for copy and end, which every client gets whatever it has seen.
     #[serde(default)]
     pub seq: u64,
     /// What is said.
@@ -167,7 +183,8 @@ pub enum EventKind {
     Forgotten,
     /// The request is not obeyed. Nothing ran.
     Refused {
-        /// Stable code: `not-in-config`, `unit-not-named`, `busy`, `bad-request`, `too-large`, `version`, `no-state`…
+        /// Stable code: `not-in-config`, `unit-not-named`, `busy`, `bad-request`, `too-large`, `version`,
+        /// `not-running`, `wrong-room`, `no-state` (its start cannot be recorded durably: it could run twice).
         code: String,
         /// What happened and what to do, one line.
         message: String,

@@ -2,6 +2,7 @@
 //! durations as people write them. Plain data without effects, so that config, runner, ledger, control and daemon
 //! can speak of the same things without knowing each other.
 
+pub mod exit;
 mod ids;
 mod outcome;
 mod room;

@@ -1,0 +1,3 @@
+//! The daemon's parts: scheduling, admission, runs, reload, recovery.
+
+pub mod schedule;

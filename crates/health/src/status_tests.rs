@@ -1,0 +1,105 @@
+use super::*;
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+fn job(name: &str) -> JobName {
+    name.parse().unwrap()
+}
+
+fn last(name: &str, outcome: Outcome, ended: &str, freed: Option<u64>) -> LastRun {
+    LastRun { job: job(name), ended: at(ended), outcome, freed }
+}
+
+/// As in Paris in winter: an hour later than UTC.
+fn say(situation: &Situation, now: &str) -> String {
+    situation.sentence(at(now), &TimeZone::fixed(jiff::tz::offset(1)))
+}
+
+#[test]
+fn an_idle_day_after_a_good_night() {
+    let situation = Situation {
+        next: Some(NextRun { job: job("clean-media"), at: at("2026-11-23T23:30:00Z") }),
+        last: vec![
+            last("clean-media", Outcome::Ok, "2026-11-23T00:12:00Z", Some(22 << 30)),
+            last("clean-cards", Outcome::Skipped, "2026-11-22T23:40:00Z", None),
+            last("orphans", Outcome::Ok, "2026-11-02T00:40:00Z", Some(1 << 30)),
+        ],
+        ..Situation::default()
+    };
+    assert_eq!(
+        say(&situation, "2026-11-23T20:30:00Z"),
+        "idle; next clean-media in 3 h; last night skipped, 22 GB freed"
+    );
+    // The day after, last night is another one.
+    assert_eq!(
+        say(&situation, "2026-11-24T20:30:00Z"),
+        "idle; next clean-media now; last clean-media ok 1 d 20 h ago, 22 GB freed"
+    );
+}
+
+#[test]
+fn what_went_wrong_is_said_until_it_went_right() {
+    let mut situation = Situation {
+        last: vec![
+            last("clean-media", Outcome::Ok, "2026-11-23T00:12:00Z", Some(1)),
+            last("clean-cards", Outcome::Partial, "2026-11-22T23:40:00Z", None),
+            last("orphans", Outcome::Failed, "2026-11-02T12:00:00Z", None),
+        ],
+        ..Situation::default()
+    };
+    assert_eq!(say(&situation, "2026-11-23T12:00:00Z"), "idle; last orphans failed 21 d ago and 1 more");
+    situation.last.pop();
+    assert_eq!(say(&situation, "2026-11-23T12:00:00Z"), "idle; last clean-cards partial 12 h 20 min ago");
+}
+
+#[test]
+fn what_runs_and_what_waits() {
+    let mut situation = Situation {
+        running: vec![NowRunning {
+            job: job("clean-media"),
+            step: Some(StepIndex(0)),
+            of: 2,
+            since: at("2026-11-23T00:30:00Z"),
+        }],
+        next: Some(NextRun { job: job("clean-cards"), at: at("2026-11-23T23:30:00Z") }),
+        ..Situation::default()
+    };
+    assert_eq!(say(&situation, "2026-11-23T00:42:10Z"), "running clean-media step 1/2 for 12 min");
+    situation.queued = 1;
+    assert_eq!(say(&situation, "2026-11-23T00:42:10Z"), "running clean-media step 1/2 for 12 min, 1 waiting");
+    // A clock that went back makes nobody run for minus a day.
+    assert_eq!(say(&situation, "2026-11-22T00:42:10Z"), "running clean-media step 1/2 for 0 s, 1 waiting");
+    situation.phase = Phase::Stopping;
+    assert_eq!(say(&situation, "2026-11-23T00:42:10Z"), "stopping; clean-media goes on in its room");
+    situation.phase = Phase::Working;
+    situation.running.clear();
+    assert_eq!(say(&situation, "2026-11-23T22:30:00Z"), "1 waiting; next clean-cards in 1 h");
+}
+
+#[test]
+fn trouble_comes_first() {
+    let situation = Situation {
+        refused: Some(Refused {
+            at: at("2026-11-23T11:01:30Z"),
+            mistake: "/etc/mastmaintd/mastmaintd.yaml:3:5: jobs.a: unknown key".to_owned(),
+        }),
+        not_recording: Some("disk full".to_owned()),
+        ..Situation::default()
+    };
+    assert_eq!(
+        say(&situation, "2026-11-23T12:00:00Z"),
+        "configuration refused at 12:01: /etc/mastmaintd/mastmaintd.yaml:3:5: jobs.a: unknown key; \
+         old one in force; not recording: disk full; idle"
+    );
+}
+
+#[test]
+fn phases_have_their_words() {
+    let say_phase = |phase| say(&Situation { phase, ..Situation::default() }, "2026-11-23T12:00:00Z");
+    assert_eq!(say_phase(Phase::Starting), "starting: reading configuration and ledger");
+    assert_eq!(say_phase(Phase::Working), "idle");
+    assert_eq!(say_phase(Phase::Reloading), "reading the configuration again; idle");
+    assert_eq!(say_phase(Phase::Stopping), "stopping");
+}

@@ -1,0 +1,162 @@
+//! What is asked of the ledger. Listings follow the order in which runs were made, so a clock step does not shuffle
+//! them, and cost what they return, not what is stored.
+
+use crate::{FindError, Ledger, LedgerError, Mark, PlannedRetry, RunRecord, RunWithSteps, StepRecord, rows};
+use mastmaint_words::{JobName, Numbers, RunId, StepKey};
+use rusqlite::{OptionalExtension, Params, Row, params};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// At most this many runs are named when a text could mean several.
+const CANDIDATES: u32 = 10;
+
+impl Ledger {
+    /// Up to where each job's slots are dealt with.
+    pub fn marks(&self) -> Result<BTreeMap<JobName, Mark>, LedgerError> {
+        self.list("SELECT job, handled, state FROM marks", [], |row| {
+            Ok((rows::word(row, 0)?, Mark { handled: rows::time(row, 1)?, state: row.get(2)? }))
+        })
+    }
+
+    /// The jobs that a person paused.
+    pub fn paused(&self) -> Result<BTreeSet<JobName>, LedgerError> {
+        self.list("SELECT job FROM pauses", [], |row| rows::word(row, 0))
+    }
+
+    /// The retries that are owed, soonest first.
+    pub fn planned_retries(&self) -> Result<Vec<PlannedRetry>, LedgerError> {
+        let sql =
+            "SELECT job, of_run, attempt, slot, not_before, digest FROM retries ORDER BY not_before, job";
+        self.list(sql, [], |row| {
+            Ok(PlannedRetry {
+                job: rows::word(row, 0)?,
+                of: rows::word(row, 1)?,
+                attempt: row.get(2)?,
+                slot: rows::optional_time(row, 3)?,
+                not_before: rows::time(row, 4)?,
+                digest: rows::word(row, 5)?,
+            })
+        })
+    }
+
+    /// The runs that wait or run, oldest first: what a starting daemon adopts.
+    pub fn open_runs(&self) -> Result<Vec<RunWithSteps>, LedgerError> {
+        let sql = format!("SELECT {} FROM runs WHERE ended IS NULL ORDER BY seq", rows::RUN);
+        let open: Vec<(i64, RunRecord)> = self.list(&sql, [], rows::run)?;
+        open.into_iter().map(|run| self.with_steps(run)).collect()
+    }
+
+    /// A run with its steps.
+    pub fn run(&self, id: &RunId) -> Result<Option<RunWithSteps>, LedgerError> {
+        let sql = format!("SELECT {} FROM runs WHERE id = ?1", rows::RUN);
+        let found = self.one(&sql, [id.as_str()], rows::run)?;
+        found.map(|run| self.with_steps(run)).transpose()
+    }
+
+    /// Past and present runs, newest first.
+    pub fn history(&self, job: Option<&JobName>, limit: u32) -> Result<Vec<RunRecord>, LedgerError> {
+        let found: Vec<(i64, RunRecord)> = match job {
+            None => {
+                let sql = format!("SELECT {} FROM runs ORDER BY seq DESC LIMIT ?1", rows::RUN);
+                self.list(&sql, [limit], rows::run)?
+            }
+            Some(job) => {
+                let sql = format!("SELECT {} FROM runs WHERE job = ?1 ORDER BY seq DESC LIMIT ?2", rows::RUN);
+                self.list(&sql, params![job.as_str(), limit], rows::run)?
+            }
+        };
+        found.into_iter().map(|run| self.with_sums(run)).collect()
+    }
+
+    /// The newest run of each job that is over.
+    pub fn last_ended(&self) -> Result<BTreeMap<JobName, RunRecord>, LedgerError> {
+        // Hops from job to job in the index instead of reading every run.
+        let sql = format!(
+            "WITH RECURSIVE names (name) AS (
+                 SELECT min(job) FROM runs WHERE ended IS NOT NULL
+                 UNION ALL
+                 SELECT (SELECT min(job) FROM runs WHERE ended IS NOT NULL AND job > name)
+                 FROM names WHERE name IS NOT NULL
+             )
+             SELECT {} FROM names JOIN runs ON seq =
+                 (SELECT max(seq) FROM runs WHERE job = name AND ended IS NOT NULL)",
+            rows::RUN
+        );
+        let found: Vec<(i64, RunRecord)> = self.list(&sql, [], rows::run)?;
+        found.into_iter().map(|run| self.with_sums(run).map(|run| (run.job.clone(), run))).collect()
+    }
+
+    /// The run that a text means: an id, a job's name for its newest run, or the beginning of an id.
+    pub fn find(&self, text: &str) -> Result<RunId, FindError> {
+        let exact = self.one("SELECT id FROM runs WHERE id = ?1", [text], |row| rows::word(row, 0))?;
+        if let Some(run) = exact {
+            return Ok(run);
+        }
+        let newest = "SELECT id FROM runs WHERE job = ?1 ORDER BY seq DESC LIMIT 1";
+        if let Some(run) = self.one(newest, [text], |row| rows::word(row, 0))? {
+            return Ok(run);
+        }
+        let not_found = || FindError::NotFound { text: text.to_owned() };
+        if text.is_empty() {
+            return Err(not_found());
+        }
+        // Ids are ASCII letters and digits: everything that begins with the text sorts before text + '~'.
+        let sql = "SELECT id FROM runs WHERE id >= ?1 AND id < ?1 || '~' ORDER BY id DESC LIMIT ?2";
+        let mut found: Vec<RunId> = self.list(sql, params![text, CANDIDATES], |row| rows::word(row, 0))?;
+        match (found.pop(), found.is_empty()) {
+            (None, _) => Err(not_found()),
+            (Some(only), true) => Ok(only),
+            (Some(last), false) => {
+                found.push(last);
+                Err(FindError::Ambiguous { text: text.to_owned(), candidates: found })
+            }
+        }
+    }
+
+    /// The kept output of a step, as gzip.
+    pub fn output(&self, key: &StepKey) -> Result<Option<Vec<u8>>, LedgerError> {
+        self.one(
+            "SELECT copy FROM outputs WHERE run = (SELECT seq FROM runs WHERE id = ?1) AND step = ?2",
+            params![key.run.as_str(), key.step.0],
+            |row| row.get(0),
+        )
+    }
+
+    fn with_steps(&self, (seq, mut run): (i64, RunRecord)) -> Result<RunWithSteps, LedgerError> {
+        let sql = format!("SELECT {} FROM steps WHERE run = ?1 ORDER BY step", rows::STEP);
+        let steps: Vec<StepRecord> = self.list(&sql, [seq], |row| rows::step(&run.id, row))?;
+        let counted = steps.iter().filter_map(|s| s.end.as_ref()).map(|end| end.verdict.numbers);
+        run.numbers = counted.fold(Numbers::default(), rows::add);
+        Ok(RunWithSteps { run, steps })
+    }
+
+    fn with_sums(&self, (seq, mut run): (i64, RunRecord)) -> Result<RunRecord, LedgerError> {
+        let sql = "SELECT visited, failed, removed, freed FROM steps WHERE run = ?1";
+        let counted: Vec<Numbers> = self.list(sql, [seq], |row| rows::numbers(row, 0))?;
+        run.numbers = counted.into_iter().fold(Numbers::default(), rows::add);
+        Ok(run)
+    }
+
+    fn list<T, C: FromIterator<T>>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<C, LedgerError> {
+        self.conn
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.query_map(params, read)?.collect())
+            .map_err(|e| LedgerError::from_sqlite(&self.path, &e))
+    }
+
+    fn one<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, LedgerError> {
+        self.conn
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.query_row(params, read).optional())
+            .map_err(|e| LedgerError::from_sqlite(&self.path, &e))
+    }
+}

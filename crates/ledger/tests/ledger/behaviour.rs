@@ -1,0 +1,187 @@
+//! What the ledger keeps, and that each thing is kept once.
+
+use crate::common::*;
+use mastmaint_ledger::{FindError, LedgerError, Mark, NewRun, PlannedRetry};
+use mastmaint_words::{Grade, Numbers, Outcome, Reason, Span, Trigger};
+
+#[test]
+fn a_run_reads_back_as_it_was_told() {
+    let (dir, mut ledger) = fresh();
+    let mark = Mark { handled: at(1), state: "30 0 * * * Europe/Paris".to_owned() };
+    ledger.queue_run(&scheduled("clean", 1, 0), Some((&job("clean"), &mark))).unwrap();
+    ledger.start_run(&run_id(1), at(2)).unwrap();
+    ledger.start_step(&start(key(1, 0), 3)).unwrap();
+    ledger.start_step(&start(key(1, 1), 10)).unwrap();
+    ledger.journaled(&key(1, 0), 7).unwrap();
+    ledger.journaled(&key(1, 0), 5).unwrap();
+    ledger.end_step(&end(key(1, 0), 9, Outcome::Partial), Some(b"gzip")).unwrap();
+
+    drop(ledger);
+    let mut ledger = open(dir.path());
+    let open = ledger.open_runs().unwrap();
+    assert_eq!(open.len(), 1);
+    assert_eq!(open[0].run.trigger, Trigger::Schedule { slot: at(0) });
+    assert_eq!(open[0].run.started, Some(at(2)));
+    assert_eq!(open[0].steps[0].end, Some(end(key(1, 0), 9, Outcome::Partial)));
+    assert_eq!((open[0].steps[0].journaled, open[0].steps[0].output_kept), (7, true));
+    assert_eq!((open[0].steps[1].end.as_ref(), open[0].steps[1].output_kept), (None, false));
+    assert_eq!(open[0].steps[1].at, at(10));
+    assert_eq!(ledger.output(&key(1, 0)).unwrap().as_deref(), Some(b"gzip".as_slice()));
+    assert_eq!(ledger.output(&key(1, 1)).unwrap(), None);
+    assert_eq!(ledger.marks().unwrap(), [(job("clean"), mark)].into());
+
+    ledger.end_step(&end(key(1, 1), 20, Outcome::Ok), None).unwrap();
+    let reason = Reason::new("some-failed", "2 of 40 items failed");
+    ledger.end_run(&run_id(1), at(21), Outcome::Partial, Some(Grade::Read), Some(&reason)).unwrap();
+    assert_eq!(ledger.open_runs().unwrap(), []);
+    let run = ledger.run(&run_id(1)).unwrap().unwrap();
+    assert_eq!((run.run.outcome, run.run.reason), (Some(Outcome::Partial), Some(reason)));
+    let sums = Numbers { visited: Some(80), failed: Some(4), removed: None, bytes: Some(44 << 30) };
+    assert_eq!(run.run.numbers, sums);
+    assert_eq!(ledger.history(None, 5).unwrap()[0].numbers, sums);
+    assert_eq!(ledger.last_ended().unwrap()[&job("clean")].numbers, sums);
+    ledger.quick_check().unwrap();
+}
+
+#[test]
+fn a_slot_is_answered_by_one_run() {
+    let (_dir, mut ledger) = fresh();
+    let before = Mark { handled: at(0), state: "s".to_owned() };
+    ledger.queue_run(&scheduled("clean", 1, 0), Some((&job("clean"), &before))).unwrap();
+    let again = NewRun { trigger: Trigger::CatchUp { slot: at(0) }, ..manual("clean", 2) };
+    let after = Mark { handled: at(5), state: "s".to_owned() };
+    let refused = ledger.queue_run(&again, Some((&job("clean"), &after)));
+    assert!(matches!(refused, Err(LedgerError::DuplicateSlot { slot, .. }) if slot == at(0)));
+    // Refused whole: the mark is the one of the run that is there.
+    assert_eq!(ledger.marks().unwrap()[&job("clean")], before);
+    // Another job, another slot, a person and a retry are not the same.
+    ledger.queue_run(&scheduled("other", 3, 0), None).unwrap();
+    ledger.queue_run(&scheduled("clean", 4, 60), None).unwrap();
+    ledger.queue_run(&manual("clean", 5), None).unwrap();
+    let retry = Trigger::Retry { of: run_id(1), attempt: 1, slot: Some(at(0)) };
+    ledger.queue_run(&NewRun { trigger: retry, ..manual("clean", 6) }, None).unwrap();
+    assert_eq!(ledger.history(None, 10).unwrap().len(), 5);
+}
+
+#[test]
+fn the_first_end_wins() {
+    let (_dir, mut ledger) = fresh();
+    ledger.queue_run(&manual("clean", 1), None).unwrap();
+    ledger.start_run(&run_id(1), at(1)).unwrap();
+    ledger.start_run(&run_id(1), at(9)).unwrap();
+    ledger.start_step(&start(key(1, 0), 2)).unwrap();
+    ledger.start_step(&start(key(1, 0), 8)).unwrap();
+    ledger.end_step(&end(key(1, 0), 10, Outcome::Ok), None).unwrap();
+    ledger.end_step(&end(key(1, 0), 11, Outcome::Interrupted), Some(b"late")).unwrap();
+    ledger.end_run(&run_id(1), at(12), Outcome::Ok, None, None).unwrap();
+    ledger.end_run(&run_id(1), at(13), Outcome::Failed, None, None).unwrap();
+    let run = ledger.run(&run_id(1)).unwrap().unwrap();
+    assert_eq!(
+        (run.run.started, run.run.ended, run.run.outcome),
+        (Some(at(1)), Some(at(12)), Some(Outcome::Ok))
+    );
+    assert_eq!(run.steps[0].at, at(2));
+    assert_eq!(run.steps[0].end, Some(end(key(1, 0), 10, Outcome::Ok)));
+    assert_eq!(ledger.output(&key(1, 0)).unwrap(), None);
+}
+
+#[test]
+fn what_was_never_recorded_is_not_invented() {
+    let (_dir, mut ledger) = fresh();
+    assert!(matches!(ledger.start_run(&run_id(1), at(1)), Err(LedgerError::UnknownRun { .. })));
+    assert!(matches!(
+        ledger.end_run(&run_id(1), at(1), Outcome::Ok, None, None),
+        Err(LedgerError::UnknownRun { .. })
+    ));
+    assert!(matches!(ledger.start_step(&start(key(1, 0), 1)), Err(LedgerError::UnknownRun { .. })));
+    ledger.queue_run(&manual("clean", 1), None).unwrap();
+    let unknown = ledger.end_step(&end(key(1, 0), 9, Outcome::Ok), None);
+    assert!(matches!(unknown, Err(LedgerError::UnknownStep { .. })));
+    assert!(matches!(ledger.journaled(&key(1, 0), 1), Err(LedgerError::UnknownStep { .. })));
+    assert!(!unknown.unwrap_err().stops_recording());
+    assert_eq!(ledger.run(&run_id(1)).unwrap().unwrap().steps, []);
+}
+
+#[test]
+fn a_retry_is_owed_from_the_end_of_its_run_until_it_is_a_run() {
+    let (dir, mut ledger) = fresh();
+    ledger.queue_run(&scheduled("clean", 1, 0), None).unwrap();
+    let owed = PlannedRetry {
+        job: job("clean"),
+        of: run_id(1),
+        attempt: 1,
+        slot: Some(at(0)),
+        not_before: at(600),
+        digest: digest(),
+    };
+    ledger.end_run_and_retry(&run_id(1), at(5), Outcome::Failed, None, None, Some(&owed)).unwrap();
+    drop(ledger);
+    let mut ledger = open(dir.path());
+    assert_eq!(ledger.planned_retries().unwrap(), std::slice::from_ref(&owed));
+
+    let trigger = Trigger::Retry { of: run_id(1), attempt: 1, slot: Some(at(0)) };
+    ledger.queue_run(&NewRun { trigger, ..manual("clean", 601) }, None).unwrap();
+    assert_eq!(ledger.planned_retries().unwrap(), []);
+    // A late report of the first run does not owe it again.
+    ledger.end_run_and_retry(&run_id(1), at(700), Outcome::Failed, None, None, Some(&owed)).unwrap();
+    assert_eq!(ledger.planned_retries().unwrap(), []);
+
+    let next = PlannedRetry { attempt: 2, not_before: at(1200), ..owed.clone() };
+    ledger.plan_retry(&owed).unwrap();
+    ledger.plan_retry(&next).unwrap();
+    assert_eq!(ledger.planned_retries().unwrap(), [next]);
+    assert!(ledger.drop_retry(&job("clean")).unwrap());
+    assert!(!ledger.drop_retry(&job("clean")).unwrap());
+}
+
+#[test]
+fn a_pause_lasts_until_it_is_taken_back() {
+    let (dir, mut ledger) = fresh();
+    ledger.pause(&job("clean"), at(1), 0).unwrap();
+    ledger.pause(&job("clean"), at(2), 1000).unwrap();
+    drop(ledger);
+    let mut ledger = open(dir.path());
+    assert_eq!(ledger.paused().unwrap(), [job("clean")].into());
+    assert!(ledger.resume(&job("clean")).unwrap());
+    assert!(!ledger.resume(&job("clean")).unwrap());
+    assert!(ledger.paused().unwrap().is_empty());
+}
+
+#[test]
+fn a_run_is_found_by_what_people_type() {
+    let (_dir, mut ledger) = fresh();
+    for number in [1, 2, 90_000] {
+        ledger.queue_run(&manual("clean", number), None).unwrap();
+    }
+    assert_eq!(ledger.find(run_id(2).as_str()).unwrap(), run_id(2));
+    assert_eq!(ledger.find("clean").unwrap(), run_id(90_000));
+    assert_eq!(ledger.find("20261124").unwrap(), run_id(90_000));
+    match ledger.find("20261123") {
+        Err(FindError::Ambiguous { candidates, .. }) => assert_eq!(candidates, [run_id(2), run_id(1)]),
+        other => panic!("{other:?}"),
+    }
+    for nothing in ["", "2027", "nobody", "%", "2026112_"] {
+        assert!(matches!(ledger.find(nothing), Err(FindError::NotFound { .. })), "{nothing:?}");
+    }
+}
+
+#[test]
+fn forgotten_outputs_give_their_space_back() {
+    let (dir, mut ledger) = fresh();
+    let noise: Vec<u8> = (0..200_000_u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+    for number in 1..=20 {
+        ledger.queue_run(&manual("clean", number), None).unwrap();
+        ledger.start_step(&start(key(number, 0), number)).unwrap();
+        ledger.end_step(&end(key(number, 0), number, Outcome::Ok), Some(&noise)).unwrap();
+        ledger.end_run(&run_id(number), at(number), Outcome::Ok, None, None).unwrap();
+    }
+    let day = Span::from_secs(86_400);
+    let forgotten = ledger.forget_old(at(86_400 + 11), Span::from_secs(86_400 * 400), day).unwrap();
+    assert_eq!((forgotten.runs, forgotten.outputs), (0, 10));
+    assert_eq!(ledger.output(&key(10, 0)).unwrap(), None);
+    assert_eq!(ledger.output(&key(11, 0)).unwrap(), Some(noise));
+    assert!(!ledger.run(&run_id(10)).unwrap().unwrap().steps[0].output_kept);
+    drop(ledger);
+    let size = std::fs::metadata(dir.path().join("ledger.sqlite")).unwrap().len();
+    assert!((2_000_000..2_300_000).contains(&size), "{size}");
+}

@@ -1,0 +1,10 @@
+//! The ledger from outside: what it keeps, what it says of damage, what survives a kill, and that it agrees with a
+//! list in memory.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "these helpers are part of tests")]
+
+mod behaviour;
+mod common;
+mod crash;
+mod damage;
+mod model;

@@ -1,0 +1,78 @@
+//! The environment of a step, built from nothing. Nothing of the runner's own variables (`NOTIFY_SOCKET`,
+//! `LISTEN_FDS`, `BUNDLE_*`, `RUBYOPT`, …) ever reaches a step.
+
+use mastmaint_config::settings::{Environment, Instance};
+use std::{collections::BTreeMap, path::Path};
+
+/// What a tootctl step finds: what tootctl needs, then the instance's variables, then the step's own.
+pub fn for_tootctl(instance: &Instance, step: &Environment, home: &Path) -> BTreeMap<String, String> {
+    let home = home.to_string_lossy();
+    let mut environment = base(&home, &format!("{home}/.rbenv/shims:{home}/.rbenv/bin:{PLAIN_PATH}"));
+    for (name, value) in [
+        ("RAILS_ENV", "production"),
+        // Sizes are read from the output; in another locale they are `1,11 Mo` or `0バイト`.
+        ("DEFAULT_LOCALE", "en"),
+        // Otherwise Bundler complains about a home that it cannot write.
+        ("BUNDLE_USER_HOME", "/tmp/mastmaintd-bundle"),
+    ] {
+        environment.insert(name.to_owned(), value.to_owned());
+    }
+    environment.extend(instance.environment.clone());
+    environment.extend(step.clone());
+    environment
+}
+
+/// What any other program finds, then the step's own variables.
+pub fn for_program(step: &Environment, home: &Path, path: &str) -> BTreeMap<String, String> {
+    let mut environment = base(&home.to_string_lossy(), path);
+    environment.extend(step.clone());
+    environment
+}
+
+const PLAIN_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
+
+fn base(home: &str, path: &str) -> BTreeMap<String, String> {
+    [("HOME", home), ("LANG", "C.UTF-8"), ("NO_COLOR", "1"), ("PATH", path)]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(pairs: &[(&str, &str)]) -> Environment {
+        pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect()
+    }
+
+    #[test]
+    fn tootctl_finds_what_it_needs_and_nothing_else() {
+        let instance = Instance {
+            live: "/home/mastodon/live".into(),
+            user: "mastodon".into(),
+            services: vec![],
+            environment: variables(&[("RAILS_ENV", "staging"), ("A", "instance")]),
+            url: None,
+        };
+        let found = for_tootctl(&instance, &variables(&[("A", "step")]), Path::new("/home/mastodon"));
+        let expected = variables(&[
+            ("A", "step"),
+            ("BUNDLE_USER_HOME", "/tmp/mastmaintd-bundle"),
+            ("DEFAULT_LOCALE", "en"),
+            ("HOME", "/home/mastodon"),
+            ("LANG", "C.UTF-8"),
+            ("NO_COLOR", "1"),
+            ("PATH", "/home/mastodon/.rbenv/shims:/home/mastodon/.rbenv/bin:/usr/local/bin:/usr/bin:/bin"),
+            ("RAILS_ENV", "staging"),
+        ]);
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_program_finds_a_path_and_its_own_variables() {
+        let found = for_program(&variables(&[("LANG", "C")]), Path::new("/var/empty"), "/usr/bin:/bin");
+        let expected =
+            variables(&[("HOME", "/var/empty"), ("LANG", "C"), ("NO_COLOR", "1"), ("PATH", "/usr/bin:/bin")]);
+        assert_eq!(found, expected);
+    }
+}

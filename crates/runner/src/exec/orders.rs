@@ -1,0 +1,61 @@
+//! Orders to a running step. They travel through a pipe, so that the step's one poll loop sees them like output.
+
+use crate::protocol::EndingCause;
+use std::{
+    io::{self, PipeReader, PipeWriter, Read, Write},
+    os::fd::{AsFd, BorrowedFd},
+    sync::Arc,
+};
+
+/// Gives orders to a running step, from any thread. The first cancel means TERM, grace, KILL; a second kills at once.
+#[derive(Debug, Clone)]
+pub struct Orders(Arc<PipeWriter>);
+
+/// The step's end of the orders.
+#[derive(Debug)]
+pub struct OrderReceiver(PipeReader);
+
+impl Orders {
+    /// A new pair.
+    pub fn new() -> io::Result<(Self, OrderReceiver)> {
+        let (reader, writer) = io::pipe()?;
+        Ok((Self(Arc::new(writer)), OrderReceiver(reader)))
+    }
+
+    /// Ends the step. Does nothing if it has ended already.
+    pub fn cancel(&self, cause: EndingCause) {
+        let word = match cause {
+            EndingCause::StepTimeout => b's',
+            EndingCause::JobTimeout => b'j',
+            EndingCause::Cancel => b'c',
+            EndingCause::RoomStopped => b'r',
+        };
+        // The only failure is a reader that is gone: the step has ended.
+        let _ = (&*self.0).write_all(&[word]);
+    }
+}
+
+impl OrderReceiver {
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    /// The next order, or `None` when nobody can give one any more. Blocks unless the descriptor is readable.
+    pub(super) fn next(&mut self) -> Option<EndingCause> {
+        let mut word = [0];
+        loop {
+            match self.0.read(&mut word) {
+                Ok(1) => {
+                    return Some(match word[0] {
+                        b's' => EndingCause::StepTimeout,
+                        b'j' => EndingCause::JobTimeout,
+                        b'r' => EndingCause::RoomStopped,
+                        _ => EndingCause::Cancel,
+                    });
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                _ => return None,
+            }
+        }
+    }
+}

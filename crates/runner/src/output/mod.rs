@@ -1,0 +1,63 @@
+//! What a step says: bytes of two pipes become lines, a bounded share of events, a capped copy and a bounded summary.
+//! Nothing in here grows with the amount of output or the length of a line, and the result does not depend on how the
+//! bytes were cut into pieces.
+
+mod bar;
+mod classify;
+mod clean;
+mod copy;
+mod lines;
+mod reader;
+mod share;
+
+pub use copy::KeptCopy;
+pub use reader::Reader;
+
+/// Longest text of a line, in bytes; the rest is counted and thrown away.
+pub const MAX_LINE: usize = 4096;
+/// Longest text in [`Summary`] and in the last line of a progress event.
+const MAX_QUOTE: usize = 400;
+/// How many lines of a kind a summary quotes.
+const MAX_QUOTES: usize = 8;
+
+/// What the judge needs to know of the output: bounded, redacted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Lines, blank ones and progress bars included.
+    pub lines: u64,
+    /// Bytes as they came.
+    pub bytes: u64,
+    /// `Error processing 123: …`: one item that a command swallowed.
+    pub item_errors: u64,
+    /// Other lines that begin with an error, on standard output.
+    pub plain_errors: u64,
+    /// Logger lines of level E or F, and error lines on standard error.
+    pub logged_errors: u64,
+    /// Lines worth a warning.
+    pub warnings: u64,
+    /// The first error lines.
+    pub first_errors: Vec<String>,
+    /// The first lines on standard error.
+    pub first_stderr: Vec<String>,
+    /// The first line of the first uncaught Ruby exception.
+    pub exception: Option<String>,
+    /// The last lines in which the command stated its success.
+    pub statements: Vec<String>,
+}
+
+impl Summary {
+    /// Error lines of every kind.
+    pub const fn errors(&self) -> u64 {
+        self.item_errors + self.plain_errors + self.logged_errors
+    }
+}
+
+/// At most `limit` bytes of `text`; what is cut is marked.
+pub(crate) fn cut(text: &str, limit: usize) -> std::borrow::Cow<'_, str> {
+    const MARK: &str = "…";
+    if text.len() <= limit {
+        return text.into();
+    }
+    let end = text.floor_char_boundary(limit.saturating_sub(MARK.len()));
+    format!("{}{MARK}", &text[..end]).into()
+}

@@ -1,0 +1,164 @@
+//! Puts the parts together: pieces → text → redacted line → class → share, copy, summary.
+
+use super::{
+    KeptCopy, MAX_LINE, MAX_QUOTE, MAX_QUOTES, Summary,
+    bar::Bar,
+    classify::{Kind, classify},
+    clean::clean,
+    cut,
+    lines::{End, Piece, Splitter},
+    share::Share,
+};
+use crate::{
+    protocol::{EventKind, Progress, Stream},
+    redact::Redactor,
+};
+use jiff::Timestamp;
+
+const MAX_LAST: usize = 200;
+
+/// Reads the output of one step.
+pub struct Reader<'r> {
+    splitters: [Splitter; 2],
+    digest: Digest<'r>,
+}
+
+/// Everything behind the splitters.
+struct Digest<'r> {
+    redactor: &'r Redactor,
+    bars: [Bar; 2],
+    share: Share,
+    copy: KeptCopy,
+    summary: Summary,
+    last: String,
+    is_changed: bool,
+}
+
+impl<'r> Reader<'r> {
+    /// A reader that has read nothing.
+    pub fn new(redactor: &'r Redactor) -> Self {
+        Self {
+            splitters: Default::default(),
+            digest: Digest {
+                redactor,
+                bars: Default::default(),
+                share: Share::default(),
+                copy: KeptCopy::default(),
+                summary: Summary::default(),
+                last: String::new(),
+                is_changed: false,
+            },
+        }
+    }
+
+    /// Takes what was read.
+    pub fn feed(&mut self, at: Timestamp, stream: Stream, chunk: &[u8], emit: &mut dyn FnMut(EventKind)) {
+        let Self { splitters, digest } = self;
+        digest.summary.bytes += u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+        digest.is_changed |= !chunk.is_empty();
+        splitters[index(stream)].feed(chunk, |piece| digest.piece(at, stream, piece, emit));
+    }
+
+    /// Whether there is progress to tell.
+    pub const fn is_changed(&self) -> bool {
+        self.digest.is_changed
+    }
+
+    /// Where the step stands, if anything changed since it was asked last.
+    pub fn progress(&mut self) -> Option<Progress> {
+        if !std::mem::take(&mut self.digest.is_changed) {
+            return None;
+        }
+        let Digest { bars, summary, last, .. } = &self.digest;
+        let mut percents =
+            bars.iter().zip(&self.splitters).map(|(bar, splitter)| bar.percent_with(splitter.held()));
+        Some(Progress {
+            lines: summary.lines,
+            bytes: summary.bytes,
+            errors: summary.errors(),
+            bar_percent: percents.find_map(|p| p),
+            last: last.clone(),
+        })
+    }
+
+    /// Takes what had no end, tells the last lines and gives away what is known.
+    pub fn finish(self, at: Timestamp, emit: &mut dyn FnMut(EventKind)) -> (Summary, KeptCopy) {
+        let Self { mut splitters, mut digest } = self;
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            splitters[index(stream)].finish(|piece| digest.piece(at, stream, piece, emit));
+        }
+        digest.share.finish(emit);
+        (digest.summary, digest.copy)
+    }
+}
+
+const fn index(stream: Stream) -> usize {
+    match stream {
+        Stream::Stdout => 0,
+        Stream::Stderr => 1,
+    }
+}
+
+impl Digest<'_> {
+    fn piece(&mut self, at: Timestamp, stream: Stream, piece: &Piece<'_>, emit: &mut dyn FnMut(EventKind)) {
+        if piece.end != End::Return {
+            self.summary.lines += 1;
+        }
+        let cleaned = clean(piece.bytes);
+        let whole = if piece.is_cut {
+            // A secret may have been cut in two: what could be its first half goes, too.
+            &cleaned[..cleaned.floor_char_boundary(cleaned.len().saturating_sub(self.redactor.longest()))]
+        } else {
+            &*cleaned
+        };
+        let text = self.bars[index(stream)].take_out(whole, piece.end == End::Return).trim_end();
+        if text.is_empty() {
+            return;
+        }
+        let redacted = self.redactor.redact(text);
+        let text = if piece.is_cut && redacted.len() < MAX_LINE - 3 {
+            format!("{redacted}…").into()
+        } else {
+            cut(&redacted, MAX_LINE)
+        };
+        let kind = classify(stream, &text);
+        self.summary.note(stream, kind, &text);
+        self.last.clear();
+        self.last.push_str(&cut(&text, MAX_LAST));
+        self.copy.line(stream, &text);
+        self.share.line(at, stream, kind.class(), &text, emit);
+    }
+}
+
+impl Summary {
+    fn note(&mut self, stream: Stream, kind: Kind, text: &str) {
+        match kind {
+            Kind::Plain => {}
+            Kind::Warning => self.warnings += 1,
+            Kind::ItemError => self.item_errors += 1,
+            Kind::PlainError => self.plain_errors += 1,
+            Kind::LoggedError => self.logged_errors += 1,
+            Kind::Exception => {
+                self.logged_errors += 1;
+                // The outermost comes first; what it was caused by follows.
+                self.exception.get_or_insert_with(|| quote(text));
+            }
+            Kind::Statement => {
+                if self.statements.len() == 2 * MAX_QUOTES {
+                    self.statements.remove(0);
+                }
+                self.statements.push(quote(text));
+            }
+        }
+        if kind.class() == crate::protocol::LineClass::Error && self.first_errors.len() < MAX_QUOTES {
+            self.first_errors.push(quote(text));
+        }
+        if stream == Stream::Stderr && self.first_stderr.len() < MAX_QUOTES {
+            self.first_stderr.push(quote(text));
+        }
+    }
+}
+
+fn quote(text: &str) -> String {
+    cut(text, MAX_QUOTE).into_owned()
+}

@@ -1,0 +1,107 @@
+//! Where secrets are found: variables whose names say so, passwords in URLs, dotenv files.
+
+/// The dotenv files that Mastodon reads.
+pub(super) const DOTENV_FILES: [&str; 4] = [".env.production", ".env.production.local", ".env", ".env.local"];
+/// Parts of the names of variables that hold secrets.
+const SECRET_NAMES: [&str; 9] =
+    ["KEY", "SECRET", "PASS", "TOKEN", "SALT", "OTP", "VAPID", "CREDENTIAL", "PRIVATE"];
+/// Values that may stand in such variables and are words of plain output.
+pub(super) const COMMON: [&str; 12] = [
+    "production",
+    "mastodon",
+    "localhost",
+    "postgres",
+    "required",
+    "optional",
+    "enabled",
+    "disabled",
+    "default",
+    "development",
+    "staging",
+    "public",
+];
+
+/// Shorter values would turn up everywhere in plain text.
+const SHORTEST_SECRET: usize = 6;
+
+/// The forms in which a secret may turn up: its lines, and each as a URL would write it.
+pub(super) fn forms(secret: String) -> Vec<String> {
+    let lines = secret.replace("\\n", "\n");
+    let mut forms: Vec<String> = lines.lines().map(|l| l.trim().to_owned()).collect();
+    forms.extend(lines.lines().map(|l| percent_encoded(l.trim())));
+    forms.push(secret);
+    forms.retain(|f| f.len() >= SHORTEST_SECRET && !COMMON.contains(&f.to_ascii_lowercase().as_str()));
+    forms
+}
+
+fn percent_encoded(text: &str) -> String {
+    use std::fmt::Write;
+    let mut encoded = String::with_capacity(text.len());
+    for b in text.bytes() {
+        if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~') {
+            encoded.push(char::from(b));
+        } else {
+            // Writing to a string does not fail.
+            let _ = write!(encoded, "%{b:02X}");
+        }
+    }
+    encoded
+}
+
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let hex = after.get(..2).filter(|_| *first == b'%').and_then(|h| std::str::from_utf8(h).ok());
+        if let Some(byte) = hex.and_then(|h| u8::from_str_radix(h, 16).ok()) {
+            bytes.push(byte);
+            rest = &after[2..];
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// The secrets that a variable holds: all of it if its name says so, else the password of a URL.
+pub(super) fn secrets_in(name: &str, value: &str) -> Vec<String> {
+    let name = name.to_ascii_uppercase();
+    if SECRET_NAMES.iter().any(|part| name.contains(part)) {
+        return vec![value.to_owned()];
+    }
+    let password = value.split_once("://").and_then(|(_, rest)| {
+        let authority = rest.split(['/', '?', '#']).next()?;
+        let (user, _) = authority.rsplit_once('@')?;
+        user.split_once(':').map(|(_, password)| password)
+    });
+    password.map(|p| vec![p.to_owned(), percent_decoded(p)]).unwrap_or_default()
+}
+
+/// The variables of a dotenv file. A value in quotes may have several lines.
+pub(super) fn dotenv(text: &str) -> Vec<(String, String)> {
+    let mut pairs = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
+        rest = after;
+        let line = line.trim();
+        let line = line.strip_prefix("export ").unwrap_or(line);
+        let Some((name, value)) = line.split_once('=').filter(|(name, _)| !name.starts_with('#')) else {
+            continue;
+        };
+        let value = value.trim();
+        let quoted = value.chars().next().filter(|c| matches!(c, '"' | '\'')).map(|quote| {
+            let inner = &value[1..];
+            if let Some((whole, _)) = inner.split_once(quote) {
+                return whole.to_owned();
+            }
+            let (more, after) = rest.split_once(quote).unwrap_or(("", rest));
+            rest = after;
+            format!("{inner}\n{more}")
+        });
+        let value = quoted.unwrap_or_else(|| value.split(" #").next().unwrap_or(value).trim().to_owned());
+        pairs.push((name.trim().to_owned(), value));
+    }
+    pairs
+}

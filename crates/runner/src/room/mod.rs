@@ -1,0 +1,227 @@
+//! A room's side of the protocol: one process a connection. Each request is answered from what the room's state
+//! directory says about the step, so that it does not matter which runner a client reaches: the one that works, or a
+//! fresh one, which passes it on.
+
+mod accept;
+mod client;
+mod connection;
+mod hub;
+mod orphans;
+mod plan;
+mod relay;
+mod work;
+
+use crate::protocol::{EventKind, OLDEST_VERSION, Op, StepReport};
+use crate::step_dir::{Begun, Known, StepDir, Steps};
+use base64::Engine;
+use connection::{Asked, Connection, refused};
+use jiff::Timestamp;
+use mastmaint_words::{Grade, Outcome, Reason, Room, StepKey, Verdict};
+use relay::Relayed;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How long a client may stay without a request.
+const IDLE: Duration = Duration::from_secs(30);
+/// How long another runner may take between its lock and its socket.
+const HANDOVER: Duration = Duration::from_secs(5);
+/// What nobody collected for so long is thrown away.
+const KEEP: Duration = Duration::from_hours(30 * 24);
+/// Bytes of the kept copy in one frame.
+const PIECE: usize = 33 * 1024;
+
+/// Where a room finds its things.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Which room it is.
+    pub room: Room,
+    /// Root of the accepted configurations.
+    pub accepted: PathBuf,
+    /// The room's state directory.
+    pub state: PathBuf,
+    /// The configuration that the systemctl room accepts.
+    pub config: PathBuf,
+    /// Whether systemd has put walls around it; if not, its invoker is trusted as root is.
+    pub walled: bool,
+}
+
+/// Serves one client until it goes, and the step that it starts until that has ended.
+///
+/// # Errors
+/// If the connection cannot be used. Everything else is said to the client.
+pub fn serve(options: &Options, stream: UnixStream) -> io::Result<()> {
+    let mut connection = Connection::new(stream)?;
+    let program = env!("CARGO_PKG_VERSION").to_owned();
+    connection.say(EventKind::Hello { room: options.room, program, oldest: OLDEST_VERSION })?;
+    let mut first = true;
+    loop {
+        match connection.ask(Some(IDLE)) {
+            Asked::Nonsense(refusal) => return connection.say(refusal),
+            Asked::Nothing if first => {
+                let text = format!("no request came within {} s", IDLE.as_secs());
+                return connection.say(refused("bad-request", text));
+            }
+            // One that has had its answers and idles needs no sermon.
+            Asked::Nothing | Asked::Gone => return Ok(()),
+            Asked::For(Op::Accept { in_use }) => connection.say(accept::accept(options, &in_use))?,
+            Asked::For(op) => {
+                let Some(key) = op.key().cloned() else { continue };
+                match about_step(options, connection, &key, &op)? {
+                    Some(still_there) => connection = still_there,
+                    None => return Ok(()),
+                }
+            }
+        }
+        first = false;
+    }
+}
+
+/// Answers a request about a step; gives the connection back if more may be asked on it.
+fn about_step(
+    options: &Options,
+    mut connection: Connection,
+    key: &StepKey,
+    op: &Op,
+) -> io::Result<Option<Connection>> {
+    let deadline = Instant::now() + HANDOVER;
+    let starts = plan::Named::of(op);
+    loop {
+        let known = Steps::open(&options.state).and_then(|steps| {
+            let known = if starts.is_some() { steps.claim(key) } else { steps.look(key) };
+            Ok((known?, steps))
+        });
+        let (known, steps) = match known {
+            // Thrown away by another runner just now.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && Instant::now() < deadline => continue,
+            Err(error) => {
+                connection.say(refused("no-state", cannot_record(options, &error)))?;
+                return Ok(Some(connection));
+            }
+            Ok(known) => known,
+        };
+        match (known, &starts) {
+            (Known::Fresh(dir), Some(named)) => {
+                match begin(options, named, dir) {
+                    Ok(begun) => {
+                        std::thread::spawn(move || steps.sweep(KEEP));
+                        work::work(begun, connection, op)?;
+                        return Ok(None);
+                    }
+                    Err(refusal) => connection.say(refused(refusal.code, refusal.message))?,
+                }
+                return Ok(Some(connection));
+            }
+            (Known::Fresh(_) | Known::Unknown, _) => {
+                let answer =
+                    if matches!(op, Op::Forget { .. }) { EventKind::Forgotten } else { EventKind::Unknown };
+                connection.say(answer)?;
+                return Ok(Some(connection));
+            }
+            (Known::Working, _) => {
+                if relay::relay(&steps, key, &connection, op)? == Relayed::Done {
+                    return Ok(None);
+                }
+                if Instant::now() > deadline {
+                    let text = format!("another runner holds the step {key} and does not answer; try again");
+                    connection.say(refused("busy", text))?;
+                    return Ok(Some(connection));
+                }
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            (Known::Died(dir), _) => {
+                let report = bury(key, &dir);
+                // Where it cannot be written, it is found out again next time.
+                let _ = dir.finish(&report, &[], &[]);
+                finished(&mut connection, dir, report, op)?;
+                return Ok(Some(connection));
+            }
+            (Known::Finished(dir), _) => {
+                match dir.outcome() {
+                    Ok(report) => finished(&mut connection, dir, report, op)?,
+                    Err(error) => {
+                        let text = format!(
+                            "the outcome of the step {key} cannot be read: {error}; it was not run again"
+                        );
+                        connection.say(refused("no-state", text))?;
+                    }
+                }
+                return Ok(Some(connection));
+            }
+        }
+    }
+}
+
+/// Decides what is done, and makes the start durable before anything is.
+fn begin(options: &Options, named: &plan::Named, dir: StepDir) -> Result<work::Begun, plan::Refusal> {
+    let no_state =
+        |error: io::Error| plan::Refusal { code: "no-state", message: cannot_record(options, &error) };
+    let begun = Begun { key: named.key.clone(), job: named.job.clone(), at: Timestamp::now() };
+    let prepared = plan::plan(options, named).and_then(|work| {
+        dir.begin(&begun).map_err(no_state)?;
+        Ok((work, dir.listen().map_err(no_state)?))
+    });
+    match prepared {
+        Ok((work, listener)) => Ok(work::Begun { key: named.key.clone(), dir, listener, work }),
+        Err(refusal) => {
+            // Nothing ran, so nothing is to be remembered. If it cannot be removed it reads as interrupted.
+            let _ = dir.remove();
+            Err(refusal)
+        }
+    }
+}
+
+/// The outcome of a step whose runner died; ends what it left running.
+fn bury(key: &StepKey, dir: &StepDir) -> StepReport {
+    let orphans = orphans::end(&key.to_string(), dir.child());
+    let left = if orphans > 0 {
+        format!("; {orphans} processes that it left behind were ended")
+    } else {
+        String::new()
+    };
+    let text = format!(
+        "the runner of the step died with it (killed, or the host went down); how far it came is not known{left}"
+    );
+    let verdict = Verdict::because(Outcome::Interrupted, Grade::Exit, Reason::new("runner-died", text));
+    let report = work::settled(key.clone(), verdict);
+    // How long it took is not known and stays zero.
+    let started = dir.begun().map_or(report.started, |begun| begun.at);
+    StepReport { started, ..report }
+}
+
+/// Answers a request about a step that is over.
+fn finished(connection: &mut Connection, dir: StepDir, report: StepReport, op: &Op) -> io::Result<()> {
+    let after = match op {
+        Op::Start { .. } | Op::Accept { .. } => 0,
+        Op::Collect { after, .. } => *after,
+        Op::Cancel { .. } => return connection.say(client::not_running(&report.key)),
+        Op::Forget { .. } => {
+            return match dir.remove() {
+                Ok(()) => connection.say(EventKind::Forgotten),
+                Err(error) => {
+                    connection.say(refused("no-state", format!("the step cannot be forgotten: {error}")))
+                }
+            };
+        }
+    };
+    let (events, copy) = (dir.events(after), dir.copy());
+    // Others may look at it while this client reads.
+    drop(dir);
+    for event in events {
+        connection.say_numbered(event.seq, event.kind)?;
+    }
+    for piece in copy.chunks(PIECE) {
+        connection.say(EventKind::Copy { data: base64::engine::general_purpose::STANDARD.encode(piece) })?;
+    }
+    connection.say(EventKind::Finished { report: Box::new(report) })
+}
+
+fn cannot_record(options: &Options, error: &io::Error) -> String {
+    format!(
+        "the {} room cannot write to {}: {error}; a step whose start is not recorded could run twice, so none is \
+         started until there is room and leave to write",
+        options.room,
+        options.state.display()
+    )
+}

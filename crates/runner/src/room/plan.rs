@@ -1,0 +1,274 @@
+//! From what a request names to what is done: the step is looked up in the accepted configuration, and everything
+//! about its process is decided before anything runs.
+
+use super::Options;
+use super::orphans::MARK;
+use crate::exec::{Ended, Limits, StepCommand};
+use crate::protocol::{EndingCause, Op};
+use crate::redact::Redactor;
+use crate::{environment, systemctl, verdict};
+use mastmaint_config::Store;
+use mastmaint_config::accepted::RoomView;
+use mastmaint_config::settings::{Action, Environment, Instance, Step};
+use mastmaint_words::{Digest, Grade, JobName, Outcome, Reason, Span, StepKey, Verdict};
+use nix::unistd::{AccessFlags, User, access, geteuid};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Programs of the admin are looked for here, unless their step says otherwise.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Decides on the outcome from what is known after the end.
+pub(super) type Judge = Box<dyn Fn(&Ended) -> Verdict>;
+
+/// What is done for a step.
+pub(super) enum Work {
+    /// This process is run.
+    Run(Box<Process>),
+    /// Nothing runs; this is the outcome.
+    Settled(Verdict),
+}
+
+/// A process with all that is decided about it.
+pub(super) struct Process {
+    pub(super) command: StepCommand,
+    pub(super) limits: Limits,
+    pub(super) redactor: Redactor,
+    pub(super) judge: Judge,
+}
+
+/// Why a step is not begun at all.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct Refusal {
+    pub(super) code: &'static str,
+    pub(super) message: String,
+}
+
+/// What a start request names.
+#[derive(Debug, Clone)]
+pub(super) struct Named {
+    pub(super) digest: Digest,
+    pub(super) job: JobName,
+    pub(super) key: StepKey,
+    pub(super) dry_run: bool,
+    pub(super) limit: Option<Span>,
+}
+
+impl Named {
+    pub(super) fn of(op: &Op) -> Option<Self> {
+        let Op::Start { digest, job, key, dry_run, limit } = op.clone() else { return None };
+        Some(Self { digest, job, key, dry_run, limit })
+    }
+}
+
+/// Decides what is done for the step that is named.
+pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
+    let store = Store::new(options.accepted.clone());
+    let view = store.room_view(options.room, &named.digest).map_err(|error| Refusal {
+        code: "not-in-config",
+        message: format!(
+            "the {} room cannot read the accepted configuration {}: {error}",
+            options.room, named.digest
+        ),
+    })?;
+    let step = view.step(&named.job, named.key.step).filter(|step| step.action.room() == options.room);
+    let step = step.ok_or_else(|| Refusal {
+        code: "not-in-config",
+        message: format!(
+            "the configuration {} has no step {} of job {} for the {} room; reload mastmaintd if the configuration was changed",
+            named.digest, named.key.step, named.job, options.room
+        ),
+    })?;
+    match &step.action {
+        Action::Tootctl(args) => Ok(tootctl(&view, step, args, named)),
+        Action::Run(argv) => Ok(program(options, step, argv, named)),
+        Action::Systemctl(action) => {
+            let services = view.instance.as_ref().map_or(&[][..], |instance| &instance.services);
+            let systemctl = systemctl::Systemctl::new(options.walled);
+            systemctl
+                .permit(action, services)
+                .map_err(|error| Refusal { code: "unit-not-named", message: error.to_string() })?;
+            if named.dry_run && !systemctl::only_looks(action.verb) {
+                return Ok(no_dry_run("systemctl", action.verb.as_str()));
+            }
+            let command = systemctl.command(action);
+            let action = action.clone();
+            let judge: Judge = Box::new(move |ended| systemctl.judge(&action, ended));
+            Ok(run(command, step, named, Redactor::from_secrets([]), judge))
+        }
+    }
+}
+
+fn tootctl(view: &RoomView, step: &Step, args: &[String], named: &Named) -> Work {
+    let Some(instance) = &view.instance else {
+        return failed(
+            "no-instance",
+            "the configuration names no instance; add `instance:` with its `live` directory",
+        );
+    };
+    let args = if named.dry_run {
+        match verdict::dry_run_of(args) {
+            Some(args) => args,
+            None => return no_dry_run("tootctl", &args.join(" ")),
+        }
+    } else {
+        args.to_vec()
+    };
+    let program = match find_tootctl(instance) {
+        Ok(program) => program,
+        Err(verdict) => return Work::Settled(verdict),
+    };
+    let environment = environment::for_tootctl(instance, &step.environment, &home());
+    let redactor = Redactor::for_instance(&instance.live, &environment);
+    let command = StepCommand { program, args: args.clone(), environment, directory: instance.live.clone() };
+    run(command, step, named, redactor, Box::new(move |ended| verdict::judge_tootctl(&args, ended)))
+}
+
+fn program(options: &Options, step: &Step, argv: &[String], named: &Named) -> Work {
+    let Some((name, arguments)) = argv.split_first() else {
+        return failed("no-program", "the step names no program; write `run: PROGRAM ARGUMENTS`");
+    };
+    if named.dry_run {
+        return no_dry_run("run", name);
+    }
+    let path = if options.walled { None } else { std::env::var("PATH").ok() };
+    let home = home();
+    let environment = environment::for_program(&step.environment, &home, path.as_deref().unwrap_or(PATH));
+    let redactor = Redactor::from_secrets(secrets(&step.environment));
+    let directory = if home.is_dir() { home } else { PathBuf::from("/") };
+    let command = StepCommand { program: name.into(), args: arguments.to_vec(), environment, directory };
+    run(command, step, named, redactor, Box::new(verdict::judge_program))
+}
+
+fn run(mut command: StepCommand, step: &Step, named: &Named, redactor: Redactor, judge: Judge) -> Work {
+    command.environment.insert(MARK.to_owned(), named.key.to_string());
+    let limits = limits(step, named.limit);
+    Work::Run(Box::new(Process { command, limits, redactor, judge }))
+}
+
+/// What is left of the job's timeout lowers the step's, never raises it.
+fn limits(step: &Step, limit: Option<Span>) -> Limits {
+    let (timeout, timeout_cause) = match limit {
+        Some(limit) if limit < step.timeout => (limit, EndingCause::JobTimeout),
+        _ => (step.timeout, EndingCause::StepTimeout),
+    };
+    Limits { timeout: timeout.get(), timeout_cause, grace: step.grace.get() }
+}
+
+/// The instance's tootctl, or why there is none that can be run.
+fn find_tootctl(instance: &Instance) -> Result<PathBuf, Verdict> {
+    let live = &instance.live;
+    let verdict =
+        |code: &str, text: String| Verdict::because(Outcome::Failed, Grade::Exit, Reason::new(code, text));
+    match fs::metadata(live) {
+        Ok(meta) if meta.is_dir() => {}
+        Ok(_) => {
+            return Err(verdict(
+                "live-missing",
+                format!("{} is not a directory; correct instance.live", live.display()),
+            ));
+        }
+        Err(error) => {
+            let text = format!(
+                "{} cannot be entered: {error}; correct instance.live, or let the room see it",
+                live.display()
+            );
+            return Err(verdict("live-missing", text));
+        }
+    }
+    let program = live.join("bin/tootctl");
+    if !program.exists() {
+        let (code, advice) = if live.join("lib/mastodon").is_dir() {
+            ("tootctl-missing", "Mastodon is there, its bin/tootctl is not; restore it from its release")
+        } else {
+            ("not-a-mastodon", "this is no Mastodon; correct instance.live")
+        };
+        return Err(verdict(code, format!("{} does not exist: {advice}", program.display())));
+    }
+    if access(&program, AccessFlags::X_OK).is_err() {
+        let text = format!("{} may not be executed; try chmod +x {0}", program.display());
+        return Err(verdict("not-executable", text));
+    }
+    Ok(program)
+}
+
+/// Values that their names call secret.
+fn secrets(environment: &Environment) -> Vec<String> {
+    const TELLING: [&str; 6] = ["SECRET", "PASS", "TOKEN", "KEY", "CREDENTIAL", "_URL"];
+    let telling = |name: &str| TELLING.iter().any(|part| name.to_ascii_uppercase().contains(part));
+    let of_some_length = |value: &str| value.len() >= 4;
+    environment
+        .iter()
+        .filter(|(n, v)| telling(n) && of_some_length(v))
+        .map(|(_, value)| value.clone())
+        .collect()
+}
+
+fn home() -> PathBuf {
+    User::from_uid(geteuid()).ok().flatten().map_or_else(|| Path::new("/").to_owned(), |user| user.dir)
+}
+
+fn failed(code: &str, text: &str) -> Work {
+    Work::Settled(Verdict::because(Outcome::Failed, Grade::Exit, Reason::new(code, text)))
+}
+
+fn no_dry_run(kind: &str, what: &str) -> Work {
+    let text = format!("{kind} {what} cannot be tried without doing it; a dry run leaves it out");
+    Work::Settled(Verdict::because(Outcome::Skipped, Grade::Exit, Reason::new("no-dry-run", text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mastmaint_config::settings::OnPartial;
+
+    fn step() -> Step {
+        Step {
+            action: Action::Run(vec!["true".into()]),
+            timeout: Span::from_secs(100),
+            grace: Span::from_secs(5),
+            on_partial: OnPartial::GoOn,
+            go_on: false,
+            environment: Environment::default(),
+        }
+    }
+
+    #[test]
+    fn a_limit_lowers_a_timeout_and_never_raises_it() {
+        let lowered = limits(&step(), Some(Span::from_secs(10)));
+        assert_eq!((lowered.timeout.as_secs(), lowered.timeout_cause), (10, EndingCause::JobTimeout));
+        for limit in [None, Some(Span::from_secs(1000))] {
+            let own = limits(&step(), limit);
+            assert_eq!((own.timeout.as_secs(), own.timeout_cause), (100, EndingCause::StepTimeout));
+        }
+    }
+
+    #[test]
+    fn a_missing_tootctl_is_told_apart_from_a_wrong_directory() {
+        let live = tempfile::tempdir().unwrap();
+        let instance = |path: &Path| Instance {
+            live: path.to_owned(),
+            user: "mastodon".into(),
+            services: vec![],
+            environment: Environment::default(),
+            url: None,
+        };
+        let code = |path: &Path| find_tootctl(&instance(path)).unwrap_err().reasons[0].code.clone();
+        assert_eq!(code(&live.path().join("nowhere")), "live-missing");
+        assert_eq!(code(live.path()), "not-a-mastodon");
+        fs::create_dir_all(live.path().join("lib/mastodon")).unwrap();
+        assert_eq!(code(live.path()), "tootctl-missing");
+        fs::create_dir(live.path().join("bin")).unwrap();
+        fs::write(live.path().join("bin/tootctl"), "").unwrap();
+        assert_eq!(code(live.path()), "not-executable");
+    }
+
+    #[test]
+    fn only_values_that_look_secret_are_hidden() {
+        let environment = [("DB_PASSWORD", "hunter2"), ("RAILS_ENV", "production"), ("API_TOKEN", "abc")]
+            .map(|(n, v)| (n.to_owned(), v.to_owned()))
+            .into();
+        assert_eq!(secrets(&environment), ["hunter2"]);
+    }
+}

@@ -1,0 +1,196 @@
+//! Working on a step: it is run to its end whoever listens, its outcome is made durable before it is said, and the
+//! runner stays a little for those who want to forget it.
+
+use super::client::{self, Desk};
+use super::connection::{Connection, refused};
+use super::hub::{Hub, Linger};
+use super::orphans;
+use super::plan::Work;
+use crate::exec::{Orders, Sink, execute};
+use crate::protocol::{EndingCause, EventKind, Op, StepReport};
+use crate::step_dir::{Child, StepDir};
+use base64::Engine;
+use jiff::Timestamp;
+use mastmaint_words::{Reason, Span, StepKey, Verdict};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::io::{self, Read};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long a finished step waits to be forgotten.
+const LINGER: Duration = Duration::from_secs(10);
+/// How long clients have to take the last words.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// How long it is tried to write an outcome for which there is no room.
+const WRITE_AGAIN: Duration = Duration::from_mins(10);
+
+/// A step that is begun: its start is durable and its socket is there.
+pub(super) struct Begun {
+    pub(super) key: StepKey,
+    pub(super) dir: StepDir,
+    pub(super) listener: UnixListener,
+    pub(super) work: Work,
+}
+
+/// Runs the step and serves everybody who asks for it, first of all the client that started it.
+pub(super) fn work(begun: Begun, first: Connection, op: &Op) -> io::Result<()> {
+    let Begun { key, dir, listener, work } = begun;
+    let hub = Arc::new(Hub::default());
+    let (orders, receiver) = Orders::new()?;
+    heed_signals(&hub, orders.clone())?;
+    let desk = Desk { key: key.clone(), hub: Arc::clone(&hub), orders };
+    client::seat(&desk, first, Some(op));
+    client::accept_all(desk, listener);
+    let mut sink = Keeper { hub: &hub, dir: &dir, copy: Vec::new() };
+    let report = match work {
+        Work::Settled(verdict) => settled(key, verdict),
+        Work::Run(process) => execute(
+            key,
+            &process.command,
+            process.limits,
+            receiver,
+            &process.redactor,
+            process.judge.as_ref(),
+            &mut sink,
+        ),
+    };
+    let report = fitting(report);
+    let copy = std::mem::take(&mut sink.copy);
+    let kept = dir.finish(&report, &hub.recorded(), &copy);
+    hub.finish(report.clone());
+    if let Err(error) = kept {
+        write_again(&hub, &dir, &report, &error);
+    }
+    say_goodbye(&hub, dir);
+    Ok(())
+}
+
+/// A step that is settled without a process.
+pub(super) fn settled(key: StepKey, verdict: Verdict) -> StepReport {
+    let now = Timestamp::now();
+    StepReport {
+        key,
+        verdict,
+        started: now,
+        ended: now,
+        took: Span::default(),
+        exit: None,
+        signal: None,
+        lines: 0,
+        bytes: 0,
+        omitted: 0,
+        peak_rss_bytes: None,
+    }
+}
+
+/// TERM and INT end the step, because its room is being stopped; a second one kills it at once. HUP means nothing:
+/// the step has no terminal. Handlers and not a mask, because a child inherits a mask.
+fn heed_signals(hub: &Arc<Hub>, orders: Orders) -> io::Result<()> {
+    let (mut told, tell) = UnixStream::pair()?;
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::low_level::pipe::register(signal, tell.try_clone()?)?;
+    }
+    signal_hook::flag::register(SIGHUP, Arc::default())?;
+    let hub = Arc::clone(hub);
+    std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        let mut byte = [0];
+        while told.read_exact(&mut byte).is_ok() {
+            hub.stop();
+            orders.cancel(EndingCause::RoomStopped);
+        }
+    })?;
+    Ok(())
+}
+
+/// The disk filled up, beyond what was set aside: whoever listens knows the outcome; for the others it is tried again.
+fn write_again(hub: &Hub, dir: &StepDir, report: &StepReport, first: &io::Error) {
+    complain(&format!("the outcome of {} cannot be written: {first}; trying for 10 minutes", report.key));
+    let begin = Instant::now();
+    while begin.elapsed() < WRITE_AGAIN && !hub.is_stopping() {
+        if let Linger::Forget(id) = hub.linger(Duration::from_secs(1)) {
+            // The ledger has it, so it needs not be here: the goodbye takes it from there.
+            hub.ask_to_forget(id);
+            return;
+        }
+        std::thread::sleep(Duration::from_secs(1));
+        if dir.finish(report, &hub.recorded(), &[]).is_ok() {
+            return;
+        }
+    }
+}
+
+fn say_goodbye(hub: &Hub, dir: StepDir) {
+    if let Linger::Forget(id) = hub.linger(LINGER) {
+        match dir.remove() {
+            Ok(()) => hub.reply(id, EventKind::Forgotten),
+            Err(error) => {
+                hub.reply(id, refused("no-state", format!("the step cannot be forgotten: {error}")));
+            }
+        }
+    }
+    hub.close(LAST_WORDS);
+}
+
+/// Reasons quote output; a report must fit a frame all the same.
+pub(super) fn fitting(mut report: StepReport) -> StepReport {
+    const MOST_REASONS: usize = 8;
+    const MOST_BYTES: usize = 1000;
+    report.verdict.reasons.truncate(MOST_REASONS);
+    for Reason { text, .. } in &mut report.verdict.reasons {
+        if text.len() > MOST_BYTES {
+            let end = (0..=MOST_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            text.truncate(end);
+            text.push('…');
+        }
+    }
+    report
+}
+
+#[expect(clippy::print_stderr, reason = "standard error is the runner's journal, for its own trouble only")]
+fn complain(text: &str) {
+    eprintln!("mastmaint-runner: {text}");
+}
+
+/// Passes events on to the hub and keeps what outlives the runner.
+struct Keeper<'a> {
+    hub: &'a Hub,
+    dir: &'a StepDir,
+    copy: Vec<u8>,
+}
+
+impl Sink for Keeper<'_> {
+    fn event(&mut self, kind: EventKind) {
+        match &kind {
+            EventKind::Started { pid, .. } => {
+                if let Some(start_ticks) = orphans::start_ticks(*pid) {
+                    // Without it the mark in the environment still finds the process.
+                    let _ = self.dir.note_child(Child { pid: *pid, start_ticks });
+                }
+            }
+            EventKind::Copy { data } => {
+                if let Ok(piece) = base64::engine::general_purpose::STANDARD.decode(data) {
+                    self.copy.extend(piece);
+                }
+            }
+            _ => {}
+        }
+        self.hub.publish(kind);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mastmaint_words::{Grade, Outcome, StepIndex};
+
+    #[test]
+    fn a_report_fits_a_frame_whatever_the_output_said() {
+        let key = StepKey { run: "20261123T003000Z-7k3f9q".parse().unwrap(), step: StepIndex(0) };
+        let reason = Reason::new("exit", "\u{1}é".repeat(50_000));
+        let mut verdict = Verdict::because(Outcome::Failed, Grade::Exit, reason.clone());
+        verdict.reasons.extend(std::iter::repeat_n(reason, 50));
+        let report = Box::new(fitting(settled(key, verdict)));
+        crate::codec::encode_event(0, EventKind::Finished { report }).unwrap();
+    }
+}

@@ -1,0 +1,269 @@
+//! What the systemctl room does, and all that it can do: one program, seven verbs, and only units that the instance
+//! names. The units are checked here again, whatever the accepted configuration says, and the verdict comes from
+//! their states afterwards.
+
+mod query;
+mod units;
+
+pub use units::{Claim, claim};
+
+use crate::exec::{Ended, StepCommand};
+use crate::verdict;
+use mastmaint_config::settings::{SystemctlAction, SystemctlVerb};
+use mastmaint_words::{Grade, Outcome, Reason, UnitName, Verdict};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// systemctl as this room calls it.
+#[derive(Debug, Clone)]
+pub struct Systemctl {
+    program: PathBuf,
+    environment: BTreeMap<String, String>,
+}
+
+/// Why a step's units are not acted on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotPermitted {
+    /// No unit at all: systemctl would take this for all of them.
+    #[error("the step names no unit")]
+    NoUnit,
+    /// `instance.services` does not name it.
+    #[error(
+        "{unit} is not among instance.services ({named}); add it there and reload mastmaintd if it belongs to Mastodon"
+    )]
+    NotNamed {
+        /// What was asked for.
+        unit: String,
+        /// What is named.
+        named: String,
+    },
+    /// An instance of a named template that systemd has not loaded from a trustworthy file.
+    #[error("{unit} is an instance of a template in instance.services, but {why}; it is left alone")]
+    NotTrusted {
+        /// What was asked for.
+        unit: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// Whether the verb changes nothing.
+pub const fn only_looks(verb: SystemctlVerb) -> bool {
+    matches!(verb, SystemctlVerb::Status | SystemctlVerb::Show)
+}
+
+impl Systemctl {
+    /// Behind walls the host's own systemctl and nothing else; without, the one in the invoker's `PATH`.
+    pub fn new(walled: bool) -> Self {
+        let path = if walled { None } else { std::env::var("PATH").ok() };
+        let program = if path.is_some() { "systemctl" } else { "/usr/bin/systemctl" };
+        let path = path.as_deref().unwrap_or("/usr/bin:/bin");
+        let fixed = [("PATH", path), ("LANG", "C.UTF-8"), ("SYSTEMD_COLORS", "0"), ("SYSTEMD_PAGER", "")];
+        let environment = fixed.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        Self { program: program.into(), environment }
+    }
+
+    /// Checks every unit against the instance's.
+    ///
+    /// # Errors
+    /// For the first unit that must not be acted on.
+    pub fn permit(&self, action: &SystemctlAction, services: &[UnitName]) -> Result<(), NotPermitted> {
+        if action.units.is_empty() {
+            return Err(NotPermitted::NoUnit);
+        }
+        for unit in &action.units {
+            match claim(unit, services) {
+                Claim::Named => {}
+                Claim::InstanceOf(_) => {
+                    let name = unit.with_suffix();
+                    units::trustworthy(
+                        &self.show(&["LoadState", "FragmentPath"], std::slice::from_ref(unit)),
+                    )
+                    .map_err(|why| NotPermitted::NotTrusted { unit: name, why })?;
+                }
+                Claim::Foreign => {
+                    let named: Vec<_> = services.iter().map(UnitName::as_str).collect();
+                    return Err(NotPermitted::NotNamed { unit: unit.with_suffix(), named: named.join(", ") });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The process of a step.
+    pub fn command(&self, action: &SystemctlAction) -> StepCommand {
+        let units = action.units.iter().map(UnitName::with_suffix);
+        let fixed = ["--no-pager", "--no-ask-password", action.verb.as_str(), "--"];
+        StepCommand {
+            program: self.program.clone(),
+            args: fixed.into_iter().map(str::to_owned).chain(units).collect(),
+            environment: self.environment.clone(),
+            directory: PathBuf::from("/"),
+        }
+    }
+
+    /// What became of it: the units' states count, not only systemctl's exit status.
+    pub fn judge(&self, action: &SystemctlAction, ended: &Ended) -> Verdict {
+        let verdict = verdict::judge_program(ended);
+        let Some(wanted) = Wanted::after(action.verb) else { return verdict };
+        if ended.cut_short.is_some() {
+            return verdict;
+        }
+        let states = self.show(&["Id", "ActiveState", "SubState", "NRestarts", "Result"], &action.units);
+        judge_states(verdict, wanted, action, states)
+    }
+
+    fn show(&self, properties: &[&str], units: &[UnitName]) -> Result<Vec<query::Properties>, String> {
+        let list = properties.join(",");
+        let names = units.iter().map(UnitName::with_suffix);
+        let fixed = ["--no-pager", "--no-ask-password", "show", "-p", &list, "--"].map(str::to_owned);
+        let args: Vec<String> = fixed.into_iter().chain(names).collect();
+        let shown = query::show(&self.program, &args, &self.environment)?;
+        if shown.len() == units.len() {
+            Ok(shown)
+        } else {
+            Err(format!("systemctl showed {} units of {}", shown.len(), units.len()))
+        }
+    }
+}
+
+/// In which state a verb must leave its units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Active,
+    Stopped,
+}
+
+impl Wanted {
+    const fn after(verb: SystemctlVerb) -> Option<Self> {
+        match verb {
+            SystemctlVerb::Start | SystemctlVerb::Restart | SystemctlVerb::Status => Some(Self::Active),
+            SystemctlVerb::Stop => Some(Self::Stopped),
+            SystemctlVerb::Reload | SystemctlVerb::Show | SystemctlVerb::ResetFailed => None,
+        }
+    }
+
+    fn is_met_by(self, state: &str) -> bool {
+        match self {
+            Self::Active => matches!(state, "active" | "reloading"),
+            // A unit that failed on its way down is down.
+            Self::Stopped => matches!(state, "inactive" | "failed"),
+        }
+    }
+}
+
+fn judge_states(
+    verdict: Verdict,
+    wanted: Wanted,
+    action: &SystemctlAction,
+    states: Result<Vec<query::Properties>, String>,
+) -> Verdict {
+    let states = match states {
+        Ok(states) => states,
+        Err(error) => {
+            let text = format!("the units' states after {} are not known: {error}", action.verb.as_str());
+            return with_reasons(verdict, vec![Reason::new("state-unknown", text)]);
+        }
+    };
+    let code = if wanted == Wanted::Active { "not-active" } else { "not-stopped" };
+    let wrong: Vec<Reason> = action
+        .units
+        .iter()
+        .zip(&states)
+        .filter(|(_, state)| !wanted.is_met_by(state.get("ActiveState")))
+        .map(|(unit, state)| Reason::new(code, describe(unit, state, action.verb)))
+        .collect();
+    if wrong.is_empty() {
+        // The states were read; whether what is active also works is not known.
+        let grade = if verdict.outcome == Outcome::Ok { Grade::Read } else { verdict.grade };
+        Verdict { grade, ..verdict }
+    } else {
+        with_reasons(verdict, wrong)
+    }
+}
+
+fn with_reasons(verdict: Verdict, mut reasons: Vec<Reason>) -> Verdict {
+    reasons.extend(verdict.reasons);
+    Verdict { outcome: Outcome::Failed, grade: Grade::Read, reasons, numbers: verdict.numbers }
+}
+
+fn describe(unit: &UnitName, state: &query::Properties, verb: SystemctlVerb) -> String {
+    let name = unit.with_suffix();
+    let (active, sub) = (state.get("ActiveState"), state.get("SubState"));
+    let result = match state.get("Result") {
+        "" | "success" => String::new(),
+        result => format!(", result {result}"),
+    };
+    let restarts = match state.get("NRestarts") {
+        "" | "0" => String::new(),
+        restarts => format!(", restarted {restarts} times"),
+    };
+    format!("{name} is {active} ({sub}) after {}{result}{restarts}; see journalctl -u {name}", verb.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mastmaint_words::Numbers;
+
+    fn action(verb: SystemctlVerb, units: &[&str]) -> SystemctlAction {
+        SystemctlAction { verb, units: units.iter().map(|unit| unit.parse().unwrap()).collect() }
+    }
+
+    fn fine() -> Verdict {
+        Verdict { outcome: Outcome::Ok, grade: Grade::Exit, reasons: vec![], numbers: Numbers::default() }
+    }
+
+    fn after(verb: SystemctlVerb, state: &str) -> Verdict {
+        let shown =
+            query::parse(&format!("ActiveState={state}\nSubState=x\nResult=exit-code\nNRestarts=5\n"));
+        judge_states(fine(), Wanted::after(verb).unwrap(), &action(verb, &["mastodon-web"]), Ok(shown))
+    }
+
+    #[test]
+    fn states_decide_and_not_the_exit_status() {
+        use SystemctlVerb::{Restart, Start, Stop};
+        for (verb, state, outcome) in [
+            (Stop, "inactive", Outcome::Ok),
+            (Stop, "failed", Outcome::Ok),
+            (Stop, "active", Outcome::Failed),
+            (Stop, "deactivating", Outcome::Failed),
+            (Start, "active", Outcome::Ok),
+            (Start, "failed", Outcome::Failed),
+            (Restart, "activating", Outcome::Failed),
+        ] {
+            assert_eq!(after(verb, state).outcome, outcome, "{verb:?} {state}");
+        }
+        let text = after(Start, "failed").reasons[0].text.clone();
+        assert_eq!(
+            text,
+            "mastodon-web.service is failed (x) after start, result exit-code, restarted 5 times; \
+             see journalctl -u mastodon-web.service"
+        );
+    }
+
+    #[test]
+    fn an_unknown_state_is_no_success() {
+        let verdict = judge_states(
+            fine(),
+            Wanted::Active,
+            &action(SystemctlVerb::Start, &["mastodon-web"]),
+            Err("no answer".into()),
+        );
+        assert_eq!((verdict.outcome, verdict.reasons[0].code.as_str()), (Outcome::Failed, "state-unknown"));
+    }
+
+    #[test]
+    fn no_unit_is_not_every_unit() {
+        let refused = Systemctl::new(true).permit(&action(SystemctlVerb::Stop, &[]), &[]);
+        assert_eq!(refused, Err(NotPermitted::NoUnit));
+    }
+
+    #[test]
+    fn behind_walls_only_the_hosts_systemctl_is_called() {
+        let command = Systemctl::new(true).command(&action(SystemctlVerb::Stop, &["mastodon-web"]));
+        assert_eq!(command.program, PathBuf::from("/usr/bin/systemctl"));
+        assert_eq!(command.args, ["--no-pager", "--no-ask-password", "stop", "--", "mastodon-web.service"]);
+        assert_eq!(command.environment["PATH"], "/usr/bin:/bin");
+    }
+}
