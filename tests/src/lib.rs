@@ -7,6 +7,7 @@ pub mod daemon;
 pub mod effects;
 pub mod instance;
 pub mod pick;
+pub mod procs;
 pub mod recordings;
 pub mod rows;
 
