@@ -1,1 +1,15 @@
-//! x
+//! What the tests of the real binaries stand on: recordings of real tootctl, a made-up instance that a stand-in moves
+//! as the real one would, and a daemon of our own in a scratch directory. Nothing of this crate is ever shipped.
+
+pub mod binaries;
+pub mod ctl;
+pub mod daemon;
+pub mod effects;
+pub mod instance;
+pub mod pick;
+pub mod procs;
+pub mod recordings;
+pub mod rows;
+
+pub use daemon::{Daemon, Place, wait_for};
+pub use instance::Instance;

@@ -1,0 +1,85 @@
+//! Clients of the control sockets that send rubbish, far too much, or nothing.
+
+use crate::place_with;
+use mastmaint_tests::{Place, ctl::ctl};
+use std::{
+    io::{Read as _, Write as _},
+    os::unix::net::UnixStream,
+    path::Path,
+    time::Duration,
+};
+
+fn connect(place: &Place, socket: &str) -> UnixStream {
+    let stream = UnixStream::connect(place.path("run").join(socket)).unwrap();
+    stream.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
+    stream.set_write_timeout(Some(Duration::from_mins(1))).unwrap();
+    stream
+}
+
+#[test]
+fn rubbish_is_answered_and_does_no_harm() {
+    let place = place_with("");
+    let daemon = place.start().unwrap();
+    for socket in ["observe.sock", "control.sock"] {
+        for rubbish in [&b"hello\n"[..], b"{\"ask\":\"no-such-thing\"}\n", b"\xff\xfe\x00\n", b"{}\n"] {
+            let mut stream = connect(&place, socket);
+            stream.write_all(rubbish).unwrap();
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            assert!(answer.contains("bad-request"), "{socket}: {answer}");
+        }
+    }
+    daemon.ctl(&["status"]).exits(0);
+}
+
+#[test]
+fn doing_is_refused_on_the_socket_for_looking() {
+    let place = place_with("");
+    let daemon = place.start().unwrap();
+    let mut stream = connect(&place, "observe.sock");
+    stream.write_all(b"{\"ask\":\"run\",\"job\":\"work\",\"dry_run\":false}\n").unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("not-allowed"), "{answer}");
+    assert!(daemon.newest("work").is_none());
+}
+
+#[test]
+fn a_gigabyte_without_a_newline_is_cut_off() {
+    let place = place_with("");
+    let daemon = place.start().unwrap();
+    let mut stream = connect(&place, "observe.sock");
+    let piece = vec![b'x'; 1 << 20];
+    let sent = (0..1024).take_while(|_| stream.write_all(&piece).is_ok()).count();
+    assert!(sent < 1024, "all of it was taken");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    let peak: u64 = status
+        .lines()
+        .find_map(|l| l.strip_prefix("VmHWM:"))
+        .and_then(|l| l.trim().trim_end_matches(" kB").parse().ok())
+        .unwrap();
+    assert!(peak < 100_000, "peak of {peak} kB");
+    daemon.ctl(&["status"]).exits(0);
+}
+
+#[test]
+fn clients_that_say_nothing_keep_nobody_out() {
+    let place = place_with("");
+    let daemon = place.start().unwrap();
+    let silent: Vec<_> = (0..20).map(|_| connect(&place, "observe.sock")).collect();
+    daemon.ctl(&["run", "work", "--follow"]).exits(0);
+    drop(silent);
+    daemon.ctl(&["status"]).exits(0);
+}
+
+#[test]
+fn no_daemon_is_exit_4_and_an_unknown_job_says_so() {
+    ctl(Path::new("/nonexistent"), &["status"]).exits(4);
+    let place = place_with("");
+    let daemon = place.start().unwrap();
+    let answer = daemon.ctl(&["run", "wrok"]).exits(1);
+    assert!(answer.stderr.contains("wrok"), "{answer:?}");
+    daemon.ctl(&["history", "-n", "0"]).exits(2);
+}

@@ -1,0 +1,90 @@
+//! A daemon or a runner that dies in the middle, and what the next one makes of it.
+
+use crate::place_with;
+use mastmaint_tests::{Place, wait_for};
+use nix::sys::signal::{Signal, kill};
+use std::process::Stdio;
+
+#[test]
+fn a_step_outlives_a_killed_daemon_and_is_adopted() {
+    let place =
+        Place::new("  work:\n    steps: [{tootctl: media remove --days 7}, {tootctl: cache clear}]\n")
+            .unwrap();
+    place.instance.weather("speed: 50\nweather: {media remove: {sleep: 4s}}\n").unwrap();
+    let first = place.start().unwrap();
+    first.ctl(&["run", "work"]).exits(0);
+    assert!(wait_for(|| place.starts() == 1), "{}", first.log());
+    first.kill().unwrap();
+    let second = place.start().unwrap();
+    let run = second.ended("work");
+    assert_eq!(run["outcome"], "ok", "{run:#}\n{}", second.log());
+    assert_eq!(run["steps"].as_array().map(Vec::len), Some(2), "the run goes on with its next step");
+    assert_eq!(place.starts(), 2, "each step ran once");
+    assert_eq!(place.instance.held().unwrap().rows.unwrap().media, 0);
+}
+
+#[test]
+fn a_step_that_ended_without_a_daemon_is_not_lost() {
+    let place = place_with("cache clear: {sleep: 1s}");
+    let first = place.start().unwrap();
+    first.ctl(&["run", "work"]).exits(0);
+    assert!(wait_for(|| place.starts() == 1));
+    first.kill().unwrap();
+    assert!(wait_for(|| place.calls().iter().any(|c| c["event"] == "end")), "the step ends by itself");
+    let second = place.start().unwrap();
+    assert_eq!(second.ended("work")["outcome"], "ok");
+    assert_eq!(place.starts(), 1);
+}
+
+#[test]
+fn a_stopping_daemon_ends_no_step() {
+    let place = place_with("cache clear: {sleep: 3s}");
+    let first = place.start().unwrap();
+    first.ctl(&["run", "work"]).exits(0);
+    assert!(wait_for(|| place.starts() == 1));
+    assert!(first.stop().unwrap().success());
+    let second = place.start().unwrap();
+    assert_eq!(second.ended("work")["outcome"], "ok");
+    assert_eq!(place.starts(), 1);
+}
+
+#[test]
+fn a_killed_runner_is_an_interrupted_step() {
+    let place = place_with("cache clear: {sleep: 5m}");
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "work"]).exits(0);
+    assert!(wait_for(|| place.starts() == 1));
+    // The kernel cuts the name at 15 bytes.
+    let runners = daemon.below("mastmaint-runne");
+    assert_eq!(runners.len(), 1, "one runner for one step");
+    kill(runners[0], Signal::SIGKILL).unwrap();
+    assert_eq!(daemon.ended("work")["outcome"], "interrupted");
+    let step = i32::try_from(place.calls()[0]["pid"].as_i64().unwrap()).unwrap();
+    // Whether anything is left of it depends on the walls; here it may be, and the test cleans up.
+    let _left = kill(nix::unistd::Pid::from_raw(step), Signal::SIGKILL);
+}
+
+#[test]
+fn history_survives_a_restart() {
+    let place = place_with("");
+    let first = place.start().unwrap();
+    first.ctl(&["run", "work", "--follow"]).exits(0);
+    let before = first.ctl(&["history", "--json"]).exits(0).json();
+    assert_eq!(before["runs"].as_array().map(Vec::len), Some(1));
+    assert!(first.stop().unwrap().success());
+    let second = place.start().unwrap();
+    assert_eq!(second.ctl(&["history", "--json"]).exits(0).json(), before);
+}
+
+#[test]
+fn a_reader_that_never_reads_delays_no_step() {
+    let place = place_with("cache clear: {print-lines: 100000}");
+    let daemon = place
+        .start_with(|command| {
+            command.stderr(Stdio::piped());
+        })
+        .unwrap();
+    daemon.ctl(&["run", "work"]).exits(0);
+    assert_eq!(daemon.ended("work")["outcome"], "ok");
+    daemon.ctl(&["run", "work", "--follow"]).exits(0);
+}
