@@ -1,0 +1,106 @@
+//! Taking over what an earlier daemon left: marks, pauses, planned retries, and every run that is not over. A run
+//! goes on under the configuration that it was begun with; its locks are taken again before anything else may start.
+
+use super::Dispatcher;
+use crate::{accept, run::RunSpec, tell::Told};
+use jiff::Timestamp;
+use mastmaint_ledger::{RunRecord, RunWithSteps};
+use mastmaint_words::{Grade, Outcome, Reason, Verdict};
+use std::sync::Arc;
+
+impl Dispatcher {
+    /// Reads what the ledger knows and goes on with it.
+    pub async fn take_over(&mut self) {
+        let known = self
+            .outside
+            .recorder
+            .with(|ledger| {
+                Ok((
+                    ledger.marks()?,
+                    ledger.paused()?,
+                    ledger.planned_retries()?,
+                    ledger.last_ended()?,
+                    ledger.open_runs()?,
+                ))
+            })
+            .await;
+        let open = match known {
+            Ok((marks, paused, retries, last, open)) => {
+                self.marks = super::marks::from_ledger(marks);
+                self.paused = paused;
+                self.retries = retries.into_iter().map(|retry| (retry.job.clone(), retry)).collect();
+                self.last = last;
+                open
+            }
+            Err(error) => {
+                // The ledger's own news says what to do; there is nothing to go on with.
+                self.outside.teller.of_daemon(Told::NothingKnown { why: error.message });
+                Vec::new()
+            }
+        };
+        for run in open {
+            self.adopt(run).await;
+        }
+        self.admit().await;
+    }
+
+    async fn adopt(&mut self, RunWithSteps { run, steps }: RunWithSteps) {
+        let view = if run.digest == self.config.view.digest {
+            Ok(Arc::clone(&self.config.view))
+        } else {
+            accept::read(&self.store, &run.digest).map(Arc::new)
+        };
+        let found = view.map_err(|e| e.to_string()).and_then(|view| {
+            let missing = || format!("its configuration {} has no job {}", run.digest, run.job);
+            view.jobs.get(&run.job).cloned().map(Arc::new).ok_or_else(missing)
+        });
+        match found {
+            Ok(job) => {
+                let started = run.started;
+                let id = run.id.clone();
+                self.enter(
+                    RunSpec {
+                        id: id.clone(),
+                        job_name: run.job,
+                        job,
+                        digest: run.digest,
+                        trigger: run.trigger,
+                        dry_run: run.dry_run,
+                        queued: run.queued,
+                        recorded: true,
+                        before: steps,
+                        started,
+                    },
+                    None,
+                );
+                let claim = self.claim(&id);
+                if started.is_some() {
+                    self.admission.adopt(claim);
+                    self.start(&id, Timestamp::now());
+                } else {
+                    self.admission.enqueue(claim);
+                }
+            }
+            Err(why) => self.give_up(run, why).await,
+        }
+    }
+
+    /// Ends a run that nobody can go on with.
+    async fn give_up(&mut self, run: RunRecord, why: String) {
+        let now = Timestamp::now();
+        let text = format!("the daemon restarted and cannot go on with it: {why}");
+        let verdict = Verdict::because(Outcome::Interrupted, Grade::Exit, Reason::new("config-gone", text));
+        let (id, reason) = (run.id.clone(), verdict.reasons.first().cloned());
+        let recorded = self
+            .outside
+            .recorder
+            .with(move |ledger| {
+                ledger.end_run(&id, now, Outcome::Interrupted, Some(Grade::Exit), reason.as_ref())
+            })
+            .await;
+        self.outside.teller.of_daemon(Told::RunGivenUp { run: run.id, job: run.job, verdict });
+        if let Err(error) = recorded {
+            self.outside.teller.of_daemon(Told::NothingKnown { why: error.message });
+        }
+    }
+}

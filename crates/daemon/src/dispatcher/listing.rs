@@ -1,0 +1,191 @@
+//! The truth in the shapes that clients and systemd are shown.
+
+use super::{Active, Dispatcher};
+use jiff::{Timestamp, tz::TimeZone};
+use mastmaint_control::words::{
+    ConfigStatus, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, Status, StepLine,
+};
+use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation};
+use mastmaint_ledger::{RunRecord, RunWithSteps, StepRecord};
+use mastmaint_words::Numbers;
+
+impl Dispatcher {
+    /// One page about everything.
+    pub(super) fn status(&self, now: Timestamp) -> Status {
+        let (running, queued): (Vec<_>, Vec<_>) = self
+            .runs
+            .values()
+            .map(|active| self.active_line(active, now))
+            .partition(|l| l.state == RunState::Running);
+        Status {
+            daemon: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            since: self.since,
+            sentence: self.sentence_now(now),
+            config: ConfigStatus {
+                digest: self.config.view.digest.clone(),
+                path: self.config_path.clone(),
+                since: self.config.since,
+                warnings: self.config.warnings.clone(),
+                refused: self.config.refused.clone(),
+            },
+            running,
+            queued,
+            next: self.next_line(),
+            ledger: self.outside.recorder.status(),
+            journal_lost: self.outside.teller.lost(),
+        }
+    }
+
+    /// The job that is due next.
+    pub(super) fn next_line(&self) -> Option<NextLine> {
+        let (job, at) = self.next.iter().min_by_key(|(_, at)| **at)?;
+        Some(NextLine { job: job.clone(), at: *at })
+    }
+
+    /// Every job.
+    pub(super) fn job_lines(&self, now: Timestamp) -> Vec<JobLine> {
+        self.config
+            .view
+            .jobs
+            .iter()
+            .map(|(name, job)| JobLine {
+                job: name.clone(),
+                description: job.description.clone(),
+                schedule: job.schedule.as_ref().map(|s| format!("{} {}", s.as_str(), s.timezone_name())),
+                next: self.next.get(name).copied(),
+                last: self.last.get(name).map(ended_line),
+                current: self
+                    .admission
+                    .of_job(name)
+                    .and_then(|id| self.runs.get(id))
+                    .map(|active| self.active_line(active, now)),
+                paused: self.paused.contains(name),
+            })
+            .collect()
+    }
+
+    fn active_line(&self, active: &Active, now: Timestamp) -> RunLine {
+        let spec = &active.spec;
+        let waits_for = self.admission.waits_for(&spec.id);
+        let state = if self.admission.is_waiting(&spec.id) { RunState::Queued } else { RunState::Running };
+        RunLine {
+            run: spec.id.clone(),
+            job: spec.job_name.clone(),
+            trigger: spec.trigger.clone(),
+            dry_run: spec.dry_run,
+            state,
+            queued: spec.queued,
+            started: active.started,
+            ended: None,
+            took_seconds: active.started.map(|started| seconds_between(started, now)),
+            outcome: None,
+            grade: None,
+            reason: waits_for,
+            numbers: Numbers::default(),
+        }
+    }
+
+    /// What systemd is told.
+    pub(super) fn sentence_now(&self, now: Timestamp) -> String {
+        let refused = self.config.refused.first().zip(self.config.refused_at);
+        let not_recording = match self.outside.recorder.status() {
+            LedgerStatus::Recording => None,
+            LedgerStatus::NotRecording { why } => Some(why),
+        };
+        let situation = Situation {
+            phase: if self.reload.checking { Phase::Reloading } else { Phase::Working },
+            refused: refused.map(|(mistake, at)| Refused { at, mistake: first_line(mistake) }),
+            not_recording,
+            running: self.runs.values().filter_map(now_running).collect(),
+            queued: self.runs.values().filter(|active| active.started.is_none()).count(),
+            next: self.next_line().map(|next| NextRun { job: next.job, at: next.at }),
+            last: self.last.values().filter_map(last_run).collect(),
+        };
+        situation.sentence(now, &TimeZone::system())
+    }
+}
+
+fn first_line(text: &str) -> String {
+    text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn now_running(active: &Active) -> Option<NowRunning> {
+    Some(NowRunning {
+        job: active.spec.job_name.clone(),
+        step: active.step.map(|(step, _)| step),
+        of: u16::try_from(active.spec.job.steps.len()).unwrap_or(u16::MAX),
+        since: active.started?,
+    })
+}
+
+fn last_run(record: &RunRecord) -> Option<LastRun> {
+    Some(LastRun {
+        job: record.job.clone(),
+        ended: record.ended?,
+        outcome: record.outcome?,
+        freed: record.numbers.bytes,
+    })
+}
+
+fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
+    to.duration_since(from).as_secs_f64().max(0.0)
+}
+
+/// A run that is over.
+pub(super) fn ended_line(record: &RunRecord) -> RunLine {
+    run_line(record, None, record.ended.unwrap_or(record.queued))
+}
+
+/// A run as the ledger has it; `waits_for` if it is known to wait.
+pub(super) fn run_line(record: &RunRecord, waits_for: Option<String>, now: Timestamp) -> RunLine {
+    let state = match (record.started, record.ended) {
+        (_, Some(_)) => RunState::Ended,
+        (Some(_), None) => RunState::Running,
+        (None, None) => RunState::Queued,
+    };
+    RunLine {
+        run: record.id.clone(),
+        job: record.job.clone(),
+        trigger: record.trigger.clone(),
+        dry_run: record.dry_run,
+        state,
+        queued: record.queued,
+        started: record.started,
+        ended: record.ended,
+        took_seconds: record.started.map(|started| seconds_between(started, record.ended.unwrap_or(now))),
+        outcome: record.outcome,
+        grade: record.grade,
+        reason: record.reason.as_ref().map(|r| r.text.clone()).or(waits_for),
+        numbers: record.numbers,
+    }
+}
+
+/// A run with its steps, as the ledger has them.
+pub(super) fn run_detail(found: &RunWithSteps, now: Timestamp) -> RunDetail {
+    RunDetail {
+        run: run_line(&found.run, None, now),
+        digest: found.run.digest.clone(),
+        steps: found.steps.iter().map(|step| step_line(step, now)).collect(),
+    }
+}
+
+fn step_line(record: &StepRecord, now: Timestamp) -> StepLine {
+    let end = record.end.as_ref();
+    StepLine {
+        step: record.key.step,
+        title: record.title.clone(),
+        started: end.map_or(record.at, |e| e.started),
+        ended: end.map(|e| e.ended),
+        took_seconds: end.map_or_else(|| seconds_between(record.at, now), |e| e.took.get().as_secs_f64()),
+        outcome: end.map(|e| e.verdict.outcome),
+        grade: end.map(|e| e.verdict.grade),
+        reasons: end.map(|e| e.verdict.reasons.clone()).unwrap_or_default(),
+        numbers: end.map(|e| e.verdict.numbers).unwrap_or_default(),
+        exit: end.and_then(|e| e.exit),
+        signal: end.and_then(|e| e.signal.clone()),
+        lines: end.map_or(0, |e| e.lines),
+        bytes: end.map_or(0, |e| e.bytes),
+        output_kept: record.output_kept,
+    }
+}

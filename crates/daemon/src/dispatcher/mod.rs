@@ -1,0 +1,243 @@
+//! The owner of the truth: what is planned, what waits, what runs. One task; everything else sends it messages and
+//! gets messages back, nothing is shared. Each turn of its loop takes one message, changes the truth, and then does
+//! what follows from it: admit runs, plan the next instants, say the sentence.
+
+mod adopt;
+mod asks;
+mod listing;
+mod marks;
+mod reload;
+mod runs;
+mod slots;
+
+use crate::{
+    accept::Accepted,
+    admission::Admission,
+    control::Ask,
+    recorder::LedgerNews,
+    run::{Outside, RunHandle, RunNews, RunSpec},
+    schedule::{
+        clock::Awake,
+        policy::{Mark, Seed},
+        ticker::{Ticker, Wake},
+    },
+    tell::Told,
+};
+use jiff::Timestamp;
+use mastmaint_config::accepted::DaemonView;
+use mastmaint_control::words::{FollowEvent, Reply};
+use mastmaint_health::Notifier;
+use mastmaint_ledger::{PlannedRetry, RunRecord};
+use mastmaint_words::{JobName, RunId, StepIndex, Verdict};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::Arc,
+    time::Instant,
+};
+use tokio::sync::{mpsc, oneshot};
+
+pub use reload::ReloadDone;
+
+/// What the dispatcher is made of.
+#[derive(Debug)]
+pub struct Setup {
+    /// Rooms, ledger, journal.
+    pub outside: Outside,
+    /// Root of the accepted configurations.
+    pub store: PathBuf,
+    /// The configuration file, for people.
+    pub config_path: PathBuf,
+    /// The configuration to begin with.
+    pub accepted: Accepted,
+    /// systemd's ear.
+    pub notifier: Arc<Notifier>,
+    /// What tells the random delays of this host from those of others.
+    pub seed: Seed,
+    /// Whether jobs run by schedule; not with `--run`.
+    pub scheduling: bool,
+}
+
+/// What the dispatcher hears.
+#[derive(Debug)]
+pub struct Ears {
+    /// Clients.
+    pub asks: mpsc::Receiver<Ask>,
+    /// The ledger's thread.
+    pub ledger: mpsc::UnboundedReceiver<LedgerNews>,
+    /// The clock.
+    pub wakes: mpsc::Receiver<Wake>,
+    /// Signals, the watchdog, its own tasks.
+    pub orders: mpsc::Receiver<Order>,
+}
+
+/// Orders from within the daemon.
+#[derive(Debug)]
+pub enum Order {
+    /// Read the configuration again (SIGHUP).
+    Reload,
+    /// A check of the configuration is done.
+    ReloadDone(ReloadDone),
+    /// Answer: the loop turns.
+    Beat(oneshot::Sender<()>),
+    /// Run a job for `--run` and tell how it ended.
+    RunOnce {
+        /// Which.
+        job: JobName,
+        /// Its id at once, its verdict when it is over; dropped if there is no such job.
+        ended: oneshot::Sender<Verdict>,
+    },
+    /// One more cancel of every run (a signal during `--run`).
+    CancelAll,
+    /// End the loop; runs go on in their rooms.
+    Stop,
+}
+
+/// The configuration in force.
+#[derive(Debug)]
+struct Config {
+    view: Arc<DaemonView>,
+    since: Timestamp,
+    warnings: Vec<String>,
+    refused: Vec<String>,
+    refused_at: Option<Timestamp>,
+}
+
+/// A run that waits or runs.
+#[derive(Debug)]
+struct Active {
+    spec: RunSpec,
+    handle: RunHandle,
+    started: Option<Timestamp>,
+    step: Option<(StepIndex, Timestamp)>,
+    once: Option<oneshot::Sender<Verdict>>,
+}
+
+/// The dispatcher.
+pub struct Dispatcher {
+    outside: Outside,
+    store: PathBuf,
+    config_path: PathBuf,
+    notifier: Arc<Notifier>,
+    seed: Seed,
+    awake: Awake,
+    scheduling: bool,
+    since: Timestamp,
+    config: Config,
+    marks: BTreeMap<JobName, Mark>,
+    next: BTreeMap<JobName, Timestamp>,
+    paused: BTreeSet<JobName>,
+    retries: BTreeMap<JobName, PlannedRetry>,
+    last: BTreeMap<JobName, RunRecord>,
+    admission: Admission,
+    runs: BTreeMap<RunId, Active>,
+    reload: reload::Reload,
+    ticker: Option<Arc<Ticker>>,
+    run_news: (mpsc::Sender<RunNews>, mpsc::Receiver<RunNews>),
+    orders: mpsc::Sender<Order>,
+    sentence: String,
+}
+
+impl Dispatcher {
+    /// A dispatcher with nothing planned and nothing running. `orders` is the sending end of [`Ears::orders`].
+    pub fn new(setup: Setup, ticker: Option<Arc<Ticker>>, orders: mpsc::Sender<Order>) -> Self {
+        let now = Timestamp::now();
+        Self {
+            outside: setup.outside,
+            store: setup.store,
+            config_path: setup.config_path,
+            notifier: setup.notifier,
+            seed: setup.seed,
+            awake: Awake::new(now, Instant::now()),
+            scheduling: setup.scheduling,
+            since: now,
+            config: Config {
+                view: setup.accepted.view,
+                since: now,
+                warnings: setup.accepted.warnings,
+                refused: Vec::new(),
+                refused_at: None,
+            },
+            marks: BTreeMap::new(),
+            next: BTreeMap::new(),
+            paused: BTreeSet::new(),
+            retries: BTreeMap::new(),
+            last: BTreeMap::new(),
+            admission: Admission::default(),
+            runs: BTreeMap::new(),
+            reload: reload::Reload::default(),
+            ticker,
+            run_news: mpsc::channel(256),
+            orders,
+            sentence: String::new(),
+        }
+    }
+
+    /// Turns until it is told to stop. Nothing is ended by its end: rooms keep what runs, the ledger what is owed.
+    pub async fn run(mut self, mut ears: Ears) {
+        loop {
+            tokio::select! {
+                Some(order) = ears.orders.recv() => match order {
+                    Order::Stop => break,
+                    order => self.obey(order).await,
+                },
+                Some(news) = self.run_news.1.recv() => self.hear_run(news).await,
+                Some(wake) = ears.wakes.recv() => self.wake(wake).await,
+                Some(ask) = ears.asks.recv() => self.answer(ask).await,
+                Some(news) = ears.ledger.recv() => self.hear_ledger(news),
+                else => break,
+            }
+            self.say_sentence();
+        }
+    }
+
+    async fn obey(&mut self, order: Order) {
+        match order {
+            Order::Reload => self.begin_reload(None),
+            Order::ReloadDone(done) => self.finish_reload(done).await,
+            Order::Beat(answer) => {
+                // The watchdog may have given up waiting.
+                let _ = answer.send(());
+            }
+            Order::RunOnce { job, ended } => self.run_once(job, ended).await,
+            Order::CancelAll => {
+                for id in self.runs.keys().cloned().collect::<Vec<_>>() {
+                    self.cancel(&id).await;
+                }
+            }
+            Order::Stop => {}
+        }
+    }
+
+    async fn wake(&mut self, wake: Wake) {
+        if wake == Wake::ClockStepped {
+            self.outside.teller.of_daemon(Told::ClockStepped);
+        }
+        self.look_at_slots().await;
+    }
+
+    fn hear_ledger(&self, news: LedgerNews) {
+        self.outside.teller.of_daemon(Told::Ledger(news));
+    }
+
+    /// Tells systemd where things stand, if that has changed.
+    fn say_sentence(&mut self) {
+        let sentence = self.sentence_now(Timestamp::now());
+        if sentence != self.sentence {
+            // Whoever listens asks again in a moment; nobody else needs to know.
+            let _ = self.notifier.status(&sentence);
+            self.sentence = sentence;
+        }
+    }
+}
+
+/// Sends a reply to a client that may be gone or too slow to matter.
+async fn reply(replies: &mpsc::Sender<Reply>, reply: Reply) {
+    // Its end of the connection tells it.
+    let _ = replies.send(reply).await;
+}
+
+/// An event for followers, of whom there may be none.
+fn follow(handle: &RunHandle, event: FollowEvent) {
+    let _ = handle.follow.send(event);
+}

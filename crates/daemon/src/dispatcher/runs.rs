@@ -1,0 +1,269 @@
+//! Runs from their making to their end: recorded, admitted, started, ended, tried again.
+
+use super::{Active, Dispatcher, follow, marks};
+use crate::{
+    admission::Claim,
+    run::{self, RunNews, RunSpec, policy},
+    schedule::policy::Mark,
+    tell::Told,
+};
+use jiff::Timestamp;
+use mastmaint_config::settings::Job;
+use mastmaint_control::words::FollowEvent;
+use mastmaint_ledger::{NewRun, PlannedRetry, RunRecord};
+use mastmaint_words::{Grade, JobName, Outcome, Reason, RunId, Trigger, Verdict};
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// What became of the wish to run a job.
+pub(super) enum Queued {
+    /// It has an id now.
+    Run(RunId),
+    /// It has run already, so this is not done again.
+    Already,
+}
+
+impl Dispatcher {
+    /// Makes a run of a job and lets it wait for its admission. `mark` says which slots this deals with; both are
+    /// recorded in one step, so that a crash can neither lose the run nor make it twice.
+    pub(super) async fn queue(
+        &mut self,
+        name: &JobName,
+        job: &Arc<Job>,
+        trigger: Trigger,
+        dry_run: bool,
+        mark: Option<Mark>,
+    ) -> std::io::Result<Queued> {
+        let queued = Timestamp::now();
+        let id = RunId::new(queued)?;
+        let new = NewRun {
+            id: id.clone(),
+            job: name.clone(),
+            trigger: trigger.clone(),
+            digest: self.config.view.digest.clone(),
+            dry_run,
+            queued_at: queued,
+        };
+        let (run, marked, of) = (new.clone(), mark.as_ref().map(marks::to_ledger), name.clone());
+        let recorded = self
+            .outside
+            .recorder
+            .with(move |ledger| ledger.queue_run(&run, marked.as_ref().map(|mark| (&of, mark))))
+            .await;
+        if let Some(mark) = mark {
+            self.marks.insert(name.clone(), mark);
+        }
+        let spec = RunSpec {
+            id: id.clone(),
+            job_name: name.clone(),
+            job: Arc::clone(job),
+            digest: new.digest,
+            trigger,
+            dry_run,
+            queued,
+            recorded: recorded.is_ok(),
+            before: Vec::new(),
+            started: None,
+        };
+        if let Err(error) = recorded {
+            if error.code == "duplicate-slot" {
+                return Ok(Queued::Already);
+            }
+            self.outside.teller.of_run(&spec, Told::NotRecorded { what: "the run", why: error.message });
+        }
+        let refused = (!spec.recorded && job.stops_services() && !dry_run).then(not_without_a_record);
+        self.enter(spec, None);
+        if let Some(verdict) = refused {
+            self.end(&id, verdict).await;
+        } else {
+            self.admission.enqueue(self.claim(&id));
+        }
+        Ok(Queued::Run(id))
+    }
+
+    /// Puts a run among those that are under way.
+    pub(super) fn enter(&mut self, spec: RunSpec, once: Option<oneshot::Sender<Verdict>>) {
+        let started = spec.started;
+        let id = spec.id.clone();
+        self.runs.insert(id, Active { spec, handle: run::handle(), started, step: None, once });
+    }
+
+    /// What admission has to know of a run.
+    pub(super) fn claim(&self, id: &RunId) -> Claim {
+        let spec = &self.runs[id].spec;
+        Claim { run: id.clone(), job: spec.job_name.clone(), lock: spec.lock() }
+    }
+
+    /// Starts what may start.
+    pub(super) async fn admit(&mut self) {
+        loop {
+            let admitted = self.admission.admit();
+            if admitted.is_empty() {
+                break;
+            }
+            for claim in admitted {
+                let now = Timestamp::now();
+                if let Some(verdict) = self.too_late(&claim.run, now) {
+                    self.end(&claim.run, verdict).await;
+                } else {
+                    self.start(&claim.run, now);
+                }
+            }
+        }
+        for (id, active) in &self.runs {
+            if let Some(why) = self.admission.waits_for(id) {
+                follow(&active.handle, FollowEvent::Waiting { why });
+            }
+        }
+    }
+
+    /// The verdict of a run whose window closed while it waited.
+    fn too_late(&self, id: &RunId, now: Timestamp) -> Option<Verdict> {
+        let spec = &self.runs[id].spec;
+        if self.window_is_open(&spec.job_name, &spec.job, &spec.trigger, now) {
+            return None;
+        }
+        let reason = Reason::new("window-closed", "its window closed while it waited for another run");
+        Some(Verdict::because(Outcome::Skipped, Grade::Exit, reason))
+    }
+
+    /// Starts the task of a run that was admitted or adopted.
+    pub(super) fn start(&mut self, id: &RunId, now: Timestamp) {
+        let news = self.run_news.0.clone();
+        if let Some(active) = self.runs.get_mut(id) {
+            active.started.get_or_insert(now);
+            run::spawn(active.spec.clone(), self.outside.clone(), &active.handle, news);
+        }
+    }
+
+    pub(super) async fn hear_run(&mut self, news: RunNews) {
+        match news {
+            RunNews::Step { run, step } => {
+                if let Some(active) = self.runs.get_mut(&run) {
+                    active.step = Some((step, Timestamp::now()));
+                }
+            }
+            RunNews::Ended { run, verdict } => {
+                self.end(&run, *verdict).await;
+                self.admit().await;
+            }
+        }
+    }
+
+    /// Ends a run: recorded together with its next try, told, its locks given back.
+    pub(super) async fn end(&mut self, id: &RunId, verdict: Verdict) {
+        let Some(active) = self.runs.remove(id) else { return };
+        let ended = Timestamp::now();
+        let retry = self.next_try(&active.spec, &verdict, ended);
+        if active.spec.recorded {
+            let (run, planned) = (id.clone(), retry.clone());
+            let (outcome, grade) = (verdict.outcome, verdict.grade);
+            let reason = verdict.reasons.first().cloned();
+            let recorded = self
+                .outside
+                .recorder
+                .with(move |ledger| {
+                    ledger.end_run_and_retry(
+                        &run,
+                        ended,
+                        outcome,
+                        Some(grade),
+                        reason.as_ref(),
+                        planned.as_ref(),
+                    )
+                })
+                .await;
+            if let Err(error) = recorded {
+                self.outside.teller.of_run(
+                    &active.spec,
+                    Told::NotRecorded { what: "the end of the run", why: error.message },
+                );
+            }
+        }
+        let record = RunRecord {
+            id: id.clone(),
+            job: active.spec.job_name.clone(),
+            trigger: active.spec.trigger.clone(),
+            digest: active.spec.digest.clone(),
+            dry_run: active.spec.dry_run,
+            queued: active.spec.queued,
+            started: active.started,
+            ended: Some(ended),
+            outcome: Some(verdict.outcome),
+            grade: Some(verdict.grade),
+            reason: verdict.reasons.first().cloned(),
+            numbers: verdict.numbers,
+        };
+        self.outside.teller.of_run(
+            &active.spec,
+            Told::RunEnded { verdict: verdict.clone(), started: active.started, ended },
+        );
+        if let Some(retry) = retry {
+            self.outside.teller.of_run(&active.spec, Told::RetryPlanned { at: retry.not_before });
+            self.retries.insert(active.spec.job_name.clone(), retry);
+        }
+        follow(&active.handle, FollowEvent::RunEnded { run: Box::new(super::listing::ended_line(&record)) });
+        self.last.insert(active.spec.job_name.clone(), record);
+        self.admission.release(id);
+        if let Some(once) = active.once {
+            let _ = once.send(verdict);
+        }
+        self.plan().await;
+    }
+
+    /// Whether and when the run is tried again. What a person started is not: they see how it ended.
+    fn next_try(&self, spec: &RunSpec, verdict: &Verdict, ended: Timestamp) -> Option<PlannedRetry> {
+        let (of, attempt) = match &spec.trigger {
+            Trigger::Manual { .. } => return None,
+            Trigger::Retry { of, attempt, .. } => (of.clone(), *attempt),
+            Trigger::Schedule { .. } | Trigger::CatchUp { .. } => (spec.id.clone(), 0),
+        };
+        // A removed or paused job is not tried again.
+        if !self.config.view.jobs.contains_key(&spec.job_name) || self.paused.contains(&spec.job_name) {
+            return None;
+        }
+        let wait = policy::retry_after(spec.job.retry, attempt, verdict)?;
+        let not_before = ended.checked_add(wait).ok()?;
+        let retry = Trigger::Retry { of: of.clone(), attempt: attempt + 1, slot: spec.trigger.slot() };
+        if !self.window_is_open(&spec.job_name, &spec.job, &retry, not_before) {
+            return None;
+        }
+        Some(PlannedRetry {
+            job: spec.job_name.clone(),
+            of,
+            attempt: attempt + 1,
+            slot: spec.trigger.slot(),
+            not_before,
+            digest: spec.digest.clone(),
+        })
+    }
+
+    /// Cancels a run: one that waits ends at once, one that runs is asked to.
+    pub(super) async fn cancel(&mut self, id: &RunId) {
+        if self.admission.is_waiting(id) {
+            self.end(id, policy::cancelled()).await;
+            self.admit().await;
+        } else if let Some(active) = self.runs.get(id) {
+            active.handle.cancels.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Runs a job for `--run`.
+    pub(super) async fn run_once(&mut self, name: JobName, ended: oneshot::Sender<Verdict>) {
+        let Some(job) = self.config.view.jobs.get(&name).cloned().map(Arc::new) else { return };
+        let trigger = Trigger::Manual { uid: nix::unistd::getuid().as_raw() };
+        if let Ok(Queued::Run(id)) = self.queue(&name, &job, trigger, false, None).await {
+            match self.runs.get_mut(&id) {
+                Some(active) => active.once = Some(ended),
+                // It was refused and is over; the journal has said why.
+                None => drop(ended.send(not_without_a_record())),
+            }
+        }
+        self.admit().await;
+    }
+}
+
+fn not_without_a_record() -> Verdict {
+    let text = "a job that stops services does not run while the ledger cannot be written";
+    Verdict::because(Outcome::Failed, Grade::Exit, Reason::new("not-recording", text))
+}

@@ -1,0 +1,160 @@
+//! From the clock to the queue: asks the policy about every job, acts on what it decides, and plans the next instant
+//! to wake at. Every wake-up asks about every job, so that a lost or doubled trigger of the scheduler does no harm.
+
+use super::{Dispatcher, marks, runs::Queued};
+use crate::{
+    schedule::policy::{Decision, Mark, Terms, decide},
+    tell::Told,
+};
+use jiff::Timestamp;
+use mastmaint_config::settings::Job;
+use mastmaint_ledger::PlannedRetry;
+use mastmaint_words::{Grade, JobName, Outcome, Reason, Trigger, Verdict};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+impl Dispatcher {
+    /// The schedule stands from here on; the sentence to tell systemd with it.
+    pub async fn begin(&mut self) -> String {
+        let view = Arc::clone(&self.config.view);
+        self.outside.teller.of_daemon(Told::Ready {
+            jobs: view.jobs.len(),
+            adopted: self.runs.len(),
+            warnings: self.config.warnings.clone(),
+        });
+        self.look_at_slots().await;
+        self.sentence = self.sentence_now(Timestamp::now());
+        self.sentence.clone()
+    }
+
+    /// Starts what is due and plans the rest.
+    pub(super) async fn look_at_slots(&mut self) {
+        if self.scheduling {
+            let view = Arc::clone(&self.config.view);
+            for (name, job) in &view.jobs {
+                if !self.paused.contains(name) {
+                    self.look_at_job(name, job).await;
+                }
+            }
+            self.look_at_retries().await;
+        }
+        self.admit().await;
+        self.plan().await;
+    }
+
+    async fn look_at_job(&mut self, name: &JobName, job: &Job) {
+        let Some(schedule) = &job.schedule else {
+            self.next.remove(name);
+            return;
+        };
+        let seed = self.seed.clone();
+        let Some(terms) = Terms::of(name, job, &seed) else { return };
+        loop {
+            let moment = self.awake.look(Timestamp::now(), Instant::now());
+            let known = self.marks.get(name).cloned();
+            let mark = known.clone().unwrap_or_else(|| Mark::new(schedule, moment.now));
+            let (decision, after) = decide(&terms, &mark, moment);
+            match decision {
+                Decision::Wait { next } => {
+                    if known.as_ref() != Some(&after) {
+                        self.keep_mark(name, after).await;
+                    }
+                    match next {
+                        Some(due) => self.next.insert(name.clone(), due.at),
+                        None => self.next.remove(name),
+                    };
+                    return;
+                }
+                Decision::Start { trigger, missed, .. } => {
+                    if missed > 0 {
+                        self.outside.teller.of_daemon(Told::SlotsCovered { job: name.clone(), missed });
+                    }
+                    self.start_slot(name, job, trigger, after).await;
+                }
+                Decision::Missed { slots, newest, why } => {
+                    self.outside.teller.of_daemon(Told::SlotsMissed {
+                        job: name.clone(),
+                        slots,
+                        newest,
+                        why: why.to_string(),
+                    });
+                    self.keep_mark(name, after).await;
+                }
+            }
+        }
+    }
+
+    /// Makes the run of a slot. A job that still runs does not run twice at once: its slot is recorded as skipped.
+    async fn start_slot(&mut self, name: &JobName, job: &Job, trigger: Trigger, mark: Mark) {
+        self.drop_retry(name).await;
+        let earlier = self.admission.of_job(name).cloned();
+        let queued = self.queue(name, &Arc::new(job.clone()), trigger, false, Some(mark)).await;
+        match (queued, earlier) {
+            (Ok(Queued::Run(id)), Some(earlier)) => {
+                let reason = Reason::new("still-running", format!("its run {earlier} is not over yet"));
+                self.end(&id, Verdict::because(Outcome::Skipped, Grade::Exit, reason)).await;
+            }
+            (Ok(_), _) => {}
+            (Err(error), _) => self.outside.teller.of_daemon(Told::NothingKnown { why: error.to_string() }),
+        }
+    }
+
+    async fn look_at_retries(&mut self) {
+        let now = Timestamp::now();
+        let due: Vec<PlannedRetry> = self
+            .retries
+            .values()
+            .filter(|retry| retry.not_before <= now && self.admission.of_job(&retry.job).is_none())
+            .cloned()
+            .collect();
+        for retry in due {
+            self.drop_retry(&retry.job).await;
+            let Some(job) = self.config.view.jobs.get(&retry.job).cloned().map(Arc::new) else { continue };
+            let trigger = Trigger::Retry { of: retry.of, attempt: retry.attempt, slot: retry.slot };
+            if self.window_is_open(&retry.job, &job, &trigger, now)
+                && let Err(error) = self.queue(&retry.job, &job, trigger, false, None).await
+            {
+                self.outside.teller.of_daemon(Told::NothingKnown { why: error.to_string() });
+            }
+        }
+    }
+
+    /// Whether a run may start now: a person may always, a schedule only while its window is open.
+    pub(super) fn window_is_open(&self, name: &JobName, job: &Job, trigger: &Trigger, at: Timestamp) -> bool {
+        match (trigger.slot(), Terms::of(name, job, &self.seed)) {
+            (Some(slot), Some(terms)) => terms.may_start(slot, at),
+            _ => true,
+        }
+    }
+
+    /// Forgets what came due before now: the job begins as a new one would.
+    pub(super) async fn begin_schedule_afresh(&mut self, name: &JobName) {
+        if let Some(schedule) = self.config.view.jobs.get(name).and_then(|job| job.schedule.clone()) {
+            self.keep_mark(name, Mark::new(&schedule, Timestamp::now())).await;
+        }
+    }
+
+    async fn keep_mark(&mut self, name: &JobName, mark: Mark) {
+        let (name, kept) = (name.clone(), marks::to_ledger(&mark));
+        self.marks.insert(name.clone(), mark);
+        // The ledger's own news says when it cannot be written; then a restart may count a missed slot again.
+        let _ = self.outside.recorder.with(move |ledger| ledger.set_mark(&name, &kept)).await;
+    }
+
+    /// Tells the scheduler when to wake us.
+    pub(super) async fn plan(&mut self) {
+        let Some(ticker) = &self.ticker else { return };
+        let mut instants: BTreeMap<JobName, Option<Timestamp>> = BTreeMap::new();
+        for (name, job) in &self.config.view.jobs {
+            if job.schedule.is_none() {
+                continue;
+            }
+            let paused = self.paused.contains(name);
+            let slot = self.next.get(name).copied().filter(|_| !paused);
+            let retry = self.retries.get(name).map(|retry| retry.not_before).filter(|_| !paused);
+            instants.insert(name.clone(), [slot, retry].into_iter().flatten().min());
+        }
+        if let Err(error) = ticker.set_plan(&instants).await {
+            self.outside.teller.of_daemon(Told::SchedulerBroken { why: error.to_string() });
+        }
+    }
+}

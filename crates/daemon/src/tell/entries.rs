@@ -1,0 +1,188 @@
+//! The sentences. Pure: something worth telling in, entries out.
+
+use super::Told;
+use crate::{recorder::LedgerNews, run::RunSpec};
+use mastmaint_health::{Entry, Level, MessageId, Stream, human};
+use mastmaint_runner::protocol::{EndingCause, LineClass};
+use mastmaint_words::{Numbers, Outcome, StepIndex, Verdict};
+use std::fmt::Write as _;
+
+/// The entries for something worth telling. Pure.
+pub(super) fn entries(told: Told, spec: Option<&RunSpec>) -> Vec<Entry> {
+    let one = |entry: Entry| vec![entry];
+    match told {
+        Told::Ready { jobs, adopted, warnings } => {
+            let taken = match adopted {
+                0 => String::new(),
+                1 => "; goes on with 1 run of before".to_owned(),
+                many => format!("; goes on with {many} runs of before"),
+            };
+            let ready = Entry::info(format!("ready: {jobs} jobs{taken}")).id(MessageId::DaemonReady);
+            warnings.into_iter().map(Entry::warning).chain([ready]).collect()
+        }
+        Told::Stopping => {
+            one(Entry::info("stopping; what runs goes on in its room").id(MessageId::DaemonStopping))
+        }
+        Told::CannotStart { why, config } => {
+            let entry = Entry::error(format!("cannot start: {why}"));
+            one(if config { entry.id(MessageId::ConfigRefused) } else { entry })
+        }
+        Told::ConfigAccepted { digest, warnings, changes } => {
+            let text = format!("configuration {digest} is in force: {changes}");
+            let accepted = Entry::info(text).id(MessageId::ConfigAccepted);
+            warnings.into_iter().map(Entry::warning).chain([accepted]).collect()
+        }
+        Told::ConfigRefused { mistakes } => {
+            let text = "the new configuration is refused, the old one stays in force";
+            let refused = Entry::error(text).id(MessageId::ConfigRefused);
+            let each = mistakes.into_iter().map(|m| Entry::error(m).id(MessageId::ConfigRefused));
+            [refused].into_iter().chain(each).collect()
+        }
+        Told::ClockStepped => {
+            one(Entry::notice("the clock was set or the host slept: every schedule was looked at again")
+                .id(MessageId::ClockStepped))
+        }
+        Told::Ledger(news) => one(of_ledger(news)),
+        Told::NothingKnown { why } => one(Entry::error(why)),
+        Told::SchedulerBroken { why } => {
+            one(Entry::error(format!("the scheduler does not take its plan: {why}; restart mastmaintd")))
+        }
+        Told::SlotsCovered { job, missed } => {
+            let text = format!("{job}: {missed} earlier slots were missed; one run stands for all of them");
+            one(Entry::warning(text).id(MessageId::CatchUp).job(&job).items(Some(missed.into())))
+        }
+        Told::SlotsMissed { job, slots, newest, why } => {
+            let count = if slots == 1 { "the slot".to_owned() } else { format!("{slots} slots up to") };
+            let text = format!("{job}: {count} {newest} was missed and is not run: {why}");
+            one(Entry::warning(text).id(MessageId::SlotMissed).job(&job).items(Some(slots.into())))
+        }
+        Told::RunGivenUp { run, job, verdict } => {
+            one(of_verdict(format!("{job}: {verdict}"), &verdict).job(&job).run(&run))
+        }
+        Told::Paused { job, uid } => {
+            let text = format!("{job} is paused by user {uid}: it does not run by schedule until resumed");
+            one(Entry::notice(text).id(MessageId::JobPaused).job(&job))
+        }
+        Told::Resumed { job } => {
+            one(Entry::notice(format!("{job} is resumed")).id(MessageId::JobResumed).job(&job))
+        }
+        of_a_run => one(of_run(of_a_run, spec)),
+    }
+}
+
+/// The entry for something about a run. What is no run's has been dealt with.
+fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
+    let step_of = |step: StepIndex| {
+        spec.map_or_else(String::new, |spec| format!("{} {step}/{}", spec.job_name, spec.job.steps.len()))
+    };
+    let job = || spec.map_or_else(String::new, |spec| spec.job_name.to_string());
+    match told {
+        Told::RunStarted => {
+            let (trigger, dry) =
+                spec.map_or(("", ""), |s| (s.trigger.as_str(), if s.dry_run { ", dry run" } else { "" }));
+            Entry::info(format!("{} started ({trigger}{dry})", job())).id(MessageId::RunStarted)
+        }
+        Told::CancelAsked { uid } => Entry::notice(format!("{} is cancelled by user {uid}", job())),
+        Told::NotRecorded { what, why } => {
+            let text = format!("{}: {what} is not recorded: {why}", job());
+            Entry::error(text).id(MessageId::LedgerNotRecording)
+        }
+        Told::StepStarted { step, title } => {
+            Entry::info(format!("{}: {title}", step_of(step))).id(MessageId::StepStarted).step(step)
+        }
+        Told::StepAdopted { step, title } => {
+            let text =
+                format!("{}: {title} goes on; it was begun before the daemon's restart", step_of(step));
+            Entry::notice(text).id(MessageId::StepAdopted).step(step)
+        }
+        Told::RoomLost { step, why } => {
+            let text = format!("{}: {why}; trying again, the step itself may be going on", step_of(step));
+            Entry::warning(text).id(MessageId::RoomUnavailable).step(step)
+        }
+        Told::Line { step, stderr, class, text } => {
+            let level = match class {
+                LineClass::Output | LineClass::Success => Level::Info,
+                LineClass::Warning => Level::Warning,
+                LineClass::Error => Level::Error,
+            };
+            let stream = if stderr { Stream::Stderr } else { Stream::Stdout };
+            Entry::new(level, text).id(MessageId::StepOutput).step(step).stream(stream)
+        }
+        Told::Slow { step, running } => {
+            let text = format!("{}: still running after {running}; its timeout is near", step_of(step));
+            Entry::warning(text).id(MessageId::StepSlow).step(step)
+        }
+        Told::Ending { step, why, grace } => {
+            let why = match why {
+                EndingCause::StepTimeout => "the step's timeout is over",
+                EndingCause::JobTimeout => "the job's timeout is over",
+                EndingCause::Cancel => "it is cancelled",
+                EndingCause::RoomStopped => "its room is being stopped",
+            };
+            let text = format!("{}: {why}: TERM was sent, KILL follows after {grace}", step_of(step));
+            Entry::warning(text).id(MessageId::StepEnding).step(step)
+        }
+        Told::StepEnded { step, title, end } => {
+            let text = format!(
+                "{}: {title}: {}{} in {}",
+                step_of(step),
+                end.verdict,
+                counted(end.verdict.numbers),
+                human::span(end.took.get())
+            );
+            of_verdict(text, &end.verdict).id(MessageId::StepEnded).step(step).duration(end.took.get())
+        }
+        Told::RetryPlanned { at } => {
+            Entry::notice(format!("{}: tried again at {at}", job())).id(MessageId::RetryPlanned)
+        }
+        Told::RunEnded { verdict, started, ended } => {
+            let took = started.and_then(|s| ended.duration_since(s).try_into().ok());
+            let time = took.map_or_else(String::new, |took| format!(" in {}", human::span(took)));
+            let text = format!("{}: {verdict}{}{time}", job(), counted(verdict.numbers));
+            let entry = of_verdict(text, &verdict).id(MessageId::run_ended(verdict.outcome));
+            took.map_or(entry.clone(), |took| entry.duration(took))
+        }
+        other => Entry::debug(format!("{other:?}")),
+    }
+}
+
+fn of_ledger(news: LedgerNews) -> Entry {
+    match news {
+        LedgerNews::NotRecording { why } => Entry::error(why).id(MessageId::LedgerNotRecording),
+        LedgerNews::RecordingAgain => {
+            let text = "runs are recorded again; what happened in between is only in this journal";
+            Entry::notice(text).id(MessageId::LedgerRecordingAgain)
+        }
+        LedgerNews::SetAside { path } => {
+            let text =
+                format!("the ledger was damaged: it is kept as {}, a new one is begun", path.display());
+            Entry::error(text).id(MessageId::LedgerSetAside)
+        }
+    }
+}
+
+/// An entry at the level of an outcome, with its fields.
+fn of_verdict(text: String, verdict: &Verdict) -> Entry {
+    let level = match verdict.outcome {
+        Outcome::Ok | Outcome::Skipped => Level::Info,
+        Outcome::Partial | Outcome::Cancelled => Level::Warning,
+        Outcome::Interrupted | Outcome::TimedOut | Outcome::Failed => Level::Error,
+    };
+    Entry::new(level, text)
+        .outcome(verdict.outcome)
+        .grade(verdict.grade)
+        .items(verdict.numbers.removed)
+        .bytes(verdict.numbers.bytes)
+}
+
+fn counted(numbers: Numbers) -> String {
+    let mut text = String::new();
+    if let Some(removed) = numbers.removed {
+        // Writing to a String cannot fail.
+        let _ = write!(text, ", {removed} removed");
+    }
+    if let Some(bytes) = numbers.bytes.filter(|bytes| *bytes > 0) {
+        let _ = write!(text, ", {} freed", human::bytes(bytes));
+    }
+    text
+}

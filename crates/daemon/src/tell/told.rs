@@ -1,0 +1,182 @@
+//! Everything worth telling, as data.
+
+use crate::recorder::LedgerNews;
+use jiff::Timestamp;
+use mastmaint_ledger::StepEnd;
+use mastmaint_runner::protocol::{EndingCause, LineClass};
+use mastmaint_words::{Digest, JobName, RunId, Span, StepIndex, Verdict};
+
+/// Something worth telling.
+#[derive(Debug)]
+pub enum Told {
+    /// The schedule stands.
+    Ready {
+        /// How many jobs there are.
+        jobs: usize,
+        /// How many runs an earlier daemon left.
+        adopted: usize,
+        /// What is odd about the configuration.
+        warnings: Vec<String>,
+    },
+    /// The daemon ends.
+    Stopping,
+    /// The daemon does not start.
+    CannotStart {
+        /// Why and what to do.
+        why: String,
+        /// Whether the configuration is to blame.
+        config: bool,
+    },
+    /// A configuration came into force.
+    ConfigAccepted {
+        /// Its digest.
+        digest: Digest,
+        /// What is odd about it.
+        warnings: Vec<String>,
+        /// What it changes.
+        changes: String,
+    },
+    /// A configuration was refused.
+    ConfigRefused {
+        /// Rendered for people.
+        mistakes: Vec<String>,
+    },
+    /// The wall clock was set or the host slept.
+    ClockStepped,
+    /// Something about the ledger.
+    Ledger(LedgerNews),
+    /// Something could not be read or kept.
+    NothingKnown {
+        /// What was said.
+        why: String,
+    },
+    /// The scheduler does not take a plan.
+    SchedulerBroken {
+        /// What it said.
+        why: String,
+    },
+    /// Older slots were missed and one run stands for them.
+    SlotsCovered {
+        /// Whose.
+        job: JobName,
+        /// How many.
+        missed: u32,
+    },
+    /// Slots passed and are not run any more.
+    SlotsMissed {
+        /// Whose.
+        job: JobName,
+        /// How many.
+        slots: u32,
+        /// The newest of them.
+        newest: Timestamp,
+        /// Why.
+        why: String,
+    },
+    /// A run of an earlier daemon cannot go on.
+    RunGivenUp {
+        /// Which.
+        run: RunId,
+        /// Of which job.
+        job: JobName,
+        /// Its verdict.
+        verdict: Verdict,
+    },
+    /// A person paused a job.
+    Paused {
+        /// Which.
+        job: JobName,
+        /// Who.
+        uid: u32,
+    },
+    /// A person resumed a job.
+    Resumed {
+        /// Which.
+        job: JobName,
+    },
+    /// A run was admitted.
+    RunStarted,
+    /// A person cancels the run.
+    CancelAsked {
+        /// Who.
+        uid: u32,
+    },
+    /// Something of the run is not in the ledger.
+    NotRecorded {
+        /// What.
+        what: &'static str,
+        /// Why.
+        why: String,
+    },
+    /// A step is sent to its room.
+    StepStarted {
+        /// Which.
+        step: StepIndex,
+        /// What it does.
+        title: String,
+    },
+    /// A step that outlived a daemon is followed again.
+    StepAdopted {
+        /// Which.
+        step: StepIndex,
+        /// What it does.
+        title: String,
+    },
+    /// The room of a step cannot be reached at the moment.
+    RoomLost {
+        /// Which step.
+        step: StepIndex,
+        /// Why.
+        why: String,
+    },
+    /// A line of output.
+    Line {
+        /// Of which step.
+        step: StepIndex,
+        /// Whether it went to standard error.
+        stderr: bool,
+        /// What it is.
+        class: LineClass,
+        /// The text, redacted.
+        text: String,
+    },
+    /// A step takes long.
+    Slow {
+        /// Which.
+        step: StepIndex,
+        /// For how long it runs.
+        running: Span,
+    },
+    /// A step is being ended.
+    Ending {
+        /// Which.
+        step: StepIndex,
+        /// Why.
+        why: EndingCause,
+        /// KILL follows after this.
+        grace: Span,
+    },
+    /// A step is over.
+    StepEnded {
+        /// Which.
+        step: StepIndex,
+        /// What it did.
+        title: String,
+        /// How.
+        end: Box<StepEnd>,
+    },
+    /// The run is tried again.
+    RetryPlanned {
+        /// When.
+        at: Timestamp,
+    },
+    /// The run is over.
+    RunEnded {
+        /// How.
+        verdict: Verdict,
+        /// When it was admitted.
+        started: Option<Timestamp>,
+        /// When it was over.
+        ended: Timestamp,
+    },
+}
