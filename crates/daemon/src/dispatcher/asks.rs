@@ -174,7 +174,7 @@ impl Dispatcher {
             let line = self.last.values().find(|record| record.id == run).map(listing::ended_line);
             return match line {
                 Some(line) => {
-                    reply(&replies, Reply::Follow(FollowEvent::RunEnded { run: Box::new(line) })).await
+                    reply(&replies, Reply::Follow(FollowEvent::RunEnded { run: Box::new(line) })).await;
                 }
                 None => self.follow_ended(run, replies),
             };
