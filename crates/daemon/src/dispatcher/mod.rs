@@ -121,6 +121,8 @@ pub struct Dispatcher {
     notifier: Arc<Notifier>,
     seed: Seed,
     awake: Awake,
+    /// When old runs were last forgotten.
+    forgot: Option<Instant>,
     scheduling: bool,
     since: Timestamp,
     config: Config,
@@ -149,6 +151,7 @@ impl Dispatcher {
             notifier: setup.notifier,
             seed: setup.seed,
             awake: Awake::new(now, Instant::now()),
+            forgot: None,
             scheduling: setup.scheduling,
             since: now,
             config: Config {

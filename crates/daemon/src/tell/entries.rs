@@ -128,7 +128,7 @@ fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
                 step_of(step),
                 end.verdict,
                 counted(end.verdict.numbers),
-                human::span(end.took.get())
+                human::took(end.took.get())
             );
             of_verdict(text, &end.verdict).id(MessageId::StepEnded).step(step).duration(end.took.get())
         }
@@ -137,7 +137,7 @@ fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
         }
         Told::RunEnded { verdict, started, ended } => {
             let took = started.and_then(|s| ended.duration_since(s).try_into().ok());
-            let time = took.map_or_else(String::new, |took| format!(" in {}", human::span(took)));
+            let time = took.map_or_else(String::new, |took| format!(" in {}", human::took(took)));
             let text = format!("{}: {verdict}{}{time}", job(), counted(verdict.numbers));
             let entry = of_verdict(text, &verdict).id(MessageId::run_ended(verdict.outcome));
             took.map_or(entry.clone(), |took| entry.duration(took))
