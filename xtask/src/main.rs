@@ -46,7 +46,9 @@ fn main() -> ExitCode {
     let done = match cli.task {
         Task::Test { long, no_system } => suites::test(long, !no_system),
         Task::System { filter } => suites::system(filter.as_deref()),
-        Task::Package { profile } => package::package(&profile).map(|deb| shell::print(&deb.display().to_string())),
+        Task::Package { profile } => {
+            package::package(&profile).map(|deb| shell::print(&deb.display().to_string()))
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

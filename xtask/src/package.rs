@@ -28,9 +28,11 @@ pub(crate) fn package(profile: &str) -> Result<PathBuf> {
 
 /// Packs what is built; with another version if one is given (a test upgrades to it).
 pub(crate) fn pack(profile: &str, version: Option<&str>) -> Result<PathBuf> {
-    let out = target().join("debian");
+    // Folders of our own: cargo-deb clears its usual one of other versions.
+    let out = target().join("deb").join(version.unwrap_or("this"));
     fs::create_dir_all(&out).map_err(at(&out))?;
-    let mut args = vec!["deb", "--no-build", "--locked", "--package", "mastmaintd", "--profile", profile, "--output"];
+    let mut args =
+        vec!["deb", "--no-build", "--locked", "--package", "mastmaintd", "--profile", profile, "--output"];
     let out = out.display().to_string();
     args.push(&out);
     if let Some(version) = version {
@@ -51,9 +53,9 @@ pub(crate) fn pack(profile: &str, version: Option<&str>) -> Result<PathBuf> {
 fn cargo_deb() -> Result<PathBuf> {
     let tools = target().join("tools");
     let tool = tools.join("bin/cargo-deb");
-    let has = command(&tool.display().to_string(), ["--version"]).output().is_ok_and(|o| {
-        String::from_utf8_lossy(&o.stdout).split_whitespace().any(|word| word == CARGO_DEB)
-    });
+    let has = command(&tool.display().to_string(), ["--version"])
+        .output()
+        .is_ok_and(|o| String::from_utf8_lossy(&o.stdout).split_whitespace().any(|word| word == CARGO_DEB));
     if !has {
         say("installing cargo-deb (once, a minute or two)");
         let at = tools.display().to_string();
@@ -105,13 +107,10 @@ fn debian_changelog(markdown: &str) -> Result<String> {
             title.trim()
         )));
     }
-    let entries: String = body.trim().lines().fold(String::new(), |mut text, line| {
-        let line = line.strip_prefix("- ").map_or_else(|| format!("   {line}"), |item| format!("  * {item}"));
-        text.push_str(line.trim_end());
-        text.push('\n');
-        text
-    });
-    let date = String::from_utf8_lossy(&output(command("date", ["-R", "-r", "CHANGELOG.md"]))?).trim().to_owned();
+    let entries: String =
+        body.trim().lines().map(|line| format!("  {}\n", line.replacen("- ", "* ", 1))).collect();
+    let date =
+        String::from_utf8_lossy(&output(command("date", ["-R", "-r", "CHANGELOG.md"]))?).trim().to_owned();
     Ok(format!(
         "mastmaintd ({version}-1) stable; urgency=medium\n\n{entries}\n -- mastmaintd authors \
          <mastmaintd@example.org>  {date}\n"
@@ -144,7 +143,10 @@ mod tests {
     fn the_changelog_is_about_this_version() {
         let text = std::fs::read_to_string(crate::shell::root().join("CHANGELOG.md")).unwrap();
         let debian = debian_changelog(&text).unwrap();
-        assert!(debian.starts_with(concat!("mastmaintd (", env!("CARGO_PKG_VERSION"), "-1) stable;")), "{debian}");
+        assert!(
+            debian.starts_with(concat!("mastmaintd (", env!("CARGO_PKG_VERSION"), "-1) stable;")),
+            "{debian}"
+        );
         assert!(debian.contains("\n  * The daemon runs tootctl"), "{debian}");
     }
 

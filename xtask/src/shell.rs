@@ -74,7 +74,11 @@ pub(crate) fn run(mut command: Command) -> Result<()> {
     let line = line_of(&command);
     say(&format!("+ {line}"));
     let status = command.status().map_err(|source| TaskError::Start { command: line.clone(), source })?;
-    if status.success() { Ok(()) } else { Err(TaskError::Failed { command: line, status: status.to_string() }) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err(TaskError::Failed { command: line, status: status.to_string() })
+    }
 }
 
 /// Runs a command to a good end and returns what it printed.
