@@ -92,7 +92,7 @@ impl Machine {
             sleep(Duration::from_millis(20));
         };
         self.nspawn = Some(child);
-        self.until("systemd has booted", Duration::from_secs(60), |m| {
+        self.until("systemd has booted", Duration::from_mins(1), |m| {
             let state = m.sh("systemctl is-system-running").out;
             matches!(state.trim(), "running" | "degraded").then_some(())
         });
@@ -101,7 +101,7 @@ impl Machine {
     /// An orderly reboot.
     pub(crate) fn reboot(&mut self) {
         self.sh("systemctl --no-block reboot").ok();
-        self.wait_for_the_end(Duration::from_secs(60));
+        self.wait_for_the_end(Duration::from_mins(1));
         self.power_on();
     }
 

@@ -1,5 +1,6 @@
 //! Debian 12 and 13 with systemd as PID 1, mastmaintd installed from its package. `cargo xtask system` builds what
 //! is tested here and runs these tests as root; a plain `cargo test` leaves them out.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it stands")]
 #![expect(clippy::print_stderr, reason = "what a machine said is printed when its test failed")]
 
 mod host;

@@ -107,12 +107,13 @@ fn debian_changelog(markdown: &str) -> Result<String> {
             title.trim()
         )));
     }
-    let entries: String =
-        body.trim().lines().map(|line| format!("  {}\n", line.replacen("- ", "* ", 1))).collect();
+    let lines: Vec<_> =
+        body.trim().lines().map(|line| format!("  {}", line.replacen("- ", "* ", 1))).collect();
+    let entries = lines.join("\n");
     let date =
         String::from_utf8_lossy(&output(command("date", ["-R", "-r", "CHANGELOG.md"]))?).trim().to_owned();
     Ok(format!(
-        "mastmaintd ({version}-1) stable; urgency=medium\n\n{entries}\n -- mastmaintd authors \
+        "mastmaintd ({version}-1) stable; urgency=medium\n\n{entries}\n\n -- mastmaintd authors \
          <mastmaintd@example.org>  {date}\n"
     ))
 }

@@ -17,9 +17,9 @@ pub(crate) fn a_job_fires_by_schedule_and_after_a_reboot(debian: Debian) {
     let run = ended_run(&machine, "clean-media");
     assert_eq!(run["outcome"], "ok", "{run}");
     assert_eq!(run["trigger"], "schedule", "{run}");
-    let mastodon = machine.sh("id -u mastodon").ok();
+    let mastodon: u64 = machine.sh("id -u mastodon").ok().trim().parse().unwrap();
     let made = calls(&machine);
-    assert!(made.iter().all(|call| call["uid"].to_string() == mastodon.trim()), "{made:?}");
+    assert!(made.iter().all(|call| call["uid"] == mastodon), "{made:?}");
 
     let entries = machine.journal("-u mastmaintd MASTMAINT_JOB=clean-media");
     let with = |field: &str| entries.iter().find(|e| e.get(field).is_some());
