@@ -32,6 +32,8 @@ use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
 
 /// The last entries get this long to reach the journal; a stalled one does not hold up the end.
 const FLUSH: Duration = Duration::from_secs(2);
+/// The ledger gets this long to be closed.
+const CLOSE: Duration = Duration::from_secs(5);
 /// Where the package puts the runner.
 const PACKAGED_RUNNER: &str = "/usr/lib/mastmaintd/mastmaint-runner";
 
@@ -113,7 +115,6 @@ pub fn main(args: Args) -> u8 {
 
 async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     let notifier = Arc::new(Notifier::from_environment().map_err(|e| BootError::Start(e.to_string()))?);
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let (config, state_path) = (absolute(&args.config), absolute(&args.state_dir));
     let state = StateDir::lock(&state_path)?;
     let (ledger_tx, ledger_news) = mpsc::unbounded_channel();
@@ -159,6 +160,7 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     if let Some(ticker) = ticker {
         watchdog::start(Arc::clone(&notifier), ticker, orders.clone());
     }
+    let closing = recorder.clone();
     // After READY: a check of every page must not hold up the start. What it finds, the recorder acts upon.
     tokio::spawn(async move {
         let _ = recorder.with(|ledger| ledger.quick_check()).await;
@@ -175,8 +177,16 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     turning.await.map_err(|e| BootError::Dispatcher(e.to_string()))?;
     let _ = notifier.stopping("stopping");
     teller.of_daemon(Told::Stopping);
-    drop((sockets, state));
+    drop(sockets);
+    // Written back and closed, so that the file is whole without its log. A stuck disk is not waited for.
+    let _ = tokio::time::timeout(CLOSE, closing.close()).await;
+    drop(state);
     Ok(status)
+}
+
+/// Rooms are told paths and have a working directory of their own.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Runs one job to its end for `--run`.
@@ -222,6 +232,7 @@ fn rooms(args: &Args, config: &Path, state: &Path) -> (Rooms, PathBuf) {
         runner: runner(),
         accepted: accepted.clone(),
         state: state.join("rooms"),
+        spare: absolute(&args.runtime_dir).join("rooms"),
         config: config.to_owned(),
     };
     (Rooms::Children(children), accepted)
