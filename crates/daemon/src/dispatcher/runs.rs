@@ -236,12 +236,16 @@ impl Dispatcher {
         });
     }
 
-    /// Whether and when the run is tried again. What a person started is not: they see how it ended.
+    /// Whether and when the run is tried again. Not after a dry run, nor for `--run`, whose daemon is gone by then.
     fn next_try(&self, spec: &RunSpec, verdict: &Verdict, ended: Timestamp) -> Option<PlannedRetry> {
+        if spec.dry_run || !self.scheduling {
+            return None;
+        }
         let (of, attempt) = match &spec.trigger {
-            Trigger::Manual { .. } => return None,
             Trigger::Retry { of, attempt, .. } => (of.clone(), *attempt),
-            Trigger::Schedule { .. } | Trigger::CatchUp { .. } => (spec.id.clone(), 0),
+            Trigger::Manual { .. } | Trigger::Schedule { .. } | Trigger::CatchUp { .. } => {
+                (spec.id.clone(), 0)
+            }
         };
         // A removed or paused job is not tried again.
         if !self.config.view.jobs.contains_key(&spec.job_name) || self.paused.contains(&spec.job_name) {
