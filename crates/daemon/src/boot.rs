@@ -117,6 +117,10 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     let notifier = Arc::new(Notifier::from_environment().map_err(|e| BootError::Start(e.to_string()))?);
     let (config, state_path) = (absolute(&args.config), absolute(&args.state_dir));
     let state = StateDir::lock(&state_path)?;
+    let scheduling = args.run.is_none();
+    let (orders, orders_rx) = mpsc::channel(64);
+    // First of all: a SIGHUP before READY asks for a reload and must not end the daemon.
+    signals(&orders, scheduling)?;
     let (ledger_tx, ledger_news) = mpsc::unbounded_channel();
     let recorder = Recorder::open(state.ledger(), ledger_tx)?;
     let (rooms, store) = rooms(&args, &config, &state_path);
@@ -126,10 +130,8 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     {
         return Err(BootError::NoSuchJob(job.clone()));
     }
-    let (orders, orders_rx) = mpsc::channel(64);
     let (wakes_tx, wakes) = mpsc::channel(64);
     let (asks_tx, asks) = mpsc::channel(64);
-    let scheduling = args.run.is_none();
     let ticker = if scheduling {
         let ticker = Ticker::start(wakes_tx).await.map_err(|e| BootError::Start(e.to_string()))?;
         Some(Arc::new(ticker))
@@ -156,7 +158,6 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     let sentence = dispatcher.begin().await;
     // Only systemd's view of us; a start that nobody hears of is a start all the same.
     let _ = notifier.ready(&sentence);
-    signals(&orders, scheduling)?;
     if let Some(ticker) = ticker {
         watchdog::start(Arc::clone(&notifier), ticker, orders.clone());
     }
@@ -174,7 +175,7 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     if !scheduling {
         let _ = orders.send(Order::Stop).await;
     }
-    turning.await.map_err(|e| BootError::Dispatcher(e.to_string()))?;
+    turning.await.map_err(|e| BootError::Dispatcher(e.to_string()))?.map_err(BootError::Dispatcher)?;
     let _ = notifier.stopping("stopping");
     teller.of_daemon(Told::Stopping);
     drop(sockets);

@@ -143,8 +143,13 @@ impl Dispatcher {
         }
     }
 
-    pub(super) async fn hear_run(&mut self, news: RunNews) {
+    /// Hears of a run.
+    ///
+    /// # Errors
+    /// If nobody drives the run any more: the daemon ends, and the next one goes on with the run as after a crash.
+    pub(super) async fn hear_run(&mut self, news: RunNews) -> Result<(), String> {
         match news {
+            RunNews::Broken { run, why } => return Err(format!("the task of run {run} broke off: {why}")),
             RunNews::Step { run, step } => {
                 if let Some(active) = self.runs.get_mut(&run) {
                     active.step = Some((step, Timestamp::now()));
@@ -156,6 +161,7 @@ impl Dispatcher {
                 self.forget_old();
             }
         }
+        Ok(())
     }
 
     /// Ends a run: recorded together with its next try, told, its locks given back.
