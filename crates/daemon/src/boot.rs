@@ -139,7 +139,12 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
         None
     };
     let setup = Setup {
-        outside: Outside { rooms, recorder: recorder.clone(), teller: teller.clone() },
+        outside: Outside {
+            rooms,
+            recorder: recorder.clone(),
+            teller: teller.clone(),
+            same_boot: state.same_boot(),
+        },
         store,
         config_path: config,
         accepted,
@@ -149,6 +154,7 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     };
     let mut dispatcher = Dispatcher::new(setup, ticker.clone(), orders.clone());
     dispatcher.take_over().await;
+    dispatcher.ask_what_is_left();
     let sockets = if scheduling {
         let dir = absolute(&args.runtime_dir);
         Some(control::listen(&dir, &asks_tx).map_err(|source| BootError::Sockets { dir, source })?)
@@ -212,7 +218,7 @@ fn signals(orders: &mpsc::Sender<Order>, scheduling: bool) -> Result<(), BootErr
                 let order = match (is_hangup, scheduling) {
                     (true, true) => Order::Reload,
                     (false, true) => Order::Stop,
-                    (_, false) => Order::CancelAll,
+                    (_, false) => Order::CancelOnce,
                 };
                 if orders.send(order).await.is_err() {
                     return;

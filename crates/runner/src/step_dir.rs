@@ -5,7 +5,7 @@
 use crate::codec;
 use crate::protocol::{Event, StepReport};
 use jiff::Timestamp;
-use mastmaint_words::{JobName, StepKey};
+use mastmaint_words::{Digest, JobName, StepKey};
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -65,6 +65,8 @@ pub struct Begun {
     pub key: StepKey,
     /// Its job.
     pub job: JobName,
+    /// The configuration that it is looked up in.
+    pub digest: Digest,
     /// When.
     pub at: Timestamp,
 }
@@ -149,6 +151,19 @@ impl Steps {
                 }
             }
         }
+    }
+
+    /// Every step that was begun, and whether a runner works on it.
+    pub fn list(&self) -> Vec<(Begun, bool)> {
+        let Ok(entries) = fs::read_dir(&self.root) else { return Vec::new() };
+        let begun = entries.flatten().filter_map(|entry| {
+            let text = fs::read(entry.path().join(STARTED)).ok()?;
+            let begun: Begun = serde_json::from_slice(&text).ok()?;
+            // A look at the lock must not make one, nor hold it for longer than the look.
+            let working = matches!(lock(&entry.path(), false), Ok(None));
+            Some((begun, working))
+        });
+        begun.collect()
     }
 
     fn path(&self, key: &StepKey) -> PathBuf {
@@ -328,7 +343,12 @@ mod tests {
     }
 
     fn begun() -> Begun {
-        Begun { key: key(), job: "clean".parse().unwrap(), at: Timestamp::UNIX_EPOCH }
+        Begun {
+            key: key(),
+            job: "clean".parse().unwrap(),
+            digest: "0123456789abcdef0123456789abcdef".parse().unwrap(),
+            at: Timestamp::UNIX_EPOCH,
+        }
     }
 
     fn report() -> StepReport {

@@ -9,7 +9,8 @@ use mastmaint_words::{Grade, Outcome, Reason, Verdict};
 use std::sync::Arc;
 
 impl Dispatcher {
-    /// Reads what the ledger knows and goes on with it.
+    /// Reads what the ledger knows and goes on with it. Where it cannot be read yet, this is done when it can; what
+    /// has happened by then counts for more than what it says.
     pub async fn take_over(&mut self) {
         let known = self
             .outside
@@ -26,10 +27,20 @@ impl Dispatcher {
             .await;
         let open = match known {
             Ok((marks, paused, retries, last, open)) => {
-                self.marks = super::marks::from_ledger(marks);
-                self.paused = paused;
-                self.retries = retries.into_iter().map(|retry| (retry.job.clone(), retry)).collect();
-                self.last = last;
+                self.ledger_known = true;
+                let now = Timestamp::now();
+                let mut known = super::marks::from_ledger(marks);
+                known.append(&mut self.marks);
+                self.marks = known;
+                for job in paused {
+                    self.paused.entry(job).or_insert((now, 0));
+                }
+                for retry in retries {
+                    self.retries.entry(retry.job.clone()).or_insert(retry);
+                }
+                for (job, run) in last {
+                    self.last.entry(job).or_insert(run);
+                }
                 open
             }
             Err(error) => {
@@ -39,7 +50,9 @@ impl Dispatcher {
             }
         };
         for run in open {
-            self.adopt(run).await;
+            if !self.runs.contains_key(&run.run.id) {
+                self.adopt(run).await;
+            }
         }
         self.admit().await;
     }
@@ -56,7 +69,8 @@ impl Dispatcher {
         });
         match found {
             Ok(job) => {
-                let started = run.started;
+                // Its start may not have been recorded although a step's was.
+                let started = run.started.or_else(|| steps.first().map(|step| step.at));
                 let id = run.id.clone();
                 self.enter(
                     RunSpec {
@@ -70,6 +84,7 @@ impl Dispatcher {
                         recorded: true,
                         before: steps,
                         started,
+                        only: None,
                     },
                     None,
                 );
