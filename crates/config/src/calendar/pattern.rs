@@ -42,9 +42,15 @@ impl Pattern {
         self.rhythm
     }
 
-    /// Whether any day of the 400 years after which the calendar repeats itself matches.
+    /// Whether any day of the 400 years after which the calendar repeats itself matches. Every date of a leap year
+    /// falls on each day of the week in them, so only a day that none of the months has can rule a match out.
     pub(super) fn ever_matches(&self) -> bool {
-        self.day_from(jiff::civil::date(2000, 1, 1)).is_some_and(|day| day.year() < 2400)
+        const LONGEST: [u32; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+        self.either_day
+            || (1_u32..).zip(LONGEST).any(|(month, days)| {
+                let days_of_month = (1_u64 << (days + 1)) - 2;
+                self.months >> month & 1 == 1 && self.days & days_of_month != 0
+            })
     }
 
     /// Whether a minute of the wall clock matches.
@@ -123,4 +129,28 @@ fn at_least(bits: u64, from: i8) -> Option<i8> {
     let from = u32::try_from(from).ok()?;
     let rest = bits.checked_shr(from)?;
     if rest == 0 { None } else { i8::try_from(from + rest.trailing_zeros()).ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whether_it_ever_matches_is_known_without_looking_at_each_day() {
+        for (month, day, weekday) in
+            (1..=12).flat_map(|m| (1..=31).flat_map(move |d| (0..7).map(move |w| (m, d, w))))
+        {
+            let pattern = Pattern {
+                minutes: 1,
+                hours: 1,
+                days: 1 << day,
+                months: 1 << month,
+                weekdays: 1 << weekday,
+                either_day: false,
+                rhythm: false,
+            };
+            let found = pattern.day_from(jiff::civil::date(2001, 1, 1));
+            assert_eq!(pattern.ever_matches(), found.is_some(), "{day}.{month}. on weekday {weekday}");
+        }
+    }
 }

@@ -191,6 +191,13 @@ fn nothing_takes_long() {
             format!(" j{n}: {{timezone: Europe/Pari{n}, schedule: '0 0 30 2 *', steps: [{{run: /a}}]}}\n")
         }),
         many(|n| format!(" j{n}: {{schedule: '{} 0 30 2 *', steps: [{{run: /a}}]}}\n", n % 60)),
+        many(|n| format!(" j{n}: {{schedule: '0 0 31 2 *', steps: []}}\n")),
+        many(|n| {
+            format!(
+                " j{n}: {{schedule: '{} 0 29 2 *', window: {{until: '02:00'}}, steps: [{{run: /a}}]}}\n",
+                n % 60
+            )
+        }),
         many(|n| format!(" j{n}: {{scedul{n}: 1}}\n")),
         "x".repeat(most + 1),
     ];
@@ -202,7 +209,9 @@ fn nothing_takes_long() {
             begin.elapsed()
         };
         let best = (0..3).map(|_| time()).min().unwrap();
+        println!("{best:>12.1?} for {:?}…", text.split_at(40).0);
         // Unoptimised tests get three times what the release build promises.
-        assert!(best < Duration::from_millis(300), "{best:?} for {:?}…", text.split_at(20).0);
+        let most = if cfg!(debug_assertions) { 300 } else { 100 };
+        assert!(best < Duration::from_millis(most), "{best:?} for {:?}…", text.split_at(20).0);
     }
 }
