@@ -1,19 +1,63 @@
-//! Developer tasks: `cargo xtask demo`.
-#![expect(clippy::print_stderr, reason = "a task speaks to the person who started it")]
+//! Developer tasks: `cargo xtask demo`, `test`, `package`, `system`. Each one installs what it needs and says so; each ends
+//! with a status that a script can trust.
 
+mod apt;
 mod demo;
+mod package;
+mod shell;
+mod suites;
 
+use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
+/// Developer tasks of mastmaintd.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Run the daemon on a stand-in instance until each demo job has run once.
+    Demo,
+    /// Install what the tests need and run them all, the containers included.
+    Test {
+        /// Also those that take long.
+        #[arg(long)]
+        long: bool,
+        /// Only what needs neither root nor containers.
+        #[arg(long)]
+        no_system: bool,
+    },
+    /// Run the container tests: Debian 12 and 13 with systemd as PID 1.
+    System {
+        /// Only those whose name contains this.
+        filter: Option<String>,
+    },
+    /// Build the Debian package; prints its path.
+    Package {
+        /// Profile of cargo.
+        #[arg(long, default_value = "release")]
+        profile: String,
+    },
+}
+
 fn main() -> ExitCode {
-    let done = match std::env::args().nth(1).as_deref() {
-        Some("demo") => demo::run(),
-        _ => Err("usage: cargo xtask demo".into()),
+    let cli = Cli::parse();
+    let done = match cli.task {
+        Task::Test { long, no_system } => suites::test(long, !no_system),
+        Task::Demo => demo::run().map_err(|error| shell::TaskError::Hopeless(error.to_string())),
+        Task::System { filter } => suites::system(filter.as_deref()),
+        Task::Package { profile } => {
+            package::package(&profile).map(|deb| shell::print(&deb.display().to_string()))
+        }
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(e) => {
-            eprintln!("xtask: {e}");
+        Err(error) => {
+            shell::say(&format!("error: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -45,6 +45,18 @@ pub fn span(span: Duration) -> String {
     }
 }
 
+/// How long something took: `8 ms`, `5.9 s`, `1 min 53 s`, `3 h 12 min`.
+pub fn took(took: Duration) -> String {
+    match took.as_millis() {
+        ms @ 0..1_000 => format!("{ms} ms"),
+        ms @ 1_000..60_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+        ms @ 60_000..3_600_000 if ms % 60_000 >= 1_000 => {
+            format!("{} min {} s", ms / 60_000, ms % 60_000 / 1_000)
+        }
+        _ => span(took),
+    }
+}
+
 /// `in 3 h 12 min`, or `now` for what is due.
 pub fn until(now: Timestamp, at: Timestamp) -> String {
     between(now, at).map_or_else(|| "now".to_owned(), |left| format!("in {}", span(left)))

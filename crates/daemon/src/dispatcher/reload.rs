@@ -98,6 +98,11 @@ impl Dispatcher {
         for gone in &changes.removed {
             self.drop_retry(gone).await;
             self.next.remove(gone);
+            self.marks.remove(gone);
+        }
+        for new in &changes.added {
+            // It may have been here before: what came due while it was not is nobody's loss.
+            self.begin_schedule_afresh(new).await;
         }
         self.outside.teller.of_daemon(Told::ConfigAccepted {
             digest: view.digest.clone(),

@@ -7,13 +7,20 @@ use crate::{
     schedule::policy::Mark,
     tell::Told,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mastmaint_config::settings::Job;
 use mastmaint_control::words::FollowEvent;
 use mastmaint_ledger::{NewRun, PlannedRetry, RunRecord};
 use mastmaint_words::{Grade, JobName, Outcome, Reason, RunId, Trigger, Verdict};
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::oneshot;
+
+/// The clock is believed when it has gone evenly for this long.
+const SETTLED: SignedDuration = SignedDuration::from_mins(10);
+const FORGET_EVERY: Duration = Duration::from_hours(24);
 
 /// What became of the wish to run a job.
 pub(super) enum Queued {
@@ -136,8 +143,13 @@ impl Dispatcher {
         }
     }
 
-    pub(super) async fn hear_run(&mut self, news: RunNews) {
+    /// Hears of a run.
+    ///
+    /// # Errors
+    /// If nobody drives the run any more: the daemon ends, and the next one goes on with the run as after a crash.
+    pub(super) async fn hear_run(&mut self, news: RunNews) -> Result<(), String> {
         match news {
+            RunNews::Broken { run, why } => return Err(format!("the task of run {run} broke off: {why}")),
             RunNews::Step { run, step } => {
                 if let Some(active) = self.runs.get_mut(&run) {
                     active.step = Some((step, Timestamp::now()));
@@ -146,8 +158,10 @@ impl Dispatcher {
             RunNews::Ended { run, verdict } => {
                 self.end(&run, *verdict).await;
                 self.admit().await;
+                self.forget_old();
             }
         }
+        Ok(())
     }
 
     /// Ends a run: recorded together with its next try, told, its locks given back.
@@ -211,12 +225,33 @@ impl Dispatcher {
         self.plan().await;
     }
 
-    /// Whether and when the run is tried again. What a person started is not: they see how it ended.
+    /// Forgets old runs, at most once a day, when something has run anyway: no wake-up of its own for it. Not soon
+    /// after a jump of the clock: one that is a year ahead would forget everything.
+    fn forget_old(&mut self) {
+        let moment = self.awake.look(Timestamp::now(), Instant::now());
+        let settled = moment.now.duration_since(moment.awake_since) >= SETTLED;
+        if !settled || self.forgot.is_some_and(|at| at.elapsed() < FORGET_EVERY) {
+            return;
+        }
+        self.forgot = Some(Instant::now());
+        let (recorder, keep) = (self.outside.recorder.clone(), self.config.view.ledger);
+        tokio::spawn(async move {
+            // What is not forgotten today is tomorrow; the ledger's own news says if it cannot be written.
+            let _ =
+                recorder.with(move |ledger| ledger.forget_old(moment.now, keep.keep, keep.keep_output)).await;
+        });
+    }
+
+    /// Whether and when the run is tried again. Not after a dry run, nor for `--run`, whose daemon is gone by then.
     fn next_try(&self, spec: &RunSpec, verdict: &Verdict, ended: Timestamp) -> Option<PlannedRetry> {
+        if spec.dry_run || !self.scheduling {
+            return None;
+        }
         let (of, attempt) = match &spec.trigger {
-            Trigger::Manual { .. } => return None,
             Trigger::Retry { of, attempt, .. } => (of.clone(), *attempt),
-            Trigger::Schedule { .. } | Trigger::CatchUp { .. } => (spec.id.clone(), 0),
+            Trigger::Manual { .. } | Trigger::Schedule { .. } | Trigger::CatchUp { .. } => {
+                (spec.id.clone(), 0)
+            }
         };
         // A removed or paused job is not tried again.
         if !self.config.view.jobs.contains_key(&spec.job_name) || self.paused.contains(&spec.job_name) {

@@ -80,7 +80,7 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
         ),
     })?;
     match &step.action {
-        Action::Tootctl(args) => Ok(tootctl(&view, step, args, named)),
+        Action::Tootctl(args) => Ok(tootctl(options, &view, step, args, named)),
         Action::Run(argv) => Ok(program(options, step, argv, named)),
         Action::Systemctl(action) => {
             let services = view.instance.as_ref().map_or(&[][..], |instance| &instance.services);
@@ -99,13 +99,16 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
     }
 }
 
-fn tootctl(view: &RoomView, step: &Step, args: &[String], named: &Named) -> Work {
+fn tootctl(options: &Options, view: &RoomView, step: &Step, args: &[String], named: &Named) -> Work {
     let Some(instance) = &view.instance else {
         return failed(
             "no-instance",
             "the configuration names no instance; add `instance:` with its `live` directory",
         );
     };
+    if let Some(verdict) = wrong_user(options, instance) {
+        return Work::Settled(verdict);
+    }
     let args = if named.dry_run {
         match verdict::dry_run_of(args) {
             Some(args) => args,
@@ -122,6 +125,23 @@ fn tootctl(view: &RoomView, step: &Step, args: &[String], named: &Named) -> Work
     let redactor = Redactor::for_instance(&instance.live, &environment);
     let command = StepCommand { program, args: args.clone(), environment, directory: instance.live.clone() };
     run(command, step, named, redactor, Box::new(move |ended| verdict::judge_tootctl(&args, ended)))
+}
+
+/// Rails leaves files that belong to whoever runs it, and PostgreSQL asks the kernel who that is.
+fn wrong_user(options: &Options, instance: &Instance) -> Option<Verdict> {
+    let uid = geteuid();
+    let name = User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
+    if name == instance.user {
+        return None;
+    }
+    let remedy = if options.walled {
+        "type \"mastmaintctl rooms --apply\"".to_owned()
+    } else {
+        format!("start mastmaintd as {}, or correct instance.user", instance.user)
+    };
+    let text = format!("tootctl would run as {name} but the instance belongs to {}; {remedy}", instance.user);
+    let reason = Reason::new("wrong-user", text);
+    Some(Verdict::because(Outcome::Failed, Grade::Exit, reason))
 }
 
 fn program(options: &Options, step: &Step, argv: &[String], named: &Named) -> Work {

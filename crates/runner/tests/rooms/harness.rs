@@ -40,7 +40,7 @@ impl Scratch {
         let steps: BTreeMap<_, _> = (0..).map(StepIndex).zip(actions.into_iter().map(step)).collect();
         let instance = Instance {
             live: scratch.dir.path().join("live"),
-            user: "mastodon".into(),
+            user: own_user(),
             services: services.iter().map(|name| name.parse().unwrap()).collect(),
             environment: Environment::default(),
             url: None,
@@ -55,6 +55,15 @@ impl Scratch {
         fs::create_dir_all(&accepted).unwrap();
         fs::write(accepted.join(format!("{}.json", digest())), serde_json::to_vec(&view).unwrap()).unwrap();
         scratch
+    }
+
+    /// Changes the accepted configuration behind the room's back.
+    pub(crate) fn edit_accepted(&self, from: &str, to: &str) {
+        let path =
+            self.dir.path().join("accepted").join(self.room.as_str()).join(format!("{}.json", digest()));
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(path, text.replace(from, to)).unwrap();
     }
 
     /// A run room with one step: a shell script.
@@ -227,4 +236,9 @@ pub(crate) fn wait_for(what: &str, mut happened: impl FnMut() -> bool) {
         assert!(begin.elapsed() < Duration::from_secs(20), "in vain for: {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Whoever runs the tests: tootctl is run as nobody else.
+pub(crate) fn own_user() -> String {
+    nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().name
 }

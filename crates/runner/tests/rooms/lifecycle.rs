@@ -1,7 +1,7 @@
 //! A step from start to forget, with clients and runners that come and go.
 
 use super::harness::{
-    Client, Scratch, cancel, collect, digest, dry_run, forget, is_alive, key, start, wait_for,
+    Client, Scratch, cancel, collect, digest, dry_run, forget, is_alive, key, own_user, start, wait_for,
 };
 use mastmaint_config::settings::Action;
 use mastmaint_runner::protocol::{EventKind, Op};
@@ -209,6 +209,17 @@ fn a_missing_tootctl_fails_with_its_path() {
     assert_eq!(report.verdict.outcome, Outcome::Failed);
     assert_eq!(report.verdict.reasons[0].code, "live-missing");
     assert!(report.verdict.reasons[0].text.contains(room.dir.path().join("live").to_str().unwrap()));
+}
+
+#[test]
+fn tootctl_never_runs_as_somebody_else() {
+    let room = Scratch::new(Room::Tootctl, &[], vec![Action::Tootctl(vec!["cache".into(), "clear".into()])]);
+    room.file("live/bin/tootctl", "#!/bin/sh\necho OK\n", 0o755);
+    room.edit_accepted(&format!("\"user\":\"{}\"", own_user()), "\"user\":\"somebody-else\"");
+    let report = room.connect().ask(start(0)).report();
+    assert_eq!(report.verdict.outcome, Outcome::Failed);
+    assert_eq!(report.verdict.reasons[0].code, "wrong-user");
+    assert!(report.verdict.reasons[0].text.contains("somebody-else"), "{report:?}");
 }
 
 #[test]

@@ -1,0 +1,52 @@
+//! Debian 12 and 13 with systemd as PID 1, mastmaintd installed from its package. `cargo xtask system` builds what
+//! is tested here and runs these tests as root; a plain `cargo test` leaves them out.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it stands")]
+#![expect(clippy::print_stderr, reason = "what a machine said is printed when its test failed")]
+
+mod host;
+mod image;
+mod machine;
+mod scenarios;
+
+/// Every scenario on both releases, as `bookworm::FILE::SCENARIO`.
+macro_rules! on_both {
+    ($($file:ident: [$($scenario:ident),* $(,)?];)*) => {
+        mod bookworm {
+            $(mod $file {
+                $(#[test]
+                #[ignore = "boots a container: cargo xtask system"]
+                fn $scenario() {
+                    crate::scenarios::$file::$scenario(crate::image::Debian::Bookworm);
+                })*
+            })*
+        }
+        mod trixie {
+            $(mod $file {
+                $(#[test]
+                #[ignore = "boots a container: cargo xtask system"]
+                fn $scenario() {
+                    crate::scenarios::$file::$scenario(crate::image::Debian::Trixie);
+                })*
+            })*
+        }
+    };
+}
+
+on_both! {
+    package: [
+        a_fresh_install_waits_for_its_config,
+        purge_leaves_nothing,
+        units_are_as_tight_as_designed,
+        lintian_has_nothing_to_say,
+    ];
+    schedule: [a_job_fires_by_schedule_and_after_a_reboot];
+    services: [units_are_stopped_and_started, a_unit_that_the_config_does_not_name_is_refused];
+    outlive: [
+        a_step_goes_on_over_a_restart,
+        a_killed_daemon_adopts_its_step,
+        an_upgrade_ends_no_step,
+        a_power_cut_is_told_as_interrupted,
+    ];
+    reload: [a_bad_config_changes_nothing];
+    rooms: [tootctl_reaches_other_servers_and_run_does_not, a_masked_room_fails_its_step_only];
+}

@@ -1,0 +1,8 @@
+//! What is shown on a booted Debian; one subject a file.
+
+pub(crate) mod outlive;
+pub(crate) mod package;
+pub(crate) mod reload;
+pub(crate) mod rooms;
+pub(crate) mod schedule;
+pub(crate) mod services;

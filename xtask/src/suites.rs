@@ -1,0 +1,60 @@
+//! Runs the tests: those of the workspace, then those in containers.
+
+use crate::{
+    apt, package,
+    shell::{Result, TaskError, cargo, output, run, say, target},
+};
+use std::{path::PathBuf, process::Command, time::Instant};
+
+/// Set for tests that take long.
+const LONG: &str = "MASTMAINT_LONG_TESTS";
+/// What the container tests are built with; the package in them is the one that is released.
+const PROFILE: &str = "release";
+
+/// All tests.
+pub(crate) fn test(long: bool, containers: bool) -> Result<()> {
+    let begin = Instant::now();
+    if containers {
+        apt::install(apt::CONTAINERS)?;
+    }
+    let mut tests = cargo(["test", "--workspace", "--locked"]);
+    if long {
+        tests.env(LONG, "1");
+    }
+    run(tests)?;
+    if containers {
+        system(None)?;
+    }
+    say(&format!("all tests passed in {} s", begin.elapsed().as_secs()));
+    Ok(())
+}
+
+/// The container tests.
+pub(crate) fn system(filter: Option<&str>) -> Result<()> {
+    apt::install(apt::CONTAINERS)?;
+    let deb = package::package(PROFILE)?;
+    let next = package::pack(PROFILE, Some("99.0.0-1"))?;
+    run(cargo(["build", "--locked", "--package", "mastmaint-tests", "--bin", "standin-tootctl"]))?;
+    let tests = test_program()?.display().to_string();
+    let mut args = vec!["--ignored", "--test-threads=2"];
+    args.extend(filter);
+    let mut tests: Command = apt::as_root(&tests, &args)?;
+    tests
+        .env("MASTMAINT_DEB", &deb)
+        .env("MASTMAINT_DEB_NEXT", &next)
+        .env("MASTMAINT_STANDIN", target().join("debug/standin-tootctl"))
+        .env("MASTMAINT_SYSTEM_DIR", target().join("system"));
+    run(tests)
+}
+
+/// Builds the test program and asks cargo where it is: it is run as root, cargo is not.
+fn test_program() -> Result<PathBuf> {
+    let build = ["test", "--locked", "--no-run", "--package", "mastmaint-tests", "--test", "system"];
+    let messages = output(cargo(build.into_iter().chain(["--message-format", "json"])))?;
+    String::from_utf8_lossy(&messages)
+        .lines()
+        .filter(|line| line.contains(r#""name":"system""#))
+        .find_map(|line| line.split_once(r#""executable":""#)?.1.split_once('"'))
+        .map(|(path, _)| PathBuf::from(path))
+        .ok_or_else(|| TaskError::Hopeless("cargo named no test program `system`".to_owned()))
+}
