@@ -55,6 +55,28 @@ fn all_mistakes_come_in_one_go() {
 }
 
 #[test]
+fn no_mistake_repeats_what_nobody_reads() {
+    let long = "é".repeat(30_000);
+    for text in [
+        format!("jobs: {{a: {{schedule: '{long}', steps: [{{run: /bin/true}}]}}}}"),
+        format!("jobs: {{a: {{timeout: '1{long}', steps: [{{run: '{long}'}}]}}}}"),
+        format!("instance: {{user: {long}, live: {long}, services: [{long}], url: {long}}}"),
+        format!(
+            "instance: {{}}\njobs: {{a: {{lock: '{long}', steps: [{{systemctl: stop {long}}}, {{systemctl: {long} a}}]}}}}"
+        ),
+        format!("'{long}': 1\njobs: {{'{long}': {{steps: 1}}}}"),
+        format!(
+            "jobs: {{a: {{retry: {{on: '{long}'}}, window: {{until: '{long}'}}, steps: [{{tootctl: '—{long}'}}]}}}}"
+        ),
+    ] {
+        for diagnostic in load_str("m.yaml", &text).unwrap_err().mistakes {
+            let said = diagnostic.to_string();
+            assert!(said.chars().count() < 2000, "{} characters: {said:.100}", said.chars().count());
+        }
+    }
+}
+
+#[test]
 fn jobs_and_steps_are_bounded() {
     let jobs = |count: usize| {
         let job = |n| format!("  j{n}: {{steps: [{{run: /bin/true}}]}}\n");
