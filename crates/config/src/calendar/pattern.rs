@@ -3,7 +3,7 @@
 use super::{Field, ScheduleError};
 use jiff::{
     ToSpan as _,
-    civil::{Date, DateTime},
+    civil::{Date, DateTime, Time},
 };
 
 /// A checked cron expression.
@@ -56,6 +56,15 @@ impl Pattern {
     /// Whether a minute of the wall clock matches.
     pub(super) fn matches(&self, local: DateTime) -> bool {
         has(self.minutes, local.minute()) && has(self.hours, local.hour()) && self.matches_day(local.date())
+    }
+
+    /// The times of day that match on a matching day.
+    pub(super) fn times_of_day(&self) -> impl Iterator<Item = Time> + '_ {
+        let hours = (0..24).filter(|hour| has(self.hours, *hour));
+        hours.flat_map(|hour| {
+            let minutes = (0..60).filter(|minute| has(self.minutes, *minute));
+            minutes.filter_map(move |minute| Time::new(hour, minute, 0, 0).ok())
+        })
     }
 
     /// The first matching minute at or after the minute in which `local` lies.

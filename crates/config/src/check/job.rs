@@ -60,7 +60,7 @@ pub(super) fn job(
     };
     let steps = steps(reader, &f, &around);
     if let (Some(schedule), Some(window)) = (&schedule, &window)
-        && let Some(mistake) = super::window::mistake(schedule.as_str(), window, random_delay)
+        && let Some(mistake) = super::window::mistake(schedule, window, random_delay)
     {
         let key = if matches!(mistake, Mistake::DelayBeyondWindow { .. }) && f.get("random_delay").is_some() {
             "random_delay"
