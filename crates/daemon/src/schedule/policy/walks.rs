@@ -243,7 +243,7 @@ fn windows() -> impl Strategy<Value = Window> {
 
 /// A case walks through years: few by default, many with `cargo xtask test --long`, as many as `PROPTEST_CASES` says.
 fn cases() -> ProptestConfig {
-    let usual = if std::env::var_os("MASTMAINT_LONG_TESTS").is_some() { 1000 } else { 24 };
+    let usual = if std::env::var_os("MASTMAINT_LONG_TESTS").is_some() { 1000 } else { 80 };
     if std::env::var_os("PROPTEST_CASES").is_some() {
         ProptestConfig::default()
     } else {
