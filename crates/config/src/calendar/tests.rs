@@ -240,7 +240,8 @@ impl Model {
         let minute = SignedDuration::from_mins(1);
         let mut found = Vec::new();
         let mut repeated: Option<(Timestamp, jiff::tz::Offset)> = None;
-        let mut now = from + minute;
+        // From well before, so that a repeated hour is known for one also if it has begun by then.
+        let mut now = from - SignedDuration::from_hours(6);
         while now <= until {
             let (offset, earlier) = (self.zone.to_offset(now), self.zone.to_offset(now - minute));
             let jump = i64::from(offset.seconds() - earlier.seconds());
@@ -254,7 +255,7 @@ impl Model {
                 self.shows(unswitched, earlier)
                     && !(self.rhythm() && self.shows(unswitched, self.zone.to_offset(unswitched)))
             });
-            if shown || swallowed {
+            if now > from && (shown || swallowed) {
                 found.push(now);
             }
             now += minute;

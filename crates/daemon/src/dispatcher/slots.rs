@@ -145,13 +145,13 @@ impl Dispatcher {
         let Some(ticker) = &self.ticker else { return };
         let mut instants: BTreeMap<JobName, Option<Timestamp>> = BTreeMap::new();
         for (name, job) in &self.config.view.jobs {
-            if job.schedule.is_none() {
-                continue;
-            }
             let paused = self.paused.contains(name);
             let slot = self.next.get(name).copied().filter(|_| !paused);
             let retry = self.retries.get(name).map(|retry| retry.not_before).filter(|_| !paused);
-            instants.insert(name.clone(), [slot, retry].into_iter().flatten().min());
+            // A runbook has no slots, but it may have to be tried again.
+            if job.schedule.is_some() || retry.is_some() {
+                instants.insert(name.clone(), [slot, retry].into_iter().flatten().min());
+            }
         }
         if let Err(error) = ticker.set_plan(&instants).await {
             self.outside.teller.of_daemon(Told::SchedulerBroken { why: error.to_string() });
