@@ -204,6 +204,14 @@ fn nothing_takes_long() {
             )
         }),
         many(|n| format!(" j{n}: {{scedul{n}: 1}}\n")),
+        format!("jobs: {{a: {{environment: {{{}}}}}}}", fill("A: 1, ").split_at(60_000).0),
+        format!("jobs: {{a: {{environment: {{\n{}}}}}}}", fill(" A: 1,\n").split_at(60_000).0),
+        format!(
+            "jobs: {{a: {{environment: {{\n{}}}}}}}",
+            format!(" A: '{}',\n", "é".repeat(200)).repeat(149)
+        ),
+        format!("jobs: {{a: {{steps: [{{systemctl: 'stop {}'}}]}}}}", fill("a ").split_at(60_000).0),
+        format!("instance: {{services: [{}]}}", fill("a,").split_at(60_000).0),
         "x".repeat(most + 1),
     ];
     for text in texts {
@@ -214,9 +222,13 @@ fn nothing_takes_long() {
             used().saturating_sub(begin)
         };
         let best = (0..3).map(|_| time()).min().unwrap();
-        println!("{best:>12.1?} for {:?}…", text.split_at(40).0);
+        println!("{best:>12.1?} for {:?}…", text.chars().take(40).collect::<String>());
         // Unoptimised tests get three times what the release build promises.
         let most = if cfg!(debug_assertions) { 300 } else { 100 };
-        assert!(best < Duration::from_millis(most), "{best:?} for {:?}…", text.split_at(20).0);
+        assert!(
+            best < Duration::from_millis(most),
+            "{best:?} for {:?}…",
+            text.chars().take(40).collect::<String>()
+        );
     }
 }
