@@ -9,7 +9,11 @@ fuzz_target!(|text: &str| {
         Err(rejection) => {
             assert!(!rejection.mistakes.is_empty(), "refused without a word");
             for diagnostic in &rejection.mistakes {
-                assert!(!diagnostic.headline().contains(['\n', '\r', '\u{1b}']), "{:?}", diagnostic.headline());
+                assert!(
+                    !diagnostic.headline().contains(['\n', '\r', '\u{1b}']),
+                    "{:?}",
+                    diagnostic.headline()
+                );
                 assert!(diagnostic.to_string().len() < 8192, "a mistake is no place for the whole file");
             }
         }

@@ -35,7 +35,8 @@ fuzz_target!(|bytes: &[u8]| {
     assert_eq!(again.as_ref(), Ok(&schedule));
     let number = instant.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     let (least, most) = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
-    let from = least + i64::try_from(number % u64::try_from(most - least).expect("positive")).expect("in range");
+    let from =
+        least + i64::try_from(number % u64::try_from(most - least).expect("positive")).expect("in range");
     let mut after = Timestamp::from_second(from).expect("in range");
     for _ in 0..20 {
         let Some(slot) = schedule.next_after(after) else { return };
