@@ -73,9 +73,9 @@ pub enum BootError {
 impl BootError {
     const fn exit(&self) -> u8 {
         match self {
-            Self::Config(Refusal::Mistakes(_)) => exit::CONFIG,
+            Self::Config(Refusal::Mistakes(_)) => exit::BAD_CONFIG,
             Self::NoSuchJob(_) => exit::USAGE,
-            _ => exit::FAILED,
+            _ => exit::NOT_FINE,
         }
     }
 }
@@ -84,7 +84,7 @@ impl BootError {
 pub fn main(args: Args) -> u8 {
     let logging = JournalConfig { identifier: "mastmaintd".into(), level: Level::Info };
     // Without a single thread to be had there is nobody to tell, either.
-    let Ok(journal) = Journal::start(&logging) else { return exit::FAILED };
+    let Ok(journal) = Journal::start(&logging) else { return exit::NOT_FINE };
     tracing_subscriber::registry().with(journal.layer()).init();
     let teller = Teller::new(journal.clone());
     let built = tokio::runtime::Builder::new_multi_thread()
@@ -104,7 +104,7 @@ pub fn main(args: Args) -> u8 {
         Err(error) => {
             teller.of_daemon(Told::CannotStart {
                 why: error.to_string(),
-                config: error.exit() == exit::CONFIG,
+                config: error.exit() == exit::BAD_CONFIG,
             });
             error.exit()
         }
@@ -176,7 +176,7 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     let turning = tokio::spawn(dispatcher.run(ears));
     let status = match args.run {
         Some(job) => once(&orders, job).await?,
-        None => exit::OK,
+        None => exit::FINE,
     };
     if !scheduling {
         let _ = orders.send(Order::Stop).await;
@@ -202,7 +202,7 @@ async fn once(orders: &mpsc::Sender<Order>, job: JobName) -> Result<u8, BootErro
     let gone = || BootError::Dispatcher("it does not answer".into());
     orders.send(Order::RunOnce { job: job.clone(), ended }).await.map_err(|_| gone())?;
     let verdict = verdict.await.map_err(|_| BootError::NoSuchJob(job))?;
-    Ok(if verdict.outcome.is_fine() { exit::OK } else { exit::FAILED })
+    Ok(exit::of(verdict.outcome))
 }
 
 /// Signals as orders. A daemon stops at once, for its steps go on without it; a `--run` cancels its run first, and a
