@@ -5,7 +5,7 @@ use crate::mistake::Mistake;
 use std::{fmt, fmt::Write as _};
 
 /// A place in one of the files; line and column count from 1, columns in characters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// Index of the file among those that were read.
     pub file: usize,
@@ -30,6 +30,8 @@ impl Place {
 pub struct Diagnostic {
     /// `file:line:column`, or only the file where there is no line to show.
     pub at: String,
+    /// The same as numbers, to sort by; absent for a file that was not read.
+    pub place: Option<Place>,
     /// The key path: `jobs.clean-media.steps[1].timeout`; empty for a whole file. Steps count from 1.
     pub path: String,
     /// What is wrong and what would be right.
@@ -116,6 +118,7 @@ impl Files {
     pub(crate) fn diagnostic(&self, place: Place, path: &str, mistake: Mistake) -> Diagnostic {
         Diagnostic {
             at: self.name(place),
+            place: Some(place),
             path: path.to_owned(),
             excerpt: self.excerpt(place, mistake.is_of_syntax()),
             mistake,

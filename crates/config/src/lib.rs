@@ -12,6 +12,7 @@ mod host;
 mod load;
 mod mistake;
 mod read;
+mod repair;
 mod sample;
 pub mod settings;
 mod source;

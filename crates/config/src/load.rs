@@ -6,9 +6,10 @@ use crate::{
     host,
     mistake::Mistake,
     read::Reader,
+    repair,
     settings::Settings,
     source::{self, Source},
-    tree::{self, Kind, Node},
+    tree::{Kind, Node},
 };
 use mastmaint_words::Digest;
 use sha2::{Digest as _, Sha256};
@@ -56,6 +57,7 @@ fn load_with(source: &Source, look_at_host: bool) -> Result<Loaded, Rejection> {
             Ok((path, text)) => texts.push((path.display().to_string(), text)),
             Err((path, mistake)) => refused.push(Diagnostic {
                 at: path.display().to_string(),
+                place: None,
                 path: String::new(),
                 mistake,
                 excerpt: None,
@@ -90,7 +92,7 @@ fn evaluate(
         if text.len() as u64 > source::MAX_FILE {
             let size = text.len() as u64;
             broken.push((Place::start(file), Mistake::TooLarge { size, max: source::MAX_FILE }));
-        } else if let Some(node) = parse_with_repairs(file, text, &mut broken) {
+        } else if let Some(node) = repair::parse(file, text, &mut files, &mut broken) {
             mask_environments(&mut files, &node);
             fragments.push(node);
         }
@@ -102,10 +104,10 @@ fn evaluate(
     }
     let root = merge(&mut reader, fragments);
     let settings = check::settings(&mut reader, &root, host_timezone);
-    reader.close();
     if look_at_host && let Some(settings) = &settings {
         host::look(&mut reader, settings);
     }
+    reader.close();
     let Reader { mistakes, mut warnings, .. } = reader;
     match settings {
         Some(settings) if mistakes.is_empty() => match digest(&settings) {
@@ -123,6 +125,7 @@ fn evaluate(
 fn without_place(why: String) -> Diagnostic {
     Diagnostic {
         at: "settings".to_owned(),
+        place: None,
         path: String::new(),
         mistake: Mistake::CannotRead { why },
         excerpt: None,
@@ -139,75 +142,6 @@ pub fn digest(settings: &Settings) -> Result<Digest, String> {
         write!(hex, "{byte:02x}").map_err(|error| error.to_string())?;
     }
     hex.parse().map_err(|error: mastmaint_words::NameError| error.to_string())
-}
-
-/// Parses a file. A value that only lacks its quotes is quoted and the file read again, so that the mistakes after
-/// it are found in the same go.
-fn parse_with_repairs(file: usize, text: &str, broken: &mut Vec<(Place, Mistake)>) -> Option<Node> {
-    const REPAIRS: usize = 8;
-    let mut text = text.to_owned();
-    for _ in 0..REPAIRS {
-        match tree::parse(file, &text) {
-            Ok(node) => return node,
-            Err((place, mistake)) => {
-                let Some((place, mistake, repaired)) = repair(&text, place, &mistake) else {
-                    broken.push((place, mistake));
-                    return None;
-                };
-                broken.push((place, mistake));
-                text = repaired;
-            }
-        }
-    }
-    None
-}
-
-/// What a syntax error really is, and the text without it, if the line or the one above begins a value with a
-/// character that YAML keeps for itself.
-fn repair(text: &str, place: Place, mistake: &Mistake) -> Option<(Place, Mistake, String)> {
-    if !matches!(mistake, Mistake::Syntax { .. } | Mistake::Alias) {
-        return None;
-    }
-    for number in [place.line, place.line.saturating_sub(1)] {
-        let Some(line) = number.checked_sub(1).and_then(|index| text.lines().nth(index)) else { continue };
-        let Some(begin) = reserved_begin(line) else { continue };
-        let (head, value) = line.split_at(begin);
-        let c = value.chars().next()?;
-        let kind = if c == '*' { Mistake::Alias } else { Mistake::Reserved { c } };
-        let bare = value.split(" #").next().unwrap_or(value).trim_end();
-        let quoted = format!("{head}'{}'", bare.replace('\'', "''"));
-        let mut lines: Vec<&str> = text.lines().collect();
-        *lines.get_mut(number - 1)? = &quoted;
-        let column = head.chars().count() + 1;
-        return Some((Place::new(place.file, number, column), kind, lines.join("\n")));
-    }
-    None
-}
-
-/// The byte at which a plain value begins with `*`, `@`, `%` or a backtick.
-fn reserved_begin(line: &str) -> Option<usize> {
-    let content = line.trim_start();
-    if content.starts_with('#') {
-        return None;
-    }
-    let mut from = line.len() - content.len();
-    while let Some(rest) = line.get(from..) {
-        let rest = rest.trim_start();
-        let at = line.len() - rest.len();
-        if rest.starts_with(['*', '@', '%', '`']) {
-            return Some(at);
-        }
-        if let Some(item) = rest.strip_prefix("- ") {
-            from = line.len() - item.len();
-        } else {
-            let colon = rest.find(": ")?;
-            if rest[..colon].contains(['"', '\'', ' ', '{', '[']) {
-                return None;
-            }
-            from = at + colon + 2;
-        }
-    }
-    None
 }
 
 /// Hides the values of every `environment` from excerpts.
@@ -241,8 +175,8 @@ fn merge(reader: &mut Reader, fragments: Vec<Node>) -> Node {
     let mut root: Vec<(Node, Node)> = Vec::new();
     let mut first = None;
     for fragment in fragments {
+        let mut own: Vec<(String, Place)> = Vec::new();
         let (place, end) = (fragment.place, fragment.end);
-        let file = place.file;
         first.get_or_insert((place, end));
         let pairs = match fragment.kind {
             Kind::Map(pairs) => pairs,
@@ -254,10 +188,18 @@ fn merge(reader: &mut Reader, fragments: Vec<Node>) -> Node {
             }
         };
         for (key, value) in pairs {
-            let same = root.iter_mut().find(|(known, _)| match (&known.kind, &key.kind) {
-                (Kind::Text(a), Kind::Text(b)) => a == b && known.place.file != file,
-                _ => false,
-            });
+            let Kind::Text(name) = &key.kind else {
+                root.push((key, value));
+                continue;
+            };
+            // What stands in the second one is checked as well, so it is joined all the same.
+            if let Some((_, before)) = own.iter().find(|(known, _)| known == name) {
+                let first = reader.files.name(*before);
+                reader.wrong(key.place, name, Mistake::DuplicateKey { key: name.clone(), first });
+            }
+            own.push((name.clone(), key.place));
+            let same =
+                root.iter_mut().find(|(known, _)| matches!(&known.kind, Kind::Text(known) if known == name));
             match (same, value) {
                 (Some((_, Node { kind: Kind::Map(into), .. })), Node { kind: Kind::Map(more), .. }) => {
                     into.extend(more);

@@ -50,6 +50,9 @@ impl<'n> Fields<'n> {
     }
 }
 
+/// A key, where it stands, and its value.
+pub(crate) type Pair<'n> = (&'n str, Place, &'n Node);
+
 /// Appends a key to a path; keys that would make it ambiguous or long are cut and escaped.
 pub(crate) fn join(path: &str, key: &str) -> String {
     let shown: String = key.chars().take(64).flat_map(char::escape_debug).collect();
@@ -84,8 +87,10 @@ impl Reader {
         self.mistakes.len() >= MOST
     }
 
-    /// Adds the count of what was not shown.
+    /// Puts everything into the order of the files and adds the count of what was not shown.
     pub(crate) fn close(&mut self) {
+        self.mistakes.sort_by_key(|diagnostic| diagnostic.place);
+        self.warnings.sort_by_key(|diagnostic| diagnostic.place);
         if self.not_shown > 0 {
             let more = Mistake::More { count: self.not_shown };
             self.mistakes.push(self.files.diagnostic(Place::start(0), "", more));
@@ -107,13 +112,23 @@ impl Reader {
         node: &'n Node,
         path: &str,
         wanted: &'static str,
-    ) -> Option<Vec<(&'n str, Place, &'n Node)>> {
+    ) -> Option<Vec<Pair<'n>>> {
+        self.pairs_and_duplicates(node, path, wanted).map(|(kept, _)| kept)
+    }
+
+    /// The same, and beside them those whose key had been there before.
+    pub(crate) fn pairs_and_duplicates<'n>(
+        &mut self,
+        node: &'n Node,
+        path: &str,
+        wanted: &'static str,
+    ) -> Option<(Vec<Pair<'n>>, Vec<Pair<'n>>)> {
         let Kind::Map(pairs) = &node.kind else {
             self.wrong_type(node, path, wanted);
             return None;
         };
         let mut seen: HashMap<&str, Place> = HashMap::new();
-        let mut kept = Vec::new();
+        let (mut kept, mut again) = (Vec::new(), Vec::new());
         for (key, value) in pairs {
             let Kind::Text(name) = &key.kind else {
                 self.wrong(key.place, path, Mistake::KeyNotText { found: key.kind_name() });
@@ -128,12 +143,13 @@ impl Reader {
                     Mistake::DuplicateKey { key: key_name, first }
                 };
                 self.wrong(key.place, &join(path, name), mistake);
+                again.push((name.as_str(), key.place, value));
                 continue;
             }
             seen.insert(name, key.place);
             kept.push((name.as_str(), key.place, value));
         }
-        Some(kept)
+        Some((kept, again))
     }
 
     /// A map with known keys.

@@ -42,7 +42,19 @@ pub(crate) type FileMistake = (PathBuf, Mistake);
 
 /// The texts of all files, or what is wrong with them, in reading order.
 pub(crate) fn read_all(source: &Source) -> Vec<Result<(PathBuf, String), FileMistake>> {
-    let mut answers = vec![read(&source.main, source.trust)];
+    let mut answers = Vec::new();
+    let add = |answers: &mut Vec<Result<_, FileMistake>>, answer: Result<_, Vec<FileMistake>>| match answer {
+        Ok(read) => answers.push(Ok(read)),
+        // A directory that is wrong is so for each of its files, and said once.
+        Err(mistakes) => {
+            for mistake in mistakes {
+                if !answers.iter().any(|told| matches!(told, Err(told) if *told == mistake)) {
+                    answers.push(Err(mistake));
+                }
+            }
+        }
+    };
+    add(&mut answers, read(&source.main, source.trust));
     let directory = source.main.parent().unwrap_or(Path::new(".")).join("conf.d");
     let mut fragments = Vec::new();
     match std::fs::read_dir(&directory) {
@@ -63,14 +75,14 @@ pub(crate) fn read_all(source: &Source) -> Vec<Result<(PathBuf, String), FileMis
     });
     fragments.sort();
     let mut total = 0;
-    for path in fragments {
-        if answers.len() >= MAX_FILES || total > MAX_TOTAL {
+    for (before, path) in (1..).zip(fragments) {
+        if before >= MAX_FILES || total > MAX_TOTAL {
             answers.push(Err((path, Mistake::TooManyFiles { max: MAX_FILES })));
             break;
         }
         let answer = read(&path, source.trust);
         total += answer.as_ref().map_or(0, |(_, text)| text.len() as u64);
-        answers.push(answer);
+        add(&mut answers, answer);
     }
     answers
 }
@@ -79,8 +91,8 @@ fn cannot_read(error: &std::io::Error) -> Mistake {
     Mistake::CannotRead { why: error.to_string() }
 }
 
-fn read(path: &Path, trust: Trust) -> Result<(PathBuf, String), FileMistake> {
-    let of_path = |mistake| (path.to_owned(), mistake);
+fn read(path: &Path, trust: Trust) -> Result<(PathBuf, String), Vec<FileMistake>> {
+    let of_path = |mistake| vec![(path.to_owned(), mistake)];
     // Without O_NONBLOCK a FIFO in this place would hold the daemon for ever.
     let mut file = OpenOptions::new()
         .read(true)
@@ -91,8 +103,11 @@ fn read(path: &Path, trust: Trust) -> Result<(PathBuf, String), FileMistake> {
     if !metadata.is_file() {
         return Err(of_path(Mistake::NotAFile));
     }
-    judge(path, &metadata, trust)?;
-    judge_directories(path, trust)?;
+    let mut mistakes = judge(path, &metadata, trust);
+    mistakes.extend(judge_directories(path, trust).map_err(|mistake| vec![mistake])?);
+    if !mistakes.is_empty() {
+        return Err(mistakes);
+    }
     let text = read_capped(&mut file, &metadata).map_err(of_path)?;
     Ok((path.to_owned(), text))
 }
@@ -108,7 +123,8 @@ fn read_capped(file: &mut File, metadata: &Metadata) -> Result<String, Mistake> 
 
 /// The directory that names the file, and where links lead, every directory up to the root: whoever may write one
 /// of them may put another file in this place.
-fn judge_directories(path: &Path, trust: Trust) -> Result<(), FileMistake> {
+fn judge_directories(path: &Path, trust: Trust) -> Result<Vec<FileMistake>, FileMistake> {
+    let mut mistakes = Vec::new();
     let named = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -123,24 +139,30 @@ fn judge_directories(path: &Path, trust: Trust) -> Result<(), FileMistake> {
             if distance > 0 && metadata.mode() & 0o1000 != 0 && metadata.uid() == 0 {
                 continue;
             }
-            judge(directory, &metadata, trust)?;
+            mistakes.extend(judge(directory, &metadata, trust));
         }
     }
-    Ok(())
+    Ok(mistakes)
 }
 
-fn judge(path: &Path, metadata: &Metadata, trust: Trust) -> Result<(), FileMistake> {
+fn judge(path: &Path, metadata: &Metadata, trust: Trust) -> Vec<FileMistake> {
     let owner = metadata.uid();
     let (trusted, wanted) = match trust {
         Trust::Root => (owner == 0, "root".to_owned()),
-        Trust::Invoker { uid } => (owner == 0 || owner == uid, format!("root or user id {uid}")),
+        Trust::Invoker { uid } => (owner == 0 || owner == uid, owners(uid)),
     };
+    let mut mistakes = Vec::new();
     if !trusted {
-        return Err((path.to_owned(), Mistake::WrongOwner { owner, wanted }));
+        mistakes.push(Mistake::WrongOwner { owner, wanted });
     }
     if metadata.mode() & 0o022 != 0 {
         let mode = format!("{:04o}", metadata.mode() & 0o7777);
-        return Err((path.to_owned(), Mistake::Writable { mode, fix: "go-w".to_owned() }));
+        mistakes.push(Mistake::Writable { mode, fix: "go-w".to_owned() });
     }
-    Ok(())
+    mistakes.into_iter().map(|mistake| (path.to_owned(), mistake)).collect()
+}
+
+/// `root or user id 1000`; for root itself there is one possible owner only.
+fn owners(uid: u32) -> String {
+    if uid == 0 { "root".to_owned() } else { format!("root or user id {uid}") }
 }

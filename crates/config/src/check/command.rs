@@ -25,6 +25,14 @@ impl Key {
         }
     }
 
+    const fn wanted(self) -> &'static str {
+        match self {
+            Self::Tootctl => "a command, like \"media remove --days 14\"",
+            Self::Systemctl => "a verb and units, like {restart: [mastodon-web]}",
+            Self::Run => "a program by its whole path, like /usr/local/bin/tidy, and its arguments",
+        }
+    }
+
     const fn shell_help(self) -> &'static str {
         match self {
             Self::Tootctl => "put quotes around it if tootctl shall see it, or make steps of their own",
@@ -121,7 +129,7 @@ pub(super) fn list(reader: &mut Reader, items: &[Node], path: &str) -> Option<Ve
 
 fn mistake_in(words: &[String], key: Key) -> Option<Mistake> {
     let Some(first) = words.first().filter(|word| !word.is_empty()) else {
-        return Some(Mistake::Empty { wanted: "a command, like \"media remove --days 14\"" });
+        return Some(Mistake::Empty { wanted: key.wanted() });
     };
     if words.iter().any(|word| word.contains(is_control)) {
         return Some(Mistake::ControlCharacter);

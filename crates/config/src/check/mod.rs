@@ -52,8 +52,9 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
     let defaults = read_defaults(reader, &f, host_timezone);
     let ledger = read_ledger(reader, &f);
     let mut jobs = BTreeMap::new();
-    let listed = section(&f, "jobs").and_then(|node| reader.pairs(node, "jobs", "a map of jobs"));
-    let listed = listed.unwrap_or_default();
+    let listed =
+        section(&f, "jobs").and_then(|node| reader.pairs_and_duplicates(node, "jobs", "a map of jobs"));
+    let (listed, again) = listed.unwrap_or_default();
     if listed.is_empty() {
         reader.odd(f.place, "jobs", Mistake::NoJobs);
     }
@@ -70,6 +71,10 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
                 reader.wrong(place, &crate::read::join("jobs", name), why);
             }
         }
+    }
+    // A job of a name that is taken is no job, but what is wrong in it would come to light after the next edit.
+    for (name, _, node) in again.into_iter().take(MOST_JOBS) {
+        job::job(reader, node, name, &defaults, instance.as_ref().map(Option::as_ref));
     }
     reader.mistakes.is_empty().then(|| Settings { instance: instance.flatten(), jobs, ledger })
 }

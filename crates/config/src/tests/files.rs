@@ -71,7 +71,7 @@ fn fragments_are_read_in_the_order_of_their_names() {
     write(&d.join("conf.d/20.yaml"), "jobs: {b: {steps: []}}\n");
     write(&d.join("conf.d/10.yaml"), "jobs: {b: {steps: [{run: /bin/true}]}}\n");
     write(&d.join("conf.d/30.yaml.dpkg-old"), "rubbish: [");
-    assert_eq!(codes(d), ["duplicate-job"]);
+    assert_eq!(codes(d), ["duplicate-job", "empty-steps"]);
     fs::remove_file(d.join("conf.d/20.yaml")).unwrap();
     assert_eq!(codes(d), [""; 0]);
 }
@@ -196,4 +196,29 @@ fn a_damaged_one_is_not_obeyed() {
     store.put(&other, &[]).unwrap();
     fs::copy(scratch.path().join("daemon").join(format!("{}.json", other.digest)), &path).unwrap();
     assert_eq!(store.daemon_view(&one.digest).unwrap_err().code(), "store-damaged");
+}
+
+#[test]
+fn every_mistake_about_files_is_told_once() {
+    let scratch = tempfile::tempdir().unwrap();
+    let d = scratch.path();
+    fs::create_dir(d.join("conf.d")).unwrap();
+    write(&d.join("m.yaml"), GOOD);
+    write(&d.join("conf.d/10.yaml"), "");
+    write(&d.join("conf.d/20.yaml"), "");
+    mode(&d.join("conf.d"), 0o777);
+    assert_eq!(codes(d), ["writable-by-others"], "one directory, whatever is in it");
+    let main = d.join("m.yaml");
+    mode(&main, 0o666);
+    let own = main.metadata().unwrap().uid();
+    let stranger = Source { main: main.clone(), trust: Trust::Invoker { uid: own.wrapping_add(1) } };
+    if own == 0 {
+        std::os::unix::fs::chown(&main, Some(12_345), None).unwrap();
+    }
+    let mistakes = load(&stranger).unwrap_err().mistakes;
+    let of_main: Vec<_> =
+        mistakes.iter().filter(|m| m.at == main.display().to_string()).map(crate::Diagnostic::code).collect();
+    assert_eq!(of_main, ["wrong-owner", "writable-by-others"]);
+    let root = load(&Source { main, trust: Trust::Invoker { uid: 0 } }).unwrap_err().mistakes;
+    assert!(root.iter().all(|m| !m.headline().contains("or user id 0")), "{root:?}");
 }

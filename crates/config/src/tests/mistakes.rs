@@ -109,6 +109,7 @@ fn no_value_of_an_environment_is_shown() {
         "instance:\n  environment:\n    SMTP_PASSWORD: @hunter2\n",
         "instance:\n  environment:\n    SMTP_PASSWORD: hunter2: x\n",
         "instance:\n  environment:\n    SMTP_PASSWORD: &hunter2 x\n",
+        "jobs: {a: {environment: {A: @hunter2, 1X: &hunter2 *hunter2, C: !hunter2 d}, bad: 1, steps: []}}",
         "instance:\n  environment: {A: 'x\n   hunter2', hunter: 2, A: hunter2}\n",
     ] {
         let rejection = load_str("m.yaml", text).unwrap_err();
