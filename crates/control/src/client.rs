@@ -29,11 +29,17 @@ pub enum ClientError {
         /// What the system said.
         why: String,
     },
-    /// The socket is not for this user. Exit status 4.
-    #[error("no permission for {}: use sudo, or join the group mastmaintd to look", .path.display())]
+    /// The socket is not for this user: the daemon is there, but not for them. Exit status 1.
+    #[error("no permission for {}: {}", .path.display(), if *.doing {
+        "only root may run, cancel, pause, resume and reload; use sudo"
+    } else {
+        "use sudo, or join the group mastmaintd to look"
+    })]
     PermissionDenied {
         /// The socket.
         path: PathBuf,
+        /// Whether it is the one for doing.
+        doing: bool,
     },
     /// What came is no reply. Exit status 4.
     #[error("{} speaks another language: {why}; are mastmaintd and mastmaintctl of the same version?", .path.display())]
@@ -141,7 +147,10 @@ impl ClientError {
     fn from_io(path: &Path, error: &io::Error) -> Self {
         let path = path.to_owned();
         match error.kind() {
-            io::ErrorKind::PermissionDenied => Self::PermissionDenied { path },
+            io::ErrorKind::PermissionDenied => {
+                let doing = path.file_name().is_some_and(|name| name == "control.sock");
+                Self::PermissionDenied { path, doing }
+            }
             io::ErrorKind::NotFound => Self::Unreachable { path, why: "there is no such socket".to_owned() },
             io::ErrorKind::ConnectionRefused => Self::Unreachable { path, why: "nobody listens".to_owned() },
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {

@@ -344,6 +344,9 @@ pub struct StepLine {
     /// Signal that ended it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<String>,
+    /// The most memory that one of its processes held at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_rss_bytes: Option<u64>,
     /// Lines of output.
     pub lines: u64,
     /// Bytes of output.

@@ -70,6 +70,7 @@ fn step_line() -> StepLine {
         numbers: Numbers::default(),
         exit: Some(1),
         signal: Some("SIGTERM".to_owned()),
+        peak_rss_bytes: Some(320 << 20),
         lines: 2,
         bytes: 80,
         output_kept: true,

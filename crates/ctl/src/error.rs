@@ -84,6 +84,7 @@ impl CtlError {
     /// The exit status that this error ends in.
     pub const fn exit_code(&self) -> u8 {
         match self {
+            Self::Daemon(ClientError::PermissionDenied { .. }) => exit::NOT_FINE,
             Self::Daemon(_) | Self::Lost(_) | Self::BadReply => exit::UNREACHABLE,
             Self::BadConfig(_) => exit::BAD_CONFIG,
             Self::Refused { .. }

@@ -65,7 +65,11 @@ pub(crate) fn status(daemon: &Daemon, when: &When, json: bool) -> Result<u8, Ctl
     if json {
         print_json(StatusPage { status: &status, overdue })?;
     } else {
-        print::data(&render::status(&status, when))?;
+        // What the sentence only counts ("and 6 more") is named below the page.
+        let Reply::Jobs { jobs } = daemon.ask(&Request::Jobs)? else {
+            return Err(CtlError::BadReply);
+        };
+        print::data(&render::status(&status, &jobs, when))?;
     }
     let is_whole = status.config.refused.is_empty() && status.ledger == LedgerStatus::Recording;
     Ok(match (overdue, is_whole) {

@@ -101,10 +101,13 @@ fn status_exits_with_what_is_wrong() {
     let code = |change: fn(&mut Status)| {
         let mut status = healthy();
         change(&mut status);
-        FakeDaemon::saying(move |_| vec![Reply::Status(Box::new(status.clone()))])
-            .run(&["status"])
-            .status
-            .code()
+        FakeDaemon::saying(move |request| match request {
+            Request::Jobs => vec![Reply::Jobs { jobs: vec![] }],
+            _ => vec![Reply::Status(Box::new(status.clone()))],
+        })
+        .run(&["status"])
+        .status
+        .code()
     };
     assert_eq!(code(|_| {}), Some(0));
     assert_eq!(code(|s| s.config.refused.push("x".into())), Some(1));
@@ -119,6 +122,55 @@ fn run_prints_the_id_on_standard_output_only() {
     assert!(err(&output).contains("queued"));
     let asked = [("control.sock", Request::Run { job: "clean-media".parse().unwrap(), dry_run: true })];
     assert_eq!(daemon.asked(), asked);
+}
+
+#[test]
+fn a_job_that_runs_already_is_refused_or_followed() {
+    let already = || Reply::Queued {
+        run: RUN.parse().unwrap(),
+        waits_for: Some("waits for lock mastodon".into()),
+        already: true,
+        unrecorded: false,
+    };
+    let daemon = FakeDaemon::saying(move |request| match request {
+        Request::Run { .. } => vec![already()],
+        _ => vec![run_ended(Outcome::Ok)],
+    });
+    let refused = daemon.run(&["run", "clean-media"]);
+    assert_eq!((refused.status.code(), out(&refused).as_str()), (Some(1), ""));
+    assert!(
+        err(&refused).contains(RUN) && err(&refused).ends_with("[already-running]\n"),
+        "{}",
+        err(&refused)
+    );
+    let followed = daemon.run(&["run", "clean-media", "--follow"]);
+    assert_eq!(followed.status.code(), Some(0), "{}", err(&followed));
+    assert!(err(&followed).contains("this follows it; it waits for lock mastodon"), "{}", err(&followed));
+}
+
+#[test]
+fn a_run_that_nothing_will_know_of_is_said_to_be_one() {
+    let daemon = FakeDaemon::saying(|_| {
+        vec![Reply::Queued { run: RUN.parse().unwrap(), waits_for: None, already: false, unrecorded: true }]
+    });
+    let output = daemon.run(&["run", "clean-media"]);
+    assert_eq!((output.status.code(), out(&output)), (Some(0), format!("{RUN}\n")));
+    assert!(err(&output).contains("the ledger cannot be written"), "{}", err(&output));
+}
+
+#[test]
+fn a_socket_that_is_not_for_this_user_says_who_may() {
+    use mastmaint_control::ClientError;
+    let of = |name: &str| {
+        let doing = name == "control.sock";
+        let error: mastmaint_ctl::error::CtlError =
+            ClientError::PermissionDenied { path: name.into(), doing }.into();
+        (error.exit_code(), error.to_string())
+    };
+    let (code, text) = of("control.sock");
+    assert!(code == 1 && text.contains("only root may run") && !text.contains("join the group"), "{text}");
+    let (code, text) = of("observe.sock");
+    assert!(code == 1 && text.contains("join the group mastmaintd to look"), "{text}");
 }
 
 #[test]

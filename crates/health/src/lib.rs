@@ -1,8 +1,7 @@
 //! What the outside learns of the daemon while it works: readiness, status and the watchdog to systemd, the journal
-//! with its fields and message ids, and the words in which people read sizes and times.
+//! with its fields and message ids.
 
 mod entry;
-pub mod human;
 mod journal;
 mod layer;
 mod message_id;

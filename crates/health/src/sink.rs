@@ -98,7 +98,11 @@ impl<W: Write + Send> Sink for Text<W> {
     }
 }
 
-/// `00:30:00 warning clean-media: …`. Control characters become spaces: a step's output must not move the cursor.
+/// Begins a further line of an entry, as far in as time and level reach.
+const BELOW: &str = "\n                 ";
+
+/// `00:30:00 warning clean-media: …`. Control characters become spaces: a step's output must not move the cursor. Its
+/// lines are one entry each; an entry of several lines is our own, and those after the first are indented below it.
 fn line(entry: &Entry, time: &str, colour: bool) -> String {
     let (word, code) = match entry.level {
         Level::Error => ("error", "1;31"),
@@ -107,7 +111,15 @@ fn line(entry: &Entry, time: &str, colour: bool) -> String {
         Level::Info => ("info", "32"),
         Level::Debug => ("debug", "2"),
     };
-    let message: String = entry.message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let is_output = entry.stream.is_some();
+    let mut message = String::with_capacity(entry.message.len());
+    for c in entry.message.chars() {
+        match c {
+            '\n' if !is_output => message.push_str(BELOW),
+            c if c.is_control() => message.push(' '),
+            c => message.push(c),
+        }
+    }
     if colour {
         format!("\x1b[2m{time}\x1b[0m \x1b[{code}m{word:<7}\x1b[0m {message}\n")
     } else {
@@ -118,10 +130,22 @@ fn line(entry: &Entry, time: &str, colour: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Stream;
+
+    #[test]
+    fn a_mistake_keeps_its_line_and_caret_below_it() {
+        let entry = Entry::error("m.yaml:1:1: job: unknown key\n    1 | job: {}\n      | ^\x1b[2J");
+        assert_eq!(
+            line(&entry, "00:30:00", false),
+            "00:30:00 error   m.yaml:1:1: job: unknown key\n\
+             \x20                    1 | job: {}\n\
+             \x20                      | ^ [2J\n"
+        );
+    }
 
     #[test]
     fn lines_are_lines_whatever_a_step_prints() {
-        let entry = Entry::warning("odd\n\x1b[2Jthing");
+        let entry = Entry::warning("odd\n\x1b[2Jthing").stream(Stream::Stdout);
         assert_eq!(line(&entry, "00:30:00", false), "00:30:00 warning odd  [2Jthing\n");
         assert_eq!(
             line(&Entry::info("x"), "00:30:00", true),

@@ -1,9 +1,8 @@
 //! The sentence of `systemctl status`: what a person would say who was asked how it goes. Pure; who sends it does so
 //! whenever something changed and whenever it is awake anyway, because "in 3 h" grows old.
 
-use crate::human;
 use jiff::{Timestamp, civil, tz::TimeZone};
-use mastmaint_words::{JobName, Outcome, StepIndex};
+use mastmaint_words::{JobName, Outcome, StepIndex, human};
 
 /// Everything that the sentence is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -1,4 +1,5 @@
-//! Sizes and times in the words of people: two units at most, nothing that pretends to be exact.
+//! Sizes and times in the words of people: two units at most, nothing that pretends to be exact. The journal, the
+//! sentence of systemd and mastmaintctl all speak through this.
 
 use jiff::Timestamp;
 use std::time::Duration;
@@ -68,7 +69,7 @@ pub fn ago(now: Timestamp, at: Timestamp) -> String {
 }
 
 /// Time from one instant to a later one; nothing if that is less than a second.
-pub(crate) fn between(from: Timestamp, to: Timestamp) -> Option<Duration> {
+pub fn between(from: Timestamp, to: Timestamp) -> Option<Duration> {
     Duration::try_from(to.duration_since(from)).ok().filter(|d| *d >= Duration::from_secs(1))
 }
 

@@ -3,6 +3,7 @@
 //! can speak of the same things without knowing each other.
 
 pub mod exit;
+pub mod human;
 mod ids;
 mod outcome;
 mod room;

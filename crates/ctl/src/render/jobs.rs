@@ -23,13 +23,16 @@ pub fn jobs(jobs: &[JobLine], when: &When, width: Option<usize>) -> String {
 }
 
 fn row(job: &JobLine, when: &When, width: Option<usize>) -> [Cell; 7] {
+    let retry = job.retry.map(|attempt| format!(" (retry {attempt})")).unwrap_or_default();
     let (next, left) = match (job.paused, &job.schedule, job.next) {
         (true, ..) => ("paused".to_owned(), NOTHING.to_owned()),
-        (false, _, Some(next)) => (listed(when, next, width), when.left(next)),
+        (false, _, Some(next)) => (format!("{}{retry}", listed(when, next, width)), when.left(next)),
         (false, None, None) => ("by hand".to_owned(), NOTHING.to_owned()),
         (false, Some(_), None) => (NOTHING.to_owned(), NOTHING.to_owned()),
     };
-    let begun = job.last.as_ref().map(|last| last.started.unwrap_or(last.queued));
+    // LAST, PASSED and OUTCOME are of one run: the one that goes on, else the newest that is over.
+    let newest = job.current.as_ref().or(job.last.as_ref());
+    let begun = newest.map(|run| run.started.unwrap_or(run.queued));
     let outcome = match (&job.current, job.last.as_ref().and_then(|last| last.outcome)) {
         (Some(run), _) if run.state == RunState::Running => Cell::toned("running", Tone::Plain),
         (Some(_), _) => Cell::toned("queued", Tone::Plain),
@@ -77,7 +80,7 @@ mod tests {
     fn a_terminal_cuts_the_descriptions_and_a_narrow_one_shortens_the_times() {
         for (width, file) in [
             (150, include_str!("../../tests/replies/jobs-150.txt")),
-            (90, include_str!("../../tests/replies/jobs-90.txt")),
+            (100, include_str!("../../tests/replies/jobs-100.txt")),
         ] {
             let text = strip_str(&jobs(&sample(), &when(), Some(width))).to_string();
             assert!(text.lines().all(|l| l.chars().count() <= width), "{text}");

@@ -10,12 +10,9 @@ pub use jobs::jobs;
 pub use run::{ended, run, step_ended};
 pub use status::{is_overdue, status};
 
-use crate::{
-    table::Tone,
-    when::{self, When},
-};
+use crate::{table::Tone, when::When};
 use jiff::Timestamp;
-use mastmaint_words::{Grade, Numbers, Outcome};
+use mastmaint_words::{Grade, Numbers, Outcome, human};
 
 /// Below this many columns a listing shows times without weekday, year, seconds and zone.
 const NARROW: usize = 130;
@@ -50,7 +47,7 @@ fn numbers(n: &Numbers) -> String {
         n.visited.map(|v| format!("{v} visited")),
         n.failed.map(|v| format!("{v} failed")),
         n.removed.map(|v| format!("{v} removed")),
-        n.bytes.map(when::size),
+        n.bytes.map(human::bytes),
     ]
     .into_iter()
     .flatten()

@@ -6,7 +6,7 @@ use crate::{
     when::{self, When},
 };
 use mastmaint_control::words::{RunDetail, RunLine, RunState, StepLine};
-use mastmaint_words::Trigger;
+use mastmaint_words::{Trigger, human};
 use std::fmt::Write as _;
 
 /// A run with its steps, verdicts, reasons and numbers.
@@ -57,12 +57,13 @@ pub fn ended(run: &RunLine) -> String {
     }
 }
 
-/// How a step ended in one line: `partial (read), exit 0, 4m 51s, 15 visited, 3 failed`.
+/// How a step ended in one line: `partial (read), exit 0, 4 min 51 s, 489 MB of memory, 15 visited, 3 failed`.
 pub fn step_ended(step: &StepLine) -> String {
     let mut parts = vec![step.outcome.map_or_else(|| "running".to_owned(), |o| graded(o, step.grade))];
     parts.extend(step.exit.map(|exit| format!("exit {exit}")));
     parts.extend(step.signal.as_deref().map(|signal| format!("signal {}", tame(signal))));
     parts.push(when::took(step.took_seconds));
+    parts.extend(step.peak_rss_bytes.map(|peak| format!("{} of memory", human::bytes(peak))));
     let counted = numbers(&step.numbers);
     if !counted.is_empty() {
         parts.push(counted);
@@ -72,7 +73,7 @@ pub fn step_ended(step: &StepLine) -> String {
 
 fn output_line(run: &RunLine, step: &StepLine) -> String {
     let plural = if step.lines == 1 { "" } else { "s" };
-    let amount = format!("{} line{plural} of output, {}", step.lines, when::size(step.bytes));
+    let amount = format!("{} line{plural} of output, {}", step.lines, human::bytes(step.bytes));
     match (step.bytes, step.output_kept) {
         (0, _) => "no output".to_owned(),
         (_, true) => format!("{amount}: mastmaintctl show {} --output", run.run),

@@ -1,12 +1,13 @@
 //! `mastmaintctl status`: one page about everything.
 
+use super::ended;
 use crate::{
     print::tame,
     table::Tone,
     when::{self, When},
 };
-use mastmaint_control::words::{LedgerStatus, RunLine, Status};
-use std::fmt::Write as _;
+use mastmaint_control::words::{JobLine, LedgerStatus, RunLine, Status};
+use std::{cmp::Reverse, fmt::Write as _};
 
 /// A start may be this late before it counts as overdue: the daemon may be in the middle of a reload.
 const PATIENCE_SECONDS: i64 = 60;
@@ -19,8 +20,17 @@ pub fn is_overdue(status: &Status, when: &When) -> bool {
     })
 }
 
-/// The page.
-pub fn status(status: &Status, when: &When) -> String {
+/// Jobs whose newest run did not end well, the worst first.
+pub fn not_well(jobs: &[JobLine]) -> Vec<&RunLine> {
+    let newest = jobs.iter().filter_map(|job| job.last.as_ref());
+    let mut bad: Vec<&RunLine> =
+        newest.filter(|run| run.outcome.is_some_and(|outcome| !outcome.is_fine())).collect();
+    bad.sort_by_key(|run| (Reverse(run.outcome), Reverse(run.ended)));
+    bad
+}
+
+/// The page, and below it what did not end well.
+pub fn status(status: &Status, jobs: &[JobLine], when: &When) -> String {
     let mut text = format!("mastmaintd {}: {}\n", tame(&status.daemon), tame(&status.sentence));
     let mut field = |name: &str, value: &str| {
         let _ = writeln!(text, "  {name:<9}{value}");
@@ -67,6 +77,15 @@ pub fn status(status: &Status, when: &When) -> String {
     for run in &status.queued {
         field("queued", &current(run));
     }
+    let bad = not_well(jobs);
+    if !bad.is_empty() {
+        text.push_str("\nDid not end well when they last ran:\n");
+    }
+    for run in bad {
+        let at = when.passed(run.ended.unwrap_or(run.queued));
+        let _ = writeln!(text, "  {} {at}: {}", run.job, ended(run).replace('\n', " "));
+        let _ = writeln!(text, "    mastmaintctl show {} --output", run.run);
+    }
     text
 }
 
@@ -90,14 +109,27 @@ mod tests {
         serde_json::from_str(include_str!("../../tests/replies/status.json")).unwrap()
     }
 
+    fn jobs() -> Vec<JobLine> {
+        serde_json::from_str(include_str!("../../tests/replies/jobs.json")).unwrap()
+    }
+
+    #[test]
+    fn what_did_not_end_well_is_named_the_worst_first() {
+        let jobs = jobs();
+        let named: Vec<_> = not_well(&jobs).into_iter().map(|run| run.job.as_str()).collect();
+        assert_eq!(named, ["clean-previews", "rebuild-feeds"]);
+        assert!(!status(&sample(), &jobs[..1], &at("2026-11-23T12:00:00Z")).contains("Did not end well"));
+    }
+
     fn at(now: &str) -> When {
         When { now: now.parse().unwrap(), zone: jiff::tz::TimeZone::UTC }
     }
 
     #[test]
     fn the_page_says_what_a_person_asks_first() {
+        let listed = jobs();
         assert_eq!(
-            strip_str(&status(&sample(), &at("2026-11-23T12:00:00Z"))).to_string(),
+            strip_str(&status(&sample(), &listed, &at("2026-11-23T12:00:00Z"))).to_string(),
             include_str!("../../tests/replies/status.txt")
         );
     }
@@ -108,7 +140,7 @@ mod tests {
         page.running.clear();
         assert!(!is_overdue(&page, &at("2026-11-24T00:31:00Z")));
         assert!(is_overdue(&page, &at("2026-11-24T00:31:01Z")));
-        assert!(status(&page, &at("2026-11-24T00:31:01Z")).contains("overdue"));
+        assert!(status(&page, &[], &at("2026-11-24T00:31:01Z")).contains("overdue"));
         page.queued = sample().running;
         page.queued[0].job = page.next.as_ref().unwrap().job.clone();
         assert!(!is_overdue(&page, &at("2026-11-24T00:31:01Z")));

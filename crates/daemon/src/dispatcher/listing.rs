@@ -193,6 +193,7 @@ fn step_line(record: &StepRecord, now: Timestamp) -> StepLine {
         numbers: end.map(|e| e.verdict.numbers).unwrap_or_default(),
         exit: end.and_then(|e| e.exit),
         signal: end.and_then(|e| e.signal.clone()),
+        peak_rss_bytes: end.and_then(|e| e.peak_rss),
         lines: end.map_or(0, |e| e.lines),
         bytes: end.map_or(0, |e| e.bytes),
         output_kept: record.output_kept,

@@ -51,6 +51,7 @@ pub(super) fn step_line(step: StepIndex, definition: &Step, end: &StepEnd, outpu
         numbers: end.verdict.numbers,
         exit: end.exit,
         signal: end.signal.clone(),
+        peak_rss_bytes: end.peak_rss,
         lines: end.lines,
         bytes: end.bytes,
         output_kept,

@@ -3,9 +3,9 @@
 use super::Told;
 use crate::{recorder::LedgerNews, run::RunSpec};
 use jiff::{Timestamp, tz::TimeZone};
-use mastmaint_health::{Entry, Level, MessageId, Stream, human};
+use mastmaint_health::{Entry, Level, MessageId, Stream};
 use mastmaint_runner::protocol::{EndingCause, LineClass};
-use mastmaint_words::{Numbers, Outcome, StepIndex, Verdict};
+use mastmaint_words::{Numbers, Outcome, StepIndex, Verdict, human};
 use std::time::Duration;
 
 /// The entries for something worth telling. Pure.
@@ -134,6 +134,7 @@ fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
             Entry::new(level, text).id(MessageId::StepOutput).step(step).stream(stream)
         }
         Told::Slow { step, running } => {
+            let running = human::span(running.get());
             let text = format!("{}: still running after {running}; its timeout is near", step_of(step));
             Entry::warning(text).id(MessageId::StepSlow).step(step)
         }
@@ -144,6 +145,7 @@ fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
                 EndingCause::Cancel => "it is cancelled",
                 EndingCause::RoomStopped => "its room is being stopped",
             };
+            let grace = human::span(grace.get());
             let text = format!("{}: {why}: TERM was sent, KILL follows after {grace}", step_of(step));
             Entry::warning(text).id(MessageId::StepEnding).step(step)
         }
@@ -236,6 +238,16 @@ mod tests {
         let reason = Reason::new("postgres-unreachable", "PostgreSQL does not answer");
         let failed = Verdict::because(Outcome::Failed, Grade::Exit, reason);
         assert_eq!(ended_how(&failed, None), "failed (exit): PostgreSQL does not answer");
+    }
+
+    #[test]
+    fn a_slow_step_is_told_in_round_numbers() {
+        let told = |ms| {
+            let running = mastmaint_words::Span::new(Duration::from_millis(ms));
+            entries(Told::Slow { step: StepIndex(0), running }, None).remove(0).message
+        };
+        assert_eq!(told(4_003), ": still running after 4 s; its timeout is near");
+        assert_eq!(told(5_400_120), ": still running after 1 h 30 min; its timeout is near");
     }
 
     #[test]
