@@ -26,7 +26,7 @@ pub use diagnostic::{Diagnostic, Place};
 pub use effective::effective_yaml;
 pub use load::{Loaded, Rejection, digest, load, load_on_host, load_str, load_texts};
 pub use mistake::Mistake;
-pub use sample::{SAMPLE, is_unedited_sample};
+pub use sample::{SAMPLE, is_unedited_sample, sample_job};
 pub use settings::Settings;
 pub use source::{MAX_FILE, MAX_FILES, Source, Trust};
 pub use store::{Store, StoreError};

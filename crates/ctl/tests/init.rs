@@ -103,6 +103,9 @@ fn a_usual_host_is_written_down_and_its_rivals_named() {
         &text,
         &[
             "Mastodon 4.6.5 in /home/mastodon/live, user mastodon",
+            "LOCAL_DOMAIN social.example",
+            "unit mastodon-web.service: user mastodon, in /home/mastodon/live, sets RAILS_ENV=production, PORT=3000, LD_PRELOAD=libjemalloc.so (/etc/systemd/system/mastodon-web.service)",
+            "unit mastodon-streaming.service: no user, no working directory (",
             "PgBouncer before PostgreSQL (DB_PORT=6432)",
             "PostgreSQL on this host",
             "Redis on this host",
@@ -119,6 +122,48 @@ fn a_usual_host_is_written_down_and_its_rivals_named() {
         ],
     );
     assert!(!text.contains("s3cr3t-word") && !text.contains("PORT: "), "{text}");
+    let written = mastmaint_config::load_str("init", &text).unwrap().settings;
+    let sample = mastmaint_config::load_str("sample", mastmaint_config::SAMPLE).unwrap().settings;
+    assert_eq!(written.jobs.keys().collect::<Vec<_>>(), sample.jobs.keys().collect::<Vec<_>>());
+    for (name, job) in &written.jobs {
+        let same = &sample.jobs[name];
+        assert_eq!(
+            (&job.window, job.timeout, &job.retry),
+            (&same.window, same.timeout, &same.retry),
+            "{name}"
+        );
+        assert_eq!(
+            job.schedule.as_ref().map(|s| s.as_str()),
+            same.schedule.as_ref().map(|s| s.as_str()),
+            "{name}"
+        );
+        assert_eq!(job.steps[0].action, same.steps[0].action, "{name}");
+    }
+}
+
+#[test]
+fn of_a_variable_that_may_be_a_secret_only_the_name_is_told() {
+    let web = WEB.replace("PORT=3000", "SMTP_PASSWORD=s3cr3t-word\" \"OTP_KEY=s3cr3t-word");
+    let tree = Tree::usual(&[("etc/systemd/system/mastodon-web.service", &web)]);
+    let output = tree.init(&["--output", "-"]);
+    let (file, talk) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    for text in [file, talk] {
+        has_all(&text, &["SMTP_PASSWORD, OTP_KEY"]);
+        assert!(!text.contains("s3cr3t-word"), "{text}");
+    }
+}
+
+#[test]
+fn a_root_that_is_not_there_is_no_host() {
+    let scratch = tempfile::tempdir().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_mastmaintctl"))
+        .args(["init", "--output", "-", "--root"])
+        .arg(scratch.path().join("none"))
+        .output()
+        .unwrap();
+    let talk = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{talk}");
+    assert!(talk.contains("cannot look below") && talk.ends_with("[file]\n"), "{talk}");
 }
 
 #[test]
@@ -133,7 +178,10 @@ fn an_object_store_leaves_the_orphans_out_with_the_reason() {
         &[
             "media in the object store, bucket media",
             "listing of a whole bucket costs money",
-            "  #     - tootctl: media remove-orphans\n",
+            "\n  #clean-orphans:\n",
+            "\n  #    - tootctl: media remove-orphans\n",
+            "LOCAL_DOMAIN social.example",
+            "WEB_DOMAIN www.social.example",
             "PostgreSQL on 10.0.0.5",
             "Redis on cache.example",
             "https://www.social.example",

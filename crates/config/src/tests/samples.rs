@@ -1,7 +1,7 @@
 //! The sample is the documentation: it loads, its examples load, every key stands in it.
 
 use super::loaded;
-use crate::{SAMPLE, check, effective_yaml, is_unedited_sample, settings::Action, tree};
+use crate::{SAMPLE, check, effective_yaml, is_unedited_sample, sample_job, settings::Action, tree};
 use std::collections::BTreeSet;
 
 /// The sample with its examples switched on: a `#` that no single blank follows begins an example.
@@ -53,6 +53,59 @@ fn its_examples_load_too() {
     );
     assert_eq!(jobs["post-mortem-as-it-was"].steps.len(), 6);
     assert!(matches!(jobs["restart-mastodon"].steps[2].action, Action::Run(_)));
+}
+
+/// Everything but what shows how it should not be: no start, however late, leads into the hours of Mastodon's own
+/// vacuum, and the job that is active and rare is over before the nightly ones want its lock.
+#[test]
+fn it_keeps_away_from_mastodons_own_vacuum() {
+    const HOUR: i64 = 3600;
+    let all = loaded(&with_examples());
+    let mut scheduled = 0;
+    for (name, job) in &all.settings.jobs {
+        let Some(schedule) = job.schedule.as_ref().filter(|_| name.as_str() != "post-mortem-as-it-was")
+        else {
+            continue;
+        };
+        scheduled += 1;
+        let of_day = |time: jiff::civil::Time| i64::from(time.hour()) * HOUR + i64::from(time.minute()) * 60;
+        let slot = schedule.next_after("2026-11-23T12:00:00Z".parse().unwrap()).unwrap();
+        let zone = jiff::tz::TimeZone::get(schedule.timezone_name()).unwrap();
+        let slot = of_day(slot.to_zoned(zone).time());
+        let window = job.window.as_ref().unwrap_or_else(|| panic!("{name} may wait for its lock for ever"));
+        let latest = slot + (of_day(window.until) - slot).rem_euclid(24 * HOUR);
+        let grace = job.steps.iter().map(|step| step.grace.get().as_secs()).max().unwrap();
+        let over = latest + i64::try_from(job.timeout.get().as_secs() + grace).unwrap();
+        // The vacuum of that morning and of the next.
+        for vacuum in [0, 24 * HOUR] {
+            let (from, to) = (vacuum + 2 * HOUR + 45 * 60, vacuum + 6 * HOUR + 15 * 60);
+            assert!(
+                over <= from || slot >= to,
+                "{name} may run from {slot} to {over}, the vacuum from {from}"
+            );
+        }
+        if name.as_str() == "clean-orphans" {
+            let usual = slot + i64::try_from(job.timeout.get().as_secs() + grace).unwrap();
+            assert!(usual <= 24 * HOUR + HOUR / 2, "in the way of clean-media");
+        }
+    }
+    assert_eq!(scheduled, 6);
+}
+
+#[test]
+fn a_job_of_it_can_be_taken_out() {
+    let media = sample_job("clean-media");
+    assert!(media.starts_with("  # Remote media are copies"), "{media}");
+    let alone = loaded(&format!("instance: {{}}\njobs:\n{media}"));
+    let whole = loaded(SAMPLE);
+    assert_eq!(alone.settings.jobs["clean-media"], whole.settings.jobs["clean-media"]);
+    assert!(!media.contains("Default:"), "{media}");
+    let statuses = sample_job("clean-statuses");
+    assert!(
+        statuses.contains("\n  #clean-statuses:\n") && statuses.contains("statuses remove"),
+        "{statuses}"
+    );
+    assert_eq!(sample_job("no-such-job"), "");
 }
 
 #[test]

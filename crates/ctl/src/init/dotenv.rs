@@ -34,6 +34,11 @@ pub fn domain(vars: &Variables) -> Option<String> {
     ["WEB_DOMAIN", "LOCAL_DOMAIN"].iter().find_map(|key| set(vars, key)).map(str::to_owned)
 }
 
+/// `LOCAL_DOMAIN`: the name behind the @ of its accounts.
+pub fn local_domain(vars: &Variables) -> Option<String> {
+    set(vars, "LOCAL_DOMAIN").map(str::to_owned)
+}
+
 /// Where PostgreSQL is.
 pub fn database(vars: &Variables) -> Place {
     match set(vars, "DATABASE_URL") {

@@ -1,6 +1,6 @@
 //! What was found on a host, as sentences: for the terminal and for the head of the first configuration. Pure.
 
-use super::host::{Apart, FoundInstance, Host, Media, Place, Rival, SwitchOff};
+use super::host::{Apart, FoundInstance, FoundUnit, Host, Media, Place, Rival, SwitchOff};
 
 /// What was found, one sentence each.
 pub fn facts(host: &Host) -> Vec<String> {
@@ -32,12 +32,49 @@ pub fn rival_line(rival: &Rival) -> String {
     format!("{}:{}: {}; {how}", rival.file.display(), rival.line, rival.what)
 }
 
+/// `unit mastodon-web.service: user mastodon, in /home/mastodon/live, sets RAILS_ENV=production, PORT=3000 (FILE)`.
+fn unit_fact(unit: &FoundUnit) -> String {
+    let user = unit.user.as_deref().map_or("no user".to_owned(), |user| format!("user {user}"));
+    let directory = unit
+        .directory
+        .as_ref()
+        .map_or("no working directory".to_owned(), |directory| format!("in {}", directory.display()));
+    let mut text = format!("unit {}: {user}, {directory}", unit.name);
+    if !unit.environment.is_empty() {
+        let names: Vec<String> = unit.environment.iter().map(|(name, value)| variable(name, value)).collect();
+        text.push_str(&format!(", sets {}", names.join(", ")));
+    }
+    format!("{text} ({})", unit.file.display())
+}
+
+/// Values that are no secret by what the variable is for; of any other variable its name must do.
+fn variable(name: &str, value: &str) -> String {
+    const HARMLESS: [&str; 9] = [
+        "RAILS_ENV",
+        "NODE_ENV",
+        "PORT",
+        "LD_PRELOAD",
+        "MALLOC_ARENA_MAX",
+        "DB_POOL",
+        "WEB_CONCURRENCY",
+        "MAX_THREADS",
+        "RUBY_YJIT_ENABLE",
+    ];
+    if HARMLESS.contains(&name) { format!("{name}={value}") } else { name.to_owned() }
+}
+
 fn instance_facts(facts: &mut Vec<String>, instance: &FoundInstance) {
     let version = instance.version.as_deref().unwrap_or("of unknown version");
     facts.push(format!("Mastodon {version} in {}, user {}", instance.live.display(), instance.user));
-    for unit in &instance.units {
-        facts.push(format!("unit {} ({})", unit.name, unit.file.display()));
+    if let Some(domain) = &instance.local_domain {
+        facts.push(format!("LOCAL_DOMAIN {domain}"));
     }
+    if let Some(domain) =
+        instance.domain.as_ref().filter(|domain| Some(*domain) != instance.local_domain.as_ref())
+    {
+        facts.push(format!("WEB_DOMAIN {domain}"));
+    }
+    facts.extend(instance.units.iter().map(unit_fact));
     let place = |name: &str, place: &Place| match place {
         Place::Local => format!("{name} on this host"),
         Place::Remote(host) => format!("{name} on {host}"),

@@ -28,6 +28,8 @@ pub struct FoundInstance {
     pub environment: Vec<(String, String)>,
     /// Of `lib/mastodon/version.rb`: `4.6.5`.
     pub version: Option<String>,
+    /// `LOCAL_DOMAIN`: the name behind the @ of its accounts.
+    pub local_domain: Option<String>,
     /// `WEB_DOMAIN`, else `LOCAL_DOMAIN`.
     pub domain: Option<String>,
     /// Where PostgreSQL is.

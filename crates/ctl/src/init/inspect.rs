@@ -144,6 +144,7 @@ impl Looker {
             FoundInstance { live, user, units, environment, version, others, ..FoundInstance::default() };
         if let Some(text) = self.read(&instance.live.join(".env.production")) {
             let vars = dotenv::parse(&text);
+            instance.local_domain = dotenv::local_domain(&vars);
             instance.domain = dotenv::domain(&vars);
             instance.database = dotenv::database(&vars);
             instance.redis = dotenv::redis(&vars);

@@ -17,12 +17,19 @@ use crate::{
     rooms::plan::{Resident, plan},
 };
 use host::{Apart, FoundInstance, Host, Media};
-use std::path::Path;
+use std::{fs, path::Path};
 
 /// The place of the configuration below a root.
 const PLACE: &str = "etc/mastmaintd/mastmaintd.yaml";
 
 pub(crate) fn init(root: &Path, output: Option<&Path>) -> Result<u8, CtlError> {
+    // A root that is mistyped would look like a host without a Mastodon.
+    fs::read_dir(root).map_err(|source| CtlError::File {
+        what: "cannot look below",
+        path: root.to_owned(),
+        source,
+        advice: "name the directory that holds etc/ and home/ with --root",
+    })?;
     let host = inspect::inspect(root);
     let text = render::config(&host);
     report(&host);

@@ -5,6 +5,7 @@ use super::{
     host::{FoundInstance, Host, Media},
 };
 use crate::print::tame;
+use mastmaint_config::sample_job;
 use std::fmt::Write as _;
 
 /// A commented configuration that loads without mistakes.
@@ -78,29 +79,39 @@ fn defaults_part(text: &mut String, host: &Host) {
     text.push('\n');
 }
 
+/// The jobs are those of the sample, so that the two never differ.
 fn jobs_part(text: &mut String, media: &Media) {
     text.push_str(JOBS);
-    match media {
-        Media::Local { .. } => text.push_str(ORPHANS),
-        Media::S3 { .. } => {
-            text.push_str(
-                "\n  # Left out because media is in an object store: the listing of a whole bucket costs money.\n",
-            );
-            text.push_str(&commented(ORPHANS));
-        }
-        Media::Unknown => {
-            text.push_str(
-                "\n  # Left out because .env.production was not read: with an object store the listing costs money.\n",
-            );
-            text.push_str(&commented(ORPHANS));
+    text.push_str(&sample_job("clean-media"));
+    for name in ["clean-preview-cards", "clean-orphans", "clean-statuses", "clean-profiles"] {
+        text.push('\n');
+        let job = sample_job(name);
+        match media {
+            _ if name != "clean-orphans" => text.push_str(&job),
+            Media::Local { .. } => text.push_str(&job),
+            Media::S3 { .. } => {
+                text.push_str(
+                    "  # Left out because media is in an object store: the listing of a whole bucket costs money.\n",
+                );
+                text.push_str(&commented(&job));
+            }
+            Media::Unknown => {
+                text.push_str(
+                    "  # Left out because .env.production was not read: with an object store the listing costs money.\n",
+                );
+                text.push_str(&commented(&job));
+            }
         }
     }
-    text.push_str(SELDOM);
 }
 
-fn commented(yaml: &str) -> String {
-    yaml.lines().filter(|l| !l.is_empty()).fold(String::new(), |mut text, line| {
-        let _ = writeln!(text, "  # {}", line.strip_prefix("  ").unwrap_or(line));
+/// A job as an example that is switched on by removing the `#`.
+fn commented(job: &str) -> String {
+    job.lines().fold(String::new(), |mut text, line| {
+        let _ = match line.strip_prefix("  ") {
+            Some(setting) if !setting.starts_with('#') => writeln!(text, "  #{setting}"),
+            _ => writeln!(text, "{line}"),
+        };
         text
     })
 }
@@ -137,57 +148,11 @@ fn is_domain(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':'))
 }
 
-const JOBS: &str = r#"jobs:
-  # Mastodon's own vacuum runs at a random minute of 03:00-05:59: these begin well before it. Jobs with tootctl
-  # steps share the lock "mastodon" and never overlap.
-  clean-media:
-    description: Remove cached copies of remote media older than two weeks
-    schedule: "30 0 * * *"
-    random_delay: 10m
-    window: {until: "02:00"}
-    catch_up: true
-    retry: {times: 2, backoff: 10m}
-    steps:
-      - tootctl: media remove --days 14
-
-  clean-preview-cards:
-    description: Remove preview images of links older than a month
-    schedule: "15 1 * * *"
-    random_delay: 10m
-    window: {until: "02:00"}
-    catch_up: true
-    timeout: 1h
-    retry: {times: 2, backoff: 10m}
-    steps:
-      - tootctl: preview_cards remove --days 30
-"#;
-
-const ORPHANS: &str = r#"
-  clean-orphans:
-    description: Remove files that the database does not know
-    # Never during or after a restore: a database that is older than the files makes live uploads orphans.
-    schedule: "30 1 1 * *"
-    window: {until: "02:00"}
-    timeout: 3h
-    steps:
-      - tootctl: media remove-orphans
-"#;
-
-const SELDOM: &str = r#"
-  # Heavy, hours on a big instance: removes remote posts that nobody here has touched.
-  # clean-statuses:
-  #   schedule: "0 22 15 * *"
-  #   timeout: 12h
-  #   steps:
-  #     - tootctl: statuses remove --days 90
-
-  # Avatars and headers are not fetched again when somebody looks: seldom, and not below 30 days.
-  # clean-profiles:
-  #   schedule: "0 0 20 * *"
-  #   timeout: 3h
-  #   steps:
-  #     - tootctl: media remove --prune-profiles --days 30
-"#;
+const JOBS: &str = "\
+# Mastodon's own vacuum runs at a random minute of 03:00-05:59: these keep away from it. Jobs with tootctl steps share
+# the lock \"mastodon\" and never overlap. A line that begins with \"#\" and no blank is an example.
+jobs:
+";
 
 const NO_INSTANCE: &str = r#"# There is no Mastodon here, so there is no `instance` and no step of it. A program of yours runs like this:
 # jobs:

@@ -21,7 +21,7 @@ pub fn is_overdue(status: &Status, when: &When) -> bool {
 }
 
 /// Jobs whose newest run did not end well, the worst first.
-pub fn not_well(jobs: &[JobLine]) -> Vec<&RunLine> {
+fn not_well(jobs: &[JobLine]) -> Vec<&RunLine> {
     let newest = jobs.iter().filter_map(|job| job.last.as_ref());
     let mut bad: Vec<&RunLine> =
         newest.filter(|run| run.outcome.is_some_and(|outcome| !outcome.is_fine())).collect();
