@@ -5,7 +5,8 @@
 //! `knock SOCKET TIMES` connects to a room and prints in microseconds how long each first line took.
 
 use std::{
-    env, error::Error,
+    env,
+    error::Error,
     fs::OpenOptions,
     io::{BufRead, BufReader, Write},
     os::unix::net::UnixStream,

@@ -10,14 +10,17 @@ use crate::{
     recorder::Recorder,
     room::{ChildRooms, Rooms},
     run::Outside,
-    schedule::{policy::Seed, ticker::Ticker},
+    schedule::{
+        policy::Seed,
+        ticker::{Ticker, Wake},
+    },
     state_dir::{StateDir, StateDirError},
     tell::{Teller, Told},
     watchdog,
 };
 use mastmaint_health::{Journal, JournalConfig, Level, Notifier};
 use mastmaint_ledger::LedgerError;
-use mastmaint_words::{JobName, Verdict, exit};
+use mastmaint_words::{JobName, Room, Verdict, exit};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -117,24 +120,30 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     let (config, state_path) = (absolute(&args.config), absolute(&args.state_dir));
     let state = StateDir::lock(&state_path)?;
     let (ledger_tx, ledger_news) = mpsc::unbounded_channel();
-    let recorder = Recorder::open(state.ledger(), ledger_tx)?;
     let (rooms, store) = rooms(&args, &config, &state_path);
-    let accepted = accept::accept(&rooms, &store, open_digests(&recorder).await).await?;
+    // The room comes up while the ledger is opened, and the scheduler while the room checks the configuration.
+    let opening = tokio::spawn({
+        let rooms = rooms.clone();
+        async move { rooms.open(Room::Systemctl).await }
+    });
+    let recorder = Recorder::open(state.ledger(), ledger_tx)?;
+    let (wakes_tx, wakes) = mpsc::channel(64);
+    let scheduling = args.run.is_none();
+    let (accepted, ticker) = tokio::join!(
+        async {
+            let room = opening.await.map_err(|e| BootError::Start(e.to_string()))?.map_err(Refusal::from)?;
+            Ok::<_, BootError>(accept::accept_in(room, &store, open_digests(&recorder).await).await?)
+        },
+        start_ticker(scheduling, wakes_tx),
+    );
+    let (accepted, ticker) = (accepted?, ticker?);
     if let Some(job) = &args.run
         && !accepted.view.jobs.contains_key(job)
     {
         return Err(BootError::NoSuchJob(job.clone()));
     }
     let (orders, orders_rx) = mpsc::channel(64);
-    let (wakes_tx, wakes) = mpsc::channel(64);
     let (asks_tx, asks) = mpsc::channel(64);
-    let scheduling = args.run.is_none();
-    let ticker = if scheduling {
-        let ticker = Ticker::start(wakes_tx).await.map_err(|e| BootError::Start(e.to_string()))?;
-        Some(Arc::new(ticker))
-    } else {
-        None
-    };
     let setup = Setup {
         outside: Outside { rooms, recorder: recorder.clone(), teller: teller.clone() },
         store,
@@ -177,6 +186,15 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     teller.of_daemon(Told::Stopping);
     drop((sockets, state));
     Ok(status)
+}
+
+/// The scheduler, unless it is for `--run`.
+async fn start_ticker(scheduling: bool, wakes: mpsc::Sender<Wake>) -> Result<Option<Arc<Ticker>>, BootError> {
+    if !scheduling {
+        return Ok(None);
+    }
+    let ticker = Ticker::start(wakes).await.map_err(|e| BootError::Start(e.to_string()))?;
+    Ok(Some(Arc::new(ticker)))
 }
 
 /// Runs one job to its end for `--run`.

@@ -62,7 +62,8 @@ impl Bed {
         let mut command = Command::new(program("mastmaintd"));
         command.arg("--config").arg(self.path("etc/mastmaintd.yaml"));
         command.arg("--state-dir").arg(self.path("state")).arg("--runtime-dir").arg(self.path("run"));
-        command.env("NOTIFY_SOCKET", &socket).env_remove("WATCHDOG_USEC");
+        // As systemd would: without what cargo adds for the programs that it starts.
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("NOTIFY_SOCKET", &socket);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let begin = Instant::now();
         let child = start(&mut command)?;
@@ -129,7 +130,8 @@ impl Cron {
         if !Path::new("/usr/sbin/cron").exists() || fs::write(&table, jobs).is_err() {
             return None;
         }
-        let child = Command::new("/usr/sbin/cron").arg("-f").stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+        let child =
+            Command::new("/usr/sbin/cron").arg("-f").stdin(Stdio::null()).stdout(Stdio::null()).spawn();
         let Ok(child) = child else {
             drop(fs::remove_file(&table));
             return None;

@@ -17,7 +17,10 @@ pub(super) fn measure() -> Result<Vec<Row>> {
         let daemon = Bed::new("flood", &job)?.start()?;
         let flood = follow(&daemon)?;
         if flood.lines != lines {
-            return Err(TaskError::Hopeless(format!("{lines} lines were printed and {} counted", flood.lines)));
+            return Err(TaskError::Hopeless(format!(
+                "{lines} lines were printed and {} counted",
+                flood.lines
+            )));
         }
         #[expect(clippy::cast_precision_loss, reason = "lines a second are not counted one by one")]
         let speed = lines as f64 / flood.seconds / 1e6;

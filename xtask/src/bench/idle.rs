@@ -18,7 +18,10 @@ pub(super) fn measure() -> Result<Vec<Row>> {
     // Half a day away from now at least at one end of the list, and none within the next minutes.
     let hour = (hour_of_day() + 6) % 24;
     for minute in 0..10 {
-        let _ = write!(jobs, "  job{minute}:\n    schedule: \"{minute} {hour} * * *\"\n    steps:\n      - run: /bin/true\n");
+        let _ = write!(
+            jobs,
+            "  job{minute}:\n    schedule: \"{minute} {hour} * * *\"\n    steps:\n      - run: /bin/true\n"
+        );
         let _ = writeln!(table, "{minute} {hour} * * * root /bin/true");
     }
     let bed = Bed::new("idle", &jobs)?;
@@ -44,12 +47,7 @@ pub(super) fn measure() -> Result<Vec<Row>> {
             figure: wakes,
             peers: cron_wakes,
         },
-        Row {
-            what: "the same: RSS / Pss".into(),
-            goal: "≤ 8 / 4 MB",
-            figure: held,
-            peers: cron_held,
-        },
+        Row { what: "the same: RSS / Pss".into(), goal: "≤ 8 / 4 MB", figure: held, peers: cron_held },
     ])
 }
 

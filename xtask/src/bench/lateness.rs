@@ -36,7 +36,11 @@ pub(super) fn measure() -> Result<Vec<Row>> {
     let line = format!("* * * * * root {} stamp {}\n", child.display(), cron_stamps.display());
     let cron = Cron::start(&line);
     sleep(Duration::from_mins(2));
-    let peers = if cron.is_some() { format!("cron {}, one job a minute", read(&cron_stamps)?) } else { String::new() };
+    let peers = if cron.is_some() {
+        format!("cron {}, one job a minute", read(&cron_stamps)?)
+    } else {
+        String::new()
+    };
     Ok(vec![Row {
         what: "lateness as a child: due → first instruction of the program".into(),
         goal: "p99 ≤ 5 ms",

@@ -57,7 +57,11 @@ fn fill(path: &Path) -> std::result::Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn record(ledger: &mut Ledger, job: usize, at: Timestamp) -> std::result::Result<(), Box<dyn std::error::Error>> {
+fn record(
+    ledger: &mut Ledger,
+    job: usize,
+    at: Timestamp,
+) -> std::result::Result<(), Box<dyn std::error::Error>> {
     let run = RunId::new(at)?;
     let new = NewRun {
         id: run.clone(),
@@ -68,7 +72,6 @@ fn record(ledger: &mut Ledger, job: usize, at: Timestamp) -> std::result::Result
         queued_at: at,
     };
     ledger.queue_run(&new, None)?;
-    ledger.start_run(&run, at)?;
     for step in 0..2 {
         end_step(ledger, StepKey { run: run.clone(), step: StepIndex(step) }, at)?;
     }
@@ -81,7 +84,8 @@ fn end_step(ledger: &mut Ledger, key: StepKey, at: Timestamp) -> std::result::Re
     ledger.start_step(&StepStart { key: key.clone(), title, room: Room::Tootctl, at })?;
     let reason = Reason::new("summary", "Removed 33553 media attachments (approx. 22 GB)");
     let mut verdict = Verdict::because(Outcome::Ok, Grade::Read, reason);
-    verdict.numbers = Numbers { visited: Some(33_553), failed: Some(0), removed: Some(33_553), bytes: Some(22 << 30) };
+    verdict.numbers =
+        Numbers { visited: Some(33_553), failed: Some(0), removed: Some(33_553), bytes: Some(22 << 30) };
     let end = StepEnd {
         key,
         verdict,

@@ -140,10 +140,8 @@ fn deadline(spec: &RunSpec, now: Timestamp) -> Instant {
 
 impl Drive {
     async fn run_to_the_end(mut self) {
-        let started = Timestamp::now();
+        // That it was admitted is recorded with the start of its first step.
         if self.spec.started.is_none() {
-            let id = self.spec.id.clone();
-            self.record("the start of the run", move |ledger| ledger.start_run(&id, started)).await;
             self.tell(Told::RunStarted);
         }
         let mut done: Vec<Verdict> = Vec::new();
@@ -180,13 +178,17 @@ impl Drive {
             room: definition.action.room(),
             at: Timestamp::now(),
         };
-        let recorded = self.record("the start of the step", move |ledger| ledger.start_step(&start)).await;
+        // Opening a room asks nothing of it, so it need not wait for the disk; what is asked of it does.
+        let (recorded, room) = tokio::join!(
+            self.record("the start of the step", move |ledger| ledger.start_step(&start)),
+            self.outside.rooms.open(definition.action.room()),
+        );
         if !recorded && step::may_stop_services(&definition) && !self.spec.dry_run {
             return step::not_without_a_record();
         }
         self.tell(Told::StepStarted { step, title: definition.action.title() });
         self.announce(step, &definition).await;
-        self.drive_step(step, &definition, step::Begin::Fresh { limit: Span::new(left) }).await
+        self.drive_step(step, &definition, step::Begin::Fresh { limit: Span::new(left), room }).await
     }
 
     /// A step that an earlier daemon began and nobody has seen the end of.

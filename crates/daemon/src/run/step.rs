@@ -15,12 +15,14 @@ use mastmaint_words::{Grade, Outcome, Reason, Room, Span, StepIndex, Verdict};
 use std::time::{Duration, Instant};
 
 /// How a step comes to this daemon.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) enum Begin {
     /// Nobody has started it.
     Fresh {
         /// What is left of the job's time.
         limit: Span,
+        /// Its room, which nothing was asked of yet.
+        room: Result<Connection, RoomError>,
     },
     /// An earlier daemon sent it to its room.
     Adopted {
@@ -89,9 +91,9 @@ impl Drive {
         let clock = Instant::now();
         let mut heard = SoFar::default();
         let mut sent = Timestamp::now();
-        if let Begin::Adopted { after, at } = begin {
-            heard.seq = after;
-            sent = at;
+        if let Begin::Adopted { after, at } = &begin {
+            heard.seq = *after;
+            sent = *at;
         }
         let followed = self.follow_step(step, definition, room, begin, &mut heard).await;
         let (end, told_by) = match followed {
@@ -143,7 +145,7 @@ impl Drive {
     ) -> Followed {
         let key = self.spec.key(step);
         let mut connection = None;
-        if let Begin::Fresh { limit } = begin {
+        if let Begin::Fresh { limit, room } = begin {
             let start = Op::Start {
                 digest: self.spec.digest.clone(),
                 job: self.spec.job_name.clone(),
@@ -151,7 +153,7 @@ impl Drive {
                 dry_run: self.spec.dry_run,
                 limit: Some(limit),
             };
-            match self.outside.rooms.open(room).await {
+            match room {
                 // Nothing was asked of the room yet: nothing runs.
                 Err(error) => return Followed::Verdict(room_verdict(&error)),
                 Ok(mut open) => match open.ask(start).await {
