@@ -7,6 +7,7 @@ mod idle;
 mod lateness;
 mod process;
 mod ready;
+mod rooms;
 mod sample;
 mod sizes;
 
@@ -22,11 +23,12 @@ struct Row {
 }
 
 /// What can be measured, by name, in the order of the table.
-const ALL: [(&str, fn() -> Result<Vec<Row>>); 5] = [
+const ALL: [(&str, fn() -> Result<Vec<Row>>); 6] = [
     ("sizes", sizes::measure),
     ("idle", idle::measure),
     ("ready", ready::measure),
     ("lateness", lateness::measure),
+    ("rooms", rooms::measure),
     ("flood", flood::measure),
 ];
 
