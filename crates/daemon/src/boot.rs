@@ -6,7 +6,7 @@ use crate::{
     accept::{self, Refusal},
     args::Args,
     control,
-    dispatcher::{Dispatcher, Ears, Order, Setup},
+    dispatcher::{Dispatcher, Ears, Known, Order, Setup},
     recorder::Recorder,
     room::{ChildRooms, Rooms},
     run::Outside,
@@ -126,19 +126,21 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     signals(&orders, scheduling)?;
     let (ledger_tx, ledger_news) = mpsc::unbounded_channel();
     let (rooms, store) = rooms(&args, &config, &state_path);
-    // The room comes up while the ledger is opened, and the scheduler while the room checks the configuration.
+    // The room comes up while the ledger is opened; while it checks the configuration the ledger is read and the
+    // scheduler started.
     let opening = tokio::spawn({
         let rooms = rooms.clone();
         async move { rooms.open(Room::Systemctl).await }
     });
     let recorder = Recorder::open(state.ledger(), ledger_tx)?;
     let (wakes_tx, wakes) = mpsc::channel(64);
-    let (accepted, ticker) = tokio::join!(
+    let (accepted, ticker, known) = tokio::join!(
         async {
             let room = opening.await.map_err(|e| BootError::Start(e.to_string()))?.map_err(Refusal::from)?;
             Ok::<_, BootError>(accept::accept_in(room, &store, open_digests(&recorder).await).await?)
         },
         start_ticker(scheduling, wakes_tx),
+        Known::read(&recorder),
     );
     let (accepted, ticker) = (accepted?, ticker?);
     if let Some(job) = &args.run
@@ -157,7 +159,7 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
         scheduling,
     };
     let mut dispatcher = Dispatcher::new(setup, ticker.clone(), orders.clone());
-    dispatcher.take_over().await;
+    dispatcher.take_over(known).await;
     let sockets = if scheduling {
         let dir = absolute(&args.runtime_dir);
         Some(control::listen(&dir, &asks_tx).map_err(|source| BootError::Sockets { dir, source })?)

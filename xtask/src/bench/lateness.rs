@@ -9,7 +9,7 @@ use super::{
 use crate::shell::{Result, at};
 use std::{fmt::Write as _, fs, path::Path, thread::sleep, time::Duration};
 
-/// The jobs of each minute; a random delay spreads mastmaintd's, cron starts all of its own at once.
+/// The jobs of each minute, spread over it by a random delay. cron has one: it would start all of its own at once.
 const JOBS: usize = 20;
 const MINUTES: u32 = 6;
 
@@ -29,17 +29,14 @@ pub(super) fn measure() -> Result<Vec<Row>> {
         );
     }
     let bed = Bed::new("lateness", &jobs)?;
+    let line = format!("* * * * * root {} stamp {}\n", child.display(), cron_stamps.display());
+    let cron = Cron::start(&line);
     let daemon = bed.start()?;
     sleep(Duration::from_mins(1) * MINUTES);
     drop(daemon);
-    // After it, not beside it: twenty shells at once would be in the way.
-    let line = format!("* * * * * root {} stamp {}\n", child.display(), cron_stamps.display());
-    let cron = Cron::start(&line);
-    sleep(Duration::from_mins(2));
-    let peers = if cron.is_some() {
-        format!("cron {}, one job a minute", read(&cron_stamps)?)
-    } else {
-        String::new()
+    let peers = match cron {
+        Some(_) => format!("cron, one job a minute: {}", read(&cron_stamps)?),
+        None => "cron: not to be had".to_owned(),
     };
     Ok(vec![Row {
         what: "lateness as a child: due → first instruction of the program".into(),

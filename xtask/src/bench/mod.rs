@@ -22,8 +22,11 @@ struct Row {
     peers: String,
 }
 
+/// Measures one thing.
+type Measure = fn() -> Result<Vec<Row>>;
+
 /// What can be measured, by name, in the order of the table.
-const ALL: [(&str, fn() -> Result<Vec<Row>>); 6] = [
+const ALL: [(&str, Measure); 6] = [
     ("sizes", sizes::measure),
     ("idle", idle::measure),
     ("ready", ready::measure),

@@ -37,6 +37,7 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+pub use adopt::Known;
 pub use reload::ReloadDone;
 
 /// What the dispatcher is made of.
