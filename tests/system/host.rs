@@ -26,7 +26,8 @@ pub(crate) fn next_deb() -> PathBuf {
     from_env("MASTMAINT_DEB_NEXT")
 }
 
-fn from_env(name: &str) -> PathBuf {
+/// A path that the task which runs us has set.
+pub(crate) fn from_env(name: &str) -> PathBuf {
     PathBuf::from(
         std::env::var_os(name).unwrap_or_else(|| panic!("{name}: run this by `cargo xtask system`")),
     )

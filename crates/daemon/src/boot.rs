@@ -6,18 +6,21 @@ use crate::{
     accept::{self, Refusal},
     args::Args,
     control,
-    dispatcher::{Dispatcher, Ears, Order, Setup},
+    dispatcher::{Dispatcher, Ears, Known, Order, Setup},
     recorder::Recorder,
     room::{ChildRooms, Rooms},
     run::Outside,
-    schedule::{policy::Seed, ticker::Ticker},
+    schedule::{
+        policy::Seed,
+        ticker::{Ticker, Wake},
+    },
     state_dir::{StateDir, StateDirError},
     tell::{Teller, Told},
     watchdog,
 };
 use mastmaint_health::{Journal, JournalConfig, Level, Notifier};
 use mastmaint_ledger::LedgerError;
-use mastmaint_words::{JobName, Verdict, exit};
+use mastmaint_words::{JobName, Room, Verdict, exit};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -122,22 +125,30 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     // First of all: a SIGHUP before READY asks for a reload and must not end the daemon.
     signals(&orders, scheduling)?;
     let (ledger_tx, ledger_news) = mpsc::unbounded_channel();
-    let recorder = Recorder::open(state.ledger(), ledger_tx)?;
     let (rooms, store) = rooms(&args, &config, &state_path);
-    let accepted = accept::accept(&rooms, &store, open_digests(&recorder).await).await?;
+    // The room comes up while the ledger is opened; while it checks the configuration the ledger is read and the
+    // scheduler started.
+    let opening = tokio::spawn({
+        let rooms = rooms.clone();
+        async move { rooms.open(Room::Systemctl).await }
+    });
+    let recorder = Recorder::open(state.ledger(), ledger_tx)?;
+    let (wakes_tx, wakes) = mpsc::channel(64);
+    let (accepted, ticker, known) = tokio::join!(
+        async {
+            let room = opening.await.map_err(|e| BootError::Start(e.to_string()))?.map_err(Refusal::from)?;
+            Ok::<_, BootError>(accept::accept_in(room, &store, open_digests(&recorder).await).await?)
+        },
+        start_ticker(scheduling, wakes_tx),
+        Known::read(&recorder),
+    );
+    let (accepted, ticker) = (accepted?, ticker?);
     if let Some(job) = &args.run
         && !accepted.view.jobs.contains_key(job)
     {
         return Err(BootError::NoSuchJob(job.clone()));
     }
-    let (wakes_tx, wakes) = mpsc::channel(64);
     let (asks_tx, asks) = mpsc::channel(64);
-    let ticker = if scheduling {
-        let ticker = Ticker::start(wakes_tx).await.map_err(|e| BootError::Start(e.to_string()))?;
-        Some(Arc::new(ticker))
-    } else {
-        None
-    };
     let setup = Setup {
         outside: Outside {
             rooms,
@@ -153,7 +164,7 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
         scheduling,
     };
     let mut dispatcher = Dispatcher::new(setup, ticker.clone(), orders.clone());
-    dispatcher.take_over().await;
+    dispatcher.take_over(known).await;
     dispatcher.ask_what_is_left();
     let sockets = if scheduling {
         let dir = absolute(&args.runtime_dir);
@@ -189,6 +200,15 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     let _ = tokio::time::timeout(CLOSE, closing.close()).await;
     drop(state);
     Ok(status)
+}
+
+/// The scheduler, unless it is for `--run`.
+async fn start_ticker(scheduling: bool, wakes: mpsc::Sender<Wake>) -> Result<Option<Arc<Ticker>>, BootError> {
+    if !scheduling {
+        return Ok(None);
+    }
+    let ticker = Ticker::start(wakes).await.map_err(|e| BootError::Start(e.to_string()))?;
+    Ok(Some(Arc::new(ticker)))
 }
 
 /// Rooms are told paths and have a working directory of their own.

@@ -2,31 +2,56 @@
 //! goes on under the configuration that it was begun with; its locks are taken again before anything else may start.
 
 use super::Dispatcher;
-use crate::{accept, run::RunSpec, tell::Told};
+use crate::{
+    accept,
+    recorder::{NotRecorded, Recorder},
+    run::RunSpec,
+    tell::Told,
+};
 use jiff::Timestamp;
-use mastmaint_ledger::{RunRecord, RunWithSteps};
-use mastmaint_words::{Grade, Outcome, Reason, Verdict};
-use std::sync::Arc;
+use mastmaint_ledger::{Mark, PlannedRetry, RunRecord, RunWithSteps};
+use mastmaint_words::{Grade, JobName, Outcome, Reason, Verdict};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// What the ledger knows at a start.
+#[derive(Debug)]
+pub struct Known {
+    marks: BTreeMap<JobName, Mark>,
+    paused: BTreeSet<JobName>,
+    retries: Vec<PlannedRetry>,
+    last: BTreeMap<JobName, RunRecord>,
+    open: Vec<RunWithSteps>,
+}
+
+impl Known {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read: then there is nothing to go on with.
+    pub async fn read(recorder: &Recorder) -> Result<Self, NotRecorded> {
+        recorder
+            .with(|ledger| {
+                Ok(Self {
+                    marks: ledger.marks()?,
+                    paused: ledger.paused()?,
+                    retries: ledger.planned_retries()?,
+                    last: ledger.last_ended()?,
+                    open: ledger.open_runs()?,
+                })
+            })
+            .await
+    }
+}
 
 impl Dispatcher {
-    /// Reads what the ledger knows and goes on with it. Where it cannot be read yet, this is done when it can; what
-    /// has happened by then counts for more than what it says.
-    pub async fn take_over(&mut self) {
-        let known = self
-            .outside
-            .recorder
-            .with(|ledger| {
-                Ok((
-                    ledger.marks()?,
-                    ledger.paused()?,
-                    ledger.planned_retries()?,
-                    ledger.last_ended()?,
-                    ledger.open_runs()?,
-                ))
-            })
-            .await;
+    /// Goes on with what the ledger knows. Where it could not be read at the start, this is done when it can; what has
+    /// happened by then counts for more than what it says.
+    pub async fn take_over(&mut self, known: Result<Known, NotRecorded>) {
         let open = match known {
-            Ok((marks, paused, retries, last, open)) => {
+            Ok(Known { marks, paused, retries, last, open }) => {
                 self.ledger_known = true;
                 let now = Timestamp::now();
                 let mut known = super::marks::from_ledger(marks);

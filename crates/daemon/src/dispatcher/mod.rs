@@ -33,6 +33,7 @@ use mastmaint_words::{JobName, RunId, StepIndex, Verdict};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
 use tokio::sync::{mpsc, oneshot};
 
+pub use adopt::Known;
 pub use left_behind::LeftBehind;
 pub use reload::ReloadDone;
 
@@ -237,7 +238,8 @@ impl Dispatcher {
         let again = news == LedgerNews::RecordingAgain;
         self.outside.teller.of_daemon(Told::Ledger(news));
         if again && !self.ledger_known {
-            self.take_over().await;
+            let known = Known::read(&self.outside.recorder).await;
+            self.take_over(known).await;
             self.look_at_slots().await;
         }
     }
