@@ -5,7 +5,10 @@ use crate::room::{RoomError, Rooms};
 use mastmaint_config::accepted::DaemonView;
 use mastmaint_runner::protocol::{EventKind, Op};
 use mastmaint_words::{Digest, Room};
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
+
+/// Reading some small files takes milliseconds; a room that takes this long will not do it.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A configuration that is good.
 #[derive(Debug, Clone)]
@@ -47,7 +50,8 @@ impl Refusal {
 /// See [`Refusal`]; nothing has changed then.
 pub async fn accept(rooms: &Rooms, store: &Path, in_use: Vec<Digest>) -> Result<Accepted, Refusal> {
     let mut room = rooms.open(Room::Systemctl).await?;
-    match room.ask_once(Op::Accept { in_use }).await? {
+    let asked = tokio::time::timeout(PATIENCE, room.ask_once(Op::Accept { in_use })).await;
+    match asked.map_err(|_| RoomError::Lost { room: Room::Systemctl })?? {
         EventKind::Accepted { digest, warnings } => {
             let view = read(store, &digest)?;
             Ok(Accepted { view: Arc::new(view), warnings })

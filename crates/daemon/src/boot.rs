@@ -32,6 +32,8 @@ use tracing_subscriber::{layer::SubscriberExt, util::SubscriberInitExt};
 
 /// The last entries get this long to reach the journal; a stalled one does not hold up the end.
 const FLUSH: Duration = Duration::from_secs(2);
+/// The ledger gets this long to be closed.
+const CLOSE: Duration = Duration::from_secs(5);
 /// Where the package puts the runner.
 const PACKAGED_RUNNER: &str = "/usr/lib/mastmaintd/mastmaint-runner";
 
@@ -113,9 +115,12 @@ pub fn main(args: Args) -> u8 {
 
 async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     let notifier = Arc::new(Notifier::from_environment().map_err(|e| BootError::Start(e.to_string()))?);
-    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let (config, state_path) = (absolute(&args.config), absolute(&args.state_dir));
     let state = StateDir::lock(&state_path)?;
+    let scheduling = args.run.is_none();
+    let (orders, orders_rx) = mpsc::channel(64);
+    // First of all: a SIGHUP before READY asks for a reload and must not end the daemon.
+    signals(&orders, scheduling)?;
     let (ledger_tx, ledger_news) = mpsc::unbounded_channel();
     let recorder = Recorder::open(state.ledger(), ledger_tx)?;
     let (rooms, store) = rooms(&args, &config, &state_path);
@@ -125,10 +130,8 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     {
         return Err(BootError::NoSuchJob(job.clone()));
     }
-    let (orders, orders_rx) = mpsc::channel(64);
     let (wakes_tx, wakes) = mpsc::channel(64);
     let (asks_tx, asks) = mpsc::channel(64);
-    let scheduling = args.run.is_none();
     let ticker = if scheduling {
         let ticker = Ticker::start(wakes_tx).await.map_err(|e| BootError::Start(e.to_string()))?;
         Some(Arc::new(ticker))
@@ -155,10 +158,10 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     let sentence = dispatcher.begin().await;
     // Only systemd's view of us; a start that nobody hears of is a start all the same.
     let _ = notifier.ready(&sentence);
-    signals(&orders, scheduling)?;
     if let Some(ticker) = ticker {
         watchdog::start(Arc::clone(&notifier), ticker, orders.clone());
     }
+    let closing = recorder.clone();
     // After READY: a check of every page must not hold up the start. What it finds, the recorder acts upon.
     tokio::spawn(async move {
         let _ = recorder.with(|ledger| ledger.quick_check()).await;
@@ -172,11 +175,19 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     if !scheduling {
         let _ = orders.send(Order::Stop).await;
     }
-    turning.await.map_err(|e| BootError::Dispatcher(e.to_string()))?;
+    turning.await.map_err(|e| BootError::Dispatcher(e.to_string()))?.map_err(BootError::Dispatcher)?;
     let _ = notifier.stopping("stopping");
     teller.of_daemon(Told::Stopping);
-    drop((sockets, state));
+    drop(sockets);
+    // Written back and closed, so that the file is whole without its log. A stuck disk is not waited for.
+    let _ = tokio::time::timeout(CLOSE, closing.close()).await;
+    drop(state);
     Ok(status)
+}
+
+/// Rooms are told paths and have a working directory of their own.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// Runs one job to its end for `--run`.
@@ -222,6 +233,7 @@ fn rooms(args: &Args, config: &Path, state: &Path) -> (Rooms, PathBuf) {
         runner: runner(),
         accepted: accepted.clone(),
         state: state.join("rooms"),
+        spare: absolute(&args.runtime_dir).join("rooms"),
         config: config.to_owned(),
     };
     (Rooms::Children(children), accepted)

@@ -78,6 +78,19 @@ impl Recorder {
         self.status.borrow().clone()
     }
 
+    /// Closes the ledger; a later call would open it again.
+    pub async fn close(&self) {
+        let (answer, answered) = oneshot::channel();
+        let work: Work = Box::new(move |keeper| {
+            keeper.ledger = None;
+            // Whoever asked has stopped waiting.
+            let _ = answer.send(());
+        });
+        if self.work.send(work).is_ok() {
+            let _ = answered.await;
+        }
+    }
+
     /// Does something with the ledger and waits for the answer.
     ///
     /// # Errors

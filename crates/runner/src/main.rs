@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: mastmaint-runner --room tootctl|systemctl|run --accepted DIR --state DIR \
-                     [--config FILE] [--unwalled]; descriptor 0 is the connection";
+                     [--spare DIR] [--config FILE] [--unwalled]; descriptor 0 is the connection";
 
 fn main() -> ExitCode {
     let options = match parse(std::env::args_os().skip(1)) {
@@ -38,7 +38,8 @@ fn main() -> ExitCode {
 }
 
 fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, String> {
-    let (mut room, mut accepted, mut state, mut config, mut walled) = (None, None, None, None, true);
+    let (mut room, mut accepted, mut state, mut config) = (None, None, None, None);
+    let (mut spare, mut walled) = (None, true);
     while let Some(argument) = arguments.next() {
         let name = argument.to_string_lossy().into_owned();
         let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
@@ -46,6 +47,7 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, Strin
             "--room" => room = Some(value()?.to_string_lossy().parse()?),
             "--accepted" => accepted = Some(value()?.into()),
             "--state" => state = Some(value()?.into()),
+            "--spare" => spare = Some(value()?.into()),
             "--config" => config = Some(value()?.into()),
             "--unwalled" => walled = false,
             _ => return Err(format!("unknown argument {name:?}")),
@@ -55,6 +57,7 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, Strin
         room: room.ok_or("--room is missing")?,
         accepted: accepted.ok_or("--accepted is missing")?,
         state: state.ok_or("--state is missing")?,
+        spare,
         config: config.unwrap_or_else(|| "/etc/mastmaintd/mastmaintd.yaml".into()),
         walled,
     })

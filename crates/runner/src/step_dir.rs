@@ -90,6 +90,14 @@ impl Steps {
         Ok(Self { root: fs::canonicalize(root)? })
     }
 
+    /// The steps below a directory in which there have been some; makes nothing.
+    ///
+    /// # Errors
+    /// If there have been none.
+    pub fn there(state: &Path) -> io::Result<Self> {
+        Ok(Self { root: fs::canonicalize(state.join("steps"))? })
+    }
+
     /// What is known of a step; makes nothing.
     ///
     /// # Errors

@@ -177,18 +177,21 @@ impl Dispatcher {
     }
 
     /// Turns until it is told to stop. Nothing is ended by its end: rooms keep what runs, the ledger what is owed.
-    pub async fn run(mut self, mut ears: Ears) {
+    ///
+    /// # Errors
+    /// If it cannot go on honestly; a new daemon can.
+    pub async fn run(mut self, mut ears: Ears) -> Result<(), String> {
         loop {
             tokio::select! {
                 Some(order) = ears.orders.recv() => match order {
-                    Order::Stop => break,
+                    Order::Stop => return Ok(()),
                     order => self.obey(order).await,
                 },
-                Some(news) = self.run_news.1.recv() => self.hear_run(news).await,
+                Some(news) = self.run_news.1.recv() => self.hear_run(news).await?,
                 Some(wake) = ears.wakes.recv() => self.wake(wake).await,
                 Some(ask) = ears.asks.recv() => self.answer(ask).await,
                 Some(news) = ears.ledger.recv() => self.hear_ledger(news),
-                else => break,
+                else => return Ok(()),
             }
             self.say_sentence();
         }

@@ -143,8 +143,13 @@ impl Dispatcher {
         }
     }
 
-    pub(super) async fn hear_run(&mut self, news: RunNews) {
+    /// Hears of a run.
+    ///
+    /// # Errors
+    /// If nobody drives the run any more: the daemon ends, and the next one goes on with the run as after a crash.
+    pub(super) async fn hear_run(&mut self, news: RunNews) -> Result<(), String> {
         match news {
+            RunNews::Broken { run, why } => return Err(format!("the task of run {run} broke off: {why}")),
             RunNews::Step { run, step } => {
                 if let Some(active) = self.runs.get_mut(&run) {
                     active.step = Some((step, Timestamp::now()));
@@ -156,6 +161,7 @@ impl Dispatcher {
                 self.forget_old();
             }
         }
+        Ok(())
     }
 
     /// Ends a run: recorded together with its next try, told, its locks given back.
@@ -236,12 +242,16 @@ impl Dispatcher {
         });
     }
 
-    /// Whether and when the run is tried again. What a person started is not: they see how it ended.
+    /// Whether and when the run is tried again. Not after a dry run, nor for `--run`, whose daemon is gone by then.
     fn next_try(&self, spec: &RunSpec, verdict: &Verdict, ended: Timestamp) -> Option<PlannedRetry> {
+        if spec.dry_run || !self.scheduling {
+            return None;
+        }
         let (of, attempt) = match &spec.trigger {
-            Trigger::Manual { .. } => return None,
             Trigger::Retry { of, attempt, .. } => (of.clone(), *attempt),
-            Trigger::Schedule { .. } | Trigger::CatchUp { .. } => (spec.id.clone(), 0),
+            Trigger::Manual { .. } | Trigger::Schedule { .. } | Trigger::CatchUp { .. } => {
+                (spec.id.clone(), 0)
+            }
         };
         // A removed or paused job is not tried again.
         if !self.config.view.jobs.contains_key(&spec.job_name) || self.paused.contains(&spec.job_name) {

@@ -47,6 +47,8 @@ pub struct ChildRooms {
     pub accepted: PathBuf,
     /// Below it every room has its state directory.
     pub state: PathBuf,
+    /// Below it every room keeps steps while its state directory cannot be written.
+    pub spare: PathBuf,
     /// The configuration file, for the systemctl room's `accept`.
     pub config: PathBuf,
 }
@@ -103,6 +105,8 @@ impl ChildRooms {
             .arg(&self.accepted)
             .arg("--state")
             .arg(self.state.join(room.as_str()))
+            .arg("--spare")
+            .arg(self.spare.join(room.as_str()))
             .arg("--config")
             .arg(&self.config)
             .stdin(Stdio::from(OwnedFd::from(theirs)))

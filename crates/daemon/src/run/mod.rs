@@ -88,6 +88,13 @@ pub enum RunNews {
         /// How.
         verdict: Box<Verdict>,
     },
+    /// The task of the run broke off. Its step may be going on: only a new daemon, which adopts it, knows how.
+    Broken {
+        /// The run.
+        run: RunId,
+        /// What is known of it.
+        why: String,
+    },
 }
 
 /// The strings by which the dispatcher holds a run.
@@ -127,7 +134,14 @@ pub fn spawn(spec: RunSpec, outside: Outside, handle: &RunHandle, news: mpsc::Se
         follow: handle.follow.clone(),
         news,
     };
-    tokio::spawn(drive.run_to_the_end());
+    let (run, broken) = (drive.spec.id.clone(), drive.news.clone());
+    let task = tokio::spawn(drive.run_to_the_end());
+    tokio::spawn(async move {
+        if let Err(error) = task.await {
+            // The dispatcher outlives its runs, except when the whole daemon ends.
+            let _ = broken.send(RunNews::Broken { run, why: error.to_string() }).await;
+        }
+    });
 }
 
 /// When the job's timeout ends the run. An adopted run has used some of it already; a clock that was set back in

@@ -165,7 +165,7 @@ impl Drive {
         let mut tries = 0_usize;
         loop {
             let lost = match connection.take() {
-                Some(open) => match self.listen(step, definition, open, heard).await {
+                Some(open) => match self.listen(step, open, heard).await {
                     Ok(followed) => return followed,
                     Err(RoomError::Refused { code, message, .. }) => {
                         let reason = Reason::new(&code, message);
@@ -213,7 +213,6 @@ impl Drive {
     async fn listen(
         &mut self,
         step: StepIndex,
-        definition: &Step,
         mut connection: Connection,
         heard: &mut SoFar,
     ) -> Result<Followed, RoomError> {
@@ -223,7 +222,7 @@ impl Drive {
                 event = connection.event() => event?,
                 changed = self.cancels.changed() => {
                     if changed.is_ok() {
-                        self.send_cancel(definition.action.room(), step);
+                        connection.ask(Op::Cancel { key: self.spec.key(step) }).await?;
                     } else {
                         // The dispatcher is gone, so is the daemon in a moment: keep listening till then.
                         std::future::pending::<()>().await;
@@ -278,6 +277,8 @@ impl Drive {
             EventKind::Copy { data } => heard.copy.push(&data),
             EventKind::Finished { report } => return Ok(Heard::End(report)),
             EventKind::Unknown => return Ok(Heard::Unknown),
+            // A cancel that came too late: the end is on its way.
+            EventKind::Refused { code, .. } if code == "not-running" => {}
             EventKind::Refused { code, message } => return Err(RoomError::Refused { room, code, message }),
             EventKind::Started { .. }
             | EventKind::Hello { .. }
@@ -287,25 +288,6 @@ impl Drive {
             | EventKind::Rejected { .. } => {}
         }
         Ok(Heard::Nothing)
-    }
-
-    /// Asks the room to end the step, over a connection of its own. A step that is only being set up is not known to
-    /// the room yet, so it is asked again until it is.
-    fn send_cancel(&self, room: Room, step: StepIndex) {
-        let (rooms, key) = (self.outside.rooms.clone(), self.spec.key(step));
-        tokio::spawn(async move {
-            for pause in RECONNECT {
-                let asked = match rooms.open(room).await {
-                    Ok(mut open) => open.ask_once(Op::Cancel { key: key.clone() }).await,
-                    Err(error) => Err(error),
-                };
-                // Refused: it is over already.
-                if matches!(asked, Ok(EventKind::Cancelling) | Err(RoomError::Refused { .. })) {
-                    return;
-                }
-                tokio::time::sleep(pause).await;
-            }
-        });
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{recorder::LedgerNews, run::RunSpec};
 use mastmaint_health::{Entry, Level, MessageId, Stream, human};
 use mastmaint_runner::protocol::{EndingCause, LineClass};
 use mastmaint_words::{Numbers, Outcome, StepIndex, Verdict};
-use std::fmt::Write as _;
+use std::time::Duration;
 
 /// The entries for something worth telling. Pure.
 pub(super) fn entries(told: Told, spec: Option<&RunSpec>) -> Vec<Entry> {
@@ -123,13 +123,8 @@ fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
             Entry::warning(text).id(MessageId::StepEnding).step(step)
         }
         Told::StepEnded { step, title, end } => {
-            let text = format!(
-                "{}: {title}: {}{} in {}",
-                step_of(step),
-                end.verdict,
-                counted(end.verdict.numbers),
-                human::took(end.took.get())
-            );
+            let how = ended_how(&end.verdict, Some(end.took.get()));
+            let text = format!("{}: {title}: {how}", step_of(step));
             of_verdict(text, &end.verdict).id(MessageId::StepEnded).step(step).duration(end.took.get())
         }
         Told::RetryPlanned { at } => {
@@ -137,8 +132,7 @@ fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
         }
         Told::RunEnded { verdict, started, ended } => {
             let took = started.and_then(|s| ended.duration_since(s).try_into().ok());
-            let time = took.map_or_else(String::new, |took| format!(" in {}", human::took(took)));
-            let text = format!("{}: {verdict}{}{time}", job(), counted(verdict.numbers));
+            let text = format!("{}: {}", job(), ended_how(&verdict, took));
             let entry = of_verdict(text, &verdict).id(MessageId::run_ended(verdict.outcome));
             took.map_or(entry.clone(), |took| entry.duration(took))
         }
@@ -175,14 +169,44 @@ fn of_verdict(text: String, verdict: &Verdict) -> Entry {
         .bytes(verdict.numbers.bytes)
 }
 
-fn counted(numbers: Numbers) -> String {
-    let mut text = String::new();
-    if let Some(removed) = numbers.removed {
-        // Writing to a String cannot fail.
-        let _ = write!(text, ", {removed} removed");
-    }
-    if let Some(bytes) = numbers.bytes.filter(|bytes| *bytes > 0) {
-        let _ = write!(text, ", {} freed", human::bytes(bytes));
-    }
+/// `ok (read) in 1.4 s, 15 removed, 1.1 MB freed`, `failed (exit) in 5.2 s: PostgreSQL does not answer …`.
+fn ended_how(verdict: &Verdict, took: Option<Duration>) -> String {
+    let mut text = format!("{} ({})", verdict.outcome, verdict.grade);
+    let Numbers { removed, bytes, .. } = verdict.numbers;
+    let parts = [
+        took.map(|took| format!(" in {}", human::took(took))),
+        removed.map(|removed| format!(", {removed} removed")),
+        bytes.filter(|bytes| *bytes > 0).map(|bytes| format!(", {} freed", human::bytes(bytes))),
+        verdict.reasons.first().map(|reason| format!(": {}", reason.text)),
+    ];
+    text.extend(parts.into_iter().flatten());
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mastmaint_words::{Grade, Reason};
+
+    #[test]
+    fn an_end_says_how_long_what_and_why() {
+        let numbers = Numbers { removed: Some(15), bytes: Some(1_153_434), ..Numbers::default() };
+        let ok = Verdict { outcome: Outcome::Ok, grade: Grade::Read, reasons: vec![], numbers };
+        let took = Some(Duration::from_millis(1_420));
+        assert_eq!(ended_how(&ok, took), "ok (read) in 1.4 s, 15 removed, 1.1 MB freed");
+        let reason = Reason::new("postgres-unreachable", "PostgreSQL does not answer");
+        let failed = Verdict::because(Outcome::Failed, Grade::Exit, reason);
+        assert_eq!(ended_how(&failed, None), "failed (exit): PostgreSQL does not answer");
+    }
+
+    #[test]
+    fn what_is_bad_is_loud() {
+        let told = |outcome| {
+            let verdict = Verdict::because(outcome, Grade::Read, Reason::new("x", "x"));
+            let ended = jiff::Timestamp::UNIX_EPOCH;
+            entries(Told::RunEnded { verdict, started: None, ended }, None).remove(0).level
+        };
+        let loud: Vec<_> = Outcome::ALL.into_iter().filter(|o| told(*o) <= Level::Warning).collect();
+        assert_eq!(loud, &Outcome::ALL[2..], "everything but ok and skipped");
+    }
 }

@@ -20,7 +20,7 @@ use mastmaint_words::{Grade, Outcome, Reason, Room, StepKey, Verdict};
 use relay::Relayed;
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// How long a client may stay without a request.
@@ -32,6 +32,9 @@ const KEEP: Duration = Duration::from_hours(30 * 24);
 /// Bytes of the kept copy in one frame.
 const PIECE: usize = 33 * 1024;
 
+/// Code of a refusal because nothing can be recorded.
+const NO_STATE: &str = "no-state";
+
 /// Where a room finds its things.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -41,6 +44,9 @@ pub struct Options {
     pub accepted: PathBuf,
     /// The room's state directory.
     pub state: PathBuf,
+    /// Where a step is kept while the state directory cannot be written: a place in memory that outlives the daemon
+    /// and the runner, though not the host. Not used for steps of the systemctl room.
+    pub spare: Option<PathBuf>,
     /// The configuration that the systemctl room accepts.
     pub config: PathBuf,
     /// Whether systemd has put walls around it; if not, its invoker is trusted as root is.
@@ -88,22 +94,18 @@ fn about_step(
     let deadline = Instant::now() + HANDOVER;
     let starts = plan::Named::of(op);
     loop {
-        let known = Steps::open(&options.state).and_then(|steps| {
-            let known = if starts.is_some() { steps.claim(key) } else { steps.look(key) };
-            Ok((known?, steps))
-        });
-        let (known, steps) = match known {
+        let (known, steps) = match find(options, key, starts.is_some()) {
             // Thrown away by another runner just now.
             Err(error) if error.kind() == io::ErrorKind::NotFound && Instant::now() < deadline => continue,
             Err(error) => {
                 connection.say(refused("no-state", cannot_record(options, &error)))?;
                 return Ok(Some(connection));
             }
-            Ok(known) => known,
+            Ok(found) => found,
         };
         match (known, &starts) {
             (Known::Fresh(dir), Some(named)) => {
-                match begin(options, named, dir) {
+                match begin(options, named, dir).or_else(|refusal| begin_in_memory(options, named, refusal)) {
                     Ok(begun) => {
                         std::thread::spawn(move || steps.sweep(KEEP));
                         work::work(begun, connection, op)?;
@@ -153,10 +155,52 @@ fn about_step(
     }
 }
 
+/// What is known of a step, and where it is kept. A step that is to be started and of which nothing is known is
+/// claimed in the state directory, or in memory where that cannot be written.
+fn find(options: &Options, key: &StepKey, claim: bool) -> io::Result<(Known, Steps)> {
+    let in_memory = spare(options);
+    if let Some(steps) = in_memory.and_then(|spare| Steps::there(spare).ok()) {
+        match steps.look(key)? {
+            Known::Unknown => {}
+            known => return Ok((known, steps)),
+        }
+    }
+    let kept = Steps::open(&options.state).and_then(|steps| {
+        let known = if claim { steps.claim(key) } else { steps.look(key) };
+        Ok((known?, steps))
+    });
+    match (kept, in_memory) {
+        (Err(error), Some(spare)) if error.kind() != io::ErrorKind::NotFound => {
+            let steps = Steps::open(spare).map_err(|_| error)?;
+            let known = if claim { steps.claim(key) } else { steps.look(key) };
+            Ok((known?, steps))
+        }
+        (kept, _) => kept,
+    }
+}
+
+/// Where steps are kept in memory. A step that can stop services is not begun without a durable record.
+fn spare(options: &Options) -> Option<&Path> {
+    options.spare.as_deref().filter(|_| options.room != Room::Systemctl)
+}
+
+/// A start that could not be made durable, tried again in memory: a full disk stops no maintenance.
+fn begin_in_memory(
+    options: &Options,
+    named: &plan::Named,
+    refusal: plan::Refusal,
+) -> Result<work::Begun, plan::Refusal> {
+    let Some(spare) = spare(options).filter(|_| refusal.code == NO_STATE) else { return Err(refusal) };
+    match Steps::open(spare).and_then(|steps| steps.claim(&named.key)) {
+        Ok(Known::Fresh(dir)) => begin(options, named, dir),
+        _ => Err(refusal),
+    }
+}
+
 /// Decides what is done, and makes the start durable before anything is.
 fn begin(options: &Options, named: &plan::Named, dir: StepDir) -> Result<work::Begun, plan::Refusal> {
     let no_state =
-        |error: io::Error| plan::Refusal { code: "no-state", message: cannot_record(options, &error) };
+        |error: io::Error| plan::Refusal { code: NO_STATE, message: cannot_record(options, &error) };
     let begun = Begun { key: named.key.clone(), job: named.job.clone(), at: Timestamp::now() };
     let prepared = plan::plan(options, named).and_then(|mut work| {
         if let plan::Work::Run(process) = &mut work {

@@ -1,6 +1,7 @@
 //! A state directory that cannot be written: nothing runs whose start could not be recorded.
 
 use super::harness::{Scratch, collect, start};
+use mastmaint_config::settings::SystemctlVerb;
 use mastmaint_runner::protocol::EventKind;
 use mastmaint_words::Outcome;
 use std::fs;
@@ -110,4 +111,33 @@ fn a_read_only_state_refuses_and_still_reports() {
         key.run = "20261123T003000Z-zzzzzz".parse().unwrap();
     }
     assert_eq!(room.connect().ask(op).refusal().0, "no-state");
+}
+
+#[test]
+fn a_state_that_cannot_be_written_stops_no_maintenance() {
+    let room = Scratch::shell("echo ready; sleep 0.5; echo done");
+    fs::write(room.state(), "in the way").unwrap();
+    let spare = room.dir.path().join("spare");
+    let command = || {
+        let mut command = room.command();
+        command.arg("--spare").arg(&spare);
+        command
+    };
+    let mut client = super::harness::Client::of(command(), room.room);
+    client.ask(start(0)).until_line("ready");
+    // Another runner finds it there, and later its outcome.
+    let report = super::harness::Client::of(command(), room.room).ask(collect()).report();
+    assert_eq!(report.verdict.outcome, Outcome::Ok);
+    drop(client);
+    assert_eq!(super::harness::Client::of(command(), room.room).ask(start(0)).report(), report);
+}
+
+#[test]
+fn no_service_is_stopped_without_a_durable_record() {
+    let room = super::systemctl::room(SystemctlVerb::Stop, &["mastodon-web"]);
+    fs::write(room.state(), "in the way").unwrap();
+    let mut command = room.command();
+    command.arg("--spare").arg(room.dir.path().join("spare"));
+    let (code, _) = super::harness::Client::of(command, room.room).ask(start(0)).refusal();
+    assert_eq!(code, "no-state");
 }

@@ -23,7 +23,7 @@ esac
 
 const SERVICES: [&str; 2] = ["mastodon-web", "mastodon-streaming"];
 
-fn room(verb: SystemctlVerb, units: &[&str]) -> Scratch {
+pub(crate) fn room(verb: SystemctlVerb, units: &[&str]) -> Scratch {
     let units = units.iter().map(|unit| unit.parse().unwrap()).collect();
     let mut room =
         Scratch::new(Room::Systemctl, &SERVICES, vec![Action::Systemctl(SystemctlAction { verb, units })]);
