@@ -69,20 +69,24 @@ impl Rooms {
     /// What to do about a room that cannot be opened.
     fn remedy(&self, room: Room) -> String {
         match self {
-            Self::Sockets { .. } => format!(
-                "see \"systemctl status mastmaintd-{room}.socket\" and \"journalctl -u 'mastmaintd-{room}@*'\""
-            ),
+            Self::Sockets { .. } => {
+                format!("see \"journalctl -u 'mastmaintd-{room}@*'\"; {}", shut(room))
+            }
             Self::Children(children) => format!("see that {} can be run", children.runner.display()),
         }
     }
 }
 
+/// What opens a room whose socket was stopped, disabled or masked, or whose unit is masked.
+fn shut(room: Room) -> String {
+    let (socket, unit) = (format!("mastmaintd-{room}.socket"), format!("mastmaintd-{room}@.service"));
+    format!("try: systemctl unmask {socket} {unit} && systemctl enable --now {socket}")
+}
+
 async fn connect(socket: &Path, room: Room) -> Result<UnixStream, RoomError> {
     UnixStream::connect(socket).await.map_err(|error| {
         let remedy = match error.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
-                format!("systemctl enable --now mastmaintd-{room}.socket")
-            }
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => shut(room),
             _ => format!("see \"systemctl status mastmaintd-{room}.socket\""),
         };
         RoomError::unavailable(room, format!("{}: {error}", socket.display()), remedy)
