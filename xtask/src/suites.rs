@@ -43,7 +43,7 @@ pub(crate) fn system(filter: Option<&str>) -> Result<()> {
         .env("MASTMAINT_DEB", &deb)
         .env("MASTMAINT_DEB_NEXT", &next)
         .env("MASTMAINT_STANDIN", target().join("debug/standin-tootctl"))
-        .env("MASTMAINT_SYSTEM_DIR", target().join("system"));
+        .env("MASTMAINT_SYSTEM_DIR", target().join("machines"));
     run(tests)
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn a_bad_config_changes_nothing(debian: Debian) {
     assert!(knows(&machine, "one") && knows(&machine, "two"), "the bad file took something away");
     let status = machine.property("mastmaintd", "StatusText");
     assert!(status.contains("configuration refused"), "{status}");
-    let page: serde_json::Value = serde_json::from_str(&ctl(&machine, "status --json").ok()).unwrap();
+    let page: serde_json::Value = serde_json::from_str(&ctl(&machine, "status --json").out).unwrap();
     assert!(page["config"]["refused"].to_string().contains("mastmaintd.yaml:"), "{page}");
     let said = machine.journal("-u mastmaintd -p err");
     let names_it = |m: &str| m.contains("/etc/mastmaintd/mastmaintd.yaml:");

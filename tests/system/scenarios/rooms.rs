@@ -7,8 +7,10 @@ use crate::{
 };
 
 const PAGE: &str = "[Unit]\n[Socket]\nListenStream=203.0.113.5:80\nFreeBind=yes\nAccept=yes\n";
-const ANSWER: &str = "[Service]\nStandardInput=socket\nStandardOutput=socket\n\
-    ExecStart=/bin/sh -c 'read -r line; printf \"HTTP/1.0 200 OK\\r\\n\\r\\nhello\\n\"'\n";
+const ANSWER: &str =
+    "[Service]\nStandardInput=socket\nStandardOutput=socket\nExecStart=/usr/local/bin/page\n";
+/// Reads the request up to its empty line: a server that closes before that resets the connection.
+const SERVER: &str = "#!/bin/sh\nsed -n '/^.$/q'\nprintf 'HTTP/1.0 200 OK\\r\\n\\r\\nhello\\n'\n";
 
 pub(crate) fn tootctl_reaches_other_servers_and_run_does_not(debian: Debian) {
     let jobs = "  fetch:\n    steps: [{tootctl: cache clear}]\n  \
@@ -17,8 +19,9 @@ pub(crate) fn tootctl_reaches_other_servers_and_run_does_not(debian: Debian) {
     let machine = maintained(debian, jobs, weather);
     machine.write("/etc/systemd/system/page.socket", PAGE);
     machine.write("/etc/systemd/system/page@.service", ANSWER);
+    machine.write("/usr/local/bin/page", SERVER);
     machine
-        .sh("ip addr add 203.0.113.5/32 dev lo && systemctl daemon-reload && systemctl start page.socket")
+        .sh("chmod 755 /usr/local/bin/page && ip addr add 203.0.113.5/32 dev lo && systemctl daemon-reload && systemctl start page.socket")
         .ok();
     ctl(&machine, "run fetch --follow").ok();
     assert_eq!(machine.property("page.socket", "NAccepted"), "1");
