@@ -36,7 +36,7 @@ pub(crate) fn system(filter: Option<&str>) -> Result<()> {
     let next = package::pack(PROFILE, Some("99.0.0-1"))?;
     run(cargo(["build", "--locked", "--package", "mastmaint-tests", "--bin", "standin-tootctl"]))?;
     let tests = test_program()?.display().to_string();
-    let mut args = vec!["--ignored", "--test-threads=3"];
+    let mut args = vec!["--ignored", "--test-threads=4"];
     args.extend(filter);
     let mut tests: Command = apt::as_root(&tests, &args)?;
     tests
