@@ -57,6 +57,7 @@ on_both! {
         a_room_that_is_shut_fails_its_step_and_says_how_to_open_it,
         a_stalled_journal_delays_no_step,
         a_mastodon_of_another_user_elsewhere_gets_a_room_that_fits,
+        rooms_open_in_no_time,
         walls_hold,
     ];
 }

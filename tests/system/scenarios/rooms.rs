@@ -5,6 +5,10 @@ use crate::{
     host::{ctl, ended_run, maintained, within},
     image::Debian,
 };
+use std::{
+    io::{BufRead as _, BufReader},
+    time::{Duration, Instant},
+};
 
 const PAGE: &str = "[Unit]\n[Socket]\nListenStream=203.0.113.5:80\nFreeBind=yes\nAccept=yes\n";
 const ANSWER: &str =
@@ -108,6 +112,24 @@ pub(crate) fn a_mastodon_of_another_user_elsewhere_gets_a_room_that_fits(debian:
 
 const TRIES_IN_MASTO: &str = "/bin/sh -c 'cd /home/masto/live && touch tmp/x public/system/x && echo wrote $(id -un); \
      ! touch app.rb 2>/dev/null && ! ls /home/mastodon 2>/dev/null'";
+
+/// The figures are those of `cargo xtask bench`; here a room only has to answer while somebody still waits.
+pub(crate) fn rooms_open_in_no_time(debian: Debian) {
+    let machine = maintained(debian, "  one:\n    steps: [{run: [/bin/true]}]\n", "");
+    let mut took: Vec<Duration> = (0..20)
+        .map(|_| {
+            let begin = Instant::now();
+            let stream = machine.connect("/run/mastmaintd-rooms/tootctl.sock");
+            let mut hello = String::new();
+            BufReader::new(stream).read_line(&mut hello).unwrap();
+            assert!(hello.contains(r#""event":"hello""#), "{hello}");
+            begin.elapsed()
+        })
+        .collect();
+    took.sort();
+    eprintln!("{}: connect to first line of the tootctl room, sorted: {took:?}", debian.suite());
+    assert!(took[10] < Duration::from_secs(1), "{took:?}");
+}
 
 pub(crate) fn walls_hold(debian: Debian) {
     let machine = maintained(debian, "  one:\n    steps: [{tootctl: cache clear}]\n", "");

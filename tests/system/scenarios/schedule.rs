@@ -21,6 +21,10 @@ pub(crate) fn a_job_fires_by_schedule_and_after_a_reboot(debian: Debian) {
     let made = calls(&machine);
     assert!(made.iter().all(|call| call["uid"] == mastodon), "{made:?}");
 
+    let late = made[0]["at_us"].as_u64().unwrap() % 60_000_000;
+    eprintln!("{}: slot to the first instruction in the room: {late} µs", debian.suite());
+    assert!(late < 10_000_000, "begun {late} µs after its slot");
+
     let entries = machine.journal("-u mastmaintd MASTMAINT_JOB=clean-media");
     let with = |field: &str| entries.iter().find(|e| e.get(field).is_some());
     for field in [
