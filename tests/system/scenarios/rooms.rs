@@ -116,7 +116,7 @@ const TRIES_IN_MASTO: &str = "/bin/sh -c 'cd /home/masto/live && touch tmp/x pub
 /// The figures are those of `cargo xtask bench`; here a room only has to answer while somebody still waits.
 pub(crate) fn rooms_open_in_no_time(debian: Debian) {
     let machine = maintained(debian, "  one:\n    steps: [{run: [/bin/true]}]\n", "");
-    let mut took: Vec<Duration> = (0..20)
+    let mut took: Vec<Duration> = (0..60)
         .map(|_| {
             let begin = Instant::now();
             let stream = machine.connect("/run/mastmaintd-rooms/tootctl.sock");
@@ -128,7 +128,7 @@ pub(crate) fn rooms_open_in_no_time(debian: Debian) {
         .collect();
     took.sort();
     eprintln!("{}: connect to first line of the tootctl room, sorted: {took:?}", debian.suite());
-    assert!(took[10] < Duration::from_secs(1), "{took:?}");
+    assert!(took[30] < Duration::from_secs(1), "{took:?}");
 }
 
 pub(crate) fn walls_hold(debian: Debian) {
