@@ -12,8 +12,8 @@ use std::{
 
 /// Set for tests that take long.
 const LONG: &str = "MASTMAINT_LONG_TESTS";
-/// What the container tests are built with; the package in them is the one that is released.
-const PROFILE: &str = "release";
+/// What the container tests are built with: the release without its long link (see `Cargo.toml`).
+const PROFILE: &str = "system";
 
 /// All tests.
 pub(crate) fn test(long: bool, containers: bool) -> Result<()> {
@@ -40,14 +40,14 @@ pub(crate) fn system(filter: Option<&str>) -> Result<()> {
     let next = package::pack(PROFILE, Some("99.0.0-1"))?;
     run(cargo(["build", "--locked", "--package", "mastmaint-tests", "--bin", "standin-tootctl"]))?;
     let tests = test_program()?.display().to_string();
-    let mut args = vec!["--ignored", "--test-threads=2", "--skip", "figures::"];
+    let mut args = vec!["--ignored", "--test-threads=4", "--skip", "figures::"];
     args.extend(filter);
     let mut tests: Command = apt::as_root(&tests, &args)?;
     tests
         .env("MASTMAINT_DEB", &deb)
         .env("MASTMAINT_DEB_NEXT", &next)
         .env("MASTMAINT_STANDIN", target().join("debug/standin-tootctl"))
-        .env("MASTMAINT_SYSTEM_DIR", target().join("system"));
+        .env("MASTMAINT_SYSTEM_DIR", target().join("machines"));
     run(tests)
 }
 

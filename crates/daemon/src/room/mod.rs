@@ -11,6 +11,7 @@ use std::{
     os::fd::OwnedFd,
     path::{Path, PathBuf},
     process::Stdio,
+    time::Duration,
 };
 use tokio::net::UnixStream;
 
@@ -25,6 +26,10 @@ const NOT_FOR_CHILDREN: [&str; 8] = [
     "LISTEN_FDNAMES",
     "INVOCATION_ID",
 ];
+
+/// A room that does not open is tried again after these pauses: nothing was asked of it yet, and systemd 252 was seen
+/// to lose an instance to the end of the one before it.
+const OPEN_AGAIN: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(500)];
 
 /// Where the rooms are.
 #[derive(Debug, Clone)]
@@ -59,6 +64,16 @@ impl Rooms {
     /// # Errors
     /// [`RoomError::Unavailable`] with what to do, if it cannot be opened or says nothing.
     pub async fn open(&self, room: Room) -> Result<Connection, RoomError> {
+        let mut tries = OPEN_AGAIN.into_iter();
+        loop {
+            match (self.open_once(room).await, tries.next()) {
+                (Err(RoomError::Unavailable { .. }), Some(pause)) => tokio::time::sleep(pause).await,
+                (result, _) => return result,
+            }
+        }
+    }
+
+    async fn open_once(&self, room: Room) -> Result<Connection, RoomError> {
         let stream = match self {
             Self::Sockets { dir } => connect(&dir.join(format!("{room}.sock")), room).await?,
             Self::Children(children) => children.start(room)?,
@@ -69,20 +84,24 @@ impl Rooms {
     /// What to do about a room that cannot be opened.
     fn remedy(&self, room: Room) -> String {
         match self {
-            Self::Sockets { .. } => format!(
-                "see \"systemctl status mastmaintd-{room}.socket\" and \"journalctl -u 'mastmaintd-{room}@*'\""
-            ),
+            Self::Sockets { .. } => {
+                format!("see \"journalctl -u 'mastmaintd-{room}@*'\"; {}", shut(room))
+            }
             Self::Children(children) => format!("see that {} can be run", children.runner.display()),
         }
     }
 }
 
+/// What opens a room whose socket was stopped, disabled or masked, or whose unit is masked.
+fn shut(room: Room) -> String {
+    let (socket, unit) = (format!("mastmaintd-{room}.socket"), format!("mastmaintd-{room}@.service"));
+    format!("try: systemctl unmask {socket} {unit} && systemctl enable --now {socket}")
+}
+
 async fn connect(socket: &Path, room: Room) -> Result<UnixStream, RoomError> {
     UnixStream::connect(socket).await.map_err(|error| {
         let remedy = match error.kind() {
-            std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => {
-                format!("systemctl enable --now mastmaintd-{room}.socket")
-            }
+            std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused => shut(room),
             _ => format!("see \"systemctl status mastmaintd-{room}.socket\""),
         };
         RoomError::unavailable(room, format!("{}: {error}", socket.display()), remedy)
