@@ -54,14 +54,14 @@ pub(crate) fn system(filter: Option<&str>) -> Result<()> {
 /// Measures in a container what `bench rooms` reads below `out`; `child` is the program that the jobs run.
 pub(crate) fn figures(child: &Path, out: &Path) -> Result<()> {
     apt::install(apt::CONTAINERS)?;
-    let deb = package::package(PROFILE)?;
+    let deb = package::package("release")?;
     run(cargo(["build", "--locked", "--package", "mastmaint-tests", "--bin", "standin-tootctl"]))?;
     let tests = test_program()?.display().to_string();
     let mut figures = apt::as_root(&tests, &["--ignored", "--exact", "figures::rooms"])?;
     figures
         .env("MASTMAINT_DEB", &deb)
         .env("MASTMAINT_STANDIN", target().join("debug/standin-tootctl"))
-        .env("MASTMAINT_SYSTEM_DIR", target().join("system"))
+        .env("MASTMAINT_SYSTEM_DIR", target().join("machines"))
         .env("MASTMAINT_BENCH_CHILD", child)
         .env("MASTMAINT_FIGURES", out);
     run(figures)

@@ -8,7 +8,7 @@ use crate::{
     control,
     dispatcher::{Dispatcher, Ears, Known, Order, Setup},
     recorder::Recorder,
-    room::{ChildRooms, Rooms},
+    room::{ChildRooms, Rooms, Way},
     run::Outside,
     schedule::{
         policy::Seed,
@@ -252,7 +252,7 @@ fn signals(orders: &mpsc::Sender<Order>, scheduling: bool) -> Result<(), BootErr
 /// The rooms, and where accepted configurations are.
 fn rooms(args: &Args, config: &Path, state: &Path) -> (Rooms, PathBuf) {
     if let Some(dir) = &args.rooms {
-        return (Rooms::Sockets { dir: dir.clone() }, args.accepted.clone());
+        return (Rooms::new(Way::Sockets { dir: dir.clone() }), args.accepted.clone());
     }
     let accepted = state.join("accepted");
     let children = ChildRooms {
@@ -262,7 +262,7 @@ fn rooms(args: &Args, config: &Path, state: &Path) -> (Rooms, PathBuf) {
         spare: absolute(&args.runtime_dir).join("rooms"),
         config: config.to_owned(),
     };
-    (Rooms::Children(children), accepted)
+    (Rooms::new(Way::Children(children)), accepted)
 }
 
 /// The runner beside this program (a build tree), else the packaged one.

@@ -131,6 +131,8 @@ pub struct Dispatcher {
     config: Config,
     marks: BTreeMap<JobName, Mark>,
     next: BTreeMap<JobName, Timestamp>,
+    /// For which instant of a job its room was opened last.
+    warmed: BTreeMap<JobName, Timestamp>,
     /// Paused jobs: since when, and by whom.
     paused: BTreeMap<JobName, (Timestamp, u32)>,
     retries: BTreeMap<JobName, PlannedRetry>,
@@ -171,6 +173,7 @@ impl Dispatcher {
             },
             marks: BTreeMap::new(),
             next: BTreeMap::new(),
+            warmed: BTreeMap::new(),
             paused: BTreeMap::new(),
             retries: BTreeMap::new(),
             last: BTreeMap::new(),
