@@ -16,6 +16,7 @@ use crate::step_dir::{Begun, Known, StepDir, Steps};
 use base64::Engine;
 use connection::{Asked, Connection, refused};
 use jiff::Timestamp;
+use mastmaint_config::InUse;
 use mastmaint_words::{Grade, Outcome, Reason, Room, StepKey, Verdict};
 use relay::Relayed;
 use std::io;
@@ -71,7 +72,9 @@ pub fn serve(options: &Options, stream: UnixStream) -> io::Result<()> {
             }
             // One that has had its answers and idles needs no sermon.
             Asked::Nothing | Asked::Gone => return Ok(()),
-            Asked::For(Op::Accept { in_use }) => connection.say(accept::accept(options, &in_use))?,
+            Asked::For(Op::Accept { in_use }) => {
+                connection.say(accept::accept(options, InUse::These(&in_use)))?;
+            }
             Asked::For(op) => {
                 let Some(key) = op.key().cloned() else { continue };
                 match about_step(options, connection, &key, &op)? {
