@@ -72,8 +72,9 @@ pub fn serve(options: &Options, stream: UnixStream) -> io::Result<()> {
             }
             // One that has had its answers and idles needs no sermon.
             Asked::Nothing | Asked::Gone => return Ok(()),
-            Asked::For(Op::Accept { in_use }) => {
-                connection.say(accept::accept(options, InUse::These(&in_use)))?;
+            Asked::For(Op::Accept { in_use, keep_all }) => {
+                let in_use = if keep_all { InUse::Unknown } else { InUse::These(&in_use) };
+                connection.say(accept::accept(options, in_use))?;
             }
             Asked::For(op) => {
                 let Some(key) = op.key().cloned() else { continue };
