@@ -28,5 +28,5 @@ pub use mistake::Mistake;
 pub use sample::{SAMPLE, is_unedited_sample};
 pub use settings::Settings;
 pub use source::{MAX_FILE, MAX_FILES, Source, Trust};
-pub use store::{Store, StoreError};
+pub use store::{InUse, Store, StoreError};
 pub use units::is_named;

@@ -178,11 +178,8 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     if let Some(ticker) = ticker {
         watchdog::start(Arc::clone(&notifier), ticker, orders.clone());
     }
-    let closing = recorder.clone();
     // After READY: a check of every page must not hold up the start. What it finds, the recorder acts upon.
-    tokio::spawn(async move {
-        let _ = recorder.with(|ledger| ledger.quick_check()).await;
-    });
+    recorder.check_in_background();
     let ears = Ears { asks, ledger: ledger_news, wakes, orders: orders_rx };
     let turning = tokio::spawn(dispatcher.run(ears));
     let status = match args.run {
@@ -197,7 +194,9 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     teller.of_daemon(Told::Stopping);
     drop(sockets);
     // Written back and closed, so that the file is whole without its log. A stuck disk is not waited for.
-    let _ = tokio::time::timeout(CLOSE, closing.close()).await;
+    if let Ok(lost @ 1..) = tokio::time::timeout(CLOSE, recorder.close()).await {
+        teller.of_daemon(Told::LostAtTheEnd { entries: lost });
+    }
     drop(state);
     Ok(status)
 }
@@ -274,13 +273,10 @@ fn runner() -> PathBuf {
         .unwrap_or_else(|| PathBuf::from(PACKAGED_RUNNER))
 }
 
-/// Configurations that runs of an earlier daemon follow: they must stay stored.
-async fn open_digests(recorder: &Recorder) -> Vec<mastmaint_words::Digest> {
-    recorder
-        .with(|ledger| Ok(ledger.open_runs()?.into_iter().map(|open| open.run.digest).collect()))
-        .await
-        // Without a ledger there are no open runs to go on with.
-        .unwrap_or_default()
+/// Configurations that runs of an earlier daemon follow: they must stay stored. `None` if that cannot be read.
+async fn open_digests(recorder: &Recorder) -> Option<Vec<mastmaint_words::Digest>> {
+    let open = recorder.with(|ledger| ledger.open_digests()).await;
+    open.ok().map(|digests| digests.into_iter().collect())
 }
 
 /// What tells this host from others, for random delays.

@@ -9,8 +9,8 @@ use crate::{
     tell::Told,
 };
 use jiff::Timestamp;
-use mastmaint_ledger::{Mark, PlannedRetry, RunRecord, RunWithSteps};
-use mastmaint_words::{Grade, JobName, Outcome, Reason, Verdict};
+use mastmaint_ledger::{Mark, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps};
+use mastmaint_words::{Grade, JobName, Numbers, Outcome, Reason, Verdict};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -24,6 +24,7 @@ pub struct Known {
     retries: Vec<PlannedRetry>,
     last: BTreeMap<JobName, RunRecord>,
     open: Vec<RunWithSteps>,
+    unreadable: usize,
 }
 
 impl Known {
@@ -40,6 +41,7 @@ impl Known {
                     retries: ledger.planned_retries()?,
                     last: ledger.last_ended()?,
                     open: ledger.open_runs()?,
+                    unreadable: ledger.unreadable_rows(),
                 })
             })
             .await
@@ -51,7 +53,10 @@ impl Dispatcher {
     /// happened by then counts for more than what it says.
     pub async fn take_over(&mut self, known: Result<Known, NotRecorded>) {
         let open = match known {
-            Ok(Known { marks, paused, retries, last, open }) => {
+            Ok(Known { marks, paused, retries, last, open, unreadable }) => {
+                if unreadable > 0 {
+                    self.outside.teller.of_daemon(Told::UnreadableRows { rows: unreadable });
+                }
                 self.ledger_known = true;
                 let now = Timestamp::now();
                 let mut known = super::marks::from_ledger(marks);
@@ -80,6 +85,23 @@ impl Dispatcher {
             }
         }
         self.admit().await;
+    }
+
+    /// Writes what this daemon knows into a ledger that begins anew, so that the next daemon can go on with it.
+    pub(super) async fn write_again(&mut self) {
+        let marks =
+            self.marks.iter().map(|(job, mark)| (job.clone(), super::marks::to_ledger(mark))).collect();
+        let paused =
+            self.paused.iter().map(|(job, (at, uid))| Pause { job: job.clone(), at: *at, uid: *uid });
+        let restore = Restore {
+            marks,
+            paused: paused.collect(),
+            retries: self.retries.values().cloned().collect(),
+            runs: self.runs.values().filter(|active| active.spec.recorded).map(under_way).collect(),
+        };
+        if let Err(error) = self.outside.recorder.with(move |ledger| ledger.restore(&restore)).await {
+            self.outside.teller.of_daemon(Told::NothingKnown { why: error.message });
+        }
     }
 
     async fn adopt(&mut self, RunWithSteps { run, steps }: RunWithSteps) {
@@ -142,5 +164,27 @@ impl Dispatcher {
         if let Err(error) = recorded {
             self.outside.teller.of_daemon(Told::NothingKnown { why: error.message });
         }
+    }
+}
+
+/// A run that waits or runs, as the ledger keeps it.
+fn under_way(active: &super::Active) -> RunWithSteps {
+    let spec = &active.spec;
+    RunWithSteps {
+        run: RunRecord {
+            id: spec.id.clone(),
+            job: spec.job_name.clone(),
+            trigger: spec.trigger.clone(),
+            digest: spec.digest.clone(),
+            dry_run: spec.dry_run,
+            queued: spec.queued,
+            started: active.started,
+            ended: None,
+            outcome: None,
+            grade: None,
+            reason: None,
+            numbers: Numbers::default(),
+        },
+        steps: active.steps.values().cloned().collect(),
     }
 }

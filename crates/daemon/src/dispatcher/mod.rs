@@ -239,11 +239,15 @@ impl Dispatcher {
 
     async fn hear_ledger(&mut self, news: LedgerNews) {
         let again = news == LedgerNews::RecordingAgain;
+        let set_aside = matches!(news, LedgerNews::SetAside { .. });
         self.outside.teller.of_daemon(Told::Ledger(news));
         if again && !self.ledger_known {
             let known = Known::read(&self.outside.recorder).await;
             self.take_over(known).await;
             self.look_at_slots().await;
+        }
+        if set_aside {
+            self.write_again().await;
         }
     }
 

@@ -3,6 +3,7 @@
 
 use super::{Dispatcher, marks, runs::Queued};
 use crate::{
+    recorder::Owed,
     schedule::policy::{Decision, Mark, Terms, decide},
     tell::Told,
 };
@@ -147,10 +148,10 @@ impl Dispatcher {
     }
 
     pub(super) async fn keep_mark(&mut self, name: &JobName, mark: Mark) {
-        let (name, kept) = (name.clone(), marks::to_ledger(&mark));
+        let owed = Owed::Mark { job: name.clone(), mark: marks::to_ledger(&mark) };
         self.marks.insert(name.clone(), mark);
-        // The ledger's own news says when it cannot be written; then a restart may count a missed slot again.
-        let _ = self.outside.recorder.with(move |ledger| ledger.set_mark(&name, &kept)).await;
+        // What cannot be written now is written when it can; the ledger's own news says that it cannot.
+        let _ = self.outside.recorder.owe(owed).await;
     }
 
     /// When to wake for something that is due: a little earlier first, to open the room of its first step.

@@ -8,7 +8,7 @@ mod step;
 mod wire;
 
 use crate::{
-    recorder::Recorder,
+    recorder::{Owed, Recorder},
     room::Rooms,
     tell::{Teller, Told},
 };
@@ -250,15 +250,18 @@ impl Drive {
         }
     }
 
-    /// Records something that is over: if that cannot be done now it is owed, and done when it can.
-    async fn owe(
-        &self,
-        what: &'static str,
-        call: impl FnOnce(&mut mastmaint_ledger::Ledger) -> Result<(), mastmaint_ledger::LedgerError>
-        + Send
-        + 'static,
-    ) -> bool {
-        self.record(what, call).await
+    /// Records the end of a step; if that cannot be done now it is done when it can, and the room keeps it till then.
+    async fn record_end(&self, end: StepEnd, copy: Option<Vec<u8>>) -> bool {
+        if !self.spec.recorded {
+            return false;
+        }
+        match self.outside.recorder.owe(Owed::EndStep { end: Box::new(end), copy }).await {
+            Ok(()) => true,
+            Err(error) => {
+                self.tell(Told::NotRecorded { what: "the outcome of the step", why: error.message });
+                false
+            }
+        }
     }
 
     /// Records something of this run; false if it could not be, which is told.

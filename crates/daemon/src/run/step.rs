@@ -104,10 +104,7 @@ impl Drive {
     ) -> Verdict {
         let (verdict, key) = (end.verdict.clone(), end.key.clone());
         let line = wire::step_line(step, definition, &end, copy.is_some());
-        let to_record = end.clone();
-        let recorded = self
-            .owe("the outcome of the step", move |ledger| ledger.end_step(&to_record, copy.as_deref()))
-            .await;
+        let recorded = self.record_end(end.clone(), copy).await;
         self.note(step, definition, Some(end.clone())).await;
         self.tell(Told::StepEnded { step, title: definition.action.title(), end: Box::new(end) });
         let _ = self.follow.send(FollowEvent::StepEnded { step: Box::new(line) });
