@@ -127,6 +127,11 @@ pub(super) fn code_of(text: &str) -> Option<(&'static str, Cause)> {
     find(text).map(|known| (known.code, known.cause))
 }
 
+/// Whether a line holds one of the reasons that are known.
+pub(crate) fn is_known_reason(text: &str) -> bool {
+    find(text).is_some()
+}
+
 /// The reason for an exit status other than 0.
 pub(super) fn exit_status(status: i32, summary: &Summary, is_tootctl: bool) -> Reason {
     let exception = summary.exception.as_deref();
