@@ -50,6 +50,8 @@ static TRIGGERS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 const ERROR_LEVELS: [&str; 11] =
     ["error", "err", "err!", "fatal", "critical", "crit", "severe", "emerg", "emergency", "panic", "alert"];
 const WARNING_LEVELS: [&str; 4] = ["warning", "warn", "deprecated", "deprecation"];
+/// Levels with which people, too, begin a line, without a mark. `Alert settings saved` is none.
+const PLAIN_SPEECH: [&str; 4] = ["error", "fatal", "warning", "deprecated"];
 const COMPLAINTS: [&str; 7] =
     ["failed to ", "could not ", "couldn't ", "unable to ", "cannot ", "can't ", "can not "];
 
@@ -120,14 +122,15 @@ fn head(text: &str) -> Option<Sign> {
     for (position, word) in text.split_whitespace().take(6).enumerate() {
         let bare = word.trim_matches(is_edge);
         let is_marked = bare.len() < word.len() || !bare.bytes().any(|b| b.is_ascii_lowercase());
-        if position == 0 || is_marked {
+        let is_plain_speech = position == 0 && PLAIN_SPEECH.contains(&bare.to_ascii_lowercase().as_str());
+        if is_plain_speech || is_marked {
             if let Some(sign) = level(bare) {
                 return Some(sign);
             }
-            // Compilers: `error[E0432]: …`.
-            if position == 0 && word.starts_with("error[") {
-                return Some(Sign::Error);
-            }
+        }
+        // Compilers: `error[E0432]: …`.
+        if position == 0 && word.starts_with("error[") {
+            return Some(Sign::Error);
         }
         let is_stamp = bare.starts_with(|c: char| c.is_ascii_digit()) && bare.len() >= 5;
         let is_bracketed = word.starts_with(['[', '(', '<']) || word.ends_with([']', ')', '>']);
