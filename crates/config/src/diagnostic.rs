@@ -47,8 +47,22 @@ impl Diagnostic {
     /// The first line only: place, path, sentence.
     pub fn headline(&self) -> String {
         let colon = if self.path.is_empty() { "" } else { ": " };
-        format!("{}: {}{colon}{}", self.at, self.path, self.mistake)
+        format!("{}: {}{colon}{}", self.at, self.path, shortened(self.mistake.to_string()))
     }
+}
+
+/// A sentence that quotes more than anybody reads, without its middle: what it is about stands at its beginning, what
+/// would be right at its end.
+fn shortened(sentence: String) -> String {
+    const HEAD: usize = 600;
+    const TAIL: usize = 300;
+    let count = sentence.chars().count();
+    if count <= HEAD + TAIL {
+        return sentence;
+    }
+    let head: String = sentence.chars().take(HEAD).collect();
+    let tail: String = sentence.chars().skip(count - TAIL).collect();
+    format!("{head} … {tail}")
 }
 
 impl fmt::Display for Diagnostic {

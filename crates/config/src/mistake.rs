@@ -1,6 +1,7 @@
 //! Every mistake and every oddity that a configuration can have, as data: its code is stable, its text says what is
 //! wrong and what would be right. Texts never quote values of environments.
 
+use crate::calendar::ScheduleError;
 use thiserror::Error;
 
 macro_rules! mistakes {
@@ -13,13 +14,9 @@ macro_rules! mistakes {
         }
 
         impl Mistake {
-            /// Stable code in kebab-case.
-            pub fn code(&self) -> &'static str {
+            fn own_code(&self) -> &'static str {
                 match self { $(Self::$name { .. } => $code,)* }
             }
-
-            /// Every code there is.
-            pub const CODES: &'static [&'static str] = &[$($code),*];
         }
     };
 }
@@ -82,7 +79,7 @@ mistakes! {
     /// One of a set of words, but none of them.
     UnknownWord { what: &'static str, given: String, help: String } = "unknown-word", "unknown {what} {given:?}; {help}";
     /// Cron.
-    BadSchedule { why: String } = "bad-schedule", "{why}";
+    BadSchedule { error: ScheduleError } = "bad-schedule", "{error}";
     /// A zone nobody knows.
     UnknownZone { zone: String, help: String } = "unknown-zone", "unknown time zone {zone:?}; {help}";
     /// A key that must be there.
@@ -131,11 +128,21 @@ mistakes! {
     NoEffect { why: &'static str } = "no-effect", "has no effect: {why}; remove it";
     /// Warning: the job ends before its step may.
     StepOutlivesJob { step: String, job: String } = "step-outlives-job", "the step may take {step}, but its job ends after {job}; raise the job's timeout or lower this one";
+    /// Warning: tootctl as root.
+    TootctlAsRoot = "tootctl-as-root", "tootctl would run as root, who then owns the files that it writes, and Mastodon cannot change them; name the user that Mastodon runs as";
     /// Warning: something is not on this host.
     NotHere { what: String, help: &'static str } = "not-on-this-host", "{what}; {help}";
 }
 
 impl Mistake {
+    /// Stable code in kebab-case. What is wrong with a schedule has a code of its own for each kind.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::BadSchedule { error } => error.code(),
+            other => other.own_code(),
+        }
+    }
+
     /// Whether the file could not be read as YAML.
     pub(crate) fn is_of_syntax(&self) -> bool {
         matches!(

@@ -135,6 +135,13 @@ impl Store {
         let path = self.path(part, digest);
         let json = serde_json::to_vec(view)
             .map_err(|error| StoreError::Damaged { path: path.clone(), why: error.to_string() })?;
+        if is_stored(&path, &json) {
+            // As new all the same: the oldest are thrown away first. Only its name may not have reached the disk.
+            let renewed = File::open(&path)
+                .and_then(|file| file.set_modified(SystemTime::now()))
+                .and_then(|()| File::open(&directory)?.sync_all());
+            return renewed.map_err(failed("renew", &path));
+        }
         let draft = directory.join(format!(".{digest}.{}", std::process::id()));
         let written = write_durably(&draft, &json)
             .and_then(|()| fs::rename(&draft, &path))
@@ -173,6 +180,12 @@ impl Store {
 fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> StoreError {
     let path = path.to_owned();
     move |error| StoreError::Io { doing, path, error }
+}
+
+/// Whether the file is there and says this. What is there was durable before it got its name.
+fn is_stored(path: &Path, json: &[u8]) -> bool {
+    let is_as_long = path.metadata().is_ok_and(|found| found.len() == json.len() as u64);
+    is_as_long && fs::read(path).is_ok_and(|found| found == json)
 }
 
 /// Directories that exist keep their owner, group and setgid bit: tmpfiles.d made them so.

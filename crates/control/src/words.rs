@@ -115,6 +115,12 @@ pub enum Reply {
         /// Why it does not run yet, for people.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         waits_for: Option<String>,
+        /// Whether it was there before it was asked for: a job never runs twice at once.
+        #[serde(default)]
+        already: bool,
+        /// Whether the ledger could not take it: then `show` and `history` will not know it.
+        #[serde(default)]
+        unrecorded: bool,
     },
     /// To `Reload`: the new configuration is in force.
     Reloaded {
@@ -233,7 +239,10 @@ pub struct JobLine {
     /// When it runs next, random delay included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Timestamp>,
-    /// Its newest finished run.
+    /// Which retry the next run is, if it is one: 1 for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<u32>,
+    /// Its newest finished run; neither a dry run nor a skipped slot, unless there is no other.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<RunLine>,
     /// Its run that runs or waits now.

@@ -5,7 +5,6 @@ pub mod check;
 pub mod cli;
 pub mod client;
 pub mod error;
-pub mod exit;
 pub mod follow;
 pub mod init;
 pub mod look;
@@ -15,6 +14,8 @@ pub mod render;
 pub mod rooms;
 pub mod table;
 pub mod when;
+
+pub use mastmaint_words::exit;
 
 use clap::Parser as _;
 use std::process::ExitCode;

@@ -7,12 +7,24 @@ use mastmaint_words::JobName;
 pub(crate) fn run(daemon: &Daemon, job: JobName, follow: bool, dry_run: bool) -> Result<u8, CtlError> {
     // Before the run exists: a Ctrl-C from here on must find somebody who says what became of it.
     let detach = follow.then(follow::Detach::prepare).transpose()?;
-    let Reply::Queued { run, waits_for } = daemon.ask(&Request::Run { job, dry_run })? else {
-        return Err(CtlError::BadReply);
-    };
-    let wait = waits_for.map(|why| format!("; it waits: {}", print::tame(&why))).unwrap_or_default();
+    let name = job.clone();
+    let asked = daemon.ask(&Request::Run { job, dry_run })?;
+    let Reply::Queued { run, waits_for, already, unrecorded } = asked else { return Err(CtlError::BadReply) };
+    if already && !follow {
+        return Err(CtlError::Refused {
+            code: "already-running".to_owned(),
+            message: format!("{name} runs or waits already as {run}; see `mastmaintctl show {run}`"),
+        });
+    }
+    if unrecorded {
+        print::talk(
+            "the ledger cannot be written: `show` and `history` will not know this run, the journal does",
+        );
+    }
+    let wait = waits_for.map(|why| format!("; it {}", print::tame(&why))).unwrap_or_default();
     if let Some(detach) = detach {
-        print::talk(&format!("run {run} is queued{wait}"));
+        let state = if already { "runs or waits already; this follows it" } else { "is queued" };
+        print::talk(&format!("run {run} {state}{wait}"));
         detach.watch(&run)?;
         return follow::follow(daemon, &run);
     }

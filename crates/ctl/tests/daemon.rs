@@ -36,7 +36,7 @@ fn healthy() -> Status {
 }
 
 fn queued() -> Reply {
-    Reply::Queued { run: RUN.parse().unwrap(), waits_for: None }
+    Reply::Queued { run: RUN.parse().unwrap(), waits_for: None, already: false, unrecorded: false }
 }
 
 fn run_ended(outcome: Outcome) -> Reply {

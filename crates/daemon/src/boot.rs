@@ -6,18 +6,21 @@ use crate::{
     accept::{self, Refusal},
     args::Args,
     control,
-    dispatcher::{Dispatcher, Ears, Order, Setup},
+    dispatcher::{Dispatcher, Ears, Known, Order, Setup},
     recorder::Recorder,
-    room::{ChildRooms, Rooms},
+    room::{ChildRooms, Rooms, Way},
     run::Outside,
-    schedule::{policy::Seed, ticker::Ticker},
+    schedule::{
+        policy::Seed,
+        ticker::{Ticker, Wake},
+    },
     state_dir::{StateDir, StateDirError},
     tell::{Teller, Told},
     watchdog,
 };
 use mastmaint_health::{Journal, JournalConfig, Level, Notifier};
 use mastmaint_ledger::LedgerError;
-use mastmaint_words::{JobName, Verdict, exit};
+use mastmaint_words::{JobName, Room, Verdict, exit};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -73,9 +76,9 @@ pub enum BootError {
 impl BootError {
     const fn exit(&self) -> u8 {
         match self {
-            Self::Config(Refusal::Mistakes(_)) => exit::CONFIG,
+            Self::Config(Refusal::Mistakes(_)) => exit::BAD_CONFIG,
             Self::NoSuchJob(_) => exit::USAGE,
-            _ => exit::FAILED,
+            _ => exit::NOT_FINE,
         }
     }
 }
@@ -84,7 +87,7 @@ impl BootError {
 pub fn main(args: Args) -> u8 {
     let logging = JournalConfig { identifier: "mastmaintd".into(), level: Level::Info };
     // Without a single thread to be had there is nobody to tell, either.
-    let Ok(journal) = Journal::start(&logging) else { return exit::FAILED };
+    let Ok(journal) = Journal::start(&logging) else { return exit::NOT_FINE };
     tracing_subscriber::registry().with(journal.layer()).init();
     let teller = Teller::new(journal.clone());
     let built = tokio::runtime::Builder::new_multi_thread()
@@ -104,7 +107,7 @@ pub fn main(args: Args) -> u8 {
         Err(error) => {
             teller.of_daemon(Told::CannotStart {
                 why: error.to_string(),
-                config: error.exit() == exit::CONFIG,
+                config: error.exit() == exit::BAD_CONFIG,
             });
             error.exit()
         }
@@ -122,24 +125,37 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     // First of all: a SIGHUP before READY asks for a reload and must not end the daemon.
     signals(&orders, scheduling)?;
     let (ledger_tx, ledger_news) = mpsc::unbounded_channel();
-    let recorder = Recorder::open(state.ledger(), ledger_tx)?;
     let (rooms, store) = rooms(&args, &config, &state_path);
-    let accepted = accept::accept(&rooms, &store, open_digests(&recorder).await).await?;
+    // The room comes up while the ledger is opened; while it checks the configuration the ledger is read and the
+    // scheduler started.
+    let opening = tokio::spawn({
+        let rooms = rooms.clone();
+        async move { rooms.open(Room::Systemctl).await }
+    });
+    let recorder = Recorder::open(state.ledger(), ledger_tx)?;
+    let (wakes_tx, wakes) = mpsc::channel(64);
+    let (accepted, ticker, known) = tokio::join!(
+        async {
+            let room = opening.await.map_err(|e| BootError::Start(e.to_string()))?.map_err(Refusal::from)?;
+            Ok::<_, BootError>(accept::accept_in(room, &store, open_digests(&recorder).await).await?)
+        },
+        start_ticker(scheduling, wakes_tx),
+        Known::read(&recorder),
+    );
+    let (accepted, ticker) = (accepted?, ticker?);
     if let Some(job) = &args.run
         && !accepted.view.jobs.contains_key(job)
     {
         return Err(BootError::NoSuchJob(job.clone()));
     }
-    let (wakes_tx, wakes) = mpsc::channel(64);
     let (asks_tx, asks) = mpsc::channel(64);
-    let ticker = if scheduling {
-        let ticker = Ticker::start(wakes_tx).await.map_err(|e| BootError::Start(e.to_string()))?;
-        Some(Arc::new(ticker))
-    } else {
-        None
-    };
     let setup = Setup {
-        outside: Outside { rooms, recorder: recorder.clone(), teller: teller.clone() },
+        outside: Outside {
+            rooms,
+            recorder: recorder.clone(),
+            teller: teller.clone(),
+            same_boot: state.same_boot(),
+        },
         store,
         config_path: config,
         accepted,
@@ -148,7 +164,8 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
         scheduling,
     };
     let mut dispatcher = Dispatcher::new(setup, ticker.clone(), orders.clone());
-    dispatcher.take_over().await;
+    dispatcher.take_over(known).await;
+    dispatcher.ask_what_is_left();
     let sockets = if scheduling {
         let dir = absolute(&args.runtime_dir);
         Some(control::listen(&dir, &asks_tx).map_err(|source| BootError::Sockets { dir, source })?)
@@ -170,7 +187,7 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     let turning = tokio::spawn(dispatcher.run(ears));
     let status = match args.run {
         Some(job) => once(&orders, job).await?,
-        None => exit::OK,
+        None => exit::FINE,
     };
     if !scheduling {
         let _ = orders.send(Order::Stop).await;
@@ -185,6 +202,15 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     Ok(status)
 }
 
+/// The scheduler, unless it is for `--run`.
+async fn start_ticker(scheduling: bool, wakes: mpsc::Sender<Wake>) -> Result<Option<Arc<Ticker>>, BootError> {
+    if !scheduling {
+        return Ok(None);
+    }
+    let ticker = Ticker::start(wakes).await.map_err(|e| BootError::Start(e.to_string()))?;
+    Ok(Some(Arc::new(ticker)))
+}
+
 /// Rooms are told paths and have a working directory of their own.
 fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
@@ -196,7 +222,7 @@ async fn once(orders: &mpsc::Sender<Order>, job: JobName) -> Result<u8, BootErro
     let gone = || BootError::Dispatcher("it does not answer".into());
     orders.send(Order::RunOnce { job: job.clone(), ended }).await.map_err(|_| gone())?;
     let verdict = verdict.await.map_err(|_| BootError::NoSuchJob(job))?;
-    Ok(if verdict.outcome.is_fine() { exit::OK } else { exit::FAILED })
+    Ok(exit::of(verdict.outcome))
 }
 
 /// Signals as orders. A daemon stops at once, for its steps go on without it; a `--run` cancels its run first, and a
@@ -212,7 +238,7 @@ fn signals(orders: &mpsc::Sender<Order>, scheduling: bool) -> Result<(), BootErr
                 let order = match (is_hangup, scheduling) {
                     (true, true) => Order::Reload,
                     (false, true) => Order::Stop,
-                    (_, false) => Order::CancelAll,
+                    (_, false) => Order::CancelOnce,
                 };
                 if orders.send(order).await.is_err() {
                     return;
@@ -226,7 +252,7 @@ fn signals(orders: &mpsc::Sender<Order>, scheduling: bool) -> Result<(), BootErr
 /// The rooms, and where accepted configurations are.
 fn rooms(args: &Args, config: &Path, state: &Path) -> (Rooms, PathBuf) {
     if let Some(dir) = &args.rooms {
-        return (Rooms::Sockets { dir: dir.clone() }, args.accepted.clone());
+        return (Rooms::new(Way::Sockets { dir: dir.clone() }), args.accepted.clone());
     }
     let accepted = state.join("accepted");
     let children = ChildRooms {
@@ -236,7 +262,7 @@ fn rooms(args: &Args, config: &Path, state: &Path) -> (Rooms, PathBuf) {
         spare: absolute(&args.runtime_dir).join("rooms"),
         config: config.to_owned(),
     };
-    (Rooms::Children(children), accepted)
+    (Rooms::new(Way::Children(children)), accepted)
 }
 
 /// The runner beside this program (a build tree), else the packaged one.

@@ -4,8 +4,9 @@
 
 use nix::fcntl::{Flock, FlockArg};
 use std::{
-    fs::File,
+    fs::{DirBuilder, File},
     io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -43,7 +44,7 @@ impl StateDir {
     pub fn lock(path: &Path) -> Result<Self, StateDirError> {
         let unusable = |source| StateDirError::Unusable { path: path.to_owned(), source };
         if !path.is_dir() {
-            std::fs::create_dir_all(path).map_err(unusable)?;
+            DirBuilder::new().recursive(true).mode(0o750).create(path).map_err(unusable)?;
         }
         let directory = File::open(path).map_err(unusable)?;
         match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
@@ -51,6 +52,19 @@ impl StateDir {
             Err((_, nix::errno::Errno::EWOULDBLOCK)) => Err(StateDirError::Held { path: path.to_owned() }),
             Err((_, errno)) => Err(unusable(errno.into())),
         }
+    }
+
+    /// Whether the host has been up since the last daemon that held this directory; notes the boot for the next one.
+    /// Where that cannot be known the answer is no.
+    pub fn same_boot(&self) -> bool {
+        let note = self.path.join("boot-id");
+        let Ok(now) = std::fs::read("/proc/sys/kernel/random/boot_id") else { return false };
+        let same = std::fs::read(&note).is_ok_and(|before| before == now);
+        if !same {
+            // Without a note the next daemon is as careful as after a reboot.
+            let _ = std::fs::write(&note, &now);
+        }
+        same
     }
 
     /// Where the ledger is.
@@ -70,6 +84,10 @@ mod tests {
         let held = StateDir::lock(&path).unwrap();
         assert!(matches!(StateDir::lock(&path), Err(StateDirError::Held { .. })));
         drop(held);
-        assert!(StateDir::lock(&path).is_ok());
+        let next = StateDir::lock(&path).unwrap();
+        assert!(!next.same_boot(), "nobody was here before");
+        assert!(next.same_boot());
+        std::fs::write(path.join("boot-id"), "another").unwrap();
+        assert!(!next.same_boot());
     }
 }

@@ -73,8 +73,11 @@ impl Ledger {
             let written_by = schema::written_by(&conn);
             return Err(LedgerError::NewerSchema { path: path.to_owned(), found, known, written_by });
         }
-        // Takes effect only in a file without tables, and only before WAL writes its first page.
-        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(of)?;
+        if found == 0 {
+            // Takes effect only in a file without tables, and only before WAL writes its first page; in others it
+            // would cost a write at every start.
+            conn.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(of)?;
+        }
         conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(of)?;
         conn.execute_batch(
             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;

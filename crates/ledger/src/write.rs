@@ -54,15 +54,6 @@ impl Ledger {
         }
     }
 
-    /// Records that a run was admitted.
-    pub fn start_run(&mut self, run: &RunId, at: Timestamp) -> Result<(), LedgerError> {
-        let known = self.change(|tx| {
-            tx.prepare_cached("UPDATE runs SET started = coalesce(started, ?2) WHERE id = ?1")?
-                .execute(params![run.as_str(), micros(at)])
-        })?;
-        if known == 0 { Err(LedgerError::UnknownRun { run: run.clone() }) } else { Ok(()) }
-    }
-
     /// Records what became of a run. The first end wins.
     pub fn end_run(
         &mut self,
@@ -108,10 +99,13 @@ impl Ledger {
         if known { Ok(()) } else { Err(LedgerError::UnknownRun { run: run.clone() }) }
     }
 
-    /// Records that a step is about to be sent to its room. Repeated, it changes nothing.
+    /// Records that a step is about to be sent to its room, and with the first one that the run was admitted: one wait
+    /// for the disk instead of two. Repeated, it changes nothing.
     pub fn start_step(&mut self, step: &StepStart) -> Result<(), LedgerError> {
         let known = self.change(|tx| {
             let Some((seq, _)) = find_run(tx, &step.key.run)? else { return Ok(false) };
+            tx.prepare_cached("UPDATE runs SET started = ?2 WHERE seq = ?1 AND started IS NULL")?
+                .execute(params![seq, micros(step.at)])?;
             tx.prepare_cached(
                 "INSERT INTO steps (run, step, title, room, at) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
             )?

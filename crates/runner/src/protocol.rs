@@ -68,6 +68,8 @@ pub enum Op {
         /// Run and step.
         key: StepKey,
     },
+    /// Name every step that is kept. Answer: any number of [`EventKind::Kept`], then [`EventKind::Listed`].
+    List,
     /// Throw away the outcome of a finished step: the ledger has it. Answer: [`EventKind::Forgotten`], also where
     /// nothing is known of it, or [`EventKind::Refused`] with `busy` while it runs.
     Forget {
@@ -80,7 +82,7 @@ impl Op {
     /// The step that it is about, if it is about one.
     pub const fn key(&self) -> Option<&StepKey> {
         match self {
-            Self::Accept { .. } => None,
+            Self::Accept { .. } | Self::List => None,
             Self::Start { key, .. }
             | Self::Collect { key, .. }
             | Self::Cancel { key }
@@ -175,6 +177,21 @@ pub enum EventKind {
         /// What became of it.
         report: Box<StepReport>,
     },
+    /// A step that the room keeps.
+    Kept {
+        /// Run and step.
+        key: StepKey,
+        /// Its job.
+        job: JobName,
+        /// The configuration that it follows.
+        digest: Digest,
+        /// When it was begun.
+        at: Timestamp,
+        /// Whether a runner works on it; else it is over or its runner died.
+        working: bool,
+    },
+    /// There are no more.
+    Listed,
     /// The room knows nothing of this step.
     Unknown,
     /// The cancel is under way.
@@ -189,6 +206,9 @@ pub enum EventKind {
         /// What happened and what to do, one line.
         message: String,
     },
+    /// Something that a newer version says; it can be passed over.
+    #[serde(other)]
+    Other,
 }
 
 /// Where a line came from.

@@ -74,7 +74,7 @@ impl ScheduleError {
             Self::UnknownAlias { .. } => "schedule-unknown-alias",
             Self::Reboot => "schedule-reboot",
             Self::NeverMatches { .. } => "schedule-never-matches",
-            Self::UnknownZone { .. } => "unknown-timezone",
+            Self::UnknownZone { .. } => "unknown-zone",
         }
     }
 

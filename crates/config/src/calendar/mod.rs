@@ -57,6 +57,11 @@ impl Schedule {
         dst::next_after(&self.pattern, &self.zone, after)
     }
 
+    /// The times of day that it means, in their order, whatever the day.
+    pub fn times_of_day(&self) -> impl Iterator<Item = jiff::civil::Time> + '_ {
+        self.pattern.times_of_day()
+    }
+
     /// The cron expression or alias, as written but for its white space.
     pub fn as_str(&self) -> &str {
         &self.cron

@@ -3,7 +3,7 @@
 use super::{Field, ScheduleError};
 use jiff::{
     ToSpan as _,
-    civil::{Date, DateTime},
+    civil::{Date, DateTime, Time},
 };
 
 /// A checked cron expression.
@@ -42,14 +42,29 @@ impl Pattern {
         self.rhythm
     }
 
-    /// Whether any day of the 400 years after which the calendar repeats itself matches.
+    /// Whether any day of the 400 years after which the calendar repeats itself matches. Every date of a leap year
+    /// falls on each day of the week in them, so only a day that none of the months has can rule a match out.
     pub(super) fn ever_matches(&self) -> bool {
-        self.day_from(jiff::civil::date(2000, 1, 1)).is_some_and(|day| day.year() < 2400)
+        const LONGEST: [u32; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+        self.either_day
+            || (1_u32..).zip(LONGEST).any(|(month, days)| {
+                let days_of_month = (1_u64 << (days + 1)) - 2;
+                self.months >> month & 1 == 1 && self.days & days_of_month != 0
+            })
     }
 
     /// Whether a minute of the wall clock matches.
     pub(super) fn matches(&self, local: DateTime) -> bool {
         has(self.minutes, local.minute()) && has(self.hours, local.hour()) && self.matches_day(local.date())
+    }
+
+    /// The times of day that match on a matching day.
+    pub(super) fn times_of_day(&self) -> impl Iterator<Item = Time> + '_ {
+        let hours = (0..24).filter(|hour| has(self.hours, *hour));
+        hours.flat_map(|hour| {
+            let minutes = (0..60).filter(|minute| has(self.minutes, *minute));
+            minutes.filter_map(move |minute| Time::new(hour, minute, 0, 0).ok())
+        })
     }
 
     /// The first matching minute at or after the minute in which `local` lies.
@@ -123,4 +138,28 @@ fn at_least(bits: u64, from: i8) -> Option<i8> {
     let from = u32::try_from(from).ok()?;
     let rest = bits.checked_shr(from)?;
     if rest == 0 { None } else { i8::try_from(from + rest.trailing_zeros()).ok() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whether_it_ever_matches_is_known_without_looking_at_each_day() {
+        for (month, day, weekday) in
+            (1..=12).flat_map(|m| (1..=31).flat_map(move |d| (0..7).map(move |w| (m, d, w))))
+        {
+            let pattern = Pattern {
+                minutes: 1,
+                hours: 1,
+                days: 1 << day,
+                months: 1 << month,
+                weekdays: 1 << weekday,
+                either_day: false,
+                rhythm: false,
+            };
+            let found = pattern.day_from(jiff::civil::date(2001, 1, 1));
+            assert_eq!(pattern.ever_matches(), found.is_some(), "{day}.{month}. on weekday {weekday}");
+        }
+    }
 }

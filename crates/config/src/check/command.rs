@@ -2,6 +2,7 @@
 //! them, and `tootctl` is already said by the key.
 
 use crate::{
+    diagnostic::Place,
     mistake::Mistake,
     read::{Reader, is_control},
     tree::{Kind, Node},
@@ -71,6 +72,32 @@ pub(super) fn words(reader: &mut Reader, node: &Node, path: &str, key: Key) -> O
         return None;
     }
     Some(words)
+}
+
+/// Where each word of a command stands, as far as that can be told: a word that was quoted within its text, or a text
+/// of several lines, takes the place of the whole.
+pub(super) fn places(node: &Node) -> impl Iterator<Item = Place> {
+    let mut places = Vec::new();
+    match &node.kind {
+        Kind::Seq(items) => places.extend(items.iter().map(|item| item.place)),
+        Kind::Text(text) if !text.contains(['\'', '"', '\\']) && node.end.0 == node.place.line => {
+            // The text may stand in quotes of YAML; if it is longer still, it is not written as it reads.
+            let written = node.end.1.saturating_sub(node.place.column);
+            let quotes = written.checked_sub(text.chars().count()).filter(|quotes| matches!(quotes, 0 | 2));
+            if let Some(quotes) = quotes {
+                let mut was_blank = true;
+                for (index, c) in text.chars().enumerate() {
+                    if was_blank && !c.is_whitespace() {
+                        let column = node.place.column + quotes / 2 + index;
+                        places.push(Place::new(node.place.file, node.place.line, column));
+                    }
+                    was_blank = c.is_whitespace();
+                }
+            }
+        }
+        _ => {}
+    }
+    places.into_iter().chain(std::iter::repeat(node.place))
 }
 
 /// The texts of a list.

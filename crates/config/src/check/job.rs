@@ -43,6 +43,9 @@ pub(super) fn job(
     let window = window(reader, &f);
     let schedule = schedule(reader, &f, defaults);
     let catch_up = reader.boolean(&f, "catch_up").unwrap_or(false);
+    // What has no effect on a runbook is no part of it either: its settings are those of its effective configuration.
+    let (random_delay, window, catch_up) =
+        if f.get("schedule").is_some() { (random_delay, window, catch_up) } else { Default::default() };
     let job_timeout = reader.span_within(&f, "timeout", "a timeout", TIMEOUT, "a job takes at most 30d");
     let retry = super::retry(reader, &f, defaults.retry);
     let own_lock = super::lock(reader, &f);
@@ -57,7 +60,7 @@ pub(super) fn job(
     };
     let steps = steps(reader, &f, &around);
     if let (Some(schedule), Some(window)) = (&schedule, &window)
-        && let Some(mistake) = super::window::mistake(schedule.as_str(), window, random_delay)
+        && let Some(mistake) = super::window::mistake(schedule, window, random_delay)
     {
         let key = if matches!(mistake, Mistake::DelayBeyondWindow { .. }) && f.get("random_delay").is_some() {
             "random_delay"
@@ -130,8 +133,7 @@ fn schedule(reader: &mut Reader, f: &Fields<'_>, defaults: &Defaults) -> Option<
     match Schedule::parse(&cron.value, &zone) {
         Ok(schedule) => Some(schedule),
         Err(error) => {
-            let why = error.to_string();
-            reader.wrong(cron.place, &f.path_of("schedule"), Mistake::BadSchedule { why });
+            reader.wrong(cron.place, &f.path_of("schedule"), Mistake::BadSchedule { error });
             None
         }
     }

@@ -5,6 +5,7 @@ use super::{
     command::{self, Key},
 };
 use crate::{
+    diagnostic::Place,
     mistake::{self, Mistake},
     read::{At, Fields, Reader},
     settings::{Action, Environment, Instance, OnPartial, Step, SystemctlAction, SystemctlVerb},
@@ -80,7 +81,12 @@ fn action(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Opt
     }
     let node = f.get(name)?;
     match key {
-        Key::Tootctl => command::words(reader, node, &path, *key).map(Action::Tootctl),
+        Key::Tootctl => {
+            if around.instance.is_some_and(|instance| instance.user == "root") {
+                reader.odd(f.key_place(name), &path, Mistake::TootctlAsRoot);
+            }
+            command::words(reader, node, &path, *key).map(Action::Tootctl)
+        }
         Key::Run => command::words(reader, node, &path, *key).map(Action::Run),
         Key::Systemctl => systemctl(reader, node, &path, around).map(Action::Systemctl),
     }
@@ -92,7 +98,7 @@ fn systemctl(
     path: &str,
     around: &Surroundings<'_>,
 ) -> Option<SystemctlAction> {
-    let (verb, units) = if let Kind::Map(pairs) = &node.kind {
+    let (verb, units, of_units) = if let Kind::Map(pairs) = &node.kind {
         let kept = reader.pairs(node, path, "a map with one verb")?;
         let [(verb, place, value)] = kept.as_slice() else {
             if pairs.len() != 1 {
@@ -105,7 +111,7 @@ fn systemctl(
             return None;
         };
         let at = crate::read::join(path, verb);
-        let units = match &value.kind {
+        let units: Vec<String> = match &value.kind {
             Kind::Text(text) => text.split_whitespace().map(str::to_owned).collect(),
             Kind::Seq(items) => command::list(reader, items, &at)?,
             Kind::Null => vec![],
@@ -115,10 +121,12 @@ fn systemctl(
                 return None;
             }
         };
-        (At { value: (*verb).to_owned(), place: *place }, units)
+        (At { value: (*verb).to_owned(), place: *place }, units, command::places(value))
     } else {
         let mut words = command::words(reader, node, path, Key::Systemctl)?.into_iter();
-        (At { value: words.next().unwrap_or_default(), place: node.place }, words.collect())
+        let mut places = command::places(node);
+        let place = places.next().unwrap_or(node.place);
+        (At { value: words.next().unwrap_or_default(), place }, words.collect(), places)
     };
     let Some(known) = SystemctlVerb::ALL.into_iter().find(|known| known.as_str() == verb.value) else {
         let help = mistake::help(&verb.value, &SystemctlVerb::ALL.map(SystemctlVerb::as_str));
@@ -130,14 +138,15 @@ fn systemctl(
         reader.wrong(verb.place, path, Mistake::Empty { wanted: "at least one unit, like [mastodon-web]" });
         return None;
     }
+    let units: Vec<(String, Place)> = units.into_iter().zip(of_units).collect();
     let names: Vec<_> =
-        units.into_iter().filter_map(|unit| named_unit(reader, node, path, around, unit)).collect();
+        units.into_iter().filter_map(|(unit, at)| named_unit(reader, at, path, around, unit)).collect();
     (!names.is_empty()).then_some(SystemctlAction { verb: known, units: names })
 }
 
 fn named_unit(
     reader: &mut Reader,
-    node: &Node,
+    at: Place,
     path: &str,
     around: &Surroundings<'_>,
     unit: String,
@@ -145,7 +154,7 @@ fn named_unit(
     let name = match unit.parse::<UnitName>() {
         Ok(name) => name,
         Err(error) => {
-            reader.wrong(node.place, path, Mistake::BadName { why: error.to_string() });
+            reader.wrong(at, path, Mistake::BadName { why: error.to_string() });
             return None;
         }
     };
@@ -157,7 +166,7 @@ fn named_unit(
             Some(near) => format!("did you mean {near:?}?"),
             None => format!("add it there, or use one of {}", known.join(", ")),
         };
-        reader.wrong(node.place, path, Mistake::UnitNotNamed { unit, help });
+        reader.wrong(at, path, Mistake::UnitNotNamed { unit, help });
         return None;
     }
     Some(name)

@@ -1,15 +1,15 @@
 //! Whether a schedule, its random delay and its window leave a time in which the job can start. Pure arithmetic over
 //! the times of day that a cron expression can mean.
 
-use crate::{mistake::Mistake, settings::Window};
+use crate::{calendar::Schedule, mistake::Mistake, settings::Window};
 use mastmaint_words::Span;
 
 const DAY: u64 = 86_400;
 
 /// What is wrong with a window for a schedule, if anything is.
-pub(super) fn mistake(cron: &str, window: &Window, delay: Span) -> Option<Mistake> {
+pub(super) fn mistake(schedule: &Schedule, window: &Window, delay: Span) -> Option<Mistake> {
     let until = second_of(window.until);
-    let slots = slots_of_day(cron)?;
+    let slots: Vec<u64> = schedule.times_of_day().map(second_of).collect();
     let left = |slot: u64| match window.from.map(second_of) {
         None => Some(distance(slot, until)).map(|left| if left == 0 { DAY } else { left }),
         Some(from) => {
@@ -40,47 +40,13 @@ fn distance(from: u64, to: u64) -> u64 {
     (to + DAY - from) % DAY
 }
 
-/// The seconds of the day at which the expression can be due; `None` if it is written in a way that this does not
-/// know, which then only means that nothing is said.
-fn slots_of_day(cron: &str) -> Option<Vec<u64>> {
-    let mut fields = cron.split_whitespace();
-    let first = fields.next()?;
-    let (minutes, hours) = match first {
-        "@hourly" => (vec![0], (0..24).collect()),
-        word if word.starts_with('@') => (vec![0], vec![0]),
-        minutes => (field(minutes, 59)?, field(fields.next()?, 23)?),
-    };
-    Some(hours.iter().flat_map(|h| minutes.iter().map(move |m| h * 3600 + m * 60)).collect())
-}
-
-fn field(text: &str, last: u64) -> Option<Vec<u64>> {
-    let mut values = Vec::new();
-    for part in text.split(',') {
-        let (range, step) = part.split_once('/').unwrap_or((part, "1"));
-        let step: usize = step.parse().ok().filter(|step| *step > 0)?;
-        let (low, high) = match range.split_once('-') {
-            _ if range == "*" => (0, last),
-            Some((low, high)) => (low.parse().ok()?, high.parse().ok()?),
-            None if part.contains('/') => (range.parse().ok()?, last),
-            None => range.parse().ok().map(|n: u64| (n, n))?,
-        };
-        if high > last {
-            return None;
-        }
-        values.extend((low..=high).step_by(step));
-    }
-    values.sort_unstable();
-    values.dedup();
-    Some(values)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn judge(cron: &str, from: Option<&str>, until: &str, delay: &str) -> Option<&'static str> {
         let window = Window { from: from.map(|t| t.parse().unwrap()), until: until.parse().unwrap() };
-        mistake(cron, &window, delay.parse().unwrap()).map(|m| m.code())
+        mistake(&Schedule::parse(cron, "UTC").unwrap(), &window, delay.parse().unwrap()).map(|m| m.code())
     }
 
     #[test]
@@ -93,6 +59,7 @@ mod tests {
         assert_eq!(judge("30 0 * * *", Some("22:00"), "02:00", "0s"), None);
         assert_eq!(judge("0 */6 * * *", Some("05:00"), "07:00", "59m"), None);
         assert_eq!(judge("@daily", Some("00:00"), "01:00", "1h"), Some("delay-beyond-window"));
+        assert_eq!(judge("@Hourly", Some("05:00"), "06:00", "0s"), None);
         assert_eq!(judge("0 2 * * *", Some("02:00"), "02:00", "0s"), Some("slot-outside-window"));
     }
 }

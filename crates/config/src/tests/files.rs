@@ -1,7 +1,7 @@
 //! Real files: whom they may belong to, how large they may be; and the store of accepted configurations.
 
 use super::loaded;
-use crate::{Source, Store, StoreError, Trust, load};
+use crate::{MAX_FILES, Source, Store, StoreError, Trust, load};
 use mastmaint_words::{Digest, Room, StepIndex};
 use std::{
     fs,
@@ -87,6 +87,55 @@ fn somebody_elses_file_is_refused() {
     }
     let rejection = load(&Source { main, trust: Trust::Root }).unwrap_err();
     assert_eq!(rejection.mistakes[0].code(), "wrong-owner");
+}
+
+#[test]
+fn root_trusts_root_and_nobody_else() {
+    // Not below a temporary directory: TMPDIR may belong to anybody, and all directories above count.
+    let is_root = nix::unistd::geteuid().is_root();
+    let scratch =
+        if is_root { tempfile::tempdir_in("/var/lib").unwrap() } else { tempfile::tempdir().unwrap() };
+    let main = scratch.path().join("m.yaml");
+    write(&main, GOOD);
+    let answer = load(&Source { main: main.clone(), trust: Trust::Root });
+    if is_root {
+        answer.unwrap();
+        std::os::unix::fs::chown(scratch.path(), Some(12_345), None).unwrap();
+        let rejection = load(&Source { main, trust: Trust::Root }).unwrap_err();
+        assert_eq!(
+            rejection.mistakes[0].code(),
+            "wrong-owner",
+            "whoever owns the directory can swap the file"
+        );
+    } else {
+        assert_eq!(answer.unwrap_err().mistakes[0].code(), "wrong-owner");
+    }
+}
+
+#[test]
+fn more_files_than_are_read_are_refused_by_name() {
+    let scratch = tempfile::tempdir().unwrap();
+    let d = scratch.path();
+    fs::create_dir(d.join("conf.d")).unwrap();
+    mode(&d.join("conf.d"), 0o755);
+    write(&d.join("m.yaml"), GOOD);
+    let fragment = |n: usize| d.join(format!("conf.d/{n:03}.yaml"));
+    (1..MAX_FILES).for_each(|n| write(&fragment(n), ""));
+    assert_eq!(codes(d), [""; 0]);
+    write(&fragment(MAX_FILES), "");
+    write(&fragment(MAX_FILES + 1), "");
+    let uid = d.metadata().unwrap().uid();
+    let source = Source { main: d.join("m.yaml"), trust: Trust::Invoker { uid } };
+    let mistakes = load(&source).unwrap_err().mistakes;
+    assert_eq!(mistakes.len(), 1);
+    assert_eq!(mistakes[0].code(), "too-many-files");
+    assert_eq!(mistakes[0].at, fragment(MAX_FILES).display().to_string());
+    // Few files, but large ones.
+    (1..=MAX_FILES + 1).for_each(|n| fs::remove_file(fragment(n)).unwrap());
+    (1..=4).for_each(|n| write(&fragment(n), &"#\n".repeat(32_000)));
+    assert_eq!(codes(d), [""; 0]);
+    (5..=6).for_each(|n| write(&fragment(n), &"#\n".repeat(32_000)));
+    assert_eq!(codes(d), ["too-many-files"]);
 }
 
 fn numbered(n: usize) -> crate::Loaded {

@@ -55,6 +55,52 @@ fn all_mistakes_come_in_one_go() {
 }
 
 #[test]
+fn no_mistake_repeats_what_nobody_reads() {
+    let long = "é".repeat(30_000);
+    for text in [
+        format!("jobs: {{a: {{schedule: '{long}', steps: [{{run: /bin/true}}]}}}}"),
+        format!("jobs: {{a: {{timeout: '1{long}', steps: [{{run: '{long}'}}]}}}}"),
+        format!("instance: {{user: {long}, live: {long}, services: [{long}], url: {long}}}"),
+        format!(
+            "instance: {{}}\njobs: {{a: {{lock: '{long}', steps: [{{systemctl: stop {long}}}, {{systemctl: {long} a}}]}}}}"
+        ),
+        format!("'{long}': 1\njobs: {{'{long}': {{steps: 1}}}}"),
+        format!(
+            "jobs: {{a: {{retry: {{on: '{long}'}}, window: {{until: '{long}'}}, steps: [{{tootctl: '—{long}'}}]}}}}"
+        ),
+    ] {
+        for diagnostic in load_str("m.yaml", &text).unwrap_err().mistakes {
+            let said = diagnostic.to_string();
+            assert!(said.chars().count() < 2000, "{} characters: {said:.100}", said.chars().count());
+        }
+    }
+}
+
+#[test]
+fn jobs_and_steps_are_bounded() {
+    let jobs = |count: usize| {
+        let job = |n| format!("  j{n}: {{steps: [{{run: /bin/true}}]}}\n");
+        format!("jobs:\n{}", (0..count).map(job).collect::<String>())
+    };
+    let steps = |count: usize| format!("jobs: {{a: {{steps: [{}]}}}}\n", "{run: /bin/true},".repeat(count));
+    assert_eq!(load_str("m.yaml", &jobs(200)).unwrap().settings.jobs.len(), 200);
+    assert_eq!(load_str("m.yaml", &steps(100)).unwrap().settings.jobs["a"].steps.len(), 100);
+    for (text, said) in [
+        (
+            jobs(201),
+            "m.yaml:1:1: jobs: 201 jobs are more than the 200 that are allowed; split or remove some",
+        ),
+        (
+            steps(101),
+            "m.yaml:1:19: jobs.a.steps: 101 steps are more than the 100 that are allowed; split or remove some",
+        ),
+    ] {
+        let mistakes = load_str("m.yaml", &text).unwrap_err().mistakes;
+        assert_eq!(mistakes.iter().map(crate::Diagnostic::headline).collect::<Vec<_>>(), [said]);
+    }
+}
+
+#[test]
 fn no_value_of_an_environment_is_shown() {
     for text in [
         "jobs: {a: {environment: {PASSWORD: 48151623, X: hunter2}, bad: 1, steps: [{run: /bin/true}]}}",

@@ -100,9 +100,14 @@ fn an_unedited_sample_is_known_as_such() {
 
 #[test]
 fn the_effective_configuration_reads_back() {
-    for text in
-        [SAMPLE, &with_examples(), "jobs: {a: {steps: [{run: [/bin/echo, '', '# x', '*', '1', 'null']}]}}"]
-    {
+    for text in [
+        SAMPLE,
+        &with_examples(),
+        "jobs: {a: {steps: [{run: [/bin/echo, '', '# x', '*', '1', 'null']}]}}",
+        // Found by fuzzing: what a runbook writes or takes from the defaults about its schedule was kept.
+        "jobs: {a: {random_delay: 1m, window: {until: '02:30'}, catch_up: true, steps: [{run: /bin/true}]}}",
+        "defaults: {random_delay: 1m}\njobs: {a: {steps: [{run: /bin/true}]}}",
+    ] {
         let first = loaded(text);
         let second = loaded(&effective_yaml(&first.settings).unwrap());
         assert_eq!(first.settings, second.settings);

@@ -48,28 +48,22 @@ pub struct ControlSockets {
 /// directory's lock is the only daemon.
 pub fn listen(dir: &Path, asks: &mpsc::Sender<Ask>) -> io::Result<ControlSockets> {
     std::fs::create_dir_all(dir)?;
-    let clients = Arc::new(Semaphore::new(MAX_CLIENTS));
     let paths = [
-        open(dir.join("observe.sock"), Socket::Looking, 0o660, asks, &clients)?,
-        open(dir.join("control.sock"), Socket::Doing, 0o600, asks, &clients)?,
+        open(dir.join("observe.sock"), Socket::Looking, 0o660, asks)?,
+        open(dir.join("control.sock"), Socket::Doing, 0o600, asks)?,
     ];
     Ok(ControlSockets { paths })
 }
 
-fn open(
-    path: PathBuf,
-    kind: Socket,
-    mode: u32,
-    asks: &mpsc::Sender<Ask>,
-    clients: &Arc<Semaphore>,
-) -> io::Result<PathBuf> {
+fn open(path: PathBuf, kind: Socket, mode: u32, asks: &mpsc::Sender<Ask>) -> io::Result<PathBuf> {
     match std::fs::remove_file(&path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     let listener = UnixListener::bind(&path)?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode))?;
-    let (asks, clients) = (asks.clone(), Arc::clone(clients));
+    // Of each socket: those who look must not keep out those who do.
+    let (asks, clients) = (asks.clone(), Arc::new(Semaphore::new(MAX_CLIENTS)));
     tokio::spawn(async move {
         loop {
             let Ok((stream, _)) = listener.accept().await else {

@@ -2,34 +2,70 @@
 //! goes on under the configuration that it was begun with; its locks are taken again before anything else may start.
 
 use super::Dispatcher;
-use crate::{accept, run::RunSpec, tell::Told};
+use crate::{
+    accept,
+    recorder::{NotRecorded, Recorder},
+    run::RunSpec,
+    tell::Told,
+};
 use jiff::Timestamp;
-use mastmaint_ledger::{RunRecord, RunWithSteps};
-use mastmaint_words::{Grade, Outcome, Reason, Verdict};
-use std::sync::Arc;
+use mastmaint_ledger::{Mark, PlannedRetry, RunRecord, RunWithSteps};
+use mastmaint_words::{Grade, JobName, Outcome, Reason, Verdict};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// What the ledger knows at a start.
+#[derive(Debug)]
+pub struct Known {
+    marks: BTreeMap<JobName, Mark>,
+    paused: BTreeSet<JobName>,
+    retries: Vec<PlannedRetry>,
+    last: BTreeMap<JobName, RunRecord>,
+    open: Vec<RunWithSteps>,
+}
+
+impl Known {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read: then there is nothing to go on with.
+    pub async fn read(recorder: &Recorder) -> Result<Self, NotRecorded> {
+        recorder
+            .with(|ledger| {
+                Ok(Self {
+                    marks: ledger.marks()?,
+                    paused: ledger.paused()?,
+                    retries: ledger.planned_retries()?,
+                    last: ledger.last_ended()?,
+                    open: ledger.open_runs()?,
+                })
+            })
+            .await
+    }
+}
 
 impl Dispatcher {
-    /// Reads what the ledger knows and goes on with it.
-    pub async fn take_over(&mut self) {
-        let known = self
-            .outside
-            .recorder
-            .with(|ledger| {
-                Ok((
-                    ledger.marks()?,
-                    ledger.paused()?,
-                    ledger.planned_retries()?,
-                    ledger.last_ended()?,
-                    ledger.open_runs()?,
-                ))
-            })
-            .await;
+    /// Goes on with what the ledger knows. Where it could not be read at the start, this is done when it can; what has
+    /// happened by then counts for more than what it says.
+    pub async fn take_over(&mut self, known: Result<Known, NotRecorded>) {
         let open = match known {
-            Ok((marks, paused, retries, last, open)) => {
-                self.marks = super::marks::from_ledger(marks);
-                self.paused = paused;
-                self.retries = retries.into_iter().map(|retry| (retry.job.clone(), retry)).collect();
-                self.last = last;
+            Ok(Known { marks, paused, retries, last, open }) => {
+                self.ledger_known = true;
+                let now = Timestamp::now();
+                let mut known = super::marks::from_ledger(marks);
+                known.append(&mut self.marks);
+                self.marks = known;
+                for job in paused {
+                    self.paused.entry(job).or_insert((now, 0));
+                }
+                for retry in retries {
+                    self.retries.entry(retry.job.clone()).or_insert(retry);
+                }
+                for (job, run) in last {
+                    self.last.entry(job).or_insert(run);
+                }
                 open
             }
             Err(error) => {
@@ -39,7 +75,9 @@ impl Dispatcher {
             }
         };
         for run in open {
-            self.adopt(run).await;
+            if !self.runs.contains_key(&run.run.id) {
+                self.adopt(run).await;
+            }
         }
         self.admit().await;
     }
@@ -56,7 +94,8 @@ impl Dispatcher {
         });
         match found {
             Ok(job) => {
-                let started = run.started;
+                // Its start may not have been recorded although a step's was.
+                let started = run.started.or_else(|| steps.first().map(|step| step.at));
                 let id = run.id.clone();
                 self.enter(
                     RunSpec {
@@ -70,6 +109,7 @@ impl Dispatcher {
                         recorded: true,
                         before: steps,
                         started,
+                        only: None,
                     },
                     None,
                 );

@@ -53,9 +53,14 @@ impl Dispatcher {
         }
         match self.queue(name, &job, Trigger::Manual { uid }, dry_run, None).await {
             Ok(Queued::Run(run)) => {
+                let Some(active) = self.runs.get(&run) else {
+                    let text = "a job that stops services does not run while the ledger cannot be written";
+                    return error("not-recording", format!("{text}; see \"mastmaintctl status\""));
+                };
+                let unrecorded = !active.spec.recorded;
                 self.admit().await;
                 let waits_for = self.admission.waits_for(&run);
-                Reply::Queued { run, waits_for }
+                Reply::Queued { run, waits_for, already: false, unrecorded }
             }
             Ok(Queued::Already) => error("already-running", format!("{name} has run for this slot")),
             Err(e) => error("no-randomness", format!("no run id can be made: {e}")),
@@ -70,6 +75,7 @@ impl Dispatcher {
             .map(|(id, _)| id.clone())
             .collect();
         match ids.as_slice() {
+            [] if self.cancel_retry(text).await => Reply::Done,
             [] => error(
                 "unknown-run",
                 format!("nothing that runs or waits is called {text:?}; see \"mastmaintctl status\""),
@@ -84,6 +90,15 @@ impl Dispatcher {
         }
     }
 
+    /// Takes back the planned retry of a job; false if there is none.
+    async fn cancel_retry(&mut self, text: &str) -> bool {
+        let Some(job) = self.retries.keys().find(|job| job.as_str() == text).cloned() else { return false };
+        self.outside.teller.of_daemon(Told::RetryDropped { job: job.clone() });
+        self.drop_retry(&job).await;
+        self.plan().await;
+        true
+    }
+
     async fn pause(&mut self, job: JobName, uid: u32) -> Reply {
         if !self.config.view.jobs.contains_key(&job) {
             return unknown_job(&job);
@@ -94,7 +109,8 @@ impl Dispatcher {
         }
         self.drop_retry(&job).await;
         self.outside.teller.of_daemon(Told::Paused { job: job.clone(), uid });
-        self.paused.insert(job);
+        self.next.remove(&job);
+        self.paused.insert(job, (now, uid));
         self.plan().await;
         Reply::Done
     }
@@ -104,7 +120,7 @@ impl Dispatcher {
         if let Err(not) = self.outside.recorder.with(move |ledger| ledger.resume(&name)).await {
             return error(not.code, format!("the end of the pause cannot be kept: {not}"));
         }
-        if self.paused.remove(&job) {
+        if self.paused.remove(&job).is_some() {
             self.outside.teller.of_daemon(Told::Resumed { job: job.clone() });
             // What came due during the pause was paused, not missed.
             self.begin_schedule_afresh(&job).await;
@@ -180,10 +196,9 @@ impl Dispatcher {
             };
         };
         let mut events = active.handle.follow.subscribe();
-        let current = active.step.and_then(|(step, _)| {
-            let title = active.spec.job.steps.get(usize::from(step.0))?.action.title();
+        let current = active.steps.values().find(|step| step.end.is_none()).map(|step| {
             let of = u16::try_from(active.spec.job.steps.len()).unwrap_or(u16::MAX);
-            Some(FollowEvent::StepStarted { step, of, title })
+            FollowEvent::StepStarted { step: step.key.step, of, title: step.title.clone() }
         });
         let waiting = self.admission.waits_for(&run).map(|why| FollowEvent::Waiting { why });
         tokio::spawn(async move {

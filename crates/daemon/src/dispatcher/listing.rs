@@ -7,7 +7,7 @@ use mastmaint_control::words::{
 };
 use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation};
 use mastmaint_ledger::{RunRecord, RunWithSteps, StepRecord};
-use mastmaint_words::Numbers;
+use mastmaint_words::{JobName, Numbers};
 
 impl Dispatcher {
     /// One page about everything.
@@ -39,8 +39,16 @@ impl Dispatcher {
 
     /// The job that is due next.
     pub(super) fn next_line(&self) -> Option<NextLine> {
-        let (job, at) = self.next.iter().min_by_key(|(_, at)| **at)?;
-        Some(NextLine { job: job.clone(), at: *at })
+        let jobs = self.config.view.jobs.keys();
+        let (at, job) = jobs.filter_map(|job| Some((self.next_of(job)?.0, job))).min()?;
+        Some(NextLine { job: job.clone(), at })
+    }
+
+    /// When a job runs next, and which retry that is.
+    fn next_of(&self, job: &JobName) -> Option<(Timestamp, Option<u32>)> {
+        let slot = self.next_slot(job).map(|at| (at, None));
+        let retry = self.next_retry(job).map(|retry| (retry.not_before, Some(retry.attempt)));
+        [slot, retry].into_iter().flatten().min()
     }
 
     /// Every job.
@@ -53,14 +61,15 @@ impl Dispatcher {
                 job: name.clone(),
                 description: job.description.clone(),
                 schedule: job.schedule.as_ref().map(|s| format!("{} {}", s.as_str(), s.timezone_name())),
-                next: self.next.get(name).copied(),
+                next: self.next_of(name).map(|(at, _)| at),
+                retry: self.next_of(name).and_then(|(_, attempt)| attempt),
                 last: self.last.get(name).map(ended_line),
                 current: self
                     .admission
                     .of_job(name)
                     .and_then(|id| self.runs.get(id))
                     .map(|active| self.active_line(active, now)),
-                paused: self.paused.contains(name),
+                paused: self.paused.contains_key(name),
             })
             .collect()
     }
@@ -113,7 +122,7 @@ fn first_line(text: &str) -> String {
 fn now_running(active: &Active) -> Option<NowRunning> {
     Some(NowRunning {
         job: active.spec.job_name.clone(),
-        step: active.step.map(|(step, _)| step),
+        step: active.steps.values().find(|step| step.end.is_none()).map(|step| step.key.step),
         of: u16::try_from(active.spec.job.steps.len()).unwrap_or(u16::MAX),
         since: active.started?,
     })

@@ -4,6 +4,7 @@
 
 mod adopt;
 mod asks;
+mod left_behind;
 mod listing;
 mod marks;
 mod reload;
@@ -27,16 +28,13 @@ use jiff::Timestamp;
 use mastmaint_config::accepted::DaemonView;
 use mastmaint_control::words::{FollowEvent, Reply};
 use mastmaint_health::Notifier;
-use mastmaint_ledger::{PlannedRetry, RunRecord};
+use mastmaint_ledger::{PlannedRetry, RunRecord, StepRecord};
 use mastmaint_words::{JobName, RunId, StepIndex, Verdict};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-    sync::Arc,
-    time::Instant,
-};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
 use tokio::sync::{mpsc, oneshot};
 
+pub use adopt::Known;
+pub use left_behind::LeftBehind;
 pub use reload::ReloadDone;
 
 /// What the dispatcher is made of.
@@ -87,8 +85,10 @@ pub enum Order {
         /// Its id at once, its verdict when it is over; dropped if there is no such job.
         ended: oneshot::Sender<Verdict>,
     },
-    /// One more cancel of every run (a signal during `--run`).
-    CancelAll,
+    /// One more cancel of the run of `--run`.
+    CancelOnce,
+    /// The rooms have said what they keep.
+    LeftBehind(Vec<LeftBehind>),
     /// End the loop; runs go on in their rooms.
     Stop,
 }
@@ -109,7 +109,10 @@ struct Active {
     spec: RunSpec,
     handle: RunHandle,
     started: Option<Timestamp>,
-    step: Option<(StepIndex, Timestamp)>,
+    /// The steps that have begun, in their order.
+    steps: BTreeMap<StepIndex, StepRecord>,
+    /// Whether it was told that it waits.
+    told_waiting: bool,
     once: Option<oneshot::Sender<Verdict>>,
 }
 
@@ -128,10 +131,17 @@ pub struct Dispatcher {
     config: Config,
     marks: BTreeMap<JobName, Mark>,
     next: BTreeMap<JobName, Timestamp>,
-    paused: BTreeSet<JobName>,
+    /// For which instant of a job its room was opened last.
+    warmed: BTreeMap<JobName, Timestamp>,
+    /// Paused jobs: since when, and by whom.
+    paused: BTreeMap<JobName, (Timestamp, u32)>,
     retries: BTreeMap<JobName, PlannedRetry>,
     last: BTreeMap<JobName, RunRecord>,
     admission: Admission,
+    /// Nothing is started before the rooms have said what they keep.
+    gate_open: bool,
+    /// Whether the ledger has been read: until then nobody knows what an earlier daemon left.
+    ledger_known: bool,
     runs: BTreeMap<RunId, Active>,
     reload: reload::Reload,
     ticker: Option<Arc<Ticker>>,
@@ -163,10 +173,13 @@ impl Dispatcher {
             },
             marks: BTreeMap::new(),
             next: BTreeMap::new(),
-            paused: BTreeSet::new(),
+            warmed: BTreeMap::new(),
+            paused: BTreeMap::new(),
             retries: BTreeMap::new(),
             last: BTreeMap::new(),
             admission: Admission::default(),
+            gate_open: false,
+            ledger_known: false,
             runs: BTreeMap::new(),
             reload: reload::Reload::default(),
             ticker,
@@ -190,7 +203,7 @@ impl Dispatcher {
                 Some(news) = self.run_news.1.recv() => self.hear_run(news).await?,
                 Some(wake) = ears.wakes.recv() => self.wake(wake).await,
                 Some(ask) = ears.asks.recv() => self.answer(ask).await,
-                Some(news) = ears.ledger.recv() => self.hear_ledger(news),
+                Some(news) = ears.ledger.recv() => self.hear_ledger(news).await,
                 else => return Ok(()),
             }
             self.say_sentence();
@@ -206,11 +219,13 @@ impl Dispatcher {
                 let _ = answer.send(());
             }
             Order::RunOnce { job, ended } => self.run_once(job, ended).await,
-            Order::CancelAll => {
-                for id in self.runs.keys().cloned().collect::<Vec<_>>() {
+            Order::CancelOnce => {
+                let once = self.runs.iter().find(|(_, active)| active.once.is_some());
+                if let Some(id) = once.map(|(id, _)| id.clone()) {
                     self.cancel(&id).await;
                 }
             }
+            Order::LeftBehind(left) => self.take_in(left).await,
             Order::Stop => {}
         }
     }
@@ -222,8 +237,14 @@ impl Dispatcher {
         self.look_at_slots().await;
     }
 
-    fn hear_ledger(&self, news: LedgerNews) {
+    async fn hear_ledger(&mut self, news: LedgerNews) {
+        let again = news == LedgerNews::RecordingAgain;
         self.outside.teller.of_daemon(Told::Ledger(news));
+        if again && !self.ledger_known {
+            let known = Known::read(&self.outside.recorder).await;
+            self.take_over(known).await;
+            self.look_at_slots().await;
+        }
     }
 
     /// Tells systemd where things stand, if that has changed.

@@ -100,7 +100,7 @@ impl Dispatcher {
             self.next.remove(gone);
             self.marks.remove(gone);
         }
-        for new in &changes.added {
+        for new in changes.added.iter().chain(&changes.scheduled) {
             // It may have been here before: what came due while it was not is nobody's loss.
             self.begin_schedule_afresh(new).await;
         }
@@ -129,6 +129,8 @@ struct Changes<'a> {
     added: Vec<&'a JobName>,
     changed: Vec<&'a JobName>,
     removed: Vec<JobName>,
+    /// Jobs that were runbooks and have a schedule now.
+    scheduled: Vec<&'a JobName>,
 }
 
 type Jobs = std::collections::BTreeMap<JobName, Job>;
@@ -141,6 +143,13 @@ impl<'a> Changes<'a> {
                 .iter()
                 .filter(|(name, job)| old.get(*name).is_some_and(|o| o != *job))
                 .map(|(n, _)| n)
+                .collect(),
+            scheduled: new
+                .iter()
+                .filter(|(name, job)| {
+                    job.schedule.is_some() && old.get(*name).is_some_and(|o| o.schedule.is_none())
+                })
+                .map(|(name, _)| name)
                 .collect(),
             removed: old.keys().filter(|name| !new.contains_key(*name)).cloned().collect(),
         }

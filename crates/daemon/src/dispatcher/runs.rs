@@ -71,12 +71,17 @@ impl Dispatcher {
             recorded: recorded.is_ok(),
             before: Vec::new(),
             started: None,
+            only: None,
         };
         if let Err(error) = recorded {
             if error.code == "duplicate-slot" {
                 return Ok(Queued::Already);
             }
             self.outside.teller.of_run(&spec, Told::NotRecorded { what: "the run", why: error.message });
+            if let Some(mark) = self.marks.get(name).cloned() {
+                // Written as soon as something can be: the slot has had its run.
+                self.keep_mark(name, mark).await;
+            }
         }
         let refused = (!spec.recorded && job.stops_services() && !dry_run).then(not_without_a_record);
         self.enter(spec, None);
@@ -90,9 +95,10 @@ impl Dispatcher {
 
     /// Puts a run among those that are under way.
     pub(super) fn enter(&mut self, spec: RunSpec, once: Option<oneshot::Sender<Verdict>>) {
-        let started = spec.started;
-        let id = spec.id.clone();
-        self.runs.insert(id, Active { spec, handle: run::handle(), started, step: None, once });
+        let steps = spec.before.iter().map(|step| (step.key.step, step.clone())).collect();
+        let (id, started) = (spec.id.clone(), spec.started);
+        let handle = run::handle();
+        self.runs.insert(id, Active { spec, handle, started, steps, told_waiting: false, once });
     }
 
     /// What admission has to know of a run.
@@ -103,7 +109,7 @@ impl Dispatcher {
 
     /// Starts what may start.
     pub(super) async fn admit(&mut self) {
-        loop {
+        while self.gate_open {
             let admitted = self.admission.admit();
             if admitted.is_empty() {
                 break;
@@ -117,9 +123,11 @@ impl Dispatcher {
                 }
             }
         }
-        for (id, active) in &self.runs {
-            if let Some(why) = self.admission.waits_for(id) {
-                follow(&active.handle, FollowEvent::Waiting { why });
+        for (id, active) in &mut self.runs {
+            if let Some(why) = self.admission.waits_for(id).filter(|_| !active.told_waiting) {
+                active.told_waiting = true;
+                follow(&active.handle, FollowEvent::Waiting { why: why.clone() });
+                self.outside.teller.of_run(&active.spec, Told::RunWaits { why });
             }
         }
     }
@@ -150,14 +158,15 @@ impl Dispatcher {
     pub(super) async fn hear_run(&mut self, news: RunNews) -> Result<(), String> {
         match news {
             RunNews::Broken { run, why } => return Err(format!("the task of run {run} broke off: {why}")),
-            RunNews::Step { run, step } => {
-                if let Some(active) = self.runs.get_mut(&run) {
-                    active.step = Some((step, Timestamp::now()));
+            RunNews::Step(record) => {
+                if let Some(active) = self.runs.get_mut(&record.key.run) {
+                    active.steps.insert(record.key.step, *record);
                 }
             }
             RunNews::Ended { run, verdict } => {
                 self.end(&run, *verdict).await;
-                self.admit().await;
+                // A retry may have waited for this run; slots are looked at for the price of a glance.
+                self.look_at_slots().await;
                 self.forget_old();
             }
         }
@@ -213,11 +222,22 @@ impl Dispatcher {
             Told::RunEnded { verdict: verdict.clone(), started: active.started, ended },
         );
         if let Some(retry) = retry {
-            self.outside.teller.of_run(&active.spec, Told::RetryPlanned { at: retry.not_before });
+            self.outside.teller.of_run(
+                &active.spec,
+                Told::RetryPlanned {
+                    at: retry.not_before,
+                    attempt: retry.attempt,
+                    of: active.spec.job.retry.times,
+                },
+            );
             self.retries.insert(active.spec.job_name.clone(), retry);
         }
         follow(&active.handle, FollowEvent::RunEnded { run: Box::new(super::listing::ended_line(&record)) });
-        self.last.insert(active.spec.job_name.clone(), record);
+        // A dry run or a slot that was skipped must not hide how the last real run ended.
+        let says_little = record.dry_run || verdict.outcome == Outcome::Skipped;
+        if !says_little || !self.last.contains_key(&record.job) {
+            self.last.insert(record.job.clone(), record);
+        }
         self.admission.release(id);
         if let Some(once) = active.once {
             let _ = once.send(verdict);
@@ -254,13 +274,15 @@ impl Dispatcher {
             }
         };
         // A removed or paused job is not tried again.
-        if !self.config.view.jobs.contains_key(&spec.job_name) || self.paused.contains(&spec.job_name) {
+        if !self.config.view.jobs.contains_key(&spec.job_name) || self.paused.contains_key(&spec.job_name) {
             return None;
         }
         let wait = policy::retry_after(spec.job.retry, attempt, verdict)?;
-        let not_before = ended.checked_add(wait).ok()?;
+        // The clock rings at whole seconds.
+        let not_before = whole_second_after(ended.checked_add(wait).ok()?);
         let retry = Trigger::Retry { of: of.clone(), attempt: attempt + 1, slot: spec.trigger.slot() };
         if !self.window_is_open(&spec.job_name, &spec.job, &retry, not_before) {
+            self.outside.teller.of_run(spec, Told::RetryOutsideWindow);
             return None;
         }
         Some(PlannedRetry {
@@ -296,6 +318,11 @@ impl Dispatcher {
         }
         self.admit().await;
     }
+}
+
+fn whole_second_after(at: Timestamp) -> Timestamp {
+    let second = at.as_second() + i64::from(at.subsec_nanosecond() > 0);
+    Timestamp::from_second(second).unwrap_or(at)
 }
 
 fn not_without_a_record() -> Verdict {

@@ -6,11 +6,14 @@ use crate::{
     schedule::policy::{Decision, Mark, Terms, decide},
     tell::Told,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mastmaint_config::settings::Job;
 use mastmaint_ledger::PlannedRetry;
 use mastmaint_words::{Grade, JobName, Outcome, Reason, Trigger, Verdict};
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+/// How long before a slot its room is opened: longer than a loaded host takes to start a unit.
+const AHEAD: SignedDuration = SignedDuration::from_secs(2);
 
 impl Dispatcher {
     /// The schedule stands from here on; the sentence to tell systemd with it.
@@ -31,7 +34,7 @@ impl Dispatcher {
         if self.scheduling {
             let view = Arc::clone(&self.config.view);
             for (name, job) in &view.jobs {
-                if !self.paused.contains(name) {
+                if !self.paused.contains_key(name) {
                     self.look_at_job(name, job).await;
                 }
             }
@@ -89,7 +92,10 @@ impl Dispatcher {
         let earlier = self.admission.of_job(name).cloned();
         let queued = self.queue(name, &Arc::new(job.clone()), trigger, false, Some(mark)).await;
         match (queued, earlier) {
-            (Ok(Queued::Run(id)), Some(earlier)) => {
+            // Behind a dry run the real one waits.
+            (Ok(Queued::Run(id)), Some(earlier))
+                if !self.runs.get(&earlier).is_some_and(|run| run.spec.dry_run) =>
+            {
                 let reason = Reason::new("still-running", format!("its run {earlier} is not over yet"));
                 self.end(&id, Verdict::because(Outcome::Skipped, Grade::Exit, reason)).await;
             }
@@ -107,12 +113,19 @@ impl Dispatcher {
             .cloned()
             .collect();
         for retry in due {
-            self.drop_retry(&retry.job).await;
-            let Some(job) = self.config.view.jobs.get(&retry.job).cloned().map(Arc::new) else { continue };
+            let Some(job) = self.config.view.jobs.get(&retry.job).cloned().map(Arc::new) else {
+                self.drop_retry(&retry.job).await;
+                continue;
+            };
             let trigger = Trigger::Retry { of: retry.of, attempt: retry.attempt, slot: retry.slot };
-            if self.window_is_open(&retry.job, &job, &trigger, now)
-                && let Err(error) = self.queue(&retry.job, &job, trigger, false, None).await
-            {
+            if !self.window_is_open(&retry.job, &job, &trigger, now) {
+                self.outside.teller.of_daemon(Told::RetryDropped { job: retry.job.clone() });
+                self.drop_retry(&retry.job).await;
+                continue;
+            }
+            // The ledger forgets the plan in one step with the making of the run.
+            self.retries.remove(&retry.job);
+            if let Err(error) = self.queue(&retry.job, &job, trigger, false, None).await {
                 self.outside.teller.of_daemon(Told::NothingKnown { why: error.to_string() });
             }
         }
@@ -133,24 +146,52 @@ impl Dispatcher {
         }
     }
 
-    async fn keep_mark(&mut self, name: &JobName, mark: Mark) {
+    pub(super) async fn keep_mark(&mut self, name: &JobName, mark: Mark) {
         let (name, kept) = (name.clone(), marks::to_ledger(&mark));
         self.marks.insert(name.clone(), mark);
         // The ledger's own news says when it cannot be written; then a restart may count a missed slot again.
         let _ = self.outside.recorder.with(move |ledger| ledger.set_mark(&name, &kept)).await;
     }
 
+    /// When to wake for something that is due: a little earlier first, to open the room of its first step.
+    fn wake_for(&mut self, due: Timestamp, name: &JobName, job: &Job, now: Timestamp) -> Timestamp {
+        if let Ok(earlier) = due.checked_sub(AHEAD)
+            && earlier > now
+        {
+            return earlier;
+        }
+        let first = job.steps.first().filter(|_| due > now && self.warmed.get(name) != Some(&due));
+        if let Some(step) = first {
+            self.warmed.insert(name.clone(), due);
+            self.outside.rooms.warm(step.action.room());
+        }
+        due
+    }
+
+    /// The next slot of a job that is not paused, random delay included.
+    pub(super) fn next_slot(&self, name: &JobName) -> Option<Timestamp> {
+        self.next.get(name).copied().filter(|_| !self.paused.contains_key(name))
+    }
+
+    /// The next try of a job that is not paused.
+    pub(super) fn next_retry(&self, name: &JobName) -> Option<&PlannedRetry> {
+        self.retries.get(name).filter(|_| !self.paused.contains_key(name))
+    }
+
     /// Tells the scheduler when to wake us.
     pub(super) async fn plan(&mut self) {
-        let Some(ticker) = &self.ticker else { return };
+        let Some(ticker) = self.ticker.clone() else { return };
+        let view = Arc::clone(&self.config.view);
+        let now = Timestamp::now();
         let mut instants: BTreeMap<JobName, Option<Timestamp>> = BTreeMap::new();
-        for (name, job) in &self.config.view.jobs {
-            let paused = self.paused.contains(name);
-            let slot = self.next.get(name).copied().filter(|_| !paused);
-            let retry = self.retries.get(name).map(|retry| retry.not_before).filter(|_| !paused);
+        for (name, job) in &view.jobs {
+            let slot = self.next_slot(name);
+            // A retry that waits for a run of its job is looked at when that ends.
+            let retry = self.next_retry(name).filter(|_| self.admission.of_job(name).is_none());
             // A runbook has no slots, but it may have to be tried again.
             if job.schedule.is_some() || retry.is_some() {
-                instants.insert(name.clone(), [slot, retry].into_iter().flatten().min());
+                let at = [slot, retry.map(|retry| retry.not_before)].into_iter().flatten().min();
+                instants.insert(name.clone(), at.map(|at| self.wake_for(at, name, job, now)));
             }
         }
         if let Err(error) = ticker.set_plan(&instants).await {

@@ -2,6 +2,7 @@
 //! dispatcher decides that a run exists and learns what became of it; in between this task alone drives it, and a
 //! task for a run that an earlier daemon began differs only in where it starts.
 
+mod follow;
 pub mod policy;
 mod step;
 mod wire;
@@ -12,12 +13,10 @@ use crate::{
     tell::{Teller, Told},
 };
 use jiff::Timestamp;
-use mastmaint_config::settings::Job;
+use mastmaint_config::settings::{Job, Step};
 use mastmaint_control::words::FollowEvent;
-use mastmaint_ledger::StepRecord;
-use mastmaint_words::{
-    Digest, JobName, LockName, Outcome, RunId, Span, StepIndex, StepKey, Trigger, Verdict,
-};
+use mastmaint_ledger::{StepEnd, StepRecord, StepStart};
+use mastmaint_words::{Digest, JobName, LockName, RunId, StepIndex, StepKey, Trigger, Verdict};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -33,6 +32,8 @@ pub struct Outside {
     pub recorder: Recorder,
     /// Where they are told.
     pub teller: Teller,
+    /// Whether the host has been up since the daemon before this one was: then no room has lost what it knows.
+    pub same_boot: bool,
 }
 
 /// What a run is, decided before its task begins.
@@ -58,6 +59,8 @@ pub struct RunSpec {
     pub before: Vec<StepRecord>,
     /// When it was admitted, for a run that an earlier daemon began.
     pub started: Option<Timestamp>,
+    /// Only this step is followed to its end and nothing after it: the ledger does not know the run.
+    pub only: Option<StepIndex>,
 }
 
 impl RunSpec {
@@ -74,13 +77,8 @@ impl RunSpec {
 /// What a run tells the dispatcher.
 #[derive(Debug)]
 pub enum RunNews {
-    /// A step has begun.
-    Step {
-        /// The run.
-        run: RunId,
-        /// The step.
-        step: StepIndex,
-    },
+    /// A step has begun or is over.
+    Step(Box<StepRecord>),
     /// The run is over and recorded.
     Ended {
         /// The run.
@@ -144,31 +142,32 @@ pub fn spawn(spec: RunSpec, outside: Outside, handle: &RunHandle, news: mpsc::Se
     });
 }
 
-/// When the job's timeout ends the run. An adopted run has used some of it already; a clock that was set back in
-/// between gives it at most the whole again.
+/// When the job's timeout ends the run.
 fn deadline(spec: &RunSpec, now: Timestamp) -> Instant {
-    let used = spec.started.map_or(Duration::ZERO, |started| now.duration_since(started).unsigned_abs());
-    let whole = spec.job.timeout.get();
-    Instant::now() + whole.saturating_sub(used.min(whole))
+    Instant::now() + left_of(spec.job.timeout.get(), spec.started, now)
+}
+
+/// What is left of a timeout. An adopted run has used some of it already; a clock that was set back in between gives
+/// it the whole again.
+fn left_of(whole: Duration, started: Option<Timestamp>, now: Timestamp) -> Duration {
+    let used = started.and_then(|started| Duration::try_from(now.duration_since(started)).ok());
+    whole.saturating_sub(used.unwrap_or_default())
 }
 
 impl Drive {
     async fn run_to_the_end(mut self) {
-        let started = Timestamp::now();
-        if self.spec.started.is_none() {
-            let id = self.spec.id.clone();
-            self.record("the start of the run", move |ledger| ledger.start_run(&id, started)).await;
+        let resumed = self.spec.started.is_some();
+        if !resumed {
+            // That it was admitted is recorded with the start of its first step.
             self.tell(Told::RunStarted);
         }
         let mut done: Vec<Verdict> = Vec::new();
-        while let policy::Next::Step(step) = policy::next(&self.spec.job, &done) {
-            let before = self.spec.before.iter().find(|record| record.key.step == step).cloned();
-            let verdict = match before {
-                Some(StepRecord { end: Some(end), .. }) => end.verdict,
-                Some(begun) => self.adopt(step, &begun).await,
-                None => self.begin(step).await,
-            };
-            done.push(verdict);
+        if let Some(step) = self.spec.only {
+            done.push(self.take_up(step, resumed).await);
+        } else {
+            while let policy::Next::Step(step) = policy::next(&self.spec.job, &done) {
+                done.push(self.take_up(step, resumed).await);
+            }
         }
         let verdict = policy::verdict_of_run(&done);
         let ended = RunNews::Ended { run: self.spec.id.clone(), verdict: Box::new(verdict) };
@@ -176,49 +175,90 @@ impl Drive {
         let _ = self.news.send(ended).await;
     }
 
-    /// A step that nobody has begun.
-    async fn begin(&mut self, step: StepIndex) -> Verdict {
-        if *self.cancels.borrow_and_update() > 0 {
-            return policy::cancelled();
-        }
-        let left = self.deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return policy::out_of_time(self.spec.job.timeout);
-        }
+    /// A step, wherever it stands.
+    async fn take_up(&mut self, step: StepIndex, resumed: bool) -> Verdict {
         let Some(definition) = self.spec.job.steps.get(usize::from(step.0)).cloned() else {
             return policy::cancelled();
         };
-        let start = mastmaint_ledger::StepStart {
+        match self.spec.before.iter().find(|record| record.key.step == step).cloned() {
+            Some(StepRecord { end: Some(end), .. }) => end.verdict,
+            Some(begun) => self.adopt(&begun, &definition).await,
+            // The earlier daemon may have begun it at a time when nothing could be recorded.
+            None if resumed && self.is_known_to_room(step, &definition).await => {
+                let begun = self.step_record(step, &definition);
+                self.adopt(&begun, &definition).await
+            }
+            None => self.begin(step, &definition).await,
+        }
+    }
+
+    /// A step that nobody has begun.
+    async fn begin(&mut self, step: StepIndex, definition: &Step) -> Verdict {
+        if *self.cancels.borrow_and_update() > 0 {
+            return policy::cancelled();
+        }
+        if self.deadline <= Instant::now() {
+            return policy::out_of_time(self.spec.job.timeout);
+        }
+        let StepRecord { key, title, room, at, .. } = self.step_record(step, definition);
+        let start = StepStart { key, title, room, at };
+        // Opening a room asks nothing of it, so it need not wait for the disk; what is asked of it does.
+        let (recorded, room) = tokio::join!(
+            self.record("the start of the step", move |ledger| ledger.start_step(&start)),
+            self.outside.rooms.open(room),
+        );
+        if !recorded && step::may_stop_services(definition) && !self.spec.dry_run {
+            return step::not_without_a_record();
+        }
+        self.tell(Told::StepStarted { step, title: definition.action.title() });
+        self.announce(step, definition).await;
+        self.drive_step(step, definition, step::Begin::Fresh { room }).await
+    }
+
+    /// A step that an earlier daemon began and nobody has seen the end of.
+    async fn adopt(&mut self, begun: &StepRecord, definition: &Step) -> Verdict {
+        let step = begun.key.step;
+        self.tell(Told::StepAdopted { step, title: begun.title.clone() });
+        self.announce(step, definition).await;
+        let may_start = self.outside.same_boot && begun.journaled == 0 && self.spec.only.is_none();
+        let begin = step::Begin::Adopted { after: begun.journaled, at: begun.at, may_start };
+        self.drive_step(step, definition, begin).await
+    }
+
+    async fn announce(&self, step: StepIndex, definition: &Step) {
+        let of = u16::try_from(self.spec.job.steps.len()).unwrap_or(u16::MAX);
+        // Nobody may be following.
+        let _ = self.follow.send(FollowEvent::StepStarted { step, of, title: definition.action.title() });
+        self.note(step, definition, None).await;
+    }
+
+    /// Lets the dispatcher know where the run stands.
+    async fn note(&self, step: StepIndex, definition: &Step, end: Option<StepEnd>) {
+        let record = StepRecord { end, ..self.step_record(step, definition) };
+        let _ = self.news.send(RunNews::Step(Box::new(record))).await;
+    }
+
+    fn step_record(&self, step: StepIndex, definition: &Step) -> StepRecord {
+        StepRecord {
             key: self.spec.key(step),
             title: definition.action.title(),
             room: definition.action.room(),
             at: Timestamp::now(),
-        };
-        let recorded = self.record("the start of the step", move |ledger| ledger.start_step(&start)).await;
-        if !recorded && step::may_stop_services(&definition) && !self.spec.dry_run {
-            return step::not_without_a_record();
+            journaled: 0,
+            output_kept: false,
+            end: None,
         }
-        self.tell(Told::StepStarted { step, title: definition.action.title() });
-        self.announce(step, &definition).await;
-        self.drive_step(step, &definition, step::Begin::Fresh { limit: Span::new(left) }).await
     }
 
-    /// A step that an earlier daemon began and nobody has seen the end of.
-    async fn adopt(&mut self, step: StepIndex, begun: &StepRecord) -> Verdict {
-        let Some(definition) = self.spec.job.steps.get(usize::from(step.0)).cloned() else {
-            return policy::cancelled();
-        };
-        self.tell(Told::StepAdopted { step, title: begun.title.clone() });
-        self.announce(step, &definition).await;
-        self.drive_step(step, &definition, step::Begin::Adopted { after: begun.journaled, at: begun.at })
-            .await
-    }
-
-    async fn announce(&self, step: StepIndex, definition: &mastmaint_config::settings::Step) {
-        let of = u16::try_from(self.spec.job.steps.len()).unwrap_or(u16::MAX);
-        // Nobody may be following.
-        let _ = self.follow.send(FollowEvent::StepStarted { step, of, title: definition.action.title() });
-        let _ = self.news.send(RunNews::Step { run: self.spec.id.clone(), step }).await;
+    /// Records something that is over: if that cannot be done now it is owed, and done when it can.
+    async fn owe(
+        &self,
+        what: &'static str,
+        call: impl FnOnce(&mut mastmaint_ledger::Ledger) -> Result<(), mastmaint_ledger::LedgerError>
+        + Send
+        + 'static,
+    ) -> bool {
+        self.record(what, call).await
     }
 
     /// Records something of this run; false if it could not be, which is told.
@@ -246,7 +286,18 @@ impl Drive {
     }
 }
 
-/// Whether an outcome is one that the admin must hear of.
-pub const fn is_bad(outcome: Outcome) -> bool {
-    !outcome.is_fine()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_was_set_back_takes_no_time_from_a_run() {
+        let hour = Duration::from_hours(1);
+        let (early, late): (Timestamp, Timestamp) =
+            ("2026-11-23T00:00:00Z".parse().unwrap(), "2026-11-23T00:20:00Z".parse().unwrap());
+        assert_eq!(left_of(hour, None, late), hour);
+        assert_eq!(left_of(hour, Some(early), late), Duration::from_mins(40));
+        assert_eq!(left_of(hour, Some(late), early), hour);
+        assert_eq!(left_of(Duration::from_mins(10), Some(early), late), Duration::ZERO);
+    }
 }

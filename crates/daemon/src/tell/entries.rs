@@ -2,6 +2,7 @@
 
 use super::Told;
 use crate::{recorder::LedgerNews, run::RunSpec};
+use jiff::{Timestamp, tz::TimeZone};
 use mastmaint_health::{Entry, Level, MessageId, Stream, human};
 use mastmaint_runner::protocol::{EndingCause, LineClass};
 use mastmaint_words::{Numbers, Outcome, StepIndex, Verdict};
@@ -17,7 +18,11 @@ pub(super) fn entries(told: Told, spec: Option<&RunSpec>) -> Vec<Entry> {
                 1 => "; goes on with 1 run of before".to_owned(),
                 many => format!("; goes on with {many} runs of before"),
             };
-            let ready = Entry::info(format!("ready: {jobs} jobs{taken}")).id(MessageId::DaemonReady);
+            let ready = Entry::info(format!(
+                "ready: {}{taken}",
+                if jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") }
+            ))
+            .id(MessageId::DaemonReady);
             warnings.into_iter().map(Entry::warning).chain([ready]).collect()
         }
         Told::Stopping => {
@@ -53,8 +58,21 @@ pub(super) fn entries(told: Told, spec: Option<&RunSpec>) -> Vec<Entry> {
         }
         Told::SlotsMissed { job, slots, newest, why } => {
             let count = if slots == 1 { "the slot".to_owned() } else { format!("{slots} slots up to") };
-            let text = format!("{job}: {count} {newest} was missed and is not run: {why}");
+            let text = format!("{job}: {count} {} was missed and is not run: {why}", on_the_clock(newest));
             one(Entry::warning(text).id(MessageId::SlotMissed).job(&job).items(Some(slots.into())))
+        }
+        Told::RetryDropped { job } => {
+            let text = format!("{job}: its planned retry is given up");
+            one(Entry::notice(text).id(MessageId::RetryPlanned).job(&job))
+        }
+        Told::LeftBehind { job, working, lost } => {
+            let what = if working { "still goes on" } else { "is over" };
+            let then = lost.map_or_else(
+                || "it is followed to its end".to_owned(),
+                |why| format!("it cannot be followed: {why}"),
+            );
+            let text = format!("{job}: a step that the ledger does not know {what} in its room; {then}");
+            one(Entry::warning(text).id(MessageId::StepAdopted).job(&job))
         }
         Told::RunGivenUp { run, job, verdict } => {
             one(of_verdict(format!("{job}: {verdict}"), &verdict).job(&job).run(&run))
@@ -82,6 +100,11 @@ fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
                 spec.map_or(("", ""), |s| (s.trigger.as_str(), if s.dry_run { ", dry run" } else { "" }));
             Entry::info(format!("{} started ({trigger}{dry})", job())).id(MessageId::RunStarted)
         }
+        Told::RunWaits { why } => Entry::info(format!("{} {why}", job())).id(MessageId::RunQueued),
+        Told::RetryOutsideWindow => {
+            let text = format!("{}: not tried again, its window would be closed by then", job());
+            Entry::warning(text).id(MessageId::SlotMissed)
+        }
         Told::CancelAsked { uid } => Entry::notice(format!("{} is cancelled by user {uid}", job())),
         Told::NotRecorded { what, why } => {
             let text = format!("{}: {what} is not recorded: {why}", job());
@@ -97,7 +120,7 @@ fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
         }
         Told::RoomLost { step, why } => {
             let text = format!("{}: {why}; trying again, the step itself may be going on", step_of(step));
-            Entry::warning(text).id(MessageId::RoomUnavailable).step(step)
+            Entry::warning(text).step(step)
         }
         Told::Line { step, stderr, class, text } => {
             let level = match class {
@@ -106,6 +129,8 @@ fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
                 LineClass::Error => Level::Error,
             };
             let stream = if stderr { Stream::Stderr } else { Stream::Stdout };
+            // Two jobs may speak at once, and plain journalctl shows no fields.
+            let text = format!("{} {step}: {text}", job());
             Entry::new(level, text).id(MessageId::StepOutput).step(step).stream(stream)
         }
         Told::Slow { step, running } => {
@@ -125,10 +150,11 @@ fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
         Told::StepEnded { step, title, end } => {
             let how = ended_how(&end.verdict, Some(end.took.get()));
             let text = format!("{}: {title}: {how}", step_of(step));
-            of_verdict(text, &end.verdict).id(MessageId::StepEnded).step(step).duration(end.took.get())
+            of_verdict(text, &end.verdict).id(ended_id(&end.verdict)).step(step).duration(end.took.get())
         }
-        Told::RetryPlanned { at } => {
-            Entry::notice(format!("{}: tried again at {at}", job())).id(MessageId::RetryPlanned)
+        Told::RetryPlanned { at, attempt, of } => {
+            let text = format!("{}: tried again at {} (retry {attempt} of {of})", job(), on_the_clock(at));
+            Entry::notice(text).id(MessageId::RetryPlanned)
         }
         Told::RunEnded { verdict, started, ended } => {
             let took = started.and_then(|s| ended.duration_since(s).try_into().ok());
@@ -155,6 +181,11 @@ fn of_ledger(news: LedgerNews) -> Entry {
     }
 }
 
+/// An instant as the host's people read it.
+fn on_the_clock(at: Timestamp) -> String {
+    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+}
+
 /// An entry at the level of an outcome, with its fields.
 fn of_verdict(text: String, verdict: &Verdict) -> Entry {
     let level = match verdict.outcome {
@@ -167,6 +198,14 @@ fn of_verdict(text: String, verdict: &Verdict) -> Entry {
         .grade(verdict.grade)
         .items(verdict.numbers.removed)
         .bytes(verdict.numbers.bytes)
+}
+
+/// A step that its room never ran has an entry of its own in the catalog.
+fn ended_id(verdict: &Verdict) -> MessageId {
+    match verdict.reasons.first() {
+        Some(reason) if reason.code == "room-unavailable" => MessageId::RoomUnavailable,
+        _ => MessageId::StepEnded,
+    }
 }
 
 /// `ok (read) in 1.4 s, 15 removed, 1.1 MB freed`, `failed (exit) in 5.2 s: PostgreSQL does not answer …`.
@@ -203,7 +242,7 @@ mod tests {
     fn what_is_bad_is_loud() {
         let told = |outcome| {
             let verdict = Verdict::because(outcome, Grade::Read, Reason::new("x", "x"));
-            let ended = jiff::Timestamp::UNIX_EPOCH;
+            let ended = Timestamp::UNIX_EPOCH;
             entries(Told::RunEnded { verdict, started: None, ended }, None).remove(0).level
         };
         let loud: Vec<_> = Outcome::ALL.into_iter().filter(|o| told(*o) <= Level::Warning).collect();

@@ -96,6 +96,11 @@ pub enum Told {
     },
     /// A run was admitted.
     RunStarted,
+    /// It waits for another run.
+    RunWaits {
+        /// For which, and why.
+        why: String,
+    },
     /// A person cancels the run.
     CancelAsked {
         /// Who.
@@ -169,6 +174,26 @@ pub enum Told {
     RetryPlanned {
         /// When.
         at: Timestamp,
+        /// Which try it will be: 1 for the first retry.
+        attempt: u32,
+        /// How many there are at most.
+        of: u32,
+    },
+    /// The run is not tried again although it could be: its window would be closed by then.
+    RetryOutsideWindow,
+    /// A planned retry is given up.
+    RetryDropped {
+        /// Of which job.
+        job: JobName,
+    },
+    /// A room keeps a step of a run that the ledger does not know.
+    LeftBehind {
+        /// Of which job.
+        job: JobName,
+        /// Whether it is still going on.
+        working: bool,
+        /// Why it is not followed, if it cannot be.
+        lost: Option<String>,
     },
     /// The run is over.
     RunEnded {

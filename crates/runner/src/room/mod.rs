@@ -72,6 +72,12 @@ pub fn serve(options: &Options, stream: UnixStream) -> io::Result<()> {
             // One that has had its answers and idles needs no sermon.
             Asked::Nothing | Asked::Gone => return Ok(()),
             Asked::For(Op::Accept { in_use }) => connection.say(accept::accept(options, &in_use))?,
+            Asked::For(Op::List) => {
+                for kept in kept(options) {
+                    connection.say(kept)?;
+                }
+                connection.say(EventKind::Listed)?;
+            }
             Asked::For(op) => {
                 let Some(key) = op.key().cloned() else { continue };
                 match about_step(options, connection, &key, &op)? {
@@ -179,6 +185,19 @@ fn find(options: &Options, key: &StepKey, claim: bool) -> io::Result<(Known, Ste
     }
 }
 
+/// Every step that is kept, on disk or in memory.
+fn kept(options: &Options) -> Vec<EventKind> {
+    let places = [Some(options.state.as_path()), spare(options)];
+    let steps = places.into_iter().flatten().filter_map(|place| Steps::there(place).ok());
+    steps
+        .flat_map(|steps| steps.list())
+        .map(|(begun, working)| {
+            let Begun { key, job, digest, at } = begun;
+            EventKind::Kept { key, job, digest, at, working }
+        })
+        .collect()
+}
+
 /// Where steps are kept in memory. A step that can stop services is not begun without a durable record.
 fn spare(options: &Options) -> Option<&Path> {
     options.spare.as_deref().filter(|_| options.room != Room::Systemctl)
@@ -201,7 +220,12 @@ fn begin_in_memory(
 fn begin(options: &Options, named: &plan::Named, dir: StepDir) -> Result<work::Begun, plan::Refusal> {
     let no_state =
         |error: io::Error| plan::Refusal { code: NO_STATE, message: cannot_record(options, &error) };
-    let begun = Begun { key: named.key.clone(), job: named.job.clone(), at: Timestamp::now() };
+    let begun = Begun {
+        key: named.key.clone(),
+        job: named.job.clone(),
+        digest: named.digest.clone(),
+        at: Timestamp::now(),
+    };
     let prepared = plan::plan(options, named).and_then(|mut work| {
         if let plan::Work::Run(process) = &mut work {
             process.command.environment.insert(orphans::MARK.to_owned(), dir.mark());
@@ -240,7 +264,7 @@ fn bury(key: &StepKey, dir: &StepDir) -> StepReport {
 /// Answers a request about a step that is over.
 fn finished(connection: &mut Connection, dir: StepDir, report: StepReport, op: &Op) -> io::Result<()> {
     let after = match op {
-        Op::Start { .. } | Op::Accept { .. } => 0,
+        Op::Start { .. } | Op::Accept { .. } | Op::List => 0,
         Op::Collect { after, .. } => *after,
         Op::Cancel { .. } => return connection.say(client::not_running(&report.key)),
         Op::Forget { .. } => {

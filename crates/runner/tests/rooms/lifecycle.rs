@@ -1,7 +1,7 @@
 //! A step from start to forget, with clients and runners that come and go.
 
 use super::harness::{
-    Client, Scratch, cancel, collect, digest, dry_run, forget, is_alive, key, own_user, start, wait_for,
+    Client, JOB, Scratch, cancel, collect, digest, dry_run, forget, is_alive, key, own_user, start, wait_for,
 };
 use mastmaint_config::settings::Action;
 use mastmaint_runner::protocol::{EventKind, Op};
@@ -251,4 +251,32 @@ fn a_step_finds_neither_the_connection_nor_the_runners_variables() {
         assert_eq!(mask & 0x7fff_ffff, 0, "blocked or ignored: {line}");
     }
     assert!(texts.contains("MASTMAINT_STEP") && texts.ends_with("/dev/null\n"), "{texts}");
+}
+
+#[test]
+fn a_room_names_what_it_keeps() {
+    let room = Scratch::shell("echo ready; sleep 1");
+    room.connect().ask(start(0)).until_line("ready");
+    let mut client = room.connect();
+    client.ask(Op::List);
+    let EventKind::Kept { key, job, working, .. } = client.answer() else { panic!("nothing is kept") };
+    assert_eq!((key.to_string().as_str(), job.as_str(), working), ("20261123T003000Z-7k3f9q.1", JOB, true));
+    assert_eq!(client.answer(), EventKind::Listed);
+    room.connect().ask(collect()).report();
+    client.ask(Op::List);
+    let mut working = true;
+    while working {
+        match client.answer() {
+            EventKind::Kept { working: still, .. } => working = still,
+            EventKind::Listed => drop(client.ask(Op::List)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_a_newer_version_says_is_passed_over() {
+    let line = br#"{"v":2,"seq":7,"event":"weather","sunny":true}"#;
+    let event: mastmaint_runner::protocol::Event = mastmaint_runner::codec::decode(line).unwrap();
+    assert_eq!((event.seq, event.kind), (7, EventKind::Other));
 }
