@@ -152,6 +152,7 @@ mod tests {
             (Stdout, "{\"time\": 1, \"severity\": \"FATAL\", \"m\": \"x\"}"),
             (Stdout, "{\"level\":50,\"msg\":\"gone\"}"),
             (Stdout, "ts=2026 level=error msg=gone"),
+            (Stderr, "curl: (7) Failed to connect"),
             (Stderr, "ERR: gone"),
             (Stderr, "[crit] gone"),
             (Stderr, "error[E0432]: unresolved"),

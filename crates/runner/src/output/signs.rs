@@ -123,10 +123,8 @@ fn head(text: &str) -> Option<Sign> {
         let bare = word.trim_matches(is_edge);
         let is_marked = bare.len() < word.len() || !bare.bytes().any(|b| b.is_ascii_lowercase());
         let is_plain_speech = position == 0 && PLAIN_SPEECH.contains(&bare.to_ascii_lowercase().as_str());
-        if is_plain_speech || is_marked {
-            if let Some(sign) = level(bare) {
-                return Some(sign);
-            }
+        if let Some(sign) = level(bare).filter(|_| is_plain_speech || is_marked) {
+            return Some(sign);
         }
         // Compilers: `error[E0432]: …`.
         if position == 0 && word.starts_with("error[") {
@@ -196,6 +194,12 @@ fn program(text: &str) -> Option<Sign> {
     if ["warning:", "warn:"].iter().any(|l| says(l)) || lower.starts_with("deprecat") {
         return Some(Sign::Warning);
     }
-    let mut starts = std::iter::once(lower.as_str()).chain(lower.split(": ").skip(1));
-    starts.any(|part| COMPLAINTS.iter().any(|c| part.starts_with(c))).then_some(Sign::Complaint)
+    let starts = std::iter::once(lower.as_str()).chain(lower.split(": ").skip(1));
+    // curl puts its number before the sentence: `curl: (7) Failed to connect`.
+    let mut parts = starts.map(number_off);
+    parts.any(|part| COMPLAINTS.iter().any(|c| part.starts_with(c))).then_some(Sign::Complaint)
+}
+
+fn number_off(text: &str) -> &str {
+    text.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '(' | ')' | ' '))
 }
