@@ -6,6 +6,7 @@
 pub mod accepted;
 pub mod calendar;
 mod check;
+mod command_line;
 mod diagnostic;
 mod effective;
 mod host;
@@ -21,6 +22,7 @@ mod tests;
 mod tree;
 mod units;
 
+pub use command_line::secrets_of;
 pub use diagnostic::{Diagnostic, Place};
 pub use effective::effective_yaml;
 pub use load::{Loaded, Rejection, digest, load, load_on_host, load_str, load_texts};
