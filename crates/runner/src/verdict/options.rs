@@ -35,7 +35,7 @@ const COMMANDS: &[Takes] = &[
         "cv",
     ),
     takes("domains crawl", &["concurrency", "silent", "format", "exclude-suspended"], "csfx"),
-    takes("email-domain-blocks add", &["with-dns-records"], ""),
+    takes("email-domain-blocks add", &["with-dns-records", "allow-with-approval"], ""),
     takes("email-domain-blocks remove", &[], ""),
     takes("ip-blocks add", &["severity", "comment", "duration", "force"], "scd"),
     takes("ip-blocks remove", &["force"], "f"),
