@@ -33,7 +33,7 @@ impl Debian {
 /// Where images and machines live.
 pub(crate) fn system_dir() -> PathBuf {
     std::env::var_os("MASTMAINT_SYSTEM_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/system"), PathBuf::from)
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/machines"), PathBuf::from)
 }
 
 /// The image of a release; made if it is not there.

@@ -5,6 +5,7 @@ use crate::image::{Debian, base, system_dir};
 use serde_json::Value;
 use std::{
     fs,
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     sync::atomic::{AtomicU32, Ordering},
@@ -129,6 +130,12 @@ impl Machine {
             out: String::from_utf8_lossy(&stdout).into_owned(),
             err: String::from_utf8_lossy(&stderr).into_owned(),
         }
+    }
+
+    /// Connects to a Unix socket inside.
+    pub(crate) fn connect(&self, path: &str) -> UnixStream {
+        let path = format!("/proc/{}/root{path}", self.leader);
+        UnixStream::connect(&path).unwrap_or_else(|e| panic!("{path}: {e}"))
     }
 
     /// Writes a file inside.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it stands")]
 #![expect(clippy::print_stderr, reason = "what a machine said is printed when its test failed")]
 
+mod figures;
 mod host;
 mod image;
 mod machine;
@@ -40,7 +41,11 @@ on_both! {
         lintian_has_nothing_to_say,
     ];
     schedule: [a_job_fires_by_schedule_and_after_a_reboot];
-    services: [units_are_stopped_and_started, a_unit_that_the_config_does_not_name_is_refused];
+    services: [
+        units_are_stopped_and_started,
+        a_unit_that_the_config_does_not_name_is_refused,
+        only_trustworthy_instances_of_a_template_are_touched,
+    ];
     outlive: [
         a_step_goes_on_over_a_restart,
         a_killed_daemon_adopts_its_step,
@@ -48,5 +53,12 @@ on_both! {
         a_power_cut_is_told_as_interrupted,
     ];
     reload: [a_bad_config_changes_nothing];
-    rooms: [tootctl_reaches_other_servers_and_run_does_not, a_masked_room_fails_its_step_only];
+    rooms: [
+        tootctl_reaches_other_servers_and_run_does_not,
+        a_room_that_is_shut_fails_its_step_and_says_how_to_open_it,
+        a_stalled_journal_delays_no_step,
+        a_mastodon_of_another_user_elsewhere_gets_a_room_that_fits,
+        rooms_open_in_no_time,
+        walls_hold,
+    ];
 }

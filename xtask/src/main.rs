@@ -1,7 +1,8 @@
-//! Developer tasks: `cargo xtask demo`, `test`, `package`, `system`. Each one installs what it needs and says so; each ends
+//! Developer tasks: `cargo xtask demo`, `test`, `package`, `system`, `bench`. Each one installs what it needs and says so; each ends
 //! with a status that a script can trust.
 
 mod apt;
+mod bench;
 mod demo;
 mod package;
 mod shell;
@@ -36,6 +37,11 @@ enum Task {
         /// Only those whose name contains this.
         filter: Option<String>,
     },
+    /// Measure the figures of docs/performance.md on the release build and print them as one table.
+    Bench {
+        /// Only these: sizes, idle, ready, lateness, rooms, flood.
+        names: Vec<String>,
+    },
     /// Build the Debian package; prints its path.
     Package {
         /// Profile of cargo.
@@ -50,6 +56,7 @@ fn main() -> ExitCode {
         Task::Test { long, no_system } => suites::test(long, !no_system),
         Task::Demo => demo::run().map_err(|error| shell::TaskError::Hopeless(error.to_string())),
         Task::System { filter } => suites::system(filter.as_deref()),
+        Task::Bench { names } => bench::run(&names),
         Task::Package { profile } => {
             package::package(&profile).map(|deb| shell::print(&deb.display().to_string()))
         }

@@ -4,12 +4,16 @@ use crate::{
     apt, package,
     shell::{Result, TaskError, cargo, output, run, say, target},
 };
-use std::{path::PathBuf, process::Command, time::Instant};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
 
 /// Set for tests that take long.
 const LONG: &str = "MASTMAINT_LONG_TESTS";
-/// What the container tests are built with; the package in them is the one that is released.
-const PROFILE: &str = "release";
+/// What the container tests are built with: the release without its long link (see `Cargo.toml`).
+const PROFILE: &str = "system";
 
 /// All tests.
 pub(crate) fn test(long: bool, containers: bool) -> Result<()> {
@@ -36,15 +40,31 @@ pub(crate) fn system(filter: Option<&str>) -> Result<()> {
     let next = package::pack(PROFILE, Some("99.0.0-1"))?;
     run(cargo(["build", "--locked", "--package", "mastmaint-tests", "--bin", "standin-tootctl"]))?;
     let tests = test_program()?.display().to_string();
-    let mut args = vec!["--ignored", "--test-threads=2"];
+    let mut args = vec!["--ignored", "--test-threads=4", "--skip", "figures::"];
     args.extend(filter);
     let mut tests: Command = apt::as_root(&tests, &args)?;
     tests
         .env("MASTMAINT_DEB", &deb)
         .env("MASTMAINT_DEB_NEXT", &next)
         .env("MASTMAINT_STANDIN", target().join("debug/standin-tootctl"))
-        .env("MASTMAINT_SYSTEM_DIR", target().join("system"));
+        .env("MASTMAINT_SYSTEM_DIR", target().join("machines"));
     run(tests)
+}
+
+/// Measures in a container what `bench rooms` reads below `out`; `child` is the program that the jobs run.
+pub(crate) fn figures(child: &Path, out: &Path) -> Result<()> {
+    apt::install(apt::CONTAINERS)?;
+    let deb = package::package("release")?;
+    run(cargo(["build", "--locked", "--package", "mastmaint-tests", "--bin", "standin-tootctl"]))?;
+    let tests = test_program()?.display().to_string();
+    let mut figures = apt::as_root(&tests, &["--ignored", "--exact", "figures::rooms"])?;
+    figures
+        .env("MASTMAINT_DEB", &deb)
+        .env("MASTMAINT_STANDIN", target().join("debug/standin-tootctl"))
+        .env("MASTMAINT_SYSTEM_DIR", target().join("machines"))
+        .env("MASTMAINT_BENCH_CHILD", child)
+        .env("MASTMAINT_FIGURES", out);
+    run(figures)
 }
 
 /// Builds the test program and asks cargo where it is: it is run as root, cargo is not.

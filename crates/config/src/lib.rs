@@ -6,6 +6,7 @@
 pub mod accepted;
 pub mod calendar;
 mod check;
+mod command_line;
 mod diagnostic;
 mod effective;
 mod host;
@@ -22,6 +23,7 @@ mod tests;
 mod tree;
 mod units;
 
+pub use command_line::secrets_of;
 pub use diagnostic::{Diagnostic, Place};
 pub use effective::effective_yaml;
 pub use load::{Loaded, Rejection, digest, load, load_on_host, load_str, load_texts};
@@ -29,5 +31,5 @@ pub use mistake::Mistake;
 pub use sample::{SAMPLE, is_unedited_sample, sample_job};
 pub use settings::Settings;
 pub use source::{MAX_FILE, MAX_FILES, Source, Trust};
-pub use store::{Store, StoreError};
+pub use store::{InUse, Store, StoreError};
 pub use units::is_named;

@@ -224,15 +224,16 @@ impl Action {
         }
     }
 
-    /// One line for people: `tootctl media remove --days 7`. Holds no secret: variables are not part of it.
+    /// One line for people: `tootctl media remove --days 7`. Variables are not part of it, and secrets among
+    /// the arguments are taken out: it goes to the journal, the ledger and everybody who looks.
     pub fn title(&self) -> String {
         match self {
-            Self::Tootctl(args) => format!("tootctl {}", shell_words::join(args)),
+            Self::Tootctl(args) => format!("tootctl {}", crate::command_line::shown(args)),
             Self::Systemctl(action) => {
                 let units: Vec<_> = action.units.iter().map(UnitName::as_str).collect();
                 format!("systemctl {} {}", action.verb.as_str(), units.join(" "))
             }
-            Self::Run(argv) => shell_words::join(argv),
+            Self::Run(argv) => crate::command_line::shown(argv),
         }
     }
 }
@@ -246,5 +247,20 @@ impl Job {
     /// Whether a step of it can leave a service stopped.
     pub fn stops_services(&self) -> bool {
         self.steps.iter().any(|s| matches!(&s.action, Action::Systemctl(a) if a.verb.stops_services()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_holds_no_secret() {
+        let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let run = Action::Run(words("/usr/bin/curl -u backup:s3cr3tPassw0rd http://127.0.0.1:1/"));
+        assert_eq!(run.title(), "/usr/bin/curl -u backup:[redacted] http://127.0.0.1:1/");
+        let tootctl = Action::Tootctl(words("accounts create bob --api-token hunter2"));
+        assert_eq!(tootctl.title(), "tootctl accounts create bob --api-token [redacted]");
+        assert_eq!(Action::Tootctl(words("media remove --days 7")).title(), "tootctl media remove --days 7");
     }
 }

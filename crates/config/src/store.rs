@@ -19,6 +19,8 @@ use std::{
 const MAX_SIZE: u64 = 4 * 1024 * 1024;
 /// So many of the unused ones stay, for those who come late.
 const KEEP_NEWEST: usize = 3;
+/// Written by root, read by the group of the directory.
+const MODE: u32 = 0o640;
 const DAEMON: &str = "daemon";
 
 /// What went wrong with an accepted configuration.
@@ -62,6 +64,15 @@ impl StoreError {
     }
 }
 
+/// What is known of the configurations that runs follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InUse<'a> {
+    /// Nothing is: any of them may be needed, so nothing is thrown away.
+    Unknown,
+    /// These and no others.
+    These(&'a [Digest]),
+}
+
 /// The place of accepted configurations.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -74,20 +85,55 @@ impl Store {
         Self { root: root.into() }
     }
 
-    /// Stores every part of a configuration durably, then throws away what is neither in use nor new.
-    pub fn put(&self, loaded: &Loaded, in_use: &[Digest]) -> Result<(), StoreError> {
-        make_directory(&self.root)?;
-        for room in Room::ALL {
-            let view = loaded.settings.room_view(loaded.digest.clone(), room);
-            self.write(room.as_str(), &loaded.digest, &view)?;
+    /// Stores every part of a configuration durably, then throws away what is neither in use nor new. One that is
+    /// stored already is left alone and nothing is thrown away: a full disk must not stop a daemon from starting.
+    pub fn put(&self, loaded: &Loaded, in_use: InUse<'_>) -> Result<(), StoreError> {
+        let mut absent = Vec::new();
+        for (part, json) in self.parts(loaded)? {
+            if !self.holds(part, &loaded.digest, &json) {
+                absent.push((part, json));
+            }
         }
-        // Last: what the daemon can see, every room has.
-        let view = loaded.settings.daemon_view(loaded.digest.clone());
-        self.write(DAEMON, &loaded.digest, &view)?;
-        for part in Room::ALL.map(Room::as_str).into_iter().chain([DAEMON]) {
-            self.throw_away(part, &loaded.digest, in_use)?;
+        if absent.is_empty() {
+            return Ok(());
+        }
+        make_directory(&self.root)?;
+        for (part, json) in absent {
+            self.write(part, &loaded.digest, &json)?;
+        }
+        if let InUse::These(in_use) = in_use {
+            for part in Room::ALL.map(Room::as_str).into_iter().chain([DAEMON]) {
+                self.throw_away(part, &loaded.digest, in_use)?;
+            }
         }
         Ok(())
+    }
+
+    /// The files of a configuration; the daemon's last: what the daemon can see, every room has.
+    fn parts(&self, loaded: &Loaded) -> Result<Vec<(&'static str, Vec<u8>)>, StoreError> {
+        let digest = &loaded.digest;
+        let mut parts = Vec::with_capacity(Room::ALL.len() + 1);
+        for room in Room::ALL {
+            let view = loaded.settings.room_view(digest.clone(), room);
+            parts.push((room.as_str(), self.json(room.as_str(), digest, &view)?));
+        }
+        let view = loaded.settings.daemon_view(digest.clone());
+        parts.push((DAEMON, self.json(DAEMON, digest, &view)?));
+        Ok(parts)
+    }
+
+    fn json(&self, part: &str, digest: &Digest, view: &impl Serialize) -> Result<Vec<u8>, StoreError> {
+        serde_json::to_vec(view)
+            .map_err(|error| StoreError::Damaged { path: self.path(part, digest), why: error.to_string() })
+    }
+
+    /// Whether the file is there exactly as it would be written. If that cannot be found out, it is written.
+    fn holds(&self, part: &str, digest: &Digest, json: &[u8]) -> bool {
+        let path = self.path(part, digest);
+        let size = json.len() as u64;
+        path.symlink_metadata()
+            .is_ok_and(|m| m.is_file() && m.len() == size && m.permissions().mode() & 0o7777 == MODE)
+            && fs::read(&path).is_ok_and(|stored| stored == json)
     }
 
     /// What the daemon may see of a configuration.
@@ -129,14 +175,12 @@ impl Store {
         serde_json::from_slice(&bytes).map_err(|error| StoreError::Damaged { path, why: error.to_string() })
     }
 
-    fn write(&self, part: &str, digest: &Digest, view: &impl Serialize) -> Result<(), StoreError> {
+    fn write(&self, part: &str, digest: &Digest, json: &[u8]) -> Result<(), StoreError> {
         let directory = self.root.join(part);
         make_directory(&directory)?;
         let path = self.path(part, digest);
-        let json = serde_json::to_vec(view)
-            .map_err(|error| StoreError::Damaged { path: path.clone(), why: error.to_string() })?;
         let draft = directory.join(format!(".{digest}.{}", std::process::id()));
-        let written = write_durably(&draft, &json)
+        let written = write_durably(&draft, json)
             .and_then(|()| fs::rename(&draft, &path))
             .and_then(|()| File::open(&directory)?.sync_all());
         if written.is_err() {
@@ -188,9 +232,9 @@ fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(MODE).open(path)?;
     // Whatever the umask: the group of the directory is the reader.
-    file.set_permissions(Permissions::from_mode(0o640))?;
+    file.set_permissions(Permissions::from_mode(MODE))?;
     file.write_all(bytes)?;
     file.sync_all()
 }

@@ -1,7 +1,7 @@
 //! Having the configuration accepted: the systemctl room checks the files and stores what it accepted; the daemon
 //! reads back its own part. It never reads the files themselves.
 
-use crate::room::{RoomError, Rooms};
+use crate::room::{Connection, RoomError, Rooms};
 use mastmaint_config::accepted::DaemonView;
 use mastmaint_runner::protocol::{EventKind, Op};
 use mastmaint_words::{Digest, Room};
@@ -44,13 +44,28 @@ impl Refusal {
 }
 
 /// Asks for the configuration to be checked and stored, and reads the daemon's part. `in_use` are the digests that
-/// runs still follow: they stay stored.
+/// runs still follow: they stay stored. Where nobody knows which those are (`None`), all do.
 ///
 /// # Errors
 /// See [`Refusal`]; nothing has changed then.
-pub async fn accept(rooms: &Rooms, store: &Path, in_use: Vec<Digest>) -> Result<Accepted, Refusal> {
-    let mut room = rooms.open(Room::Systemctl).await?;
-    let asked = tokio::time::timeout(PATIENCE, room.ask_once(Op::Accept { in_use })).await;
+pub async fn accept(rooms: &Rooms, store: &Path, in_use: Option<Vec<Digest>>) -> Result<Accepted, Refusal> {
+    accept_in(rooms.open(Room::Systemctl).await?, store, in_use).await
+}
+
+/// The same in a systemctl room that is open already.
+///
+/// # Errors
+/// See [`Refusal`]; nothing has changed then.
+pub async fn accept_in(
+    mut room: Connection,
+    store: &Path,
+    in_use: Option<Vec<Digest>>,
+) -> Result<Accepted, Refusal> {
+    let asked = tokio::time::timeout(
+        PATIENCE,
+        room.ask_once(Op::Accept { keep_all: in_use.is_none(), in_use: in_use.unwrap_or_default() }),
+    )
+    .await;
     match asked.map_err(|_| RoomError::Lost { room: Room::Systemctl })?? {
         EventKind::Accepted { digest, warnings } => {
             let view = read(store, &digest)?;

@@ -6,18 +6,21 @@ use crate::{
     accept::{self, Refusal},
     args::Args,
     control,
-    dispatcher::{Dispatcher, Ears, Order, Setup},
+    dispatcher::{Dispatcher, Ears, Known, Order, Setup},
     recorder::Recorder,
-    room::{ChildRooms, Rooms},
+    room::{ChildRooms, Rooms, Way},
     run::Outside,
-    schedule::{policy::Seed, ticker::Ticker},
+    schedule::{
+        policy::Seed,
+        ticker::{Ticker, Wake},
+    },
     state_dir::{StateDir, StateDirError},
     tell::{Teller, Told},
     watchdog,
 };
 use mastmaint_health::{Journal, JournalConfig, Level, Notifier};
 use mastmaint_ledger::LedgerError;
-use mastmaint_words::{JobName, Verdict, exit};
+use mastmaint_words::{JobName, Room, Verdict, exit};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -122,22 +125,30 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     // First of all: a SIGHUP before READY asks for a reload and must not end the daemon.
     signals(&orders, scheduling)?;
     let (ledger_tx, ledger_news) = mpsc::unbounded_channel();
-    let recorder = Recorder::open(state.ledger(), ledger_tx)?;
     let (rooms, store) = rooms(&args, &config, &state_path);
-    let accepted = accept::accept(&rooms, &store, open_digests(&recorder).await).await?;
+    // The room comes up while the ledger is opened; while it checks the configuration the ledger is read and the
+    // scheduler started.
+    let opening = tokio::spawn({
+        let rooms = rooms.clone();
+        async move { rooms.open(Room::Systemctl).await }
+    });
+    let recorder = Recorder::open(state.ledger(), ledger_tx)?;
+    let (wakes_tx, wakes) = mpsc::channel(64);
+    let (accepted, ticker, known) = tokio::join!(
+        async {
+            let room = opening.await.map_err(|e| BootError::Start(e.to_string()))?.map_err(Refusal::from)?;
+            Ok::<_, BootError>(accept::accept_in(room, &store, open_digests(&recorder).await).await?)
+        },
+        start_ticker(scheduling, wakes_tx),
+        Known::read(&recorder),
+    );
+    let (accepted, ticker) = (accepted?, ticker?);
     if let Some(job) = &args.run
         && !accepted.view.jobs.contains_key(job)
     {
         return Err(BootError::NoSuchJob(job.clone()));
     }
-    let (wakes_tx, wakes) = mpsc::channel(64);
     let (asks_tx, asks) = mpsc::channel(64);
-    let ticker = if scheduling {
-        let ticker = Ticker::start(wakes_tx).await.map_err(|e| BootError::Start(e.to_string()))?;
-        Some(Arc::new(ticker))
-    } else {
-        None
-    };
     let setup = Setup {
         outside: Outside {
             rooms,
@@ -153,7 +164,7 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
         scheduling,
     };
     let mut dispatcher = Dispatcher::new(setup, ticker.clone(), orders.clone());
-    dispatcher.take_over().await;
+    dispatcher.take_over(known).await;
     dispatcher.ask_what_is_left();
     let sockets = if scheduling {
         let dir = absolute(&args.runtime_dir);
@@ -167,11 +178,8 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     if let Some(ticker) = ticker {
         watchdog::start(Arc::clone(&notifier), ticker, orders.clone());
     }
-    let closing = recorder.clone();
     // After READY: a check of every page must not hold up the start. What it finds, the recorder acts upon.
-    tokio::spawn(async move {
-        let _ = recorder.with(|ledger| ledger.quick_check()).await;
-    });
+    recorder.check_in_background();
     let ears = Ears { asks, ledger: ledger_news, wakes, orders: orders_rx };
     let turning = tokio::spawn(dispatcher.run(ears));
     let status = match args.run {
@@ -186,9 +194,20 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     teller.of_daemon(Told::Stopping);
     drop(sockets);
     // Written back and closed, so that the file is whole without its log. A stuck disk is not waited for.
-    let _ = tokio::time::timeout(CLOSE, closing.close()).await;
+    if let Ok(lost @ 1..) = tokio::time::timeout(CLOSE, recorder.close()).await {
+        teller.of_daemon(Told::LostAtTheEnd { entries: lost });
+    }
     drop(state);
     Ok(status)
+}
+
+/// The scheduler, unless it is for `--run`.
+async fn start_ticker(scheduling: bool, wakes: mpsc::Sender<Wake>) -> Result<Option<Arc<Ticker>>, BootError> {
+    if !scheduling {
+        return Ok(None);
+    }
+    let ticker = Ticker::start(wakes).await.map_err(|e| BootError::Start(e.to_string()))?;
+    Ok(Some(Arc::new(ticker)))
 }
 
 /// Rooms are told paths and have a working directory of their own.
@@ -232,7 +251,7 @@ fn signals(orders: &mpsc::Sender<Order>, scheduling: bool) -> Result<(), BootErr
 /// The rooms, and where accepted configurations are.
 fn rooms(args: &Args, config: &Path, state: &Path) -> (Rooms, PathBuf) {
     if let Some(dir) = &args.rooms {
-        return (Rooms::Sockets { dir: dir.clone() }, args.accepted.clone());
+        return (Rooms::new(Way::Sockets { dir: dir.clone() }), args.accepted.clone());
     }
     let accepted = state.join("accepted");
     let children = ChildRooms {
@@ -242,7 +261,7 @@ fn rooms(args: &Args, config: &Path, state: &Path) -> (Rooms, PathBuf) {
         spare: absolute(&args.runtime_dir).join("rooms"),
         config: config.to_owned(),
     };
-    (Rooms::Children(children), accepted)
+    (Rooms::new(Way::Children(children)), accepted)
 }
 
 /// The runner beside this program (a build tree), else the packaged one.
@@ -254,13 +273,10 @@ fn runner() -> PathBuf {
         .unwrap_or_else(|| PathBuf::from(PACKAGED_RUNNER))
 }
 
-/// Configurations that runs of an earlier daemon follow: they must stay stored.
-async fn open_digests(recorder: &Recorder) -> Vec<mastmaint_words::Digest> {
-    recorder
-        .with(|ledger| Ok(ledger.open_runs()?.into_iter().map(|open| open.run.digest).collect()))
-        .await
-        // Without a ledger there are no open runs to go on with.
-        .unwrap_or_default()
+/// Configurations that runs of an earlier daemon follow: they must stay stored. `None` if that cannot be read.
+async fn open_digests(recorder: &Recorder) -> Option<Vec<mastmaint_words::Digest>> {
+    let open = recorder.with(|ledger| ledger.open_digests()).await;
+    open.ok().map(|digests| digests.into_iter().collect())
 }
 
 /// What tells this host from others, for random delays.

@@ -38,7 +38,7 @@ fn each_entry_is_whole_and_names_only_fields_that_exist() {
     for (id, head, text) in entries() {
         assert_eq!(
             head.keys().copied().collect::<Vec<_>>(),
-            ["Defined-By", "Documentation", "Subject", "Support"],
+            ["Defined-By", "Documentation", "Subject"],
             "{id}"
         );
         assert_eq!(head["Defined-By"], "mastmaintd");

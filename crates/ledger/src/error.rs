@@ -69,6 +69,14 @@ pub enum LedgerError {
         /// Which.
         key: StepKey,
     },
+    /// A row holds a word that this version does not know.
+    #[error("ledger {}: a row cannot be read ({what}); a newer mastmaintd may have written it: install that version again to see it", .path.display())]
+    Unreadable {
+        /// The ledger.
+        path: PathBuf,
+        /// What was found.
+        what: String,
+    },
     /// Anything else.
     #[error("ledger {}: {what}; see whether its disk is well (`journalctl -k`)", .path.display())]
     Other {
@@ -91,13 +99,20 @@ impl LedgerError {
             Self::DuplicateSlot { .. } => "duplicate-slot",
             Self::UnknownRun { .. } => "run-not-recorded",
             Self::UnknownStep { .. } => "step-not-recorded",
+            Self::Unreadable { .. } => "ledger-row-unreadable",
             Self::Other { .. } => "ledger-error",
         }
     }
 
     /// Whether the ledger cannot record at all just now, as opposed to this one call being refused.
     pub const fn stops_recording(&self) -> bool {
-        !matches!(self, Self::DuplicateSlot { .. } | Self::UnknownRun { .. } | Self::UnknownStep { .. })
+        !matches!(
+            self,
+            Self::DuplicateSlot { .. }
+                | Self::UnknownRun { .. }
+                | Self::UnknownStep { .. }
+                | Self::Unreadable { .. }
+        )
     }
 
     pub(crate) fn from_sqlite(path: &Path, error: &rusqlite::Error) -> Self {
@@ -113,10 +128,8 @@ impl LedgerError {
                 (ErrorCode::CannotOpen | ErrorCode::SystemIoFailure, _) => Self::by_trying(path, what),
                 _ => Self::Other { path, what },
             },
-            // A word or JSON text that no version of this program ever wrote.
-            rusqlite::Error::FromSqlConversionFailure(..)
-            | rusqlite::Error::InvalidColumnType(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..) => Self::Corrupt { path, what },
+            // A newer version may have more words: that is one row, not the ledger.
+            unread if is_unreadable(unread) => Self::Unreadable { path, what },
             _ => Self::Other { path, what },
         }
     }
@@ -146,6 +159,16 @@ impl LedgerError {
             e => Self::Other { path, what: e.to_string() },
         }
     }
+}
+
+/// Whether it is about what one row holds.
+pub(crate) const fn is_unreadable(error: &rusqlite::Error) -> bool {
+    matches!(
+        error,
+        rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::InvalidColumnType(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+    )
 }
 
 fn is_full(error: &io::Error) -> bool {

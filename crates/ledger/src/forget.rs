@@ -20,9 +20,10 @@ impl Ledger {
         let forgotten = self.change(|tx| {
             let runs = tx
                 .prepare_cached(
-                    "DELETE FROM runs WHERE ended < ?1 AND EXISTS (
+                    "DELETE FROM runs WHERE ended < ?1 AND (dry_run = 1 OR outcome = 'skipped' OR EXISTS (
                          SELECT 1 FROM runs newer
-                         WHERE newer.job = runs.job AND newer.ended IS NOT NULL AND newer.seq > runs.seq)",
+                         WHERE newer.job = runs.job AND newer.ended IS NOT NULL AND newer.seq > runs.seq
+                             AND newer.dry_run = 0 AND newer.outcome <> 'skipped'))",
                 )?
                 .execute(params![before(now, keep)])?;
             let outputs = tx

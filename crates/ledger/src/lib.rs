@@ -4,6 +4,9 @@
 //! What a call acknowledged survives a power cut (WAL with `synchronous=FULL`), except [`Ledger::journaled`], which
 //! survives a crash of the daemon only: what it saves is a repeated line.
 //!
+//! A row that holds a word of a newer version is left out of every listing and counted
+//! ([`Ledger::unreadable_rows`]); it is no damage.
+//!
 //! Ends are final: the first [`Ledger::end_step`] or [`Ledger::end_run`] wins and a repeated one changes nothing, so
 //! that adoption may report again what was already recorded.
 
@@ -12,6 +15,7 @@ mod forget;
 mod open;
 mod read;
 mod records;
+mod restore;
 mod rows;
 mod schema;
 mod write;
@@ -19,7 +23,8 @@ mod write;
 pub use error::{FindError, LedgerError};
 pub use open::{Opened, set_aside};
 pub use records::{
-    Forgotten, Mark, NewRun, PlannedRetry, RunRecord, RunWithSteps, StepEnd, StepRecord, StepStart,
+    Forgotten, Mark, NewRun, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps, StepEnd, StepRecord,
+    StepStart,
 };
 
 /// The record of runs, steps and what is owed. One process at a time: the daemon's state lock sees to that.
@@ -27,4 +32,5 @@ pub use records::{
 pub struct Ledger {
     path: std::path::PathBuf,
     conn: rusqlite::Connection,
+    skipped: std::cell::RefCell<std::collections::BTreeSet<u64>>,
 }

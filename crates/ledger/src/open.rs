@@ -4,13 +4,16 @@ use crate::{Ledger, LedgerError, schema};
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 use std::{
+    cell::RefCell,
     fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 /// Nobody else should hold the file; a person with the sqlite3 tool may for a moment.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+const BUSY_TIMEOUT: Duration = Duration::from_millis(500);
+/// What a probe writes; twice that in hexadecimal digits.
+const PROBE_BYTES: u32 = 32 * 1024;
 /// Every statement of this crate stays prepared.
 const STATEMENTS: usize = 64;
 
@@ -48,15 +51,32 @@ impl Ledger {
 
     /// Reads the whole file and says whether it is sound. Takes as long as reading it does.
     pub fn quick_check(&self) -> Result<(), LedgerError> {
-        let found: String = self
-            .conn
-            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-            .map_err(|e| LedgerError::from_sqlite(&self.path, &e))?;
-        if found == "ok" {
-            Ok(())
-        } else {
-            Err(LedgerError::Corrupt { path: self.path.clone(), what: found.replace('\n', " ") })
-        }
+        check(&self.path, &self.conn)
+    }
+
+    /// The same over a connection of its own that only reads: for a thread beside the one that has the ledger open.
+    pub fn check_file(path: &Path) -> Result<(), LedgerError> {
+        let of = |e: rusqlite::Error| LedgerError::from_sqlite(path, &e);
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let conn = Connection::open_with_flags(path, flags).map_err(of)?;
+        conn.busy_timeout(BUSY_TIMEOUT).map_err(of)?;
+        check(path, &conn)
+    }
+
+    /// Finds out whether anything can be written, by writing and removing something of some size: a full disk may
+    /// still take the smallest of changes.
+    pub fn probe(&mut self) -> Result<(), LedgerError> {
+        self.change(|tx| {
+            tx.execute("INSERT OR REPLACE INTO meta VALUES ('probe', hex(zeroblob(?1)))", [PROBE_BYTES])
+        })?;
+        self.change(|tx| tx.execute("DELETE FROM meta WHERE key = 'probe'", [])).map(drop)
+    }
+
+    /// From now on refuses every change with [`LedgerError::ReadOnly`], or takes them again.
+    pub fn read_only(&mut self, only: bool) -> Result<(), LedgerError> {
+        self.conn
+            .pragma_update(None, "query_only", only)
+            .map_err(|e| LedgerError::from_sqlite(&self.path, &e))
     }
 
     fn open_as_it_is(path: &Path) -> Result<Self, LedgerError> {
@@ -73,8 +93,11 @@ impl Ledger {
             let written_by = schema::written_by(&conn);
             return Err(LedgerError::NewerSchema { path: path.to_owned(), found, known, written_by });
         }
-        // Takes effect only in a file without tables, and only before WAL writes its first page.
-        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(of)?;
+        if found == 0 {
+            // Takes effect only in a file without tables, and only before WAL writes its first page; in others it
+            // would cost a write at every start.
+            conn.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(of)?;
+        }
         conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(of)?;
         conn.execute_batch(
             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
@@ -85,7 +108,18 @@ impl Ledger {
         if found < known {
             schema::migrate(&mut conn, schema::MIGRATIONS, env!("CARGO_PKG_VERSION")).map_err(of)?;
         }
-        Ok(Self { path: path.to_owned(), conn })
+        Ok(Self { path: path.to_owned(), conn, skipped: RefCell::default() })
+    }
+}
+
+fn check(path: &Path, conn: &Connection) -> Result<(), LedgerError> {
+    let found: String = conn
+        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+        .map_err(|e| LedgerError::from_sqlite(path, &e))?;
+    if found == "ok" {
+        Ok(())
+    } else {
+        Err(LedgerError::Corrupt { path: path.to_owned(), what: found.replace('\n', " ") })
     }
 }
 

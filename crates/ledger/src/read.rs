@@ -1,32 +1,40 @@
 //! What is asked of the ledger. Listings follow the order in which runs were made, so a clock step does not shuffle
-//! them, and cost what they return, not what is stored.
+//! them, and cost what they return, not what is stored. A row that cannot be read is left out and counted.
 
-use crate::{FindError, Ledger, LedgerError, Mark, PlannedRetry, RunRecord, RunWithSteps, StepRecord, rows};
-use mastmaint_words::{JobName, Numbers, RunId, StepKey};
+use crate::{
+    FindError, Ledger, LedgerError, Mark, PlannedRetry, RunRecord, RunWithSteps, StepRecord,
+    error::is_unreadable, rows,
+};
+use mastmaint_words::{Digest, JobName, Numbers, RunId, StepKey};
 use rusqlite::{OptionalExtension, Params, Row, params};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
 /// At most this many runs are named when a text could mean several.
 const CANDIDATES: u32 = 10;
+/// So many rows that cannot be read are counted; more say nothing more.
+const MOST_SKIPPED: usize = 10_000;
 
 impl Ledger {
     /// Up to where each job's slots are dealt with.
     pub fn marks(&self) -> Result<BTreeMap<JobName, Mark>, LedgerError> {
-        self.list("SELECT job, handled, state FROM marks", [], |row| {
+        self.list("mark", "SELECT job, handled, state FROM marks", [], |row| {
             Ok((rows::word(row, 0)?, Mark { handled: rows::time(row, 1)?, state: row.get(2)? }))
         })
     }
 
     /// The jobs that a person paused.
     pub fn paused(&self) -> Result<BTreeSet<JobName>, LedgerError> {
-        self.list("SELECT job FROM pauses", [], |row| rows::word(row, 0))
+        self.list("pause", "SELECT job FROM pauses", [], |row| rows::word(row, 0))
     }
 
     /// The retries that are owed, soonest first.
     pub fn planned_retries(&self) -> Result<Vec<PlannedRetry>, LedgerError> {
         let sql =
             "SELECT job, of_run, attempt, slot, not_before, digest FROM retries ORDER BY not_before, job";
-        self.list(sql, [], |row| {
+        self.list("retry", sql, [], |row| {
             Ok(PlannedRetry {
                 job: rows::word(row, 0)?,
                 of: rows::word(row, 1)?,
@@ -38,11 +46,34 @@ impl Ledger {
         })
     }
 
-    /// The runs that wait or run, oldest first: what a starting daemon adopts.
+    /// The runs that wait or run, oldest first: what a starting daemon adopts. Not those with a step that cannot be
+    /// read: whoever goes on with such a run could do that step again.
     pub fn open_runs(&self) -> Result<Vec<RunWithSteps>, LedgerError> {
         let sql = format!("SELECT {} FROM runs WHERE ended IS NULL ORDER BY seq", rows::RUN);
-        let open: Vec<(i64, RunRecord)> = self.list(&sql, [], rows::run)?;
-        open.into_iter().map(|run| self.with_steps(run)).collect()
+        let open: Vec<(i64, RunRecord)> = self.list("run", &sql, [], rows::run)?;
+        let mut whole = Vec::with_capacity(open.len());
+        for run in open {
+            let begun: u32 = self
+                .one("SELECT count(*) FROM steps WHERE run = ?1", [run.0], |row| row.get(0))?
+                .unwrap_or_default();
+            let run = self.with_steps(run)?;
+            if u32::try_from(run.steps.len()) == Ok(begun) {
+                whole.push(run);
+            }
+        }
+        Ok(whole)
+    }
+
+    /// The configurations that waiting and running runs follow.
+    pub fn open_digests(&self) -> Result<BTreeSet<Digest>, LedgerError> {
+        self.list("digest", "SELECT DISTINCT digest FROM runs WHERE ended IS NULL", [], |row| {
+            rows::word(row, 0)
+        })
+    }
+
+    /// How many rows, each counted once, could not be read since the ledger was opened.
+    pub fn unreadable_rows(&self) -> usize {
+        self.skipped.borrow().len()
     }
 
     /// A run with its steps.
@@ -57,31 +88,32 @@ impl Ledger {
         let found: Vec<(i64, RunRecord)> = match job {
             None => {
                 let sql = format!("SELECT {} FROM runs ORDER BY seq DESC LIMIT ?1", rows::RUN);
-                self.list(&sql, [limit], rows::run)?
+                self.list("run", &sql, [limit], rows::run)?
             }
             Some(job) => {
                 let sql = format!("SELECT {} FROM runs WHERE job = ?1 ORDER BY seq DESC LIMIT ?2", rows::RUN);
-                self.list(&sql, params![job.as_str(), limit], rows::run)?
+                self.list("run", &sql, params![job.as_str(), limit], rows::run)?
             }
         };
         found.into_iter().map(|run| self.with_sums(run)).collect()
     }
 
-    /// The newest run of each job that is over.
+    /// How each job went last: its newest run that is over and was neither a dry run nor skipped, which would hide how
+    /// the last real one ended.
     pub fn last_ended(&self) -> Result<BTreeMap<JobName, RunRecord>, LedgerError> {
         // Hops from job to job in the index instead of reading every run.
         let sql = format!(
             "WITH RECURSIVE names (name) AS (
-                 SELECT min(job) FROM runs WHERE ended IS NOT NULL
+                 SELECT min(job) FROM runs WHERE ended IS NOT NULL AND dry_run = 0 AND outcome <> 'skipped'
                  UNION ALL
-                 SELECT (SELECT min(job) FROM runs WHERE ended IS NOT NULL AND job > name)
+                 SELECT (SELECT min(job) FROM runs WHERE ended IS NOT NULL AND dry_run = 0 AND outcome <> 'skipped' AND job > name)
                  FROM names WHERE name IS NOT NULL
              )
              SELECT {} FROM names JOIN runs ON seq =
-                 (SELECT max(seq) FROM runs WHERE job = name AND ended IS NOT NULL)",
+                 (SELECT max(seq) FROM runs WHERE job = name AND ended IS NOT NULL AND dry_run = 0 AND outcome <> 'skipped')",
             rows::RUN
         );
-        let found: Vec<(i64, RunRecord)> = self.list(&sql, [], rows::run)?;
+        let found: Vec<(i64, RunRecord)> = self.list("run", &sql, [], rows::run)?;
         found.into_iter().map(|run| self.with_sums(run).map(|run| (run.job.clone(), run))).collect()
     }
 
@@ -101,7 +133,8 @@ impl Ledger {
         }
         // Ids are ASCII letters and digits: everything that begins with the text sorts before text + '~'.
         let sql = "SELECT id FROM runs WHERE id >= ?1 AND id < ?1 || '~' ORDER BY id DESC LIMIT ?2";
-        let mut found: Vec<RunId> = self.list(sql, params![text, CANDIDATES], |row| rows::word(row, 0))?;
+        let mut found: Vec<RunId> =
+            self.list("run", sql, params![text, CANDIDATES], |row| rows::word(row, 0))?;
         match (found.pop(), found.is_empty()) {
             (None, _) => Err(not_found()),
             (Some(only), true) => Ok(only),
@@ -123,29 +156,54 @@ impl Ledger {
 
     fn with_steps(&self, (seq, mut run): (i64, RunRecord)) -> Result<RunWithSteps, LedgerError> {
         let sql = format!("SELECT {} FROM steps WHERE run = ?1 ORDER BY step", rows::STEP);
-        let steps: Vec<StepRecord> = self.list(&sql, [seq], |row| rows::step(&run.id, row))?;
+        let of = format!("step of {seq}");
+        let steps: Vec<StepRecord> = self.list(&of, &sql, [seq], |row| rows::step(&run.id, row))?;
         let counted = steps.iter().filter_map(|s| s.end.as_ref()).map(|end| end.verdict.numbers);
         run.numbers = counted.fold(Numbers::default(), rows::add);
         Ok(RunWithSteps { run, steps })
     }
 
     fn with_sums(&self, (seq, mut run): (i64, RunRecord)) -> Result<RunRecord, LedgerError> {
-        let sql = "SELECT visited, failed, removed, freed FROM steps WHERE run = ?1";
-        let counted: Vec<Numbers> = self.list(sql, [seq], |row| rows::numbers(row, 0))?;
+        let sql = "SELECT step, visited, failed, removed, freed FROM steps WHERE run = ?1";
+        let of = format!("step of {seq}");
+        let counted: Vec<Numbers> = self.list(&of, sql, [seq], |row| rows::numbers(row, 1))?;
         run.numbers = counted.into_iter().fold(Numbers::default(), rows::add);
         Ok(run)
     }
 
+    /// What the rows hold, without those that cannot be read. Their first column tells them apart.
     fn list<T, C: FromIterator<T>>(
         &self,
+        what: &str,
         sql: &str,
         params: impl Params,
-        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+        mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<C, LedgerError> {
+        let read_or_skip = |row: &Row<'_>| match read(row) {
+            Err(error) if is_unreadable(&error) => {
+                self.skip(what, row);
+                Ok(None)
+            }
+            other => other.map(Some),
+        };
         self.conn
             .prepare_cached(sql)
-            .and_then(|mut statement| statement.query_map(params, read)?.collect())
+            .and_then(|mut statement| {
+                statement.query_map(params, read_or_skip)?.filter_map(rusqlite::Result::transpose).collect()
+            })
             .map_err(|e| LedgerError::from_sqlite(&self.path, &e))
+    }
+
+    fn skip(&self, what: &str, row: &Row<'_>) {
+        let mut hasher = DefaultHasher::new();
+        what.hash(&mut hasher);
+        if let Ok(value) = row.get::<_, rusqlite::types::Value>(0) {
+            format!("{value:?}").hash(&mut hasher);
+        }
+        let mut skipped = self.skipped.borrow_mut();
+        if skipped.len() < MOST_SKIPPED {
+            skipped.insert(hasher.finish());
+        }
     }
 
     fn one<T>(

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use mastmaint_words::{
     Digest, Grade, JobName, Numbers, Outcome, Reason, Room, RunId, Span, StepKey, Trigger, Verdict,
 };
+use std::collections::BTreeMap;
 
 /// Up to where the slots of a job are dealt with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,4 +153,28 @@ pub struct Forgotten {
     pub runs: usize,
     /// Kept outputs, those of forgotten runs not counted.
     pub outputs: usize,
+}
+
+/// A job that a person paused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pause {
+    /// Which.
+    pub job: JobName,
+    /// Since when.
+    pub at: Timestamp,
+    /// By whom.
+    pub uid: u32,
+}
+
+/// What a living daemon knows and a ledger that begins anew does not: see [`crate::Ledger::restore`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Restore {
+    /// Up to where each job's slots are dealt with.
+    pub marks: BTreeMap<JobName, Mark>,
+    /// The pauses.
+    pub paused: Vec<Pause>,
+    /// The retries that are owed.
+    pub retries: Vec<PlannedRetry>,
+    /// Runs, oldest first, with the steps that have begun.
+    pub runs: Vec<RunWithSteps>,
 }

@@ -1,4 +1,5 @@
-//! Between records and rows. A word that no version of this program writes means that the row is damaged.
+//! Between records and rows. A word that this version does not know makes
+//! its row unreadable, and no other.
 
 use crate::{RunRecord, StepEnd, StepRecord};
 use jiff::Timestamp;
@@ -27,16 +28,16 @@ pub(crate) fn millis(span: Span) -> i64 {
     i64::try_from(span.get().as_millis()).unwrap_or(i64::MAX)
 }
 
-fn damaged(column: usize, why: impl std::fmt::Display) -> rusqlite::Error {
+fn unreadable(column: usize, why: impl std::fmt::Display) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, why.to_string().into())
 }
 
 pub(crate) fn word<T: FromStr<Err: std::fmt::Display>>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     row.get_ref(column)?
         .as_str()
-        .map_err(|e| damaged(column, e))?
+        .map_err(|e| unreadable(column, e))?
         .parse()
-        .map_err(|e: T::Err| damaged(column, e))
+        .map_err(|e: T::Err| unreadable(column, e))
 }
 
 fn optional<T>(
@@ -48,7 +49,7 @@ fn optional<T>(
 }
 
 pub(crate) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
-    Timestamp::from_microsecond(row.get(column)?).map_err(|e| damaged(column, e))
+    Timestamp::from_microsecond(row.get(column)?).map_err(|e| unreadable(column, e))
 }
 
 pub(crate) fn optional_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
@@ -56,12 +57,12 @@ pub(crate) fn optional_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Op
 }
 
 fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
-    let text = row.get_ref(column)?.as_str().map_err(|e| damaged(column, e))?;
-    serde_json::from_str(text).map_err(|e| damaged(column, e))
+    let text = row.get_ref(column)?.as_str().map_err(|e| unreadable(column, e))?;
+    serde_json::from_str(text).map_err(|e| unreadable(column, e))
 }
 
 pub(crate) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
-    row.get::<_, i64>(column)?.try_into().map_err(|e| damaged(column, e))
+    row.get::<_, i64>(column)?.try_into().map_err(|e| unreadable(column, e))
 }
 
 /// Reads [`RUN`]; the sums are added by whoever reads the steps.

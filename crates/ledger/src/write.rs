@@ -54,15 +54,6 @@ impl Ledger {
         }
     }
 
-    /// Records that a run was admitted.
-    pub fn start_run(&mut self, run: &RunId, at: Timestamp) -> Result<(), LedgerError> {
-        let known = self.change(|tx| {
-            tx.prepare_cached("UPDATE runs SET started = coalesce(started, ?2) WHERE id = ?1")?
-                .execute(params![run.as_str(), micros(at)])
-        })?;
-        if known == 0 { Err(LedgerError::UnknownRun { run: run.clone() }) } else { Ok(()) }
-    }
-
     /// Records what became of a run. The first end wins.
     pub fn end_run(
         &mut self,
@@ -108,10 +99,13 @@ impl Ledger {
         if known { Ok(()) } else { Err(LedgerError::UnknownRun { run: run.clone() }) }
     }
 
-    /// Records that a step is about to be sent to its room. Repeated, it changes nothing.
+    /// Records that a step is about to be sent to its room, and with the first one that the run was admitted: one wait
+    /// for the disk instead of two. Repeated, it changes nothing.
     pub fn start_step(&mut self, step: &StepStart) -> Result<(), LedgerError> {
         let known = self.change(|tx| {
             let Some((seq, _)) = find_run(tx, &step.key.run)? else { return Ok(false) };
+            tx.prepare_cached("UPDATE runs SET started = ?2 WHERE seq = ?1 AND started IS NULL")?
+                .execute(params![seq, micros(step.at)])?;
             tx.prepare_cached(
                 "INSERT INTO steps (run, step, title, room, at) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
             )?
@@ -205,13 +199,13 @@ impl Ledger {
 }
 
 /// Number of a run and whether it is open.
-fn find_run(tx: &Transaction<'_>, run: &RunId) -> rusqlite::Result<Option<(i64, bool)>> {
+pub(crate) fn find_run(tx: &Transaction<'_>, run: &RunId) -> rusqlite::Result<Option<(i64, bool)>> {
     tx.prepare_cached("SELECT seq, ended IS NULL FROM runs WHERE id = ?1")?
         .query_row([run.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()
 }
 
-fn put_end(tx: &Transaction<'_>, run: i64, end: &StepEnd) -> rusqlite::Result<usize> {
+pub(crate) fn put_end(tx: &Transaction<'_>, run: i64, end: &StepEnd) -> rusqlite::Result<usize> {
     let numbers = end.verdict.numbers;
     tx.prepare_cached(
         "UPDATE steps SET started = ?3, ended = ?4, took = ?5, outcome = ?6, grade = ?7, reasons = ?8,
@@ -241,13 +235,13 @@ fn put_end(tx: &Transaction<'_>, run: i64, end: &StepEnd) -> rusqlite::Result<us
     ])
 }
 
-fn put_mark(tx: &Transaction<'_>, job: &JobName, mark: &Mark) -> rusqlite::Result<()> {
+pub(crate) fn put_mark(tx: &Transaction<'_>, job: &JobName, mark: &Mark) -> rusqlite::Result<()> {
     tx.prepare_cached("INSERT OR REPLACE INTO marks (job, handled, state) VALUES (?1, ?2, ?3)")?
         .execute(params![job.as_str(), micros(mark.handled), mark.state])
         .map(drop)
 }
 
-fn put_retry(tx: &Transaction<'_>, retry: &PlannedRetry) -> rusqlite::Result<()> {
+pub(crate) fn put_retry(tx: &Transaction<'_>, retry: &PlannedRetry) -> rusqlite::Result<()> {
     tx.prepare_cached(
         "INSERT OR REPLACE INTO retries (job, of_run, attempt, slot, not_before, digest)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -267,6 +261,6 @@ fn delete_retry(tx: &Transaction<'_>, job: &JobName) -> rusqlite::Result<usize> 
     tx.prepare_cached("DELETE FROM retries WHERE job = ?1")?.execute([job.as_str()])
 }
 
-fn json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
+pub(crate) fn json<T: Serialize>(value: &T) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))
 }

@@ -34,6 +34,9 @@ pub enum Op {
     Accept {
         /// Digests that runs still use; others may be thrown away.
         in_use: Vec<Digest>,
+        /// It is not known what runs use: nothing may be thrown away.
+        #[serde(default)]
+        keep_all: bool,
     },
     /// Run a step; idempotent. Answer: events up to [`EventKind::Finished`] or [`EventKind::Refused`]. A step that
     /// was started before is followed instead, one that has finished is reported again, one whose runner died is

@@ -6,7 +6,7 @@ mod secrets;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use mastmaint_config::settings::Environment;
 use regex::Regex;
-use secrets::{DOTENV_FILES, dotenv, forms, secrets_in};
+use secrets::{DOTENV_FILES, SHORTEST_FOUND, SHORTEST_GIVEN, dotenv, forms, secrets_in};
 use std::{borrow::Cow, path::Path, sync::LazyLock};
 
 const REDACTED: &str = "[redacted]";
@@ -38,20 +38,34 @@ pub struct Redactor {
 impl Redactor {
     /// Redacts these values and everything that looks like a secret.
     pub fn from_secrets(secrets: impl IntoIterator<Item = String>) -> Self {
-        let mut values: Vec<String> = secrets.into_iter().flat_map(forms).collect();
-        values.sort_unstable();
-        values.dedup();
-        let longest = values.iter().map(String::len).max().unwrap_or(0).max(LONGEST_TOKEN);
-        let automaton = AhoCorasickBuilder::new().match_kind(MatchKind::LeftmostLongest).build(&values);
-        Self { values: automaton.ok().filter(|_| !values.is_empty()), longest }
+        Self::knowing(secrets.into_iter().flat_map(|s| forms(s, SHORTEST_FOUND)))
     }
 
     /// Redacts what the instance at `live` and the step's variables hold as secrets.
     pub fn for_instance(live: &Path, environment: &Environment) -> Self {
         let files = DOTENV_FILES.iter().filter_map(|name| std::fs::read(live.join(name)).ok());
         let pairs = files.flat_map(|bytes| dotenv(&String::from_utf8_lossy(&bytes)));
-        let given = environment.iter().map(|(name, value)| (name.clone(), value.clone()));
-        Self::from_secrets(pairs.chain(given).flat_map(|(name, value)| secrets_in(&name, &value)))
+        let found = pairs.flat_map(|(name, value)| secrets_in(&name, &value));
+        Self::knowing(found.flat_map(|s| forms(s, SHORTEST_FOUND)).chain(given(environment)))
+    }
+
+    /// Redacts what a program is given: its step's variables, and the secrets of its command line.
+    pub fn for_program(environment: &Environment, command_line: &[String]) -> Self {
+        // What stands behind such a URL is the secret as often as its password.
+        let urls = environment.iter().filter(|(name, _)| name.to_ascii_uppercase().ends_with("_URL"));
+        let urls = urls.flat_map(|(_, value)| forms(value.clone(), SHORTEST_GIVEN));
+        let arguments = mastmaint_config::secrets_of(command_line);
+        let arguments = arguments.into_iter().flat_map(|s| forms(s, SHORTEST_GIVEN));
+        Self::knowing(urls.chain(arguments).chain(given(environment)))
+    }
+
+    fn knowing(forms: impl Iterator<Item = String>) -> Self {
+        let mut values: Vec<String> = forms.collect();
+        values.sort_unstable();
+        values.dedup();
+        let longest = values.iter().map(String::len).max().unwrap_or(0).max(LONGEST_TOKEN);
+        let automaton = AhoCorasickBuilder::new().match_kind(MatchKind::LeftmostLongest).build(&values);
+        Self { values: automaton.ok().filter(|_| !values.is_empty()), longest }
     }
 
     /// The text without secrets. Nothing is copied when there is none.
@@ -79,6 +93,12 @@ impl Redactor {
     pub(crate) const fn longest(&self) -> usize {
         self.longest
     }
+}
+
+/// The secrets in the variables that the admin gave to a step.
+fn given(environment: &Environment) -> impl Iterator<Item = String> {
+    let secrets = environment.iter().flat_map(|(name, value)| secrets_in(name, value));
+    secrets.flat_map(|s| forms(s, SHORTEST_GIVEN))
 }
 
 fn replaced<'a>(text: Cow<'a, str>, regex: Option<&Regex>, with: &str) -> Cow<'a, str> {
@@ -206,6 +226,40 @@ mod tests {
         }
         for word in ["mast.example", "mastodon_production", "true"] {
             assert_eq!(redactor.redact(word), word);
+        }
+    }
+
+    #[test]
+    fn what_a_step_is_given_goes_from_four_bytes_on() {
+        let environment: Environment = [
+            ("PGAUTH", "auth"),
+            ("SENTRY_DSN", "https://key0@sentry.example/1"),
+            ("SESSION_COOKIE", "c00k13"),
+            ("MY_SALT", "s4lt"),
+            ("SMS_OTP", "12345"),
+            ("PRIVATE_THING", "priv1"),
+            ("DB_PASSWORD", "hunt"),
+            ("HOOK_URL", "https://hooks.example/T0/B0"),
+            ("SMTP_AUTH_METHOD", "plain"),
+            ("API_TOKEN", "abc"),
+            ("RAILS_ENV", "production"),
+        ]
+        .map(|(n, v)| (n.to_owned(), v.to_owned()))
+        .into();
+        let argv = ["curl", "-u", "me:s3cr3t"].map(str::to_owned);
+        let program = Redactor::for_program(&environment, &argv);
+        let live = tempfile::tempdir().unwrap();
+        let instance = Redactor::for_instance(live.path(), &environment);
+        for (name, value) in environment
+            .iter()
+            .filter(|(name, _)| !["SMTP_AUTH_METHOD", "API_TOKEN", "RAILS_ENV"].contains(&name.as_str()))
+        {
+            assert_eq!(program.redact(&format!("<{value}>")), "<[redacted]>", "{name}");
+            assert!(name == "HOOK_URL" || instance.redact(value) == "[redacted]", "{name}");
+        }
+        assert_eq!(program.redact("said s3cr3t"), "said [redacted]");
+        for word in ["plain", "abc", "production"] {
+            assert_eq!(program.redact(word), word);
         }
     }
 

@@ -6,10 +6,10 @@ use crate::codec;
 use crate::protocol::{Event, StepReport};
 use jiff::Timestamp;
 use mastmaint_words::{Digest, JobName, StepKey};
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, posix_fallocate};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -25,7 +25,7 @@ const COPY: &str = "copy.gz";
 const OUTCOME: &str = "outcome.json";
 const RESERVE: &str = "reserve";
 /// Kept free for the outcome, so that a disk that fills up while a step runs does not lose it.
-const RESERVED: u64 = 128 * 1024;
+const RESERVED: i64 = 128 * 1024;
 /// Names of directories that are being removed begin with it; no step key does.
 const TRASH: &str = ".trash-";
 
@@ -118,7 +118,7 @@ impl Steps {
     /// If the directory cannot be made, read or locked.
     pub fn claim(&self, key: &StepKey) -> io::Result<Known> {
         match DirBuilder::new().mode(0o700).create(self.path(key)) {
-            Ok(()) => File::open(&self.root)?.sync_all()?,
+            Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
@@ -193,10 +193,11 @@ impl StepDir {
     /// # Errors
     /// If it cannot be written; then nothing may be started.
     pub fn begin(&self, begun: &Begun) -> io::Result<()> {
-        let mut reserve = create(&self.path.join(RESERVE))?;
-        io::copy(&mut io::repeat(0).take(RESERVED), &mut reserve)?;
-        reserve.sync_all()?;
-        self.put(STARTED, &serde_json::to_vec(begun)?)
+        // Blocks that are assigned to the file are not lost to others; what is in them nobody reads.
+        posix_fallocate(create(&self.path.join(RESERVE))?, 0, RESERVED)?;
+        self.put(STARTED, &serde_json::to_vec(begun)?)?;
+        // The name of the directory itself. Last: by now it is in the journal of the file system already.
+        File::open(self.path.join(".."))?.sync_all()
     }
 
     /// Notes the process; needs not survive a crash of the host, since the process does not either.

@@ -1,7 +1,7 @@
 //! Real files: whom they may belong to, how large they may be; and the store of accepted configurations.
 
 use super::loaded;
-use crate::{MAX_FILES, Source, Store, StoreError, Trust, load};
+use crate::{InUse, MAX_FILES, Source, Store, StoreError, Trust, load};
 use mastmaint_words::{Digest, Room, StepIndex};
 use std::{
     fs,
@@ -149,7 +149,7 @@ fn each_reader_gets_its_part_and_no_more() {
     let scratch = tempfile::tempdir().unwrap();
     let store = Store::new(scratch.path().join("accepted"));
     let all = numbered(0);
-    store.put(&all, &[]).unwrap();
+    store.put(&all, InUse::These(&[])).unwrap();
     let job = "j0".parse().unwrap();
     let view = store.room_view(Room::Run, &all.digest).unwrap();
     assert_eq!(view.step(&job, StepIndex(1)), Some(&all.settings.jobs["j0"].steps[1]));
@@ -174,7 +174,7 @@ fn what_a_run_uses_stays() {
     let digests: Vec<Digest> = (0..8)
         .map(|n| {
             let all = numbered(n);
-            store.put(&all, &[numbered(0).digest]).unwrap();
+            store.put(&all, InUse::These(&[numbered(0).digest])).unwrap();
             std::thread::sleep(std::time::Duration::from_millis(10));
             all.digest
         })
@@ -189,11 +189,11 @@ fn a_damaged_one_is_not_obeyed() {
     let scratch = tempfile::tempdir().unwrap();
     let store = Store::new(scratch.path());
     let (one, other) = (numbered(1), numbered(2));
-    store.put(&one, &[]).unwrap();
+    store.put(&one, InUse::These(&[])).unwrap();
     let path = scratch.path().join("daemon").join(format!("{}.json", one.digest));
     fs::write(&path, "{").unwrap();
     assert_eq!(store.daemon_view(&one.digest).unwrap_err().code(), "store-damaged");
-    store.put(&other, &[]).unwrap();
+    store.put(&other, InUse::These(&[])).unwrap();
     fs::copy(scratch.path().join("daemon").join(format!("{}.json", other.digest)), &path).unwrap();
     assert_eq!(store.daemon_view(&one.digest).unwrap_err().code(), "store-damaged");
 }
@@ -221,4 +221,42 @@ fn every_mistake_about_files_is_told_once() {
     assert_eq!(of_main, ["wrong-owner", "writable-by-others"]);
     let root = load(&Source { main, trust: Trust::Invoker { uid: 0 } }).unwrap_err().mistakes;
     assert!(root.iter().all(|m| !m.headline().contains("or user id 0")), "{root:?}");
+}
+
+#[test]
+fn what_is_stored_already_is_left_alone() {
+    let scratch = tempfile::tempdir().unwrap();
+    let store = Store::new(scratch.path());
+    let all = numbered(1);
+    store.put(&all, InUse::These(&[])).unwrap();
+    let parts = ["daemon", "tootctl", "systemctl", "run"];
+    let file = |part: &str| scratch.path().join(part).join(format!("{}.json", all.digest));
+    let written = parts.map(|part| file(part).metadata().unwrap().ino());
+    // Nothing can be written any more, as on a full disk: a directory stands where the draft would be.
+    for part in parts {
+        fs::create_dir(scratch.path().join(part).join(format!(".{}.{}", all.digest, std::process::id())))
+            .unwrap();
+    }
+    store.put(&all, InUse::These(&[])).unwrap();
+    assert_eq!(parts.map(|part| file(part).metadata().unwrap().ino()), written);
+    // One part differs: only that one has to be written.
+    fs::write(file("run"), "{").unwrap();
+    assert_eq!(store.put(&all, InUse::These(&[])).unwrap_err().code(), "store-io");
+    fs::remove_dir(scratch.path().join("run").join(format!(".{}.{}", all.digest, std::process::id())))
+        .unwrap();
+    store.put(&all, InUse::These(&[])).unwrap();
+    store.room_view(Room::Run, &all.digest).unwrap();
+}
+
+#[test]
+fn nothing_is_thrown_away_while_it_is_unknown_what_runs_use() {
+    let scratch = tempfile::tempdir().unwrap();
+    let store = Store::new(scratch.path());
+    let all: Vec<_> = (0..8).map(numbered).collect();
+    for one in &all {
+        store.put(one, InUse::Unknown).unwrap();
+    }
+    for one in &all {
+        store.daemon_view(&one.digest).unwrap();
+    }
 }

@@ -138,8 +138,11 @@ fn text(resident: &Resident, writes: &[PathBuf]) -> String {
     let _ = writeln!(text, "User={}", resident.user);
     // The primary group of that user, whatever it is called.
     text.push_str("Group=\n");
+    // systemd keeps both kinds in one list, and an empty setting of either empties all of it.
+    text.push_str("BindPaths=\n");
     setting(&mut text, "BindReadOnlyPaths", &seen);
     setting(&mut text, "BindPaths", &bound);
+    text.push_str("ReadWritePaths=\n");
     setting(&mut text, "ReadWritePaths", &open);
     text
 }
@@ -163,9 +166,8 @@ fn readable(resident: &Resident) -> Vec<PathBuf> {
     paths
 }
 
-/// An emptied list, then its entries; one that is missing on the host does not keep the room from opening.
+/// The entries of a list; one that is missing on the host does not keep the room from opening.
 fn setting(text: &mut String, name: &str, paths: &[impl AsRef<Path>]) {
-    let _ = writeln!(text, "{name}=");
     for path in paths {
         let _ = writeln!(text, "{name}=-{}", path.as_ref().display());
     }
@@ -214,8 +216,8 @@ mod tests {
     fn another_user_in_home_is_bound_through_the_hidden_home() {
         assert_eq!(
             settings(&resident("masto", "/home/masto", "/home/masto/live", &["/mnt/media"])),
-            "User=masto\nGroup=\nBindReadOnlyPaths=\nBindReadOnlyPaths=-/home/masto/live\n\
-             BindReadOnlyPaths=-/home/masto/.rbenv\nBindPaths=\n\
+            "User=masto\nGroup=\nBindPaths=\nBindReadOnlyPaths=-/home/masto/live\n\
+             BindReadOnlyPaths=-/home/masto/.rbenv\n\
              BindPaths=-/home/masto/live/public/system\nBindPaths=-/home/masto/live/log\nBindPaths=-/home/masto/live/tmp\n\
              ReadWritePaths=\nReadWritePaths=-/mnt/media\n"
         );
@@ -225,7 +227,7 @@ mod tests {
     fn a_mastodon_elsewhere_is_opened_where_it_is() {
         assert_eq!(
             settings(&resident("mastodon", "/var/www/mastodon", "/var/www/mastodon/live", &[])),
-            "User=mastodon\nGroup=\nBindReadOnlyPaths=\nBindPaths=\nReadWritePaths=\n\
+            "User=mastodon\nGroup=\nBindPaths=\nReadWritePaths=\n\
              ReadWritePaths=-/var/www/mastodon/live/public/system\nReadWritePaths=-/var/www/mastodon/live/log\n\
              ReadWritePaths=-/var/www/mastodon/live/tmp\n"
         );
@@ -236,7 +238,7 @@ mod tests {
         let mut elsewhere = resident("mastodon", "/home/mastodon", "/srv/mastodon/live", &[]);
         elsewhere.path = Some("/home/mastodon/.asdf/shims:/home/mastodon/.asdf/bin:/usr/bin".into());
         let text = settings(&elsewhere);
-        assert!(text.contains("=\nBindReadOnlyPaths=-/home/mastodon/.rbenv\nBindReadOnlyPaths=-/home/mastodon/.asdf\nBindPaths=\n"), "{text}");
+        assert!(text.contains("BindPaths=\nBindReadOnlyPaths=-/home/mastodon/.rbenv\nBindReadOnlyPaths=-/home/mastodon/.asdf\n"), "{text}");
         assert!(text.contains("ReadWritePaths=-/srv/mastodon/live/tmp\n"), "{text}");
     }
 

@@ -2,31 +2,61 @@
 //! goes on under the configuration that it was begun with; its locks are taken again before anything else may start.
 
 use super::Dispatcher;
-use crate::{accept, run::RunSpec, tell::Told};
+use crate::{
+    accept,
+    recorder::{NotRecorded, Recorder},
+    run::RunSpec,
+    tell::Told,
+};
 use jiff::Timestamp;
-use mastmaint_ledger::{RunRecord, RunWithSteps};
-use mastmaint_words::{Grade, Outcome, Reason, Verdict};
-use std::sync::Arc;
+use mastmaint_ledger::{Mark, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps};
+use mastmaint_words::{Grade, JobName, Numbers, Outcome, Reason, Verdict};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// What the ledger knows at a start.
+#[derive(Debug)]
+pub struct Known {
+    marks: BTreeMap<JobName, Mark>,
+    paused: BTreeSet<JobName>,
+    retries: Vec<PlannedRetry>,
+    last: BTreeMap<JobName, RunRecord>,
+    open: Vec<RunWithSteps>,
+    unreadable: usize,
+}
+
+impl Known {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read: then there is nothing to go on with.
+    pub async fn read(recorder: &Recorder) -> Result<Self, NotRecorded> {
+        recorder
+            .with(|ledger| {
+                Ok(Self {
+                    marks: ledger.marks()?,
+                    paused: ledger.paused()?,
+                    retries: ledger.planned_retries()?,
+                    last: ledger.last_ended()?,
+                    open: ledger.open_runs()?,
+                    unreadable: ledger.unreadable_rows(),
+                })
+            })
+            .await
+    }
+}
 
 impl Dispatcher {
-    /// Reads what the ledger knows and goes on with it. Where it cannot be read yet, this is done when it can; what
-    /// has happened by then counts for more than what it says.
-    pub async fn take_over(&mut self) {
-        let known = self
-            .outside
-            .recorder
-            .with(|ledger| {
-                Ok((
-                    ledger.marks()?,
-                    ledger.paused()?,
-                    ledger.planned_retries()?,
-                    ledger.last_ended()?,
-                    ledger.open_runs()?,
-                ))
-            })
-            .await;
+    /// Goes on with what the ledger knows. Where it could not be read at the start, this is done when it can; what has
+    /// happened by then counts for more than what it says.
+    pub async fn take_over(&mut self, known: Result<Known, NotRecorded>) {
         let open = match known {
-            Ok((marks, paused, retries, last, open)) => {
+            Ok(Known { marks, paused, retries, last, open, unreadable }) => {
+                if unreadable > 0 {
+                    self.outside.teller.of_daemon(Told::UnreadableRows { rows: unreadable });
+                }
                 self.ledger_known = true;
                 let now = Timestamp::now();
                 let mut known = super::marks::from_ledger(marks);
@@ -55,6 +85,23 @@ impl Dispatcher {
             }
         }
         self.admit().await;
+    }
+
+    /// Writes what this daemon knows into a ledger that begins anew, so that the next daemon can go on with it.
+    pub(super) async fn write_again(&mut self) {
+        let marks =
+            self.marks.iter().map(|(job, mark)| (job.clone(), super::marks::to_ledger(mark))).collect();
+        let paused =
+            self.paused.iter().map(|(job, (at, uid))| Pause { job: job.clone(), at: *at, uid: *uid });
+        let restore = Restore {
+            marks,
+            paused: paused.collect(),
+            retries: self.retries.values().cloned().collect(),
+            runs: self.runs.values().filter(|active| active.spec.recorded).map(under_way).collect(),
+        };
+        if let Err(error) = self.outside.recorder.with(move |ledger| ledger.restore(&restore)).await {
+            self.outside.teller.of_daemon(Told::NothingKnown { why: error.message });
+        }
     }
 
     async fn adopt(&mut self, RunWithSteps { run, steps }: RunWithSteps) {
@@ -117,5 +164,27 @@ impl Dispatcher {
         if let Err(error) = recorded {
             self.outside.teller.of_daemon(Told::NothingKnown { why: error.message });
         }
+    }
+}
+
+/// A run that waits or runs, as the ledger keeps it.
+fn under_way(active: &super::Active) -> RunWithSteps {
+    let spec = &active.spec;
+    RunWithSteps {
+        run: RunRecord {
+            id: spec.id.clone(),
+            job: spec.job_name.clone(),
+            trigger: spec.trigger.clone(),
+            digest: spec.digest.clone(),
+            dry_run: spec.dry_run,
+            queued: spec.queued,
+            started: active.started,
+            ended: None,
+            outcome: None,
+            grade: None,
+            reason: None,
+            numbers: Numbers::default(),
+        },
+        steps: active.steps.values().cloned().collect(),
     }
 }

@@ -2,7 +2,7 @@
 //! that need the ledger are given by tasks of their own, so that a slow reader costs the loop nothing.
 
 use super::{Dispatcher, listing, reply, runs::Queued};
-use crate::{control::Ask, tell::Told};
+use crate::{control::Ask, recorder::Owed, tell::Told};
 use flate2::read::GzDecoder;
 use jiff::Timestamp;
 use mastmaint_control::words::{FollowEvent, Reply, Request};
@@ -103,8 +103,11 @@ impl Dispatcher {
         if !self.config.view.jobs.contains_key(&job) {
             return unknown_job(&job);
         }
-        let (name, now) = (job.clone(), Timestamp::now());
-        if let Err(not) = self.outside.recorder.with(move |ledger| ledger.pause(&name, now, uid)).await {
+        let now = Timestamp::now();
+        let owed = Owed::Pause { job: job.clone(), at: now, uid };
+        if let Err(not) = self.outside.recorder.owe(owed).await
+            && !not.kept
+        {
             return error(not.code, format!("the pause cannot be kept: {not}"));
         }
         self.drop_retry(&job).await;
@@ -116,8 +119,9 @@ impl Dispatcher {
     }
 
     async fn resume(&mut self, job: JobName) -> Reply {
-        let name = job.clone();
-        if let Err(not) = self.outside.recorder.with(move |ledger| ledger.resume(&name)).await {
+        if let Err(not) = self.outside.recorder.owe(Owed::Resume { job: job.clone() }).await
+            && !not.kept
+        {
             return error(not.code, format!("the end of the pause cannot be kept: {not}"));
         }
         if self.paused.remove(&job).is_some() {

@@ -33,6 +33,7 @@ use mastmaint_words::{JobName, RunId, StepIndex, Verdict};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
 use tokio::sync::{mpsc, oneshot};
 
+pub use adopt::Known;
 pub use left_behind::LeftBehind;
 pub use reload::ReloadDone;
 
@@ -130,6 +131,8 @@ pub struct Dispatcher {
     config: Config,
     marks: BTreeMap<JobName, Mark>,
     next: BTreeMap<JobName, Timestamp>,
+    /// For which instant of a job its room was opened last.
+    warmed: BTreeMap<JobName, Timestamp>,
     /// Paused jobs: since when, and by whom.
     paused: BTreeMap<JobName, (Timestamp, u32)>,
     retries: BTreeMap<JobName, PlannedRetry>,
@@ -170,6 +173,7 @@ impl Dispatcher {
             },
             marks: BTreeMap::new(),
             next: BTreeMap::new(),
+            warmed: BTreeMap::new(),
             paused: BTreeMap::new(),
             retries: BTreeMap::new(),
             last: BTreeMap::new(),
@@ -235,10 +239,15 @@ impl Dispatcher {
 
     async fn hear_ledger(&mut self, news: LedgerNews) {
         let again = news == LedgerNews::RecordingAgain;
+        let set_aside = matches!(news, LedgerNews::SetAside { .. });
         self.outside.teller.of_daemon(Told::Ledger(news));
         if again && !self.ledger_known {
-            self.take_over().await;
+            let known = Known::read(&self.outside.recorder).await;
+            self.take_over(known).await;
             self.look_at_slots().await;
+        }
+        if set_aside {
+            self.write_again().await;
         }
     }
 

@@ -4,6 +4,7 @@
 use super::{Dispatcher, Order, reply};
 use crate::{
     accept::{self, Accepted, Refusal},
+    recorder::Owed,
     tell::Told,
 };
 use jiff::Timestamp;
@@ -40,7 +41,7 @@ impl Dispatcher {
         // Only for systemd's display; the reload goes on whether or not it hears of it.
         let _ = self.notifier.reloading();
         let (rooms, store, orders) = (self.outside.rooms.clone(), self.store.clone(), self.orders.clone());
-        let in_use = self.digests_in_use();
+        let in_use = self.ledger_known.then(|| self.digests_in_use());
         tokio::spawn(async move {
             let done = accept::accept(&rooms, &store, in_use).await;
             // The dispatcher is gone only when the daemon is.
@@ -117,9 +118,8 @@ impl Dispatcher {
     /// Forgets that a job was to be tried again.
     pub(super) async fn drop_retry(&mut self, job: &JobName) {
         if self.retries.remove(job).is_some() {
-            let job = job.clone();
-            // An unrecorded end of a planned retry costs one more try after a restart, at worst.
-            let _ = self.outside.recorder.with(move |ledger| ledger.drop_retry(&job)).await;
+            // What cannot be written now is written when it can.
+            let _ = self.outside.recorder.owe(Owed::DropRetry { job: job.clone() }).await;
         }
     }
 }

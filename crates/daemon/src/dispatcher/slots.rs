@@ -3,14 +3,18 @@
 
 use super::{Dispatcher, marks, runs::Queued};
 use crate::{
+    recorder::Owed,
     schedule::policy::{Decision, Mark, Terms, decide},
     tell::Told,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mastmaint_config::settings::Job;
 use mastmaint_ledger::PlannedRetry;
 use mastmaint_words::{Grade, JobName, Outcome, Reason, Trigger, Verdict};
 use std::{collections::BTreeMap, sync::Arc, time::Instant};
+
+/// How long before a slot its room is opened: longer than a loaded host takes to start a unit.
+const AHEAD: SignedDuration = SignedDuration::from_secs(2);
 
 impl Dispatcher {
     /// The schedule stands from here on; the sentence to tell systemd with it.
@@ -144,10 +148,25 @@ impl Dispatcher {
     }
 
     pub(super) async fn keep_mark(&mut self, name: &JobName, mark: Mark) {
-        let (name, kept) = (name.clone(), marks::to_ledger(&mark));
+        let owed = Owed::Mark { job: name.clone(), mark: marks::to_ledger(&mark) };
         self.marks.insert(name.clone(), mark);
-        // The ledger's own news says when it cannot be written; then a restart may count a missed slot again.
-        let _ = self.outside.recorder.with(move |ledger| ledger.set_mark(&name, &kept)).await;
+        // What cannot be written now is written when it can; the ledger's own news says that it cannot.
+        let _ = self.outside.recorder.owe(owed).await;
+    }
+
+    /// When to wake for something that is due: a little earlier first, to open the room of its first step.
+    fn wake_for(&mut self, due: Timestamp, name: &JobName, job: &Job, now: Timestamp) -> Timestamp {
+        if let Ok(earlier) = due.checked_sub(AHEAD)
+            && earlier > now
+        {
+            return earlier;
+        }
+        let first = job.steps.first().filter(|_| due > now && self.warmed.get(name) != Some(&due));
+        if let Some(step) = first {
+            self.warmed.insert(name.clone(), due);
+            self.outside.rooms.warm(step.action.room());
+        }
+        due
     }
 
     /// The next slot of a job that is not paused, random delay included.
@@ -162,16 +181,18 @@ impl Dispatcher {
 
     /// Tells the scheduler when to wake us.
     pub(super) async fn plan(&mut self) {
-        let Some(ticker) = &self.ticker else { return };
+        let Some(ticker) = self.ticker.clone() else { return };
+        let view = Arc::clone(&self.config.view);
+        let now = Timestamp::now();
         let mut instants: BTreeMap<JobName, Option<Timestamp>> = BTreeMap::new();
-        for (name, job) in &self.config.view.jobs {
+        for (name, job) in &view.jobs {
             let slot = self.next_slot(name);
             // A retry that waits for a run of its job is looked at when that ends.
             let retry = self.next_retry(name).filter(|_| self.admission.of_job(name).is_none());
             // A runbook has no slots, but it may have to be tried again.
             if job.schedule.is_some() || retry.is_some() {
                 let at = [slot, retry.map(|retry| retry.not_before)].into_iter().flatten().min();
-                instants.insert(name.clone(), at);
+                instants.insert(name.clone(), at.map(|at| self.wake_for(at, name, job, now)));
             }
         }
         if let Err(error) = ticker.set_plan(&instants).await {

@@ -40,8 +40,8 @@ pub(super) struct Follow<'a> {
     pub(super) room: Room,
     /// The request that starts it, if it may be started: a room that knows of it starts nothing twice.
     pub(super) start: Option<Op>,
-    /// Whether the start is to be sent before anything is asked.
-    pub(super) fresh: bool,
+    /// The room as it was opened for the start, which is then sent before anything is asked.
+    pub(super) opened: Option<Result<Connection, RoomError>>,
     /// Number of the newest event heard.
     pub(super) seq: u64,
     /// When nothing more is expected of the room.
@@ -67,7 +67,7 @@ enum Listened {
 
 impl Follow<'_> {
     pub(super) async fn to_the_end(&mut self) -> Followed {
-        let mut starting = self.fresh;
+        let mut starting = self.opened.is_some();
         let mut starts = 0_u8;
         let mut tries = 0_usize;
         loop {
@@ -124,7 +124,10 @@ impl Follow<'_> {
 
     /// Opens the room and sends the start, or asks what became of the step.
     async fn reach(&mut self, start: Option<Op>) -> Result<Connection, RoomError> {
-        let mut open = self.drive.outside.rooms.open(self.room).await?;
+        let mut open = match self.opened.take() {
+            Some(opened) => opened?,
+            None => self.drive.outside.rooms.open(self.room).await?,
+        };
         self.copy = wire::Copy::default();
         let key = self.key();
         open.ask(start.unwrap_or(Op::Collect { key: key.clone(), after: self.seq })).await?;

@@ -8,7 +8,7 @@ mod step;
 mod wire;
 
 use crate::{
-    recorder::Recorder,
+    recorder::{Owed, Recorder},
     room::Rooms,
     tell::{Teller, Told},
 };
@@ -158,8 +158,7 @@ impl Drive {
     async fn run_to_the_end(mut self) {
         let resumed = self.spec.started.is_some();
         if !resumed {
-            let (id, started) = (self.spec.id.clone(), Timestamp::now());
-            self.record("the start of the run", move |ledger| ledger.start_run(&id, started)).await;
+            // That it was admitted is recorded with the start of its first step.
             self.tell(Told::RunStarted);
         }
         let mut done: Vec<Verdict> = Vec::new();
@@ -203,13 +202,17 @@ impl Drive {
         }
         let StepRecord { key, title, room, at, .. } = self.step_record(step, definition);
         let start = StepStart { key, title, room, at };
-        let recorded = self.record("the start of the step", move |ledger| ledger.start_step(&start)).await;
+        // Opening a room asks nothing of it, so it need not wait for the disk; what is asked of it does.
+        let (recorded, room) = tokio::join!(
+            self.record("the start of the step", move |ledger| ledger.start_step(&start)),
+            self.outside.rooms.open(room),
+        );
         if !recorded && step::may_stop_services(definition) && !self.spec.dry_run {
             return step::not_without_a_record();
         }
         self.tell(Told::StepStarted { step, title: definition.action.title() });
         self.announce(step, definition).await;
-        self.drive_step(step, definition, step::Begin::Fresh).await
+        self.drive_step(step, definition, step::Begin::Fresh { room }).await
     }
 
     /// A step that an earlier daemon began and nobody has seen the end of.
@@ -247,15 +250,18 @@ impl Drive {
         }
     }
 
-    /// Records something that is over: if that cannot be done now it is owed, and done when it can.
-    async fn owe(
-        &self,
-        what: &'static str,
-        call: impl FnOnce(&mut mastmaint_ledger::Ledger) -> Result<(), mastmaint_ledger::LedgerError>
-        + Send
-        + 'static,
-    ) -> bool {
-        self.record(what, call).await
+    /// Records the end of a step; if that cannot be done now it is done when it can, and the room keeps it till then.
+    async fn record_end(&self, end: StepEnd, copy: Option<Vec<u8>>) -> bool {
+        if !self.spec.recorded {
+            return false;
+        }
+        match self.outside.recorder.owe(Owed::EndStep { end: Box::new(end), copy }).await {
+            Ok(()) => true,
+            Err(error) => {
+                self.tell(Told::NotRecorded { what: "the outcome of the step", why: error.message });
+                false
+            }
+        }
     }
 
     /// Records something of this run; false if it could not be, which is told.

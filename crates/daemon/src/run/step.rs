@@ -6,7 +6,10 @@ use super::{
     follow::{Follow, Followed},
     wire,
 };
-use crate::{room::Connection, tell::Told};
+use crate::{
+    room::{Connection, RoomError},
+    tell::Told,
+};
 use jiff::Timestamp;
 use mastmaint_config::settings::{Action, Step};
 use mastmaint_control::words::FollowEvent;
@@ -16,10 +19,13 @@ use mastmaint_words::{Grade, Outcome, Reason, Span, StepIndex, StepKey, Verdict}
 use std::time::{Duration, Instant};
 
 /// How a step comes to this daemon.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) enum Begin {
     /// Nobody has started it.
-    Fresh,
+    Fresh {
+        /// Its room, which nothing was asked of yet.
+        room: Result<Connection, RoomError>,
+    },
     /// An earlier daemon sent it to its room, or was about to.
     Adopted {
         /// Number of the newest event that the journal has.
@@ -60,9 +66,9 @@ impl Drive {
             dry_run: self.spec.dry_run,
             limit: Some(Span::new(limit)),
         };
-        let (fresh, seq, sent, start) = match begin {
-            Begin::Fresh => (true, 0, Timestamp::now(), Some(start)),
-            Begin::Adopted { after, at, may_start } => (false, after, at, may_start.then_some(start)),
+        let (opened, seq, sent, start) = match begin {
+            Begin::Fresh { room } => (Some(room), 0, Timestamp::now(), Some(start)),
+            Begin::Adopted { after, at, may_start } => (None, after, at, may_start.then_some(start)),
         };
         // Seen here, so that the same cancel is not heard a second time: that would kill at once.
         let cancel_owed = *self.cancels.borrow_and_update() > 0;
@@ -70,7 +76,7 @@ impl Drive {
             step,
             room: definition.action.room(),
             start,
-            fresh,
+            opened,
             seq,
             give_up: clock + definition.timeout.get() + definition.grace.get() + RESERVE,
             copy: wire::Copy::default(),
@@ -98,10 +104,7 @@ impl Drive {
     ) -> Verdict {
         let (verdict, key) = (end.verdict.clone(), end.key.clone());
         let line = wire::step_line(step, definition, &end, copy.is_some());
-        let to_record = end.clone();
-        let recorded = self
-            .owe("the outcome of the step", move |ledger| ledger.end_step(&to_record, copy.as_deref()))
-            .await;
+        let recorded = self.record_end(end.clone(), copy).await;
         self.note(step, definition, Some(end.clone())).await;
         self.tell(Told::StepEnded { step, title: definition.action.title(), end: Box::new(end) });
         let _ = self.follow.send(FollowEvent::StepEnded { step: Box::new(line) });

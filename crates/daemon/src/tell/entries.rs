@@ -49,6 +49,14 @@ pub(super) fn entries(told: Told, spec: Option<&RunSpec>) -> Vec<Entry> {
         }
         Told::Ledger(news) => one(of_ledger(news)),
         Told::NothingKnown { why } => one(Entry::error(why)),
+        Told::UnreadableRows { rows } => {
+            let text = "cannot be read by this version and are passed over; install the newer one again";
+            one(Entry::error(format!("{rows} rows of the ledger {text}")).id(MessageId::LedgerNotRecording))
+        }
+        Told::LostAtTheEnd { entries } => {
+            let text = "entries could not be written before the end and are only in this journal";
+            one(Entry::error(format!("ledger: {entries} {text}")).id(MessageId::LedgerNotRecording))
+        }
         Told::SchedulerBroken { why } => {
             one(Entry::error(format!("the scheduler does not take its plan: {why}; restart mastmaintd")))
         }

@@ -45,6 +45,16 @@ pub enum Told {
     ClockStepped,
     /// Something about the ledger.
     Ledger(LedgerNews),
+    /// Rows of the ledger that this version cannot read are passed over.
+    UnreadableRows {
+        /// How many.
+        rows: usize,
+    },
+    /// The daemon ends and the ledger cannot be written: what is owed to it is lost.
+    LostAtTheEnd {
+        /// How many entries.
+        entries: usize,
+    },
     /// Something could not be read or kept.
     NothingKnown {
         /// What was said.

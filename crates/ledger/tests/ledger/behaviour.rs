@@ -9,8 +9,7 @@ fn a_run_reads_back_as_it_was_told() {
     let (dir, mut ledger) = fresh();
     let mark = Mark { handled: at(1), state: "30 0 * * * Europe/Paris".to_owned() };
     ledger.queue_run(&scheduled("clean", 1, 0), Some((&job("clean"), &mark))).unwrap();
-    ledger.start_run(&run_id(1), at(2)).unwrap();
-    ledger.start_step(&start(key(1, 0), 3)).unwrap();
+    ledger.start_step(&start(key(1, 0), 2)).unwrap();
     ledger.start_step(&start(key(1, 1), 10)).unwrap();
     ledger.journaled(&key(1, 0), 7).unwrap();
     ledger.journaled(&key(1, 0), 5).unwrap();
@@ -67,8 +66,6 @@ fn a_slot_is_answered_by_one_run() {
 fn the_first_end_wins() {
     let (_dir, mut ledger) = fresh();
     ledger.queue_run(&manual("clean", 1), None).unwrap();
-    ledger.start_run(&run_id(1), at(1)).unwrap();
-    ledger.start_run(&run_id(1), at(9)).unwrap();
     ledger.start_step(&start(key(1, 0), 2)).unwrap();
     ledger.start_step(&start(key(1, 0), 8)).unwrap();
     ledger.end_step(&end(key(1, 0), 10, Outcome::Ok), None).unwrap();
@@ -78,7 +75,7 @@ fn the_first_end_wins() {
     let run = ledger.run(&run_id(1)).unwrap().unwrap();
     assert_eq!(
         (run.run.started, run.run.ended, run.run.outcome),
-        (Some(at(1)), Some(at(12)), Some(Outcome::Ok))
+        (Some(at(2)), Some(at(12)), Some(Outcome::Ok))
     );
     assert_eq!(run.steps[0].at, at(2));
     assert_eq!(run.steps[0].end, Some(end(key(1, 0), 10, Outcome::Ok)));
@@ -88,7 +85,7 @@ fn the_first_end_wins() {
 #[test]
 fn what_was_never_recorded_is_not_invented() {
     let (_dir, mut ledger) = fresh();
-    assert!(matches!(ledger.start_run(&run_id(1), at(1)), Err(LedgerError::UnknownRun { .. })));
+    assert!(matches!(ledger.start_step(&start(key(1, 0), 1)), Err(LedgerError::UnknownRun { .. })));
     assert!(matches!(
         ledger.end_run(&run_id(1), at(1), Outcome::Ok, None, None),
         Err(LedgerError::UnknownRun { .. })
@@ -184,4 +181,16 @@ fn forgotten_outputs_give_their_space_back() {
     drop(ledger);
     let size = std::fs::metadata(dir.path().join("ledger.sqlite")).unwrap().len();
     assert!((2_000_000..2_300_000).contains(&size), "{size}");
+}
+
+#[test]
+fn a_dry_run_does_not_hide_how_the_last_real_one_ended() {
+    let (_dir, mut ledger) = fresh();
+    ledger.queue_run(&manual("clean", 1), None).unwrap();
+    ledger.end_run(&run_id(1), at(5), Outcome::Failed, None, None).unwrap();
+    ledger.queue_run(&mastmaint_ledger::NewRun { dry_run: true, ..manual("clean", 2) }, None).unwrap();
+    ledger.end_run(&run_id(2), at(6), Outcome::Ok, None, None).unwrap();
+    ledger.queue_run(&manual("clean", 3), None).unwrap();
+    ledger.end_run(&run_id(3), at(7), Outcome::Skipped, None, None).unwrap();
+    assert_eq!(ledger.last_ended().unwrap()[&job("clean")].id, run_id(1));
 }

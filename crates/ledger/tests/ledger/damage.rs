@@ -110,12 +110,36 @@ fn a_ledger_of_schema_1_is_read() {
 }
 
 #[test]
-fn a_word_that_nobody_wrote_is_damage() {
+fn a_word_of_a_newer_version_costs_its_row_and_no_other() {
     let dir = tempfile::tempdir().unwrap();
     let path = filled(dir.path());
-    rusqlite::Connection::open(&path).unwrap().execute("UPDATE runs SET outcome = 'splendid'", []).unwrap();
-    let read = open(dir.path()).history(None, 1);
-    assert!(matches!(&read, Err(LedgerError::Corrupt { what, .. }) if what.contains("splendid")), "{read:?}");
+    let mut ledger = open(dir.path());
+    for number in 201..=204 {
+        ledger.queue_run(&manual("open", number), None).unwrap();
+        ledger.start_step(&start(key(number, 0), number)).unwrap();
+    }
+    let sql = |text: &str, number: i64| {
+        let changed =
+            rusqlite::Connection::open(&path).unwrap().execute(text, [run_id(number).as_str()]).unwrap();
+        assert_eq!(changed, 1);
+    };
+    sql("UPDATE runs SET outcome = 'splendid' WHERE id = ?1", 200);
+    sql("UPDATE runs SET trigger = '{\"kind\":\"moon\"}' WHERE id = ?1", 202);
+    sql("UPDATE steps SET room = 'attic' WHERE run = (SELECT seq FROM runs WHERE id = ?1)", 203);
+    assert_eq!(ledger.unreadable_rows(), 0);
+
+    let history = ledger.history(None, 4).unwrap();
+    assert_eq!(history.iter().map(|r| &r.id).collect::<Vec<_>>(), [&run_id(204), &run_id(203), &run_id(201)]);
+    assert_eq!(ledger.unreadable_rows(), 1);
+    let open_runs: Vec<_> = ledger.open_runs().unwrap().into_iter().map(|r| r.run.id).collect();
+    assert_eq!(open_runs, [run_id(201), run_id(204)], "a step of unknown state must not be done again");
+    assert_eq!(ledger.history(Some(&job("clean")), 2).unwrap().len(), 1);
+    assert_eq!(ledger.unreadable_rows(), 3, "each row is counted once");
+    let read = ledger.run(&run_id(200)).unwrap_err();
+    assert!(matches!(&read, LedgerError::Unreadable { what, .. } if what.contains("splendid")), "{read:?}");
+    assert!(!read.stops_recording());
+    assert_eq!(ledger.open_digests().unwrap(), [digest()].into());
+    ledger.quick_check().unwrap();
 }
 
 #[test]
@@ -123,10 +147,45 @@ fn a_ledger_in_use_is_busy_not_broken() {
     let (dir, mut ledger) = fresh();
     let other = rusqlite::Connection::open(dir.path().join("ledger.sqlite")).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let asked = std::time::Instant::now();
     let refused = ledger.queue_run(&manual("clean", 1), None);
     assert!(matches!(refused, Err(LedgerError::Busy { .. })), "{refused:?}");
+    assert!(asked.elapsed().as_millis() < 1000, "{:?}", asked.elapsed());
+    assert!(matches!(ledger.probe(), Err(LedgerError::Busy { .. })));
     other.execute_batch("ROLLBACK").unwrap();
+    ledger.probe().unwrap();
     ledger.queue_run(&manual("clean", 1), None).unwrap();
+}
+
+#[test]
+fn while_it_may_only_be_read_nothing_changes_and_everything_is_answered() {
+    let (_dir, mut ledger) = fresh();
+    ledger.queue_run(&manual("clean", 1), None).unwrap();
+    ledger.read_only(true).unwrap();
+    let refused = ledger.queue_run(&manual("clean", 2), None);
+    assert!(matches!(refused, Err(LedgerError::ReadOnly { .. })), "{refused:?}");
+    assert!(matches!(ledger.journaled(&key(1, 0), 1), Err(LedgerError::ReadOnly { .. })));
+    assert_eq!(ledger.history(None, 9).unwrap().len(), 1);
+    ledger.read_only(false).unwrap();
+    ledger.queue_run(&manual("clean", 2), None).unwrap();
+}
+
+#[test]
+fn a_file_is_checked_beside_its_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = filled(dir.path());
+    let mut ledger = open(dir.path());
+    ledger.queue_run(&manual("clean", 201), None).unwrap();
+    Ledger::check_file(&path).unwrap();
+    drop(ledger);
+    let file = fs::File::options().write(true).open(&path).unwrap();
+    let pages = file.metadata().unwrap().len() / 4096;
+    for page in pages / 3..pages / 2 {
+        file.write_all_at(&[0xff; 64], page * 4096).unwrap();
+    }
+    let _open = open(dir.path());
+    let found = Ledger::check_file(&path);
+    assert!(matches!(&found, Err(LedgerError::Corrupt { .. })), "{found:?}");
 }
 
 /// Set in the process that may mount, or that is not root.

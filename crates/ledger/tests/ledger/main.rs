@@ -8,3 +8,4 @@ mod common;
 mod crash;
 mod damage;
 mod model;
+mod restore;

@@ -38,7 +38,7 @@ struct Model(Vec<Run>);
 
 impl Model {
     fn last(&self) -> BTreeMap<JobName, RunId> {
-        let over = self.0.iter().filter(|run| run.ended.is_some());
+        let over = self.0.iter().filter(|run| run.ended.is_some_and(|(_, how)| how != Outcome::Skipped));
         over.map(|run| (run.job.clone(), run.id.clone())).collect()
     }
 

@@ -1,5 +1,5 @@
 //! Progress bars. Into a pipe, ruby-progressbar writes `Progress: |====` that grows in place, and other lines land in
-//! its middle; on a terminal it writes over itself with `\r` and counts.
+//! its middle; on a terminal it writes over itself with `\r` and counts. What is more than a bar is never taken out.
 
 /// What opens a bar in a pipe.
 const OPENING: &str = "Progress: |";
@@ -17,7 +17,11 @@ pub(super) struct Bar {
 impl Bar {
     /// What is left of a piece when the bar is taken out.
     pub(super) fn take_out<'a>(&mut self, text: &'a str, is_overwritten: bool) -> &'a str {
-        if let Some(percent) = counted(text).or_else(|| is_overwritten.then(|| percentage(text)).flatten()) {
+        if let Some((percent, rest)) = counted(text) {
+            self.percent = Some(percent);
+            return rest;
+        }
+        if let Some(percent) = is_overwritten.then(|| percentage(text)).flatten() {
             self.percent = Some(percent);
             return "";
         }
@@ -31,6 +35,10 @@ impl Bar {
 
     /// The share that is filled when the piece that has no end yet is looked at, too.
     pub(super) fn percent_with(&self, held: &[u8]) -> Option<u8> {
+        // A terminal's bar that waits for what follows its `\r`.
+        if let Some((percent, _)) = std::str::from_utf8(held).ok().and_then(counted) {
+            return Some(percent);
+        }
         let (before, rest) = match held.strip_prefix(OPENING.as_bytes()) {
             Some(rest) => (0, rest),
             None if self.is_open => (self.filled, held),
@@ -55,23 +63,52 @@ fn share(filled: usize) -> u8 {
     u8::try_from(filled.min(WIDTH) * 100 / WIDTH).unwrap_or(100)
 }
 
-/// The share in `12/15 |====   |  ETA: 00:00:01`.
-fn counted(text: &str) -> Option<u8> {
+/// The share in `12/15 |====   |  ETA: 00:00:01`, and what follows the bar.
+fn counted(text: &str) -> Option<(u8, &str)> {
     let text = text.trim_start();
     if !text.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
     let (count, rest) = text.split_once('/')?;
-    let (total, _) = rest.split_once(" |")?;
+    let (total, rest) = rest.split_once(" |")?;
     let (count, total): (u64, u64) = (count.parse().ok()?, total.parse().ok()?);
-    u8::try_from(count.min(total).checked_mul(100)?.checked_div(total).unwrap_or(100)).ok()
+    let percent = u8::try_from(count.min(total).checked_mul(100)?.checked_div(total).unwrap_or(100)).ok()?;
+    let rest = rest.trim_start_matches(['=', ' ']);
+    let rest = rest.strip_prefix('|').unwrap_or(rest).trim_start();
+    let clock = ["ETA:", "Time:"].iter().find_map(|label| rest.strip_prefix(label));
+    let rest = clock.map_or(rest, |c| {
+        c.trim_start_matches([' ', '?', ':', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
+    });
+    Some((percent, rest))
 }
 
-/// The share in `… 48% …`, unless the piece is more than a bar.
+/// The share in a piece that is nothing but a share: `Receiving objects:  48% (12/25), 1.20 MiB/s`.
 fn percentage(text: &str) -> Option<u8> {
-    let (before, _) = text.split_once('%')?;
-    let whole = before.rsplit(|c: char| !c.is_ascii_digit() && c != '.').next()?.split('.').next()?;
-    whole.parse().ok().filter(|p| *p <= 100)
+    /// All the words that bars need.
+    const UNITS: [&str; 24] = [
+        "b", "kb", "mb", "gb", "tb", "kib", "mib", "gib", "tib", "k", "m", "g", "t", "byte", "bytes", "s",
+        "sec", "min", "h", "eta", "time", "elapsed", "left", "of",
+    ];
+    let (before, after) = text.split_once('%')?;
+    let digits = before.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let whole = before[digits.len()..].split('.').next()?;
+    let percent = whole.parse().ok().filter(|p| *p <= 100)?;
+    // A label says what goes on, unless it says what went wrong.
+    let figures = match digits.split_once(':') {
+        Some((label, figures)) if is_label(label) => figures,
+        _ => digits,
+    };
+    let words = [figures, after].into_iter().flat_map(|part| part.split(|c: char| !c.is_alphabetic()));
+    words
+        .filter(|w| !w.is_empty())
+        .all(|w| UNITS.contains(&w.to_ascii_lowercase().as_str()))
+        .then_some(percent)
+}
+
+fn is_label(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.chars().all(|c| c.is_alphabetic() || c == ' ')
+        && !["error", "fail", "fatal", "warn", "full", "cannot"].iter().any(|bad| text.contains(bad))
 }
 
 #[cfg(test)]
@@ -99,9 +136,27 @@ mod tests {
         assert_eq!(bar.take_out("3/15 |===    |  ETA: 00:00:01", true), "");
         assert_eq!(bar.percent, Some(20));
         assert_eq!(bar.take_out("0/0 |   |  ETA: ??", true), "");
-        assert_eq!(bar.take_out("fetched 48.5% of it", true), "");
-        assert_eq!(bar.percent, Some(48));
+        for bar_alone in
+            ["48.5%", "Receiving objects:  48% (12/25), 1.20 MiB/s", "  1,234,567  48%  1.2MB/s  0:00:01"]
+        {
+            bar.percent = None;
+            assert_eq!(bar.take_out(bar_alone, true), "", "{bar_alone}");
+            assert_eq!(bar.percent, Some(48), "{bar_alone}");
+        }
         assert_eq!(bar.take_out("48% of it", false), "48% of it");
         assert_eq!(bar.take_out("11/23/2026 | a date", false), "11/23/2026 | a date");
+        assert_eq!(bar.percent_with(b"3/15 |===    |"), Some(20));
+    }
+
+    #[test]
+    fn what_is_more_than_a_bar_stays() {
+        let mut bar = Bar::default();
+        for text in ["Error processing 5: disk is 98% full", "Error: 98%", "disk full: 98%", "98% failed"] {
+            assert_eq!(bar.take_out(text, true), text);
+        }
+        let text = "15/15 |=====| Time: 00:00:01 Error processing 5: x";
+        for is_overwritten in [true, false] {
+            assert_eq!(bar.take_out(text, is_overwritten), "Error processing 5: x");
+        }
     }
 }

@@ -1,8 +1,9 @@
-//! What a line is. Looks at its first byte before anything else: nearly every line of a long output is plain.
+//! What a line is: the words of tootctl first, then the signs that hold for every program.
 
+use super::signs::{Sign, sign};
 use crate::{
     protocol::{LineClass, Stream},
-    verdict::{is_exception, is_statement},
+    verdict::{is_exception, is_known_reason, is_statement},
 };
 
 /// What a line is, for the summary.
@@ -18,8 +19,12 @@ pub(super) enum Kind {
     ItemError,
     /// Another line that begins with an error, on standard output.
     PlainError,
-    /// A logger line of level E or F, or an error on standard error.
+    /// A line that a logger wrote as an error, or an error on standard error.
     LoggedError,
+    /// A line on standard error that names trouble, as programs that go on well do, too.
+    Complaint,
+    /// Any other line on standard error: what is expected there is plain or a warning.
+    Unexpected,
     /// The first line of an uncaught Ruby exception.
     Exception,
 }
@@ -27,66 +32,66 @@ pub(super) enum Kind {
 impl Kind {
     pub(super) const fn class(self) -> LineClass {
         match self {
-            Self::Plain => LineClass::Output,
+            Self::Plain | Self::Unexpected => LineClass::Output,
             Self::Warning => LineClass::Warning,
             Self::Statement => LineClass::Success,
-            Self::ItemError | Self::PlainError | Self::LoggedError | Self::Exception => LineClass::Error,
+            Self::ItemError | Self::PlainError | Self::LoggedError | Self::Complaint | Self::Exception => {
+                LineClass::Error
+            }
         }
     }
 }
 
 /// What tootctl says of one item and goes on.
 const ITEM_ERRORS: [&str; 2] = ["Error processing ", "Account failed: "];
-/// How programs begin a line that says that something went wrong.
-const ERRORS: [&str; 13] = [
-    "Error ",
-    "Error: ",
-    "ERROR ",
-    "ERROR: ",
-    "error: ",
-    "error[",
-    "Errno::",
-    "FATAL: ",
-    "Fatal error",
-    "fatal: ",
-    "Failed to ",
-    "failed to ",
-    "Traceback (most recent call last)",
-];
-const WARNINGS: [&str; 6] = ["Warning: ", "WARNING: ", "warning: ", "WARN ", "[warn]", "Deprecated "];
+/// What is on standard error of a run in which nothing is wrong: Bundler's remarks about a HOME that it may not write.
+const EXPECTED: [&str; 3] = ["is not writable.", "as your home directory temporarily", "Bundler will use `"];
 
 pub(super) fn classify(stream: Stream, text: &str) -> Kind {
     let on_stdout = stream == Stream::Stdout;
-    let Some(first) = text.bytes().next() else { return Kind::Plain };
-    if text.as_bytes().get(1..4) == Some(b", [") {
-        match (first, text.contains("] ERROR -- :") || text.contains("] FATAL -- :")) {
-            (b'E' | b'F', true) => return Kind::LoggedError,
-            (b'W', _) => return Kind::Warning,
-            _ => return Kind::Plain,
-        }
+    if text.trim_start().is_empty() {
+        return Kind::Plain;
     }
-    if matches!(first, b'E' | b'e' | b'F' | b'f' | b'A' | b'T') {
-        if ITEM_ERRORS.iter().any(|e| text.starts_with(e)) {
-            return Kind::ItemError;
-        }
-        if ERRORS.iter().any(|e| text.starts_with(e)) {
-            return if on_stdout { Kind::PlainError } else { Kind::LoggedError };
-        }
-    }
-    // A build that leaves something out has not done what was asked.
-    if first == b'I' && text.starts_with("Invalid ") && text.ends_with(" skipping") {
-        return Kind::PlainError;
-    }
-    if matches!(first, b'W' | b'w' | b'[' | b'D') && WARNINGS.iter().any(|w| text.starts_with(w)) {
-        return Kind::Warning;
-    }
-    if on_stdout && is_statement(text) {
-        return Kind::Statement;
+    if is_item_error(text) {
+        return Kind::ItemError;
     }
     if !on_stdout && is_exception(text) {
         return Kind::Exception;
     }
-    Kind::Plain
+    match sign(text) {
+        Some(Sign::Logged) => return Kind::LoggedError,
+        Some(Sign::Error) => return if on_stdout { Kind::PlainError } else { Kind::LoggedError },
+        Some(Sign::Complaint) => return if on_stdout { Kind::PlainError } else { Kind::Complaint },
+        Some(Sign::Warning) => return Kind::Warning,
+        Some(Sign::Fine) => return Kind::Plain,
+        None => {}
+    }
+    if on_stdout {
+        // A build that leaves something out has not done what was asked.
+        let is_left_out = text.starts_with("Invalid ") && text.ends_with(" skipping");
+        return match () {
+            () if is_left_out => Kind::PlainError,
+            () if is_statement(text) => Kind::Statement,
+            () => Kind::Plain,
+        };
+    }
+    match () {
+        () if EXPECTED.iter().any(|e| text.contains(e)) || is_backtrace(text) => Kind::Plain,
+        () if is_known_reason(text) => Kind::Complaint,
+        () => Kind::Unexpected,
+    }
+}
+
+fn is_item_error(text: &str) -> bool {
+    let text = text.trim_start().as_bytes();
+    ITEM_ERRORS
+        .iter()
+        .any(|e| text.get(..e.len()).is_some_and(|head| head.eq_ignore_ascii_case(e.as_bytes())))
+}
+
+/// Further lines of a backtrace: its first has told everything.
+fn is_backtrace(text: &str) -> bool {
+    text.starts_with(['\t', ' ']) && (text.trim_start().starts_with("from ") || text.contains(" levels..."))
 }
 
 #[cfg(test)]
@@ -106,7 +111,7 @@ mod tests {
             (Stderr, "Error connecting to Redis on localhost:6379", Kind::LoggedError),
             (Stdout, "Removed 15 media attachments (approx. 1.11 MB)", Kind::Statement),
             (Stdout, "OK", Kind::Statement),
-            (Stderr, "OK", Kind::Plain),
+            (Stderr, "OK", Kind::Unexpected),
             (
                 Stderr,
                 "a.rb:6:in 'new_client': Database not found: x. (ActiveRecord::NoDatabaseError)",
@@ -117,8 +122,65 @@ mod tests {
             (Stdout, "Visited by nobody", Kind::Plain),
             (Stdout, "Invalid theme path \"styles/x\" in themes.yml, skipping", Kind::PlainError),
             (Stdout, "", Kind::Plain),
+            (Stderr, "`/home/mastodon` is not writable.", Kind::Plain),
+            (Stderr, "/x/a.rb:6: warning: method redefined", Kind::Warning),
+            (Stderr, "DEPRECATION WARNING: to be removed", Kind::Warning),
+            (
+                Stdout,
+                "I, [2026-11-23T02:54:33 #1]  INFO -- : retried after PG::ConnectionBad: x",
+                Kind::Plain,
+            ),
+            (Stdout, "{\"level\":\"info\",\"error\":null}", Kind::Plain),
+            (Stdout, "Alert settings saved", Kind::Plain),
+            (Stderr, "err", Kind::Unexpected),
+            (Stdout, "0 errors, 15 done", Kind::Plain),
+            (Stdout, "12 passed, 0 failed", Kind::Plain),
+            (Stdout, "    error.example", Kind::Plain),
+            (Stdout, "Found and removed orphan: cache/Error.png", Kind::Plain),
         ] {
             assert_eq!(classify(stream, text), kind, "{text}");
+        }
+    }
+
+    #[test]
+    fn errors_are_told_by_general_signs() {
+        for (stream, text) in [
+            (Stdout, "E, [2026-11-23T02:54:33.138691 #4275] ERROR -- sidekiq: pool is gone"),
+            (Stdout, "E, [2026-11-23T02:54:33.138691 #4275] ERROR -- : [req] RedisCacheStore: clear failed"),
+            (Stdout, "F, [2026-11-23T02:54:33.138691 #4275] FATAL -- rack-timeout: source=x"),
+            (Stdout, "{\"level\":\"error\",\"message\":\"RedisCacheStore: clear failed\"}"),
+            (Stdout, "{\"time\": 1, \"severity\": \"FATAL\", \"m\": \"x\"}"),
+            (Stdout, "{\"level\":50,\"msg\":\"gone\"}"),
+            (Stdout, "ts=2026 level=error msg=gone"),
+            (Stderr, "curl: (7) Failed to connect"),
+            (Stderr, "ERR: gone"),
+            (Stderr, "[crit] gone"),
+            (Stderr, "error[E0432]: unresolved"),
+            (Stdout, "[ERROR] RedisCacheStore: clear failed, returned nil"),
+            (Stdout, "2026-11-23 02:54:33 [error] gone"),
+            (Stdout, "[2026-11-23T02:54:33.1Z] ERROR gone"),
+            (Stdout, "error processing 117: Permission denied"),
+            (Stdout, "  Error processing 117: Permission denied"),
+            (Stdout, "PG::ConnectionBad: server closed the connection unexpectedly"),
+            (Stdout, "ActiveRecord::StatementInvalid: PG::ReadOnlySqlTransaction"),
+            (Stdout, "Stoplight::Red: light"),
+            (Stdout, "NoMethodError: undefined method"),
+            (Stdout, "RedisCacheStore: clear failed, returned nil: Redis::CannotConnectError: no"),
+            (Stdout, "Could not remove 1234: Access Denied"),
+            (Stdout, "Unable to delete attachment 5"),
+            (Stderr, "RedisCacheStore: clear failed, returned nil: Redis::CannotConnectError"),
+            (Stderr, "rake aborted!"),
+            (Stderr, "pg_dump: error: connection to server failed"),
+            (Stderr, "rsync error: some files could not be transferred (code 23)"),
+            (Stderr, "npm ERR! code 1"),
+            (Stderr, "tar: live: Cannot open: Permission denied"),
+            (Stderr, "cat: x: Permission denied"),
+            (Stderr, "PG::ReadOnlySqlTransaction: ERROR:  cannot execute UPDATE"),
+            (Stderr, "bundler: failed to load command: rake"),
+            (Stderr, "Error connecting to Redis on localhost:6379 (Errno::ECONNREFUSED)"),
+        ] {
+            let kind = classify(stream, text);
+            assert_eq!(kind.class(), LineClass::Error, "{text}: {kind:?}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Cuts bytes into pieces at newlines and carriage returns. A piece that lies within one read is not copied; of a
-//! longer one only its beginning is held.
+//! Cuts bytes into pieces at newlines and carriage returns; `\r\n` is one line end. A piece that lies within one read
+//! is not copied; of a longer one only its beginning is held.
 
 use memchr::memchr2;
 
@@ -9,9 +9,9 @@ const MAX_PIECE: usize = 16 * 1024;
 /// What ended a piece.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// `\n`.
+    /// `\n` or `\r\n`.
     Line,
-    /// `\r`: a terminal would write over it.
+    /// `\r` alone: a terminal would write over it.
     Return,
     /// The stream ended.
     Stream,
@@ -32,35 +32,56 @@ pub(super) struct Piece<'a> {
 pub(super) struct Splitter {
     held: Vec<u8>,
     is_cut: bool,
+    /// A `\r` came last: what follows tells what it is.
+    is_returned: bool,
 }
 
 impl Splitter {
     /// Takes what was read and gives away every piece that it completes.
     pub(super) fn feed(&mut self, mut chunk: &[u8], mut take: impl FnMut(&Piece<'_>)) {
+        if self.is_returned && !chunk.is_empty() {
+            let is_line = chunk[0] == b'\n';
+            chunk = &chunk[usize::from(is_line)..];
+            self.give_held(if is_line { End::Line } else { End::Return }, &mut take);
+        }
         while let Some(at) = memchr2(b'\n', b'\r', chunk) {
-            let end = if chunk[at] == b'\n' { End::Line } else { End::Return };
             let bytes = &chunk[..at];
-            chunk = &chunk[at + 1..];
+            let (end, length) = match (chunk[at], chunk.get(at + 1)) {
+                (b'\n', _) => (End::Line, 1),
+                (_, Some(b'\n')) => (End::Line, 2),
+                (_, Some(_)) => (End::Return, 1),
+                (_, None) => {
+                    self.hold(bytes);
+                    self.is_returned = true;
+                    return;
+                }
+            };
+            chunk = &chunk[at + length..];
             if self.held.is_empty() {
                 let kept = &bytes[..bytes.len().min(MAX_PIECE)];
                 take(&Piece { bytes: kept, is_cut: kept.len() < bytes.len(), end });
             } else {
                 self.hold(bytes);
-                take(&Piece { bytes: &self.held, is_cut: self.is_cut, end });
-                self.held.clear();
-                self.is_cut = false;
+                self.give_held(end, &mut take);
             }
         }
         self.hold(chunk);
     }
 
     /// Gives away what is left at the end of the stream.
-    pub(super) fn finish(&mut self, take: impl FnOnce(&Piece<'_>)) {
-        if !self.held.is_empty() {
-            take(&Piece { bytes: &self.held, is_cut: self.is_cut, end: End::Stream });
-            self.held.clear();
-            self.is_cut = false;
+    pub(super) fn finish(&mut self, mut take: impl FnMut(&Piece<'_>)) {
+        if self.is_returned {
+            self.give_held(End::Return, &mut take);
+        } else if !self.held.is_empty() {
+            self.give_held(End::Stream, &mut take);
         }
+    }
+
+    fn give_held(&mut self, end: End, take: &mut impl FnMut(&Piece<'_>)) {
+        take(&Piece { bytes: &self.held, is_cut: self.is_cut, end });
+        self.held.clear();
+        self.is_cut = false;
+        self.is_returned = false;
     }
 
     /// What has no end yet.
@@ -91,6 +112,29 @@ mod tests {
             pieces += 1;
             assert_eq!(piece.is_cut, pieces == 1);
         });
-        assert_eq!(pieces, 3);
+        assert_eq!(pieces, 2);
+    }
+
+    #[test]
+    fn the_line_end_of_windows_is_one_wherever_it_is_cut() {
+        let whole = b"a\r\nb\rc\r\r\n\r\n\nd\r";
+        for size in 1..=whole.len() {
+            let mut splitter = Splitter::default();
+            let mut pieces = Vec::new();
+            let mut take =
+                |p: &Piece<'_>| pieces.push((String::from_utf8_lossy(p.bytes).into_owned(), p.end));
+            whole.chunks(size).for_each(|chunk| splitter.feed(chunk, &mut take));
+            splitter.finish(&mut take);
+            let expected = [
+                ("a", End::Line),
+                ("b", End::Return),
+                ("c", End::Return),
+                ("", End::Line),
+                ("", End::Line),
+                ("", End::Line),
+                ("d", End::Return),
+            ];
+            assert_eq!(pieces, expected.map(|(text, end)| (text.to_owned(), end)), "{size}");
+        }
     }
 }

@@ -9,6 +9,7 @@ mod copy;
 mod lines;
 mod reader;
 mod share;
+mod signs;
 
 pub use copy::KeptCopy;
 pub use reader::Reader;
@@ -33,6 +34,12 @@ pub struct Summary {
     pub plain_errors: u64,
     /// Logger lines of level E or F, and error lines on standard error.
     pub logged_errors: u64,
+    /// Lines on standard error that name trouble without saying that it is an error.
+    pub complaints: u64,
+    /// Lines on standard error that are nothing of what is known.
+    pub unexpected: u64,
+    /// The first of them.
+    pub first_unexpected: Option<String>,
     /// Lines worth a warning.
     pub warnings: u64,
     /// The first error lines.
@@ -46,7 +53,7 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Error lines of every kind.
+    /// Error lines of every kind; complaints are told apart.
     pub const fn errors(&self) -> u64 {
         self.item_errors + self.plain_errors + self.logged_errors
     }

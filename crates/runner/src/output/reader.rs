@@ -138,6 +138,11 @@ impl Summary {
             Kind::ItemError => self.item_errors += 1,
             Kind::PlainError => self.plain_errors += 1,
             Kind::LoggedError => self.logged_errors += 1,
+            Kind::Complaint => self.complaints += 1,
+            Kind::Unexpected => {
+                self.unexpected += 1;
+                self.first_unexpected.get_or_insert_with(|| quote(text));
+            }
             Kind::Exception => {
                 self.logged_errors += 1;
                 // The outermost comes first; what it was caused by follows.

@@ -4,14 +4,14 @@
 use super::Options;
 use super::connection::refused;
 use crate::protocol::{EventKind, MAX_FRAME};
-use mastmaint_config::{Source, Store, Trust, load};
-use mastmaint_words::{Digest, Room};
+use mastmaint_config::{InUse, Source, Store, Trust, load};
+use mastmaint_words::Room;
 use nix::unistd::getuid;
 
 /// What rendered texts may take of a frame: JSON escapes a byte to at most six.
 const MOST_BYTES: usize = (MAX_FRAME - 1024) / 6;
 
-pub(super) fn accept(options: &Options, in_use: &[Digest]) -> EventKind {
+pub(super) fn accept(options: &Options, in_use: InUse<'_>) -> EventKind {
     if options.room != Room::Systemctl {
         return refused(
             "wrong-room",

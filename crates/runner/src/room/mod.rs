@@ -16,6 +16,7 @@ use crate::step_dir::{Begun, Known, StepDir, Steps};
 use base64::Engine;
 use connection::{Asked, Connection, refused};
 use jiff::Timestamp;
+use mastmaint_config::InUse;
 use mastmaint_words::{Grade, Outcome, Reason, Room, StepKey, Verdict};
 use relay::Relayed;
 use std::io;
@@ -71,7 +72,10 @@ pub fn serve(options: &Options, stream: UnixStream) -> io::Result<()> {
             }
             // One that has had its answers and idles needs no sermon.
             Asked::Nothing | Asked::Gone => return Ok(()),
-            Asked::For(Op::Accept { in_use }) => connection.say(accept::accept(options, &in_use))?,
+            Asked::For(Op::Accept { in_use, keep_all }) => {
+                let in_use = if keep_all { InUse::Unknown } else { InUse::These(&in_use) };
+                connection.say(accept::accept(options, in_use))?;
+            }
             Asked::For(Op::List) => {
                 for kept in kept(options) {
                     connection.say(kept)?;

@@ -8,7 +8,7 @@ use crate::redact::Redactor;
 use crate::{environment, systemctl, verdict};
 use mastmaint_config::Store;
 use mastmaint_config::accepted::RoomView;
-use mastmaint_config::settings::{Action, Environment, Instance, Step};
+use mastmaint_config::settings::{Action, Instance, Step};
 use mastmaint_words::{Digest, Grade, JobName, Outcome, Reason, Span, StepKey, Verdict};
 use nix::unistd::{AccessFlags, User, access, geteuid};
 use std::fs;
@@ -89,7 +89,7 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
                 .permit(action, services)
                 .map_err(|error| Refusal { code: "unit-not-named", message: error.to_string() })?;
             if named.dry_run && !systemctl::only_looks(action.verb) {
-                return Ok(no_dry_run("systemctl", action.verb.as_str()));
+                return Ok(no_dry_run(&format!("systemctl {}", action.verb.as_str())));
             }
             let command = systemctl.command(action);
             let action = action.clone();
@@ -109,10 +109,13 @@ fn tootctl(options: &Options, view: &RoomView, step: &Step, args: &[String], nam
     if let Some(verdict) = wrong_user(options, instance) {
         return Work::Settled(verdict);
     }
+    if let Some(verdict) = verdict::misspelt(args) {
+        return Work::Settled(verdict);
+    }
     let args = if named.dry_run {
         match verdict::dry_run_of(args) {
             Some(args) => args,
-            None => return no_dry_run("tootctl", &args.join(" ")),
+            None => return no_dry_run(&step.action.title()),
         }
     } else {
         args.to_vec()
@@ -149,12 +152,12 @@ fn program(options: &Options, step: &Step, argv: &[String], named: &Named) -> Wo
         return failed("no-program", "the step names no program; write `run: PROGRAM ARGUMENTS`");
     };
     if named.dry_run {
-        return no_dry_run("run", name);
+        return no_dry_run(&format!("run {name}"));
     }
     let path = if options.walled { None } else { std::env::var("PATH").ok() };
     let home = home();
     let environment = environment::for_program(&step.environment, &home, path.as_deref().unwrap_or(PATH));
-    let redactor = Redactor::from_secrets(secrets(&step.environment));
+    let redactor = Redactor::for_program(&step.environment, argv);
     let directory = if home.is_dir() { home } else { PathBuf::from("/") };
     let command = StepCommand { program: name.into(), args: arguments.to_vec(), environment, directory };
     run(command, step, named, redactor, Box::new(verdict::judge_program))
@@ -211,18 +214,6 @@ fn find_tootctl(instance: &Instance) -> Result<PathBuf, Verdict> {
     Ok(program)
 }
 
-/// Values that their names call secret.
-fn secrets(environment: &Environment) -> Vec<String> {
-    const TELLING: [&str; 6] = ["SECRET", "PASS", "TOKEN", "KEY", "CREDENTIAL", "_URL"];
-    let telling = |name: &str| TELLING.iter().any(|part| name.to_ascii_uppercase().contains(part));
-    let of_some_length = |value: &str| value.len() >= 4;
-    environment
-        .iter()
-        .filter(|(n, v)| telling(n) && of_some_length(v))
-        .map(|(_, value)| value.clone())
-        .collect()
-}
-
 fn home() -> PathBuf {
     User::from_uid(geteuid()).ok().flatten().map_or_else(|| Path::new("/").to_owned(), |user| user.dir)
 }
@@ -231,15 +222,15 @@ fn failed(code: &str, text: &str) -> Work {
     Work::Settled(Verdict::because(Outcome::Failed, Grade::Exit, Reason::new(code, text)))
 }
 
-fn no_dry_run(kind: &str, what: &str) -> Work {
-    let text = format!("{kind} {what} cannot be tried without doing it; a dry run leaves it out");
+fn no_dry_run(what: &str) -> Work {
+    let text = format!("{what} cannot be tried without doing it; a dry run leaves it out");
     Work::Settled(Verdict::because(Outcome::Skipped, Grade::Exit, Reason::new("no-dry-run", text)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mastmaint_config::settings::OnPartial;
+    use mastmaint_config::settings::{Environment, OnPartial};
 
     fn step() -> Step {
         Step {
@@ -280,13 +271,5 @@ mod tests {
         fs::create_dir(live.path().join("bin")).unwrap();
         fs::write(live.path().join("bin/tootctl"), "").unwrap();
         assert_eq!(code(live.path()), "not-executable");
-    }
-
-    #[test]
-    fn only_values_that_look_secret_are_hidden() {
-        let environment = [("DB_PASSWORD", "hunter2"), ("RAILS_ENV", "production"), ("API_TOKEN", "abc")]
-            .map(|(n, v)| (n.to_owned(), v.to_owned()))
-            .into();
-        assert_eq!(secrets(&environment), ["hunter2"]);
     }
 }

@@ -127,12 +127,19 @@ pub(super) fn code_of(text: &str) -> Option<(&'static str, Cause)> {
     find(text).map(|known| (known.code, known.cause))
 }
 
+/// Whether a line holds one of the reasons that are known.
+pub(crate) fn is_known_reason(text: &str) -> bool {
+    find(text).is_some()
+}
+
 /// The reason for an exit status other than 0.
 pub(super) fn exit_status(status: i32, summary: &Summary, is_tootctl: bool) -> Reason {
     let exception = summary.exception.as_deref();
     let first = summary.first_stderr.first().map(String::as_str);
     let error = summary.first_errors.first().map(String::as_str);
-    let Some(line) = exception.or(first).or(error) else {
+    // What tootctl refuses with comes first; other programs may begin standard error with a table.
+    let said = if is_tootctl { first.or(error) } else { error.or(first) };
+    let Some(line) = exception.or(said) else {
         return Reason::new("exit-status", format!("it exited with {status} and said nothing about it"));
     };
     let message = exception_message(line).unwrap_or_else(|| line.to_owned());
@@ -194,6 +201,11 @@ mod tests {
         let said = |line: &str| Summary { first_stderr: vec![line.into()], ..Summary::default() };
         assert_eq!(exit_status(1, &said("No domain(s) given"), true).code, "usage-error");
         assert_eq!(exit_status(1, &said("No domain(s) given"), false).code, "exit-status");
+        let curl = Summary {
+            first_errors: vec!["curl: (7) Failed to connect".into()],
+            ..said("  % Total    % Received")
+        };
+        assert_eq!(exit_status(7, &curl, false).text, "it exited with 7: curl: (7) Failed to connect");
         assert_eq!(
             exit_status(127, &said("env: ‘ruby’: No such file or directory"), true).code,
             "ruby-missing"

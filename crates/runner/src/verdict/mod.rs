@@ -4,11 +4,14 @@
 mod commands;
 mod explain;
 mod numbers;
+mod options;
+mod sentence;
 mod template;
 
 pub use commands::dry_run_of;
 pub(crate) use commands::is_statement;
-pub(crate) use explain::is_exception;
+pub(crate) use explain::{is_exception, is_known_reason};
+pub(crate) use options::misspelt;
 
 use crate::{
     exec::{Ended, Ending},
@@ -34,8 +37,9 @@ pub fn judge_program(ended: &Ended) -> Verdict {
     let summary = &ended.summary;
     let verdict = match bad_end(ended, Program::Other) {
         Some((outcome, reason)) => Verdict::because(outcome, Grade::Exit, reason),
-        None if summary.item_errors + summary.plain_errors > 0 => {
-            Verdict::because(Outcome::Partial, Grade::Read, error_lines(summary))
+        None if summary.errors() > 0 => {
+            let reason = sentence::errors(summary, summary.errors(), None);
+            Verdict::because(Outcome::Partial, Grade::Read, reason)
         }
         None => ok(Grade::Exit),
     };
@@ -135,27 +139,35 @@ fn at_exit_zero(args: &[String], command: Option<&Command>, summary: &Summary, n
         let text = "no command was given: tootctl printed its help and did nothing";
         return Verdict::because(Outcome::Failed, Grade::Read, Reason::new("no-command", text));
     }
+    // Where tootctl is fine it says nothing on standard error, so a complaint there is no smaller than an error.
+    let errors = summary.errors() + summary.complaints;
+    let told = || sentence::errors(summary, errors, numbers.visited);
     if let Some(missing) = command.and_then(|c| c.missing_statement(args, summary)) {
         let mut reasons = Vec::new();
-        if summary.errors() > 0 {
-            reasons.push(error_lines(summary));
+        if errors > 0 {
+            reasons.push(told());
+        } else if let Some(reason) = sentence::unexpected(summary) {
+            reasons.push(reason);
         }
         let text = format!("it exited with 0 but never said {missing:?}, so it did not get to its end");
         reasons.push(Reason::new("no-success-line", text));
         return Verdict { outcome: Outcome::Failed, grade: Grade::Read, reasons, numbers };
     }
     let has_statement = command.is_some_and(Command::has_statement);
-    if summary.errors() > 0 {
+    if errors > 0 {
         let outcome = if nothing_was_done(has_statement, summary, numbers) {
             Outcome::Failed
         } else {
             Outcome::Partial
         };
-        return Verdict::because(outcome, Grade::Read, error_lines(summary));
+        return Verdict::because(outcome, Grade::Read, told());
     }
     if let Some((removed, of)) = numbers::media_shortfall(summary) {
         let text = format!("only {removed} of {of} media attachments were removed");
         return Verdict::because(Outcome::Partial, Grade::Read, Reason::new("items-left", text));
+    }
+    if let Some(reason) = sentence::unexpected(summary) {
+        return Verdict::because(Outcome::Partial, Grade::Read, reason);
     }
     ok(if has_statement { Grade::Read } else { Grade::Exit })
 }
@@ -168,15 +180,6 @@ fn nothing_was_done(has_statement: bool, summary: &Summary, numbers: Numbers) ->
     };
     // Logger lines alone tell of the surroundings (a cache that could not be told), not of the items.
     summary.item_errors + summary.plain_errors > 0 && summary.item_errors >= visited
-}
-
-fn error_lines(summary: &Summary) -> Reason {
-    let first = summary.first_errors.first().map_or("", String::as_str);
-    let count = summary.errors();
-    let lines = if count == 1 { "line says" } else { "lines say" };
-    let (code, cause) = explain::code_of(first).unwrap_or(("error-lines", mastmaint_words::Cause::Other));
-    let text = format!("it exited with 0, but {count} {lines} that something went wrong, the first: {first}");
-    Reason { code: code.to_owned(), text, cause }
 }
 
 fn with_survivors(mut verdict: Verdict, ended: &Ended) -> Verdict {
@@ -272,6 +275,39 @@ mod tests {
             ..Summary::default()
         };
         let verdict = judge_tootctl(&args("accounts rotate"), &Ended { summary, ..said(&[]) });
+        assert_eq!(outcome_and_code(&verdict), (Outcome::Partial, "error-lines"));
+    }
+
+    #[test]
+    fn what_nobody_expects_on_standard_error_is_not_fine() {
+        let with = |line: &str, unexpected: u64| {
+            let mut ended = said(&["OK"]);
+            ended.summary.unexpected = unexpected;
+            ended.summary.complaints = 1 - unexpected;
+            ended.summary.first_unexpected = (unexpected > 0).then(|| line.to_owned());
+            ended.summary.first_errors = vec![line.to_owned()];
+            ended
+        };
+        let strange = with("something odd", 1);
+        let verdict = judge_tootctl(&args("cache clear"), &strange);
+        assert_eq!(outcome_and_code(&verdict), (Outcome::Partial, "unexpected-stderr"));
+        assert!(verdict.reasons[0].text.contains("something odd"));
+        // Other programs write there what they like.
+        assert_eq!(judge_program(&strange).outcome, Outcome::Ok);
+        let refused = with("Failed to connect to localhost:6379 (ECONNREFUSED) (redis://localhost:6379)", 0);
+        let verdict = judge_tootctl(&args("cache clear"), &refused);
+        assert_eq!(outcome_and_code(&verdict), (Outcome::Failed, "redis-unreachable"));
+        assert_eq!(judge_program(&refused).outcome, Outcome::Ok);
+    }
+
+    #[test]
+    fn a_program_that_says_error_is_not_fine() {
+        let summary = Summary {
+            logged_errors: 1,
+            first_errors: vec!["pg_dump: error: no".into()],
+            ..Summary::default()
+        };
+        let verdict = judge_program(&Ended { summary, ..said(&[]) });
         assert_eq!(outcome_and_code(&verdict), (Outcome::Partial, "error-lines"));
     }
 

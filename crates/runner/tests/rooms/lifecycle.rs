@@ -212,6 +212,17 @@ fn a_missing_tootctl_fails_with_its_path() {
 }
 
 #[test]
+fn a_misspelt_option_is_refused_before_it_becomes_a_name() {
+    let args = ["accounts", "cull", "--dryrun"].map(str::to_owned).to_vec();
+    let room = Scratch::new(Room::Tootctl, &[], vec![Action::Tootctl(args)]);
+    room.file("live/bin/tootctl", "#!/bin/sh\necho 'Visited 0 accounts, removed 0'\n", 0o755);
+    let report = room.connect().ask(start(0)).report();
+    assert_eq!((report.verdict.outcome, report.exit), (Outcome::Failed, None));
+    assert_eq!(report.verdict.reasons[0].code, "usage-error");
+    assert!(report.verdict.reasons[0].text.contains("--dry-run?"), "{report:?}");
+}
+
+#[test]
 fn tootctl_never_runs_as_somebody_else() {
     let room = Scratch::new(Room::Tootctl, &[], vec![Action::Tootctl(vec!["cache".into(), "clear".into()])]);
     room.file("live/bin/tootctl", "#!/bin/sh\necho OK\n", 0o755);

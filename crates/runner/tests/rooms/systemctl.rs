@@ -143,19 +143,35 @@ fn a_good_configuration_is_accepted_and_a_bad_one_is_not() {
     let room = Scratch::new(Room::Systemctl, &[], vec![]);
     room.file("mastmaintd.yaml", GOOD, 0o600);
     let mut client = room.connect();
-    let digest = match client.ask(Op::Accept { in_use: vec![] }).answer() {
+    let digest = match client.ask(Op::Accept { in_use: vec![], keep_all: false }).answer() {
         EventKind::Accepted { digest, .. } => digest,
         other => panic!("not accepted: {other:?}"),
     };
     let stored = room.dir.path().join(format!("accepted/run/{digest}.json"));
     assert!(stored.exists(), "{}", stored.display());
     room.file("mastmaintd.yaml", &GOOD.replace("steps:", "wrong:"), 0o600);
-    let EventKind::Rejected { mistakes } = client.ask(Op::Accept { in_use: vec![digest.clone()] }).answer()
+    let EventKind::Rejected { mistakes } =
+        client.ask(Op::Accept { in_use: vec![digest.clone()], keep_all: false }).answer()
     else {
         panic!("not rejected")
     };
     assert!(!mistakes.is_empty());
     assert!(stored.exists(), "the one before stays");
+}
+
+#[test]
+fn what_is_stored_is_thrown_away_only_when_it_is_known_what_runs_use() {
+    let room = Scratch::new(Room::Systemctl, &[], vec![]);
+    let mut client = room.connect();
+    let mut accept = |number: usize, keep_all: bool| {
+        room.file("mastmaintd.yaml", &GOOD.replace("hello:", &format!("hello-{number}:")), 0o600);
+        match client.ask(Op::Accept { in_use: vec![], keep_all }).answer() {
+            EventKind::Accepted { .. } => room.dir.path().join("accepted/run").read_dir().unwrap().count(),
+            other => panic!("not accepted: {other:?}"),
+        }
+    };
+    assert_eq!((0..6).map(|number| accept(number, true)).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6]);
+    assert!(accept(6, false) < 6);
 }
 
 const GOOD: &str = "\
@@ -169,5 +185,5 @@ jobs:
 #[test]
 fn other_rooms_accept_nothing() {
     let room = Scratch::shell("true");
-    assert_eq!(room.connect().ask(Op::Accept { in_use: vec![] }).refusal().0, "wrong-room");
+    assert_eq!(room.connect().ask(Op::Accept { in_use: vec![], keep_all: false }).refusal().0, "wrong-room");
 }

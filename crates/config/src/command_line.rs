@@ -1,0 +1,375 @@
+//! Command lines without their secrets, for people: what stands behind options and variables with telling names, in
+//! URLs, in headers. Pure; what has no name beside it (`echo hunter2`) cannot be told.
+
+const REDACTED: &str = "[redacted]";
+/// A name that holds one of these is telling.
+const TELLING: [&str; 10] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "credential",
+    "authorization",
+    "cookie",
+    "webhook",
+    "userpwd",
+];
+/// So is one with one of these between its dashes.
+const TELLING_PARTS: [&str; 14] = [
+    "key",
+    "apikey",
+    "accesskey",
+    "secretkey",
+    "privatekey",
+    "pass",
+    "pw",
+    "pwd",
+    "auth",
+    "otp",
+    "pin",
+    "salt",
+    "dsn",
+    "psk",
+];
+/// What such a name ends with when it only says where the secret is.
+const PLACES: [&str; 12] =
+    ["file", "path", "dir", "command", "cmd", "stdin", "fd", "id", "type", "name", "prompt", "env"];
+/// Options whose value is `USER:PASSWORD`.
+const USERS: [&str; 4] = ["-u", "-U", "--user", "--proxy-user"];
+/// Programs with a one-letter option for a password.
+const SHORT: [(&str, &str); 8] = [
+    ("mysql", "-p"),
+    ("mysqldump", "-p"),
+    ("mysqladmin", "-p"),
+    ("mariadb", "-p"),
+    ("mariadb-dump", "-p"),
+    ("sshpass", "-p"),
+    ("redis-cli", "-a"),
+    ("7z", "-p"),
+];
+
+/// The command line as one line for people.
+pub(crate) fn shown(args: &[String]) -> String {
+    let (shown, _) = scrub(args);
+    let quoted: Vec<_> = shown
+        .iter()
+        .map(|arg| {
+            // The mark itself is no reason for quotation marks.
+            let plain = arg.replace(REDACTED, "x");
+            if shell_words::quote(&plain) == plain {
+                arg.clone()
+            } else {
+                shell_words::quote(arg).into_owned()
+            }
+        })
+        .collect();
+    quoted.join(" ")
+}
+
+/// The secrets of a command line, as they stand in it.
+pub fn secrets_of(args: &[String]) -> Vec<String> {
+    scrub(args).1
+}
+
+fn scrub(args: &[String]) -> (Vec<String>, Vec<String>) {
+    let mut scrubber = Scrubber::default();
+    let shown = args.iter().map(|arg| scrubber.argument(arg)).collect();
+    (shown, scrubber.secrets)
+}
+
+/// What the next word is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Next {
+    #[default]
+    Anything,
+    Secret,
+    UserAndPassword,
+}
+
+#[derive(Debug, Default)]
+struct Scrubber {
+    next: Next,
+    /// The one-letter option for a password of the program that was named.
+    short: Option<&'static str>,
+    secrets: Vec<String>,
+}
+
+impl Scrubber {
+    fn argument(&mut self, arg: &str) -> String {
+        // The value of an option is its whole argument, whatever is in it.
+        if self.next != Next::Anything && !arg.starts_with("--") {
+            return self.awaited(arg);
+        }
+        self.next = Next::Anything;
+        // What stands behind `NAME=` in an argument of its own may hold blanks.
+        let own = arg.split_once('=').filter(|(name, _)| last_name(name) == *name && is_telling(name));
+        match own {
+            Some((name, value)) => format!("{name}={}", self.hide(value)),
+            None if arg.contains(char::is_whitespace) => self.text(arg),
+            None => self.word(arg),
+        }
+    }
+
+    /// A header, or a command for a shell.
+    fn text(&mut self, text: &str) -> String {
+        let mut plain = String::with_capacity(text.len());
+        let mut rest = text;
+        loop {
+            let word_at = rest.find(|c: char| !c.is_whitespace()).unwrap_or(rest.len());
+            plain.push_str(&rest[..word_at]);
+            rest = &rest[word_at..];
+            if rest.is_empty() {
+                return plain;
+            }
+            let quote = rest.chars().next().filter(|c| matches!(c, '"' | '\''));
+            let length = rest.find(char::is_whitespace).unwrap_or(rest.len());
+            if self.next != Next::Anything && !rest.starts_with("--") {
+                let quoted = quote.and_then(|q| rest[1..].find(q)).map(|at| at + 2);
+                let (value, after) = rest.split_at(quoted.unwrap_or(length));
+                plain.push_str(&self.awaited(value));
+                rest = after;
+                continue;
+            }
+            self.next = Next::Anything;
+            let (word, after) = rest.split_at(length);
+            rest = after;
+            let header = word.strip_suffix(':').or_else(|| word.strip_suffix("\":"));
+            if header.is_some_and(|name| is_telling(last_name(name))) {
+                let ends: &[char] = match quote {
+                    Some('"') => &['"', '\n'],
+                    Some(_) => &['\'', '\n'],
+                    None => &['\n'],
+                };
+                // In `"password": "x"` the mark was that of the name.
+                let begin = rest.len() - rest.trim_start_matches([' ', '\t', '"']).len();
+                let end = rest[begin..].find(ends).map_or(rest.len(), |at| begin + at);
+                plain.push_str(word);
+                plain.push_str(&rest[..begin]);
+                plain.push_str(&self.hide(&rest[begin..end]));
+                rest = &rest[end..];
+            } else {
+                plain.push_str(&self.word(word));
+            }
+        }
+    }
+
+    fn awaited(&mut self, value: &str) -> String {
+        match std::mem::take(&mut self.next) {
+            Next::UserAndPassword => self.user_and_password(value),
+            Next::Secret | Next::Anything => self.hide(value),
+        }
+    }
+
+    fn word(&mut self, word: &str) -> String {
+        let bare = word.trim_matches(['"', '\'']);
+        let program = bare.rsplit('/').next().unwrap_or(bare);
+        if let Some((_, option)) = SHORT.iter().find(|(name, _)| *name == program) {
+            self.short = Some(option);
+            return word.to_owned();
+        }
+        if let Some(option) = bare.strip_prefix('-') {
+            if USERS.contains(&bare) {
+                self.next = Next::UserAndPassword;
+                return word.to_owned();
+            }
+            if let Some((name, value)) = bare.split_once('=').filter(|(name, _)| USERS.contains(name)) {
+                return format!("{name}={}", self.user_and_password(value));
+            }
+            if let Some(value) = bare.strip_prefix("-u").filter(|v| v.contains(':')) {
+                return format!("-u{}", self.user_and_password(value));
+            }
+            if let Some((short, value)) = self.short.and_then(|s| Some((s, bare.strip_prefix(s)?))) {
+                if value.is_empty() {
+                    self.next = Next::Secret;
+                    return word.to_owned();
+                }
+                return format!("{short}{}", self.hide(value));
+            }
+            if !option.contains(['=', ':']) && is_telling(option) {
+                self.next = Next::Secret;
+                return word.to_owned();
+            }
+        }
+        let without = self.values(word);
+        self.url(&without)
+    }
+
+    /// `NAME=value`, `"NAME":"value"`, `?NAME=value&…` without the values of telling names.
+    fn values(&mut self, word: &str) -> String {
+        let mut plain = String::with_capacity(word.len());
+        let mut rest = word;
+        while let Some(at) = rest.find(['=', ':']) {
+            let (before, after) = (&rest[..at], &rest[at + 1..]);
+            plain.push_str(&rest[..=at]);
+            rest = after;
+            let name = last_name(before);
+            if !is_telling(name) || after.starts_with("//") {
+                continue;
+            }
+            let begin = after.len() - after.trim_start_matches(['"', '\'']).len();
+            // In a word of its own it may hold any character.
+            let is_whole = plain.len() == at + 1 && last_name(before) == before;
+            let ends: &[char] = match after.chars().next() {
+                Some('"') => &['"'],
+                Some('\'') => &['\''],
+                _ if is_whole => &[],
+                _ => &['&', ';', ',', '"', '\'', '}', '#'],
+            };
+            let end = after[begin..].find(ends).map_or(after.len(), |at| begin + at);
+            plain.push_str(&after[..begin]);
+            plain.push_str(&self.hide(&after[begin..end]));
+            rest = &after[end..];
+        }
+        plain.push_str(rest);
+        plain
+    }
+
+    /// `scheme://user:password@host`, and a token in the place of the user.
+    fn url(&mut self, word: &str) -> String {
+        const SHORTEST_TOKEN: usize = 16;
+        let mut plain = String::with_capacity(word.len());
+        let mut rest = word;
+        while let Some((before, after)) = rest.split_once("://") {
+            plain.push_str(before);
+            plain.push_str("://");
+            let length = after.find(['/', '?', '#', '"', '\'']).unwrap_or(after.len());
+            rest = after;
+            let Some(at) = after[..length].rfind('@') else { continue };
+            match after[..at].split_once(':') {
+                Some((user, password)) => {
+                    plain.push_str(user);
+                    plain.push(':');
+                    plain.push_str(&self.hide(password));
+                }
+                None if at >= SHORTEST_TOKEN => plain.push_str(&self.hide(&after[..at])),
+                None => plain.push_str(&after[..at]),
+            }
+            rest = &after[at..];
+        }
+        plain.push_str(rest);
+        plain
+    }
+
+    fn user_and_password(&mut self, value: &str) -> String {
+        let is_number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        match value.split_once(':') {
+            // `1000:1000` are a user and a group.
+            Some((user, password)) if !(is_number(user) && is_number(password)) => {
+                format!("{user}:{}", self.hide(password))
+            }
+            _ => value.to_owned(),
+        }
+    }
+
+    fn hide(&mut self, secret: &str) -> String {
+        let bare = secret.trim_matches(['"', '\'']);
+        if bare.is_empty() || bare == REDACTED {
+            return secret.to_owned();
+        }
+        self.secrets.push(bare.to_owned());
+        // Of `Bearer x` it is `x` that turns up elsewhere, of `x psql` it is the first.
+        let words = bare.split_whitespace();
+        let ends = [words.clone().next(), words.last()].into_iter().flatten();
+        self.secrets.extend(ends.filter(|word| *word != bare && !is_scheme(word)).map(str::to_owned));
+        REDACTED.to_owned()
+    }
+}
+
+/// The name at the end of `text`: `token` of `?a=b&token`.
+fn last_name(text: &str) -> &str {
+    let text = text.trim_end_matches(['"', '\'']);
+    let is_part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let start = text.char_indices().rev().take_while(|(_, c)| is_part(*c)).last();
+    start.map_or("", |(at, _)| &text[at..])
+}
+
+fn is_scheme(word: &str) -> bool {
+    ["bearer", "basic", "token"].contains(&word.to_ascii_lowercase().as_str())
+}
+
+fn is_telling(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let mut parts = name.split(['-', '_', '.']);
+    if parts.clone().next_back().is_some_and(|last| PLACES.contains(&last)) {
+        return false;
+    }
+    TELLING.iter().any(|word| name.contains(word)) || parts.any(|part| TELLING_PARTS.contains(&part))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn secrets_are_not_shown() {
+        for (argv, expected) in [
+            (&["echo", "--password=hunter2,&x", "hi"][..], "echo '--password=[redacted]' hi"),
+            (&["curl", "-u", "backup:s3cr3t", "http://a/"], "curl -u backup:[redacted] http://a/"),
+            (&["curl", "-ubackup:s3cr3t"], "curl -ubackup:[redacted]"),
+            (&["curl", "--user=backup:s3cr3t"], "curl '--user=backup:[redacted]'"),
+            (&["x", "--api-key", "s3cr3t", "y"], "x --api-key [redacted] y"),
+            (&["x", "--Access_Token", "s3cr3t"], "x --Access_Token [redacted]"),
+            (&["x", "--password", "two words"], "x --password [redacted]"),
+            (&["env", "PGPASSWORD=s3cr3t", "psql"], "env 'PGPASSWORD=[redacted]' psql"),
+            (&["pg_dump", "postgres://me:p@ss@db/x"], "pg_dump postgres://me:[redacted]@db/x"),
+            (&["git", "https://ghp_0123456789abcdef@a/"], "git https://[redacted]@a/"),
+            (&["curl", "http://a/?token=s3cr3t&b=1"], "curl 'http://a/?token=[redacted]&b=1'"),
+            (&["curl", "-H", "Authorization: Bearer s3cr3t"], "curl -H 'Authorization: [redacted]'"),
+            (&["curl", "-HX-Api-Key:s3cr3t"], "curl -HX-Api-Key:[redacted]"),
+            (
+                &["curl", "-d", "{\"token\":\"s3cr3t\",\"a\":1}"],
+                "curl -d '{\"token\":\"[redacted]\",\"a\":1}'",
+            ),
+            (&["curl", "-d", "{\"token\": \"s3cr3t\"}"], "curl -d '{\"token\": \"[redacted]'"),
+            (&["sh", "-c", "x --token s3cr3t; y"], "sh -c 'x --token [redacted] y'"),
+            (&["sh", "-c", "curl -u 'a:b c' http://a"], "sh -c 'curl -u '\\''a:[redacted] http://a'"),
+            (&["sh", "-c", "X -H \"Cookie: a=s3cr3t\" b"], "sh -c 'X -H \"Cookie: [redacted]\" b'"),
+            (&["/usr/bin/mysqldump", "-ps3cr3t", "db"], "/usr/bin/mysqldump -p[redacted] db"),
+            (&["redis-cli", "-a", "s3cr3t", "ping"], "redis-cli -a [redacted] ping"),
+        ] {
+            let argv: Vec<String> = argv.iter().map(|a| (*a).to_owned()).collect();
+            assert_eq!(shown(&argv), expected);
+            assert!(!secrets_of(&argv).is_empty(), "{expected}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_secret_is_shown() {
+        for line in [
+            "tootctl media remove --days 7",
+            "restic --password-file /etc/x backup",
+            "aws --access-key-id AKIA x",
+            "docker run -u 1000:1000 x",
+            "curl https://alice@a.example/ -d monkey=1",
+            "rsync -a a b:/c",
+            "sh -c 'echo 12:30 && date'",
+            "git clone ssh://git@a.example/x",
+            "mkdir -p /tmp/x",
+        ] {
+            let argv = shell_words::split(line).unwrap();
+            assert_eq!(shown(&argv), shell_words::join(&argv));
+            assert_eq!(secrets_of(&argv), [""; 0]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_value_behind_a_telling_name_is_never_shown(
+            name in "(--)?[a-z]{0,4}-?(password|token|api-key|secret)",
+            secret in "[A-Za-z0-9/+:@=&,;. ]{3,12}Zq9",
+            joined in any::<bool>(),
+        ) {
+            let option = format!("--{}", name.trim_start_matches('-'));
+            let argv = if joined { vec![format!("{option}={secret}")] } else { vec![option, secret] };
+            let line = shown(&argv);
+            prop_assert!(!line.contains("Zq9"), "{line}");
+        }
+
+        #[test]
+        fn never_panics(argv in proptest::collection::vec("[\\PC\"' =:/@-]{0,20}|--token|-u|mysql", 0..6)) {
+            let _ = shown(&argv);
+        }
+    }
+}

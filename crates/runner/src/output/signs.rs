@@ -1,0 +1,205 @@
+//! The signs by which a line says that something went wrong, whichever program wrote it: a level that a logger put
+//! before it, the name of an exception, the word at its beginning. Pure, and one search for nearly every line.
+
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
+use std::sync::LazyLock;
+
+/// What a line says of how things go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Sign {
+    /// A logger wrote it at a level that is none.
+    Fine,
+    /// Worth a warning.
+    Warning,
+    /// It begins as complaints do, and programs that go on well begin some lines so, too.
+    Complaint,
+    /// It says that something went wrong.
+    Error,
+    /// A logger says so.
+    Logged,
+}
+
+/// No line without one of these has a sign.
+static TRIGGERS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let words = [
+        "err",
+        "fatal",
+        "crit",
+        "emerg",
+        "panic",
+        "severe",
+        "alert",
+        "::",
+        "exception",
+        "aborted!",
+        "level",
+        "severity",
+        "warn",
+        "deprecat",
+        "failed to",
+        "could",
+        "unable to",
+        "cannot",
+        "can't",
+        ", [",
+        "traceback",
+    ];
+    AhoCorasickBuilder::new().ascii_case_insensitive(true).build(words).ok()
+});
+
+const ERROR_LEVELS: [&str; 11] =
+    ["error", "err", "err!", "fatal", "critical", "crit", "severe", "emerg", "emergency", "panic", "alert"];
+const WARNING_LEVELS: [&str; 4] = ["warning", "warn", "deprecated", "deprecation"];
+/// Levels with which people, too, begin a line, without a mark. `Alert settings saved` is none.
+const PLAIN_SPEECH: [&str; 4] = ["error", "fatal", "warning", "deprecated"];
+const COMPLAINTS: [&str; 7] =
+    ["failed to ", "could not ", "couldn't ", "unable to ", "cannot ", "can't ", "can not "];
+
+/// The sign of a line, if it has any.
+pub(super) fn sign(text: &str) -> Option<Sign> {
+    if TRIGGERS.as_ref().is_some_and(|t| !t.is_match(text)) {
+        return None;
+    }
+    let text = text.trim_start();
+    logger(text)
+        .or_else(|| structured(text))
+        .or_else(|| head(text))
+        .or_else(|| exception(text).then_some(Sign::Error))
+        .or_else(|| program(text))
+}
+
+/// `E, [2026-11-23T02:54:33 #1] ERROR -- NAME: …`, as Ruby's loggers write.
+fn logger(text: &str) -> Option<Sign> {
+    let (letter, rest) = text.split_once(", [")?;
+    let (_, rest) = rest.split_once(']').filter(|_| letter.len() == 1)?;
+    rest.contains(" -- ").then_some(match letter {
+        "E" | "F" => Sign::Logged,
+        "W" => Sign::Warning,
+        _ => Sign::Fine,
+    })
+}
+
+/// `{"level":"error",…}` and `level=error …`.
+fn structured(text: &str) -> Option<Sign> {
+    let is_object = text.starts_with('{');
+    ["level", "severity", "lvl", "levelname"].iter().find_map(|name| {
+        let value = text.match_indices(name).find_map(|(at, _)| {
+            let (before, after) = (&text[..at], &text[at + name.len()..]);
+            if is_object {
+                let after = after.strip_prefix('"').filter(|_| before.ends_with('"'))?;
+                Some(after.trim_start().strip_prefix(':')?.trim_start())
+            } else {
+                after.strip_prefix('=').filter(|_| before.is_empty() || before.ends_with(' '))
+            }
+        })?;
+        let value = value.trim_start_matches('"');
+        let word = value.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or("");
+        // Loggers of Node count in tens: 40 is a warning, 50 and 60 are errors.
+        Some(match word.parse::<u32>() {
+            Ok(number) if is_object && number >= 50 => Sign::Logged,
+            Ok(number) if is_object && number >= 40 => Sign::Warning,
+            Ok(_) => Sign::Fine,
+            Err(_) => match level(word) {
+                Some(Sign::Error) => Sign::Logged,
+                found => found.unwrap_or(Sign::Fine),
+            },
+        })
+    })
+}
+
+fn level(word: &str) -> Option<Sign> {
+    let word = word.to_ascii_lowercase();
+    if ERROR_LEVELS.contains(&word.as_str()) {
+        Some(Sign::Error)
+    } else {
+        WARNING_LEVELS.contains(&word.as_str()).then_some(Sign::Warning)
+    }
+}
+
+/// `Error …`, `[ERROR] …`, `2026-11-23 02:54:33 ERROR …`: a level at the beginning, or after stamps and brackets.
+fn head(text: &str) -> Option<Sign> {
+    let is_edge = |c: char| matches!(c, '[' | ']' | '(' | ')' | '<' | '>' | '|' | ':' | ',');
+    for (position, word) in text.split_whitespace().take(6).enumerate() {
+        let bare = word.trim_matches(is_edge);
+        let is_marked = bare.len() < word.len() || !bare.bytes().any(|b| b.is_ascii_lowercase());
+        let is_plain_speech = position == 0 && PLAIN_SPEECH.contains(&bare.to_ascii_lowercase().as_str());
+        if let Some(sign) = level(bare).filter(|_| is_plain_speech || is_marked) {
+            return Some(sign);
+        }
+        // Compilers: `error[E0432]: …`.
+        if position == 0 && word.starts_with("error[") {
+            return Some(Sign::Error);
+        }
+        let is_stamp = bare.starts_with(|c: char| c.is_ascii_digit()) && bare.len() >= 5;
+        let is_bracketed = word.starts_with(['[', '(', '<']) || word.ends_with([']', ')', '>']);
+        if !(is_stamp || is_bracketed || bare.is_empty()) {
+            return None;
+        }
+    }
+    None
+}
+
+/// `PG::ConnectionBad: …`, `NoMethodError: …`, `…: Redis::CannotConnectError: …`, `… (Errno::ECONNREFUSED)`.
+fn exception(text: &str) -> bool {
+    if text.starts_with("Traceback (most recent call last)") || text.ends_with(" aborted!") {
+        return true;
+    }
+    let mut words = text.split_whitespace().enumerate().peekable();
+    while let Some((position, word)) = words.next() {
+        let named = word.strip_suffix(':');
+        let is_last = words.peek().is_none();
+        let quoted = word.strip_prefix('(').and_then(|w| w.strip_suffix(')')).filter(|_| is_last);
+        let alone = (position == 0 && word.starts_with("Errno::") || is_last).then_some(word);
+        let Some(name) = named.or(quoted).or(alone) else { continue };
+        let is_first = position == 0 && named.is_some();
+        if is_class(name) && (is_first || is_telling(name)) || is_first && is_error_name(name) {
+            return true;
+        }
+    }
+    false
+}
+
+/// `Word::Word`.
+fn is_class(name: &str) -> bool {
+    name.contains("::")
+        && name.split("::").all(|part| {
+            part.starts_with(|c: char| c.is_ascii_uppercase())
+                && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        })
+}
+
+/// Whether a class in the middle of a line can only be one of exceptions.
+fn is_telling(class: &str) -> bool {
+    class.starts_with("Errno::") || class.starts_with("PG::") || is_error_name(class)
+}
+
+/// `NoMethodError`, `psycopg2.OperationalError`.
+fn is_error_name(name: &str) -> bool {
+    let last = name.rsplit(['.', ':']).next().unwrap_or("");
+    last.starts_with(|c: char| c.is_ascii_uppercase())
+        && (last.ends_with("Error") || last.ends_with("Exception"))
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b':' | b'_'))
+}
+
+/// `NAME: error: …`, `rsync error: …`, `npm ERR! …`, `NAME: failed to …`, `Could not …`.
+fn program(text: &str) -> Option<Sign> {
+    let lower = text.to_ascii_lowercase();
+    let says = |level: &str| {
+        let after_name = lower.split_once(' ').is_some_and(|(_, rest)| rest.starts_with(level));
+        after_name || lower.contains(&format!(": {level}"))
+    };
+    if ["error:", "fatal:", "err!", "fatal error:"].iter().any(|l| says(l)) {
+        return Some(Sign::Error);
+    }
+    if ["warning:", "warn:"].iter().any(|l| says(l)) || lower.starts_with("deprecat") {
+        return Some(Sign::Warning);
+    }
+    let starts = std::iter::once(lower.as_str()).chain(lower.split(": ").skip(1));
+    // curl puts its number before the sentence: `curl: (7) Failed to connect`.
+    let mut parts = starts.map(number_off);
+    parts.any(|part| COMPLAINTS.iter().any(|c| part.starts_with(c))).then_some(Sign::Complaint)
+}
+
+fn number_off(text: &str) -> &str {
+    text.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '(' | ')' | ' '))
+}
