@@ -113,9 +113,20 @@ fn debian_changelog(markdown: &str) -> Result<String> {
     let date =
         String::from_utf8_lossy(&output(command("date", ["-R", "-r", "CHANGELOG.md"]))?).trim().to_owned();
     Ok(format!(
-        "mastmaintd ({version}-1) stable; urgency=medium\n\n{entries}\n\n -- mastmaintd authors \
-         <mastmaintd@example.org>  {date}\n"
+        "mastmaintd ({version}-1) stable; urgency=medium\n\n{entries}\n\n -- {}  {date}\n",
+        maintainer()?
     ))
+}
+
+/// Who looks after the package, as its manifest says.
+fn maintainer() -> Result<String> {
+    let manifest = Path::new("crates/daemon/Cargo.toml");
+    let text = fs::read_to_string(manifest).map_err(at(manifest))?;
+    let line = text.lines().find_map(|line| line.strip_prefix("maintainer = "));
+    let name = line.map(|quoted| quoted.trim_matches('"').to_owned());
+    name.ok_or_else(|| {
+        TaskError::Hopeless(format!("{}: there is no line `maintainer = …`", manifest.display()))
+    })
 }
 
 fn gzip(text: &[u8]) -> Result<Vec<u8>> {

@@ -33,27 +33,24 @@ pub(crate) fn parse(
     let mut masks = Vec::new();
     let mut answer = None;
     for _ in 0..=MOST {
-        match tree::parse(file, &text) {
+        let (place, mistake) = match tree::parse(file, &text) {
             Ok(node) => {
                 answer = node;
                 break;
             }
-            Err((place, mistake)) => match mend(&text, place, &mistake) {
-                Some(mended) => {
-                    let written = as_written(mended.place, &edits);
-                    broken.push((written, mended.mistake));
-                    if let Some(width) = mended.blanked {
-                        masks.push((written, (written.line, written.column + width)));
-                    }
-                    text = mended.text;
-                    edits.extend(mended.edit);
-                }
-                None => {
-                    broken.push((as_written(place, &edits), mistake));
-                    break;
-                }
-            },
+            Err(found) => found,
+        };
+        let Some(mended) = mend(&text, place, &mistake) else {
+            broken.push((as_written(place, &edits), mistake));
+            break;
+        };
+        let written = as_written(mended.place, &edits);
+        broken.push((written, mended.mistake));
+        if let Some(width) = mended.blanked {
+            masks.push((written, (written.line, written.column + width)));
         }
+        text = mended.text;
+        edits.extend(mended.edit);
     }
     if let Some(node) = &mut answer {
         restore(node, &edits);
@@ -82,7 +79,7 @@ fn mend(text: &str, place: Place, mistake: &Mistake) -> Option<Mended> {
 
 /// Quotes the first value of the line, or of the one above, that begins with a character YAML keeps for itself.
 fn quote(text: &str, place: Place) -> Option<Mended> {
-    let begins = scan::reserved(text);
+    let begins = scan::reserved(text, place.line);
     let on = |number: usize| begins.iter().find(|begin| begin.line == number);
     let Begin { line: number, byte, end } = *on(place.line).or_else(|| on(place.line.checked_sub(1)?))?;
     let mut lines: Vec<&str> = text.lines().collect();

@@ -84,10 +84,12 @@ impl CtlError {
     /// The exit status that this error ends in.
     pub const fn exit_code(&self) -> u8 {
         match self {
-            Self::Daemon(ClientError::PermissionDenied { .. }) => exit::NOT_FINE,
-            Self::Daemon(_) | Self::Lost(_) | Self::BadReply => exit::UNREACHABLE,
+            Self::Daemon(ClientError::Unreachable { .. } | ClientError::Protocol { .. })
+            | Self::Lost(_)
+            | Self::BadReply => exit::UNREACHABLE,
             Self::BadConfig(_) => exit::BAD_CONFIG,
-            Self::Refused { .. }
+            Self::Daemon(ClientError::PermissionDenied { .. })
+            | Self::Refused { .. }
             | Self::File { .. }
             | Self::InTheWay { .. }
             | Self::Rooms(_)

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on says where")]
 
+use mastmaint_config::calendar::Schedule;
 use std::{
     fs,
     os::unix::fs::{PermissionsExt as _, symlink},
@@ -133,8 +134,8 @@ fn a_usual_host_is_written_down_and_its_rivals_named() {
             "{name}"
         );
         assert_eq!(
-            job.schedule.as_ref().map(|s| s.as_str()),
-            same.schedule.as_ref().map(|s| s.as_str()),
+            job.schedule.as_ref().map(Schedule::as_str),
+            same.schedule.as_ref().map(Schedule::as_str),
             "{name}"
         );
         assert_eq!(job.steps[0].action, same.steps[0].action, "{name}");

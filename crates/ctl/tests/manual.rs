@@ -23,3 +23,24 @@ fn every_command_and_option_is_in_the_manual() {
         assert!(page.contains(&format!("\n.TP\n.B {code}\n")), "exit status {code}");
     }
 }
+
+#[test]
+fn the_manual_for_admins_names_every_exit_status() {
+    let manual = include_str!("../../../docs/manual.md");
+    let part = manual.split("## Exit statuses").nth(1).unwrap();
+    for code in ["0 fine", "· 1 ", "· 2 ", "· 3 ", "· 4 ", "· 78 ", "· 130 "] {
+        assert!(part.contains(code), "{code}");
+    }
+}
+
+#[test]
+fn what_the_pages_show_as_an_example_loads() {
+    let page = include_str!("../../../packaging/man/mastmaintd.yaml.5");
+    let example = page.split(".SH EXAMPLE\n.nf\n").nth(1).unwrap().split(".fi").next().unwrap();
+    let yaml = example.replace("\\(dq", "\"").replace("\\-", "-");
+    let written = mastmaint_config::load_str("man", &yaml).unwrap().settings;
+    let sample = mastmaint_config::load_str("sample", mastmaint_config::SAMPLE).unwrap().settings;
+    let (shown, real) = (&written.jobs["clean-media"], &sample.jobs["clean-media"]);
+    assert_eq!((&shown.window, shown.timeout, &shown.retry), (&real.window, real.timeout, &real.retry));
+    assert!(page.contains("/usr/share/mastmaintd/mastmaintd.yaml"));
+}

@@ -34,3 +34,19 @@ pub struct Args {
     #[arg(long, value_name = "JOB")]
     pub run: Option<JobName>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn every_option_is_in_the_manual() {
+        let page = include_str!("../../../packaging/man/mastmaintd.8").replace("\\-", "-");
+        let (synopsis, options) = page.split_once(".SH OPTIONS").unwrap();
+        for option in Args::command().get_arguments().filter_map(clap::Arg::get_long) {
+            let option = format!("--{option}");
+            assert!(synopsis.contains(&option) && options.contains(&format!(".BI {option} ")), "{option}");
+        }
+    }
+}

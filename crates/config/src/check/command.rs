@@ -198,8 +198,8 @@ fn shell_syntax(text: &str) -> Option<String> {
             _ => false,
         };
         if special {
-            let begin = text[..index].rfind(char::is_whitespace).map_or(0, |i| i + 1);
-            let shown = text[begin..].trim_start();
+            let shown = text[..index].rsplit(char::is_whitespace).next().map_or(0, str::len);
+            let shown = &text[index - shown..];
             return Some(shown.split_whitespace().next().unwrap_or(shown).chars().take(40).collect());
         }
         word_begins = c.is_whitespace();
@@ -221,6 +221,9 @@ mod tests {
             ("/bin/rm /tmp/*", "/tmp/*"),
             ("/bin/ls ~/live", "~/live"),
             ("a \"$(date)\"", "\"$(date)\""),
+            // Blanks of other alphabets have several bytes.
+            ("a\u{3000}b | c\u{2003}d|e", "|"),
+            ("a\u{3000}b\u{2003}é|e", "é|e"),
         ] {
             assert_eq!(shell_syntax(text).as_deref(), Some(what), "{text}");
         }

@@ -9,10 +9,10 @@ pub(super) struct Begin {
     pub(super) end: usize,
 }
 
-/// All of them, in order.
-pub(super) fn reserved(text: &str) -> Vec<Begin> {
+/// All of them down to a line, in order.
+pub(super) fn reserved(text: &str, last: usize) -> Vec<Begin> {
     let mut scan = Scan::default();
-    for (number, line) in (1..).zip(text.lines()) {
+    for (number, line) in (1..=last).zip(text.lines()) {
         scan.line(number, line);
     }
     scan.found
@@ -57,16 +57,14 @@ impl Scan {
                     self.depth += 1;
                     at += 1;
                 }
-                '"' | '\'' if may_begin => match behind_quote(&rest[1..], c) {
-                    Some(behind) => {
-                        at += 1 + behind;
-                        may_begin = false;
-                    }
-                    None => {
+                '"' | '\'' if may_begin => {
+                    let Some(behind) = behind_quote(&rest[1..], c) else {
                         self.quote = Some(c);
                         return;
-                    }
-                },
+                    };
+                    at += 1 + behind;
+                    may_begin = false;
+                }
                 '|' | '>' if may_begin && self.depth == 0 => {
                     self.literal = Some(indent);
                     return;
@@ -75,7 +73,7 @@ impl Scan {
                     && self.depth == 0
                     && matches!(rest.as_bytes().get(1), None | Some(b' ')) =>
                 {
-                    at += 1
+                    at += 1;
                 }
                 '*' | '@' | '%' | '`' if may_begin => {
                     let end = at + self.width(rest);
@@ -150,7 +148,7 @@ mod tests {
 
     fn values(text: &str) -> Vec<&str> {
         let lines: Vec<&str> = text.lines().collect();
-        reserved(text).into_iter().map(|b| &lines[b.line - 1][b.byte..b.end]).collect()
+        reserved(text, usize::MAX).into_iter().map(|b| &lines[b.line - 1][b.byte..b.end]).collect()
     }
 
     #[test]
@@ -172,7 +170,7 @@ mod tests {
         #[test]
         fn never_panics_and_points_into_the_text(text in "[-a:@*'\"{}\\[\\],# |\\\\\né]{0,60}") {
             let lines: Vec<&str> = text.lines().collect();
-            for begin in reserved(&text) {
+            for begin in reserved(&text, usize::MAX) {
                 prop_assert!(!lines[begin.line - 1][begin.byte..begin.end].is_empty());
             }
         }

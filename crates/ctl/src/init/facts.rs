@@ -1,6 +1,7 @@
 //! What was found on a host, as sentences: for the terminal and for the head of the first configuration. Pure.
 
 use super::host::{Apart, FoundInstance, FoundUnit, Host, Media, Place, Rival, SwitchOff};
+use std::fmt::Write as _;
 
 /// What was found, one sentence each.
 pub fn facts(host: &Host) -> Vec<String> {
@@ -42,7 +43,7 @@ fn unit_fact(unit: &FoundUnit) -> String {
     let mut text = format!("unit {}: {user}, {directory}", unit.name);
     if !unit.environment.is_empty() {
         let names: Vec<String> = unit.environment.iter().map(|(name, value)| variable(name, value)).collect();
-        text.push_str(&format!(", sets {}", names.join(", ")));
+        let _ = write!(text, ", sets {}", names.join(", "));
     }
     format!("{text} ({})", unit.file.display())
 }
