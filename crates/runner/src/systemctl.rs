@@ -162,7 +162,10 @@ fn judge_states(
         Ok(states) => states,
         Err(error) => {
             let text = format!("the units' states after {} are not known: {error}", action.verb.as_str());
-            return with_reasons(verdict, vec![Reason::new("state-unknown", text)]);
+            // What systemctl said of the verb itself comes first, if it said something.
+            let mut reasons = verdict.reasons.clone();
+            reasons.push(Reason::new("state-unknown", text));
+            return with_reasons(Verdict { reasons: Vec::new(), ..verdict }, reasons);
         }
     };
     let code = if wanted == Wanted::Active { "not-active" } else { "not-stopped" };

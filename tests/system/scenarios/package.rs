@@ -69,8 +69,9 @@ pub(crate) fn purge_leaves_nothing(debian: Debian) {
     assert!(unexpected.is_empty(), "{unexpected:?}");
     let units = "systemctl list-units --all --no-legend 'mastmaintd*'; \
                  systemctl list-unit-files --no-legend 'mastmaintd*'";
-    // systemd forgets a unit without a file when it next tidies up.
-    machine.until("systemd knows no unit of ours", Duration::from_secs(30), |m| {
+    // systemd forgets a unit without a file when it next tidies up, as it does at a reload.
+    machine.until("systemd knows no unit of ours", Duration::from_secs(60), |m| {
+        m.sh("systemctl daemon-reload").ok();
         m.sh(units).out.trim().is_empty().then_some(())
     });
     // Nothing keeps the package from being installed again.

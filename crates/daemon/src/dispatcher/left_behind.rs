@@ -128,9 +128,8 @@ async fn list(way: &Rooms, room: Room) -> Result<Vec<LeftBehind>, RoomError> {
             EventKind::Kept { key, job, digest, at, working } => {
                 kept.push(LeftBehind { room, key, job, digest, at, working });
             }
-            EventKind::Listed => return Ok(kept),
-            // A room of an older version knows no list, and keeps nothing that its daemon did not record.
-            EventKind::Refused { .. } => return Ok(kept),
+            // A room of an older version knows no list and refuses.
+            EventKind::Listed | EventKind::Refused { .. } => return Ok(kept),
             _ => {}
         }
     }

@@ -66,7 +66,7 @@ enum Listened {
 }
 
 impl Follow<'_> {
-    pub(super) async fn to_the_end(&mut self) -> Followed {
+    pub(super) async fn until_it_is_over(&mut self) -> Followed {
         let mut starting = self.opened.is_some();
         let mut starts = 0_u8;
         let mut tries = 0_usize;

@@ -221,8 +221,8 @@ impl Drive {
         self.tell(Told::StepAdopted { step, title: begun.title.clone() });
         self.announce(step, definition).await;
         let may_start = self.outside.same_boot && begun.journaled == 0 && self.spec.only.is_none();
-        let begin = step::Begin::Adopted { after: begun.journaled, at: begun.at, may_start };
-        self.drive_step(step, definition, begin).await
+        let how = step::Begin::Adopted { after: begun.journaled, at: begun.at, may_start };
+        self.drive_step(step, definition, how).await
     }
 
     async fn announce(&self, step: StepIndex, definition: &Step) {

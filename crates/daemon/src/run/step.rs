@@ -83,7 +83,7 @@ impl Drive {
             cancel_owed,
             drive: self,
         };
-        let followed = follow.to_the_end().await;
+        let followed = follow.until_it_is_over().await;
         let copy = follow.copy.take();
         let (end, told_by) = match followed {
             Followed::Report(report, connection) => (end_of(*report), Some(connection)),

@@ -5,7 +5,7 @@ use crate::{recorder::LedgerNews, run::RunSpec};
 use jiff::{Timestamp, tz::TimeZone};
 use mastmaint_health::{Entry, Level, MessageId, Stream};
 use mastmaint_runner::protocol::{EndingCause, LineClass};
-use mastmaint_words::{Numbers, Outcome, StepIndex, Verdict, human};
+use mastmaint_words::{Numbers, Outcome, StepIndex, Trigger, Verdict, human};
 use std::time::Duration;
 
 /// The entries for something worth telling. Pure.
@@ -62,7 +62,7 @@ pub(super) fn entries(told: Told, spec: Option<&RunSpec>) -> Vec<Entry> {
         }
         Told::SlotsCovered { job, missed } => {
             let text = format!("{job}: {missed} earlier slots were missed; one run stands for all of them");
-            one(Entry::warning(text).id(MessageId::CatchUp).job(&job).items(Some(missed.into())))
+            one(Entry::warning(text).id(MessageId::SlotMissed).job(&job).items(Some(missed.into())))
         }
         Told::SlotsMissed { job, slots, newest, why } => {
             let count = if slots == 1 { "the slot".to_owned() } else { format!("{slots} slots up to") };
@@ -106,7 +106,9 @@ fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
         Told::RunStarted => {
             let (trigger, dry) =
                 spec.map_or(("", ""), |s| (s.trigger.as_str(), if s.dry_run { ", dry run" } else { "" }));
-            Entry::info(format!("{} started ({trigger}{dry})", job())).id(MessageId::RunStarted)
+            let caught_up = spec.is_some_and(|s| matches!(s.trigger, Trigger::CatchUp { .. }));
+            let id = if caught_up { MessageId::CatchUp } else { MessageId::RunStarted };
+            Entry::info(format!("{} started ({trigger}{dry})", job())).id(id)
         }
         Told::RunWaits { why } => Entry::info(format!("{} {why}", job())).id(MessageId::RunQueued),
         Told::RetryOutsideWindow => {

@@ -188,7 +188,7 @@ fn a_dry_run_does_not_hide_how_the_last_real_one_ended() {
     let (_dir, mut ledger) = fresh();
     ledger.queue_run(&manual("clean", 1), None).unwrap();
     ledger.end_run(&run_id(1), at(5), Outcome::Failed, None, None).unwrap();
-    ledger.queue_run(&mastmaint_ledger::NewRun { dry_run: true, ..manual("clean", 2) }, None).unwrap();
+    ledger.queue_run(&NewRun { dry_run: true, ..manual("clean", 2) }, None).unwrap();
     ledger.end_run(&run_id(2), at(6), Outcome::Ok, None, None).unwrap();
     ledger.queue_run(&manual("clean", 3), None).unwrap();
     ledger.end_run(&run_id(3), at(7), Outcome::Skipped, None, None).unwrap();

@@ -81,7 +81,7 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
     })?;
     match &step.action {
         Action::Tootctl(args) => Ok(tootctl(options, &view, step, args, named)),
-        Action::Run(argv) => Ok(program(options, step, argv, named)),
+        Action::Run(argv) => Ok(program(step, argv, named)),
         Action::Systemctl(action) => {
             let services = view.instance.as_ref().map_or(&[][..], |instance| &instance.services);
             let systemctl = systemctl::Systemctl::new(options.walled);
@@ -147,16 +147,15 @@ fn wrong_user(options: &Options, instance: &Instance) -> Option<Verdict> {
     Some(Verdict::because(Outcome::Failed, Grade::Exit, reason))
 }
 
-fn program(options: &Options, step: &Step, argv: &[String], named: &Named) -> Work {
+fn program(step: &Step, argv: &[String], named: &Named) -> Work {
     let Some((name, arguments)) = argv.split_first() else {
         return failed("no-program", "the step names no program; write `run: PROGRAM ARGUMENTS`");
     };
     if named.dry_run {
         return no_dry_run(&format!("run {name}"));
     }
-    let path = if options.walled { None } else { std::env::var("PATH").ok() };
     let home = home();
-    let environment = environment::for_program(&step.environment, &home, path.as_deref().unwrap_or(PATH));
+    let environment = environment::for_program(&step.environment, &home, PATH);
     let redactor = Redactor::for_program(&step.environment, argv);
     let directory = if home.is_dir() { home } else { PathBuf::from("/") };
     let command = StepCommand { program: name.into(), args: arguments.to_vec(), environment, directory };
