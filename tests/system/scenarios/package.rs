@@ -70,7 +70,7 @@ pub(crate) fn purge_leaves_nothing(debian: Debian) {
     let units = "systemctl list-units --all --no-legend 'mastmaintd*'; \
                  systemctl list-unit-files --no-legend 'mastmaintd*'";
     // systemd forgets a unit without a file when it next tidies up, as it does at a reload.
-    machine.until("systemd knows no unit of ours", Duration::from_secs(60), |m| {
+    machine.until("systemd knows no unit of ours", Duration::from_mins(1), |m| {
         m.sh("systemctl daemon-reload").ok();
         m.sh(units).out.trim().is_empty().then_some(())
     });
