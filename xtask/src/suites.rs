@@ -1,8 +1,8 @@
 //! Runs the tests: those of the workspace, then those in containers.
 
 use crate::{
-    apt, package,
-    shell::{Result, TaskError, cargo, output, run, say, target},
+    apt, bench, package,
+    shell::{Result, TaskError, cargo, command, output, run, say, target},
 };
 use std::{
     path::{Path, PathBuf},
@@ -12,6 +12,8 @@ use std::{
 
 /// Set for tests that take long.
 const LONG: &str = "MASTMAINT_LONG_TESTS";
+/// Each of the six targets: an hour in all. The gate's sample of it are the property tests.
+const FUZZ_SECONDS: &str = "600";
 /// What the container tests are built with: the release without its long link (see `Cargo.toml`).
 const PROFILE: &str = "system";
 
@@ -28,6 +30,10 @@ pub(crate) fn test(long: bool, containers: bool) -> Result<()> {
     run(tests)?;
     if containers {
         system(None)?;
+    }
+    if long {
+        run(command("bash", ["fuzz/run.sh", FUZZ_SECONDS]))?;
+        bench::run(&[])?;
     }
     say(&format!("all tests passed in {} s", begin.elapsed().as_secs()));
     Ok(())

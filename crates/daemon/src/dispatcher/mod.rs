@@ -4,6 +4,7 @@
 
 mod adopt;
 mod asks;
+mod ends;
 mod left_behind;
 mod listing;
 mod marks;

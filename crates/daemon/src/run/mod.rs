@@ -186,6 +186,8 @@ impl Drive {
             // The earlier daemon may have begun it at a time when nothing could be recorded.
             None if resumed && self.is_known_to_room(step, &definition).await => {
                 let begun = self.step_record(step, &definition);
+                // Its start was not recorded when it began; without it its outcome could not be, either.
+                self.record_start(&begun).await;
                 self.adopt(&begun, &definition).await
             }
             None => self.begin(step, &definition).await,
@@ -200,13 +202,10 @@ impl Drive {
         if self.deadline <= Instant::now() {
             return policy::out_of_time(self.spec.job.timeout);
         }
-        let StepRecord { key, title, room, at, .. } = self.step_record(step, definition);
-        let start = StepStart { key, title, room, at };
+        let record = self.step_record(step, definition);
         // Opening a room asks nothing of it, so it need not wait for the disk; what is asked of it does.
-        let (recorded, room) = tokio::join!(
-            self.record("the start of the step", move |ledger| ledger.start_step(&start)),
-            self.outside.rooms.open(room),
-        );
+        let (recorded, room) =
+            tokio::join!(self.record_start(&record), self.outside.rooms.open(record.room),);
         if !recorded && step::may_stop_services(definition) && !self.spec.dry_run {
             return step::not_without_a_record();
         }
@@ -248,6 +247,12 @@ impl Drive {
             output_kept: false,
             end: None,
         }
+    }
+
+    async fn record_start(&self, step: &StepRecord) -> bool {
+        let StepRecord { key, title, room, at, .. } = step.clone();
+        let start = StepStart { key, title, room, at };
+        self.record("the start of the step", move |ledger| ledger.start_step(&start)).await
     }
 
     /// Records the end of a step; if that cannot be done now it is done when it can, and the room keeps it till then.

@@ -1,0 +1,135 @@
+//! Jobs, runs and steps as listings show them.
+
+use jiff::Timestamp;
+use mastmaint_words::{Digest, Grade, JobName, Numbers, Outcome, Reason, RunId, StepIndex, Trigger};
+use serde::{Deserialize, Serialize};
+
+/// A job in a listing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JobLine {
+    /// Its name.
+    pub job: JobName,
+    /// In the admin's words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// As written, with the zone: `30 0 * * * Europe/Paris`; absent for a runbook.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<String>,
+    /// When it runs next, random delay included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Timestamp>,
+    /// Which retry the next run is, if it is one: 1 for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<u32>,
+    /// Its newest finished run; neither a dry run nor a skipped slot, unless there is no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<RunLine>,
+    /// Its run that runs or waits now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<RunLine>,
+    /// Whether a person paused it.
+    pub paused: bool,
+}
+
+/// A run in a listing.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunLine {
+    /// Its id.
+    pub run: RunId,
+    /// Its job.
+    pub job: JobName,
+    /// Why it exists.
+    pub trigger: Trigger,
+    /// Whether it changes nothing.
+    pub dry_run: bool,
+    /// Where it stands.
+    pub state: RunState,
+    /// When it was made.
+    pub queued: Timestamp,
+    /// When its first step began.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Timestamp>,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    /// How long it took or has taken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub took_seconds: Option<f64>,
+    /// What became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// The lowest grade of its steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grade: Option<Grade>,
+    /// The sentence for people: the first reason of its worst step, or what it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Sums over its steps.
+    #[serde(default)]
+    pub numbers: Numbers,
+}
+
+/// Where a run stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RunState {
+    /// It waits for a lock or for its job's earlier run.
+    Queued,
+    /// It runs.
+    Running,
+    /// It is over.
+    Ended,
+}
+
+/// A run with its steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunDetail {
+    /// The run.
+    #[serde(flatten)]
+    pub run: RunLine,
+    /// The configuration that it follows.
+    pub digest: Digest,
+    /// Its steps, those that have begun.
+    pub steps: Vec<StepLine>,
+}
+
+/// A step of a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepLine {
+    /// Its position, from 0.
+    pub step: StepIndex,
+    /// What it does.
+    pub title: String,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Timestamp>,
+    /// How long it took or has taken.
+    pub took_seconds: f64,
+    /// What became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Outcome>,
+    /// How sure that is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grade: Option<Grade>,
+    /// Why.
+    pub reasons: Vec<Reason>,
+    /// What was counted.
+    pub numbers: Numbers,
+    /// Exit status.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<i32>,
+    /// Signal that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<String>,
+    /// The most memory that one of its processes held at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_rss_bytes: Option<u64>,
+    /// Lines of output.
+    pub lines: u64,
+    /// Bytes of output.
+    pub bytes: u64,
+    /// Whether a copy of the output is kept.
+    pub output_kept: bool,
+}

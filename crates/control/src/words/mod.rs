@@ -1,0 +1,169 @@
+//! Requests and replies. Times are RFC 3339, durations are seconds, sizes are bytes: these types are also what
+//! `--json` prints, so a rename here is a change of a public format.
+
+mod follow;
+mod listing;
+mod status;
+
+pub use follow::FollowEvent;
+pub use listing::{JobLine, RunDetail, RunLine, RunState, StepLine};
+pub use status::{ConfigStatus, LedgerStatus, NextLine, Status};
+
+use mastmaint_words::{Digest, JobName, RunId, StepIndex};
+use serde::{Deserialize, Serialize};
+
+/// Version of this protocol and of every `--json` listing.
+pub const VERSION: u16 = 1;
+/// Longest request line, newline included.
+pub const MAX_REQUEST: usize = 16 * 1024;
+/// Longest reply line, newline included.
+pub const MAX_REPLY: usize = 4 * 1024 * 1024;
+
+/// What a client asks; one a line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "ask")]
+pub enum Request {
+    /// One page about everything. Looking.
+    Status,
+    /// Every job. Looking.
+    Jobs,
+    /// Past runs, newest first. Looking.
+    History {
+        /// Of one job only.
+        #[serde(default)]
+        job: Option<JobName>,
+        /// At most this many.
+        limit: u32,
+    },
+    /// One run with its steps; an id, the beginning of one, or a job's name for its newest run. Looking.
+    Show {
+        /// Which.
+        run: String,
+    },
+    /// The kept output of a step, as [`Reply::Output`] pieces and [`Reply::Done`]. Looking.
+    Output {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: StepIndex,
+    },
+    /// What a run does from now on, as [`Reply::Follow`] lines up to its end. Looking.
+    Follow {
+        /// Which.
+        run: RunId,
+    },
+    /// Run a job now. Doing.
+    Run {
+        /// Which.
+        job: JobName,
+        /// Change nothing where the commands can.
+        dry_run: bool,
+    },
+    /// End a run. Doing.
+    Cancel {
+        /// Which: an id, the beginning of one, or a job's name.
+        run: String,
+    },
+    /// Do not start a job by schedule. Doing.
+    Pause {
+        /// Which.
+        job: JobName,
+    },
+    /// Take a pause back. Doing.
+    Resume {
+        /// Which.
+        job: JobName,
+    },
+    /// Read the configuration again; answered when that is decided. Doing.
+    Reload,
+}
+
+impl Request {
+    /// Whether it changes anything: such requests are taken only on the control socket, from root or the daemon's
+    /// own user.
+    pub const fn is_doing(&self) -> bool {
+        matches!(
+            self,
+            Self::Run { .. } | Self::Cancel { .. } | Self::Pause { .. } | Self::Resume { .. } | Self::Reload
+        )
+    }
+}
+
+/// What the daemon answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "reply")]
+pub enum Reply {
+    /// To `Status`.
+    Status(Box<Status>),
+    /// To `Jobs`.
+    Jobs {
+        /// In the order of their names.
+        jobs: Vec<JobLine>,
+    },
+    /// To `History`.
+    History {
+        /// Newest first.
+        runs: Vec<RunLine>,
+    },
+    /// To `Show`.
+    Run(Box<RunDetail>),
+    /// A piece of a step's kept output.
+    Output {
+        /// Text; invalid UTF-8 was replaced.
+        text: String,
+    },
+    /// A thing that a followed run did.
+    Follow(FollowEvent),
+    /// To `Run`: it waits for admission or runs.
+    Queued {
+        /// Its id.
+        run: RunId,
+        /// Why it does not run yet, for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        waits_for: Option<String>,
+        /// Whether it was there before it was asked for: a job never runs twice at once.
+        #[serde(default)]
+        already: bool,
+        /// Whether the ledger could not take it: then `show` and `history` will not know it.
+        #[serde(default)]
+        unrecorded: bool,
+    },
+    /// To `Reload`: the new configuration is in force.
+    Reloaded {
+        /// Its digest.
+        digest: Digest,
+        /// What is odd but not wrong.
+        warnings: Vec<String>,
+    },
+    /// To `Reload`: the old configuration stays in force.
+    ReloadRefused {
+        /// Rendered for people.
+        mistakes: Vec<String>,
+    },
+    /// Done; nothing more to say.
+    Done,
+    /// Not done.
+    Error {
+        /// Stable code: `unknown-job`, `unknown-run`, `not-allowed`, `bad-request`, `too-large`, `too-many-clients`…
+        code: String,
+        /// What happened and what to do, one line.
+        message: String,
+    },
+}
+
+impl Reply {
+    /// Whether nothing follows it in a streamed answer.
+    pub const fn is_last(&self) -> bool {
+        !matches!(
+            self,
+            Self::Output { .. }
+                | Self::Follow(
+                    FollowEvent::Waiting { .. }
+                        | FollowEvent::StepStarted { .. }
+                        | FollowEvent::Line { .. }
+                        | FollowEvent::Progress { .. }
+                        | FollowEvent::StepEnded { .. }
+                )
+        )
+    }
+}
