@@ -119,11 +119,11 @@ pub fn main(args: Args) -> u8 {
 async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     let notifier = Arc::new(Notifier::from_environment().map_err(|e| BootError::Start(e.to_string()))?);
     let (config, state_path) = (absolute(&args.config), absolute(&args.state_dir));
-    let state = StateDir::lock(&state_path)?;
     let scheduling = args.run.is_none();
     let (orders, orders_rx) = mpsc::channel(64);
     // First of all: a SIGHUP before READY asks for a reload and must not end the daemon.
     signals(&orders, scheduling)?;
+    let state = StateDir::lock(&state_path)?;
     let (ledger_tx, ledger_news) = mpsc::unbounded_channel();
     let (rooms, store) = rooms(&args, &config, &state_path);
     // The room comes up while the ledger is opened; while it checks the configuration the ledger is read and the

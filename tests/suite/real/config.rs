@@ -137,3 +137,44 @@ fn a_paused_job_is_not_started_by_schedule() {
     daemon.ctl(&["resume", "work"]).exits(0);
     assert_eq!(paused(), false);
 }
+
+#[test]
+fn a_paused_job_is_neither_next_nor_overdue() {
+    let place =
+        Place::new("  work:\n    schedule: \"* * * * *\"\n    steps: [{tootctl: cache clear}]\n").unwrap();
+    let daemon = place.start().unwrap();
+    assert!(!daemon.ctl(&["status", "--json"]).json()["next"].is_null());
+    daemon.ctl(&["pause", "work"]).exits(0);
+    assert!(daemon.ctl(&["status", "--json"]).exits(0).json()["next"].is_null());
+    assert!(daemon.ctl(&["jobs", "--json"]).json()["jobs"][0]["next"].is_null());
+    daemon.ctl(&["resume", "work"]).exits(0);
+    assert!(!daemon.ctl(&["status", "--json"]).json()["next"].is_null());
+}
+
+#[test]
+fn a_hangup_during_the_start_ends_nothing() {
+    let place = Place::new("  work:\n    steps: [{tootctl: cache clear}]\n").unwrap();
+    // From the first instant at which the daemon hears signals at all.
+    let hears_hangup = |pid: u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).is_some_and(|mask| mask & 1 == 1)
+    };
+    for pause_ms in [0, 3, 10] {
+        let mut early = std::process::Command::new(mastmaint_tests::binaries::path("mastmaintd"))
+            .args(place.arguments())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        while !hears_hangup(early.id()) {
+            assert!(early.try_wait().unwrap().is_none());
+        }
+        std::thread::sleep(Duration::from_millis(pause_ms));
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(early.id()).unwrap());
+        nix::sys::signal::kill(pid, Signal::SIGHUP).unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(early.try_wait().unwrap().is_none(), "SIGHUP {pause_ms} ms later ended the daemon");
+        nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap();
+        assert!(early.wait().unwrap().success());
+    }
+}

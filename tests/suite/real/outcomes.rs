@@ -173,3 +173,32 @@ fn a_step_gets_an_environment_built_from_nothing() {
     };
     assert_eq!((mask("SigBlk:"), mask("SigIgn:") & !NOT_OURS), (0, 0));
 }
+
+#[test]
+fn a_planned_retry_is_seen_and_can_be_taken_back() {
+    let place = Place::new(
+        "  work:\n    retry: {times: 1, backoff: 1h}\n    steps: [{tootctl: media remove --days 7}]\n",
+    )
+    .unwrap();
+    place.instance.weather("speed: 50\nweather: {media remove: postgres-down-media}\n").unwrap();
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "work", "--follow"]).exits(1);
+    let job = || daemon.ctl(&["jobs", "--json"]).json()["jobs"][0].clone();
+    assert!(wait_up_to(Duration::from_secs(5), || job()["retry"] == 1), "{}", job());
+    daemon.ctl(&["cancel", "work"]).exits(0);
+    assert!(job()["retry"].is_null() && job()["next"].is_null(), "{}", job());
+}
+
+#[test]
+fn a_dry_run_does_not_hide_that_the_last_run_failed() {
+    let place = place_with("cache clear: redis-down-cache");
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "work", "--follow"]).exits(1);
+    let failed = daemon.ended("work")["run"].clone();
+    daemon.ctl(&["run", "work", "--follow", "--dry-run"]).exits(0);
+    let last = || daemon.ctl(&["jobs", "--json"]).json()["jobs"][0]["last"]["run"].clone();
+    assert_eq!(last(), failed);
+    assert!(daemon.stop().unwrap().success());
+    let next = place.start().unwrap();
+    assert_eq!(next.ctl(&["jobs", "--json"]).json()["jobs"][0]["last"]["run"], failed);
+}

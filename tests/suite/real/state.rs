@@ -121,3 +121,28 @@ fn unprivileged_cannot_write_state() {
     daemon.ctl(&["status"]).exits(0);
     fs::set_permissions(place.path("state"), fs::Permissions::from_mode(0o700)).unwrap();
 }
+
+#[test]
+fn a_step_that_the_ledger_does_not_know_keeps_its_lock() {
+    let place = Place::new(
+        "  long:\n    lock: one\n    steps: [{run: [/bin/sleep, \"4\"]}]\n  \
+           short:\n    lock: one\n    steps: [{run: [/bin/true]}]\n",
+    )
+    .unwrap();
+    let Some(tmpfs) = Tmpfs::over(place.path("state"), "size=16m") else {
+        return unprivileged_cannot_write_state();
+    };
+    let first = place.start().unwrap();
+    tmpfs.fill();
+    let answer = first.ctl(&["run", "long"]).exits(0);
+    assert!(answer.stderr.contains("will not know this run"), "{answer:?}");
+    assert!(wait_for(|| first.log().contains("long 1/1: /bin/sleep 4")), "{}", first.log());
+    first.kill().unwrap();
+    fs::remove_file(place.path("state/ballast")).unwrap();
+    let second = place.start().unwrap();
+    second.ctl(&["run", "short", "--follow"]).exits(0);
+    let log = second.log();
+    let place_of = |text: &str| log.find(text).unwrap_or_else(|| panic!("{text} is missing in:\n{log}"));
+    assert!(place_of("long: ok") < place_of("short started"), "{log}");
+    assert!(second.newest("long").is_none(), "and nothing of it is made up in the ledger");
+}
