@@ -120,8 +120,8 @@ fn debian_changelog(markdown: &str) -> Result<String> {
 
 /// Who looks after the package, as its manifest says.
 fn maintainer() -> Result<String> {
-    let manifest = Path::new("crates/daemon/Cargo.toml");
-    let text = fs::read_to_string(manifest).map_err(at(manifest))?;
+    let manifest = root().join("crates/daemon/Cargo.toml");
+    let text = fs::read_to_string(&manifest).map_err(at(&manifest))?;
     let line = text.lines().find_map(|line| line.strip_prefix("maintainer = "));
     let name = line.map(|quoted| quoted.trim_matches('"').to_owned());
     name.ok_or_else(|| {
