@@ -29,7 +29,7 @@ pub(crate) fn run(extras: &Extras, live: &Path) -> io::Result<()> {
     if extras.print_secret {
         for (name, value) in secrets(live)? {
             writeln!(out, "the value of {name} is {value}, is it not?")?;
-            eprintln!("signs in with {value}");
+            writeln!(out, "signs in with {value}")?;
         }
     }
     for n in 0..extras.print_lines {
