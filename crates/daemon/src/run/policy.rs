@@ -1,7 +1,7 @@
 //! What a run does next, and how it ended. Pure: steps that are over in, a decision out.
 
 use mastmaint_config::settings::{Job, OnPartial, Retry, RetryOn, Step};
-use mastmaint_words::{Cause, Grade, Numbers, Outcome, Reason, Span, StepIndex, Verdict};
+use mastmaint_words::{Grade, Numbers, Outcome, Reason, Span, StepIndex, Verdict};
 use std::time::Duration;
 
 /// What comes next in a run.
@@ -69,10 +69,7 @@ pub fn retry_after(retry: Retry, attempt: u32, verdict: &Verdict) -> Option<Dura
     let bad = matches!(verdict.outcome, Outcome::Failed | Outcome::TimedOut | Outcome::Interrupted);
     let wanted = match retry.on {
         RetryOn::Failed => bad,
-        RetryOn::Unreachable => {
-            (bad || verdict.outcome == Outcome::Partial)
-                && verdict.reasons.first().is_some_and(|r| r.cause == Cause::Unreachable)
-        }
+        RetryOn::Unreachable => (bad || verdict.outcome == Outcome::Partial) && verdict.is_worth_retrying(),
     };
     wanted.then(|| retry.backoff.get().saturating_mul(2_u32.saturating_pow(attempt.min(16))))
 }
