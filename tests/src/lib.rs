@@ -8,6 +8,7 @@ pub mod effects;
 pub mod instance;
 pub mod pick;
 pub mod procs;
+pub mod receivers;
 pub mod recordings;
 pub mod rows;
 

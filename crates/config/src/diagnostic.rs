@@ -153,9 +153,17 @@ impl Files {
     }
 }
 
-/// Where the value begins on a line that sets a variable (`SMTP_PASSWORD: …`). A file that is no YAML has no tree to
+/// Where the value begins on a line that sets a variable (`SMTP_PASSWORD: …`) or names a target of `notify:`. A file that is no YAML has no tree to
 /// tell values from keys, so its lines are judged by their look.
 fn secret_column(line: &str) -> Option<usize> {
+    let target = ["webhook", "healthchecks", "token", "://"].iter().filter_map(|word| {
+        let at = line.find(word)? + word.len();
+        Some(line[..at].chars().count() + 1)
+    });
+    target.chain(variable_column(line)).min()
+}
+
+fn variable_column(line: &str) -> Option<usize> {
     let mut letters = 0;
     for (index, c) in line.chars().enumerate() {
         match c {

@@ -1,6 +1,8 @@
 //! The effective configuration as YAML in the schema of the config file, every default written out. Reading it gives
 //! the same settings again.
 
+mod written_target;
+
 use crate::settings::{Action, Environment, Job, OnPartial, Retry, Settings, Step};
 use mastmaint_words::{LockName, Span, UnitName};
 use serde::Serialize;
@@ -12,6 +14,8 @@ struct Document<'a> {
     instance: Option<Instance<'a>>,
     ledger: crate::settings::LedgerSettings,
     jobs: BTreeMap<&'a str, WrittenJob<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notify: Vec<written_target::WrittenTarget<'a>>,
 }
 
 #[derive(Serialize)]
@@ -74,6 +78,16 @@ enum WrittenAction<'a> {
     Units(BTreeMap<&'static str, &'a [UnitName]>),
 }
 
+/// The effective configuration for people: what is secret about the targets of `notify:` is masked. Elsewhere it is as
+/// [`effective_yaml`] has it.
+///
+/// # Errors
+/// As that.
+pub fn shown_yaml(settings: &Settings) -> Result<String, String> {
+    let notify = settings.notify.iter().map(crate::targets::Target::masked).collect();
+    effective_yaml(&Settings { notify, ..settings.clone() })
+}
+
 /// The effective configuration as YAML.
 ///
 /// # Errors
@@ -87,7 +101,8 @@ pub fn effective_yaml(settings: &Settings) -> Result<String, String> {
         url: i.url.as_deref(),
     });
     let jobs = settings.jobs.iter().map(|(name, job)| (name.as_str(), written(job))).collect();
-    let document = Document { instance, ledger: settings.ledger, jobs };
+    let notify = settings.notify.iter().map(written_target::written).collect();
+    let document = Document { instance, ledger: settings.ledger, jobs, notify };
     let yaml = serde_yaml::to_string(&document).map_err(|error| error.to_string())?;
     Ok(format!(
         "# The effective configuration of mastmaintd: what the files say, with every default written out.\n\

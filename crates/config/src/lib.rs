@@ -18,6 +18,7 @@ mod sample;
 pub mod settings;
 mod source;
 mod store;
+pub mod targets;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -25,7 +26,7 @@ mod units;
 
 pub use command_line::secrets_of;
 pub use diagnostic::{Diagnostic, Place};
-pub use effective::effective_yaml;
+pub use effective::{effective_yaml, shown_yaml};
 pub use load::{Loaded, Rejection, digest, load, load_on_host, load_str, load_texts};
 pub use mistake::Mistake;
 pub use sample::{SAMPLE, is_unedited_sample, sample_job};

@@ -94,6 +94,7 @@ fn evaluate(
             broken.push((Place::start(file), Mistake::TooLarge { size, max: source::MAX_FILE }));
         } else if let Some(node) = repair::parse(file, text, &mut files, &mut broken) {
             mask_environments(&mut files, &node);
+            mask_targets(&mut files, &node);
             fragments.push(node);
         }
     }
@@ -158,6 +159,32 @@ fn mask_environments(files: &mut Files, node: &Node) {
             }
         }
         _ => {}
+    }
+}
+
+/// Keys of a target whose values hold no secret; a key that nobody knows may be a misspelt `webhook`.
+const HARMLESS: [&str; 9] = ["on", "jobs", "at", "timezone", "mail", "from", "smtp", "sendmail", "preset"];
+
+/// Hides addresses and tokens of `notify` from excerpts.
+fn mask_targets(files: &mut Files, root: &Node) {
+    let Kind::Map(pairs) = &root.kind else { return };
+    let is_notify = |key: &Node| matches!(&key.kind, Kind::Text(key) if key == "notify");
+    for (_, node) in pairs.iter().filter(|(key, _)| is_notify(key)) {
+        let Kind::Seq(targets) = &node.kind else {
+            mask_values(files, node);
+            continue;
+        };
+        for target in targets {
+            let Kind::Map(keys) = &target.kind else {
+                mask_values(files, target);
+                continue;
+            };
+            for (key, value) in keys {
+                if !matches!(&key.kind, Kind::Text(key) if HARMLESS.contains(&key.as_str())) {
+                    mask_values(files, value);
+                }
+            }
+        }
     }
 }
 

@@ -120,6 +120,16 @@ mistakes! {
     TooMany { what: &'static str, count: usize, max: usize } = "too-many", "{count} {what} are more than the {max} that are allowed; split or remove some";
     /// A web address.
     BadUrl = "bad-url", "must be an address like \"https://social.example\", without user, password or path";
+    /// A target that cannot be reached.
+    NoWay = "no-way", "says nothing of how to tell somebody; write one of mail, webhook, healthchecks";
+    /// A target with several ways.
+    TwoWays { first: &'static str, second: &'static str } = "two-ways", "is told in one way, this one has {first} and {second}; make two entries of it";
+    /// An address of a webhook or a check. It is a secret, so it is not quoted.
+    BadHook = "bad-hook", "must be an address that begins with https:// or http://, without user, password and blanks";
+    /// A mail address.
+    BadAddress = "bad-address", "must be a mail address like admin@example.org, or a user of this host like root";
+    /// Warning: a password that everybody on the way can read.
+    PasswordInTheClear = "password-in-the-clear", "the password would go to the mail server in the clear; write tls: starttls or tls: always";
     /// More than is shown.
     More { count: usize } = "more", "{count} more mistakes are not shown; mend these first";
     /// Warning: nothing to do.

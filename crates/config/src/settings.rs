@@ -1,7 +1,7 @@
 //! Checked settings: what the rest of mastmaintd works with. Nothing in here can be wrong any more; the only way to
 //! make one is [`crate::load`] (or reading back what it once accepted).
 
-use crate::calendar::Schedule;
+use crate::{calendar::Schedule, targets::Target};
 use mastmaint_words::{JobName, LockName, Span, StepIndex, UnitName};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
@@ -19,6 +19,9 @@ pub struct Settings {
     pub jobs: BTreeMap<JobName, Job>,
     /// How long the ledger remembers.
     pub ledger: LedgerSettings,
+    /// Who is told what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<Target>,
 }
 
 /// The Mastodon on this host.

@@ -53,6 +53,8 @@ mod tests {
             Request::Pause { job: job.clone() },
             Request::Resume { job },
             Request::Reload,
+            Request::Ack { job: "clean-media".parse().unwrap(), until: None },
+            Request::NotifyTest { target: None },
         ]
     }
 
@@ -60,7 +62,7 @@ mod tests {
     fn who_may_look_may_not_do() {
         let refused: Vec<bool> =
             all().iter().map(|r| allowed(r, Socket::Looking, 1000, 990).is_err()).collect();
-        assert_eq!(refused, [[false; 6].as_slice(), &[true; 5]].concat());
+        assert_eq!(refused, [[false; 6].as_slice(), &[true; 7]].concat());
         // Root is no exception: the socket says what is answered on it.
         assert!(allowed(&Request::Reload, Socket::Looking, 0, 990).is_err());
     }

@@ -3,6 +3,7 @@
 use crate::{error::CtlError, print};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
+use jiff::Timestamp;
 use mastmaint_words::JobName;
 use std::path::PathBuf;
 
@@ -91,6 +92,20 @@ pub enum Command {
         /// Which job.
         job: JobName,
     },
+    /// Say that you know what is wrong with a job: nobody is reminded of it until something changes.
+    Ack {
+        /// Which job.
+        job: JobName,
+        /// Not longer than this: a date, a date with time, or a duration like 3d.
+        #[arg(long, value_name = "DATE", value_parser = crate::tell::until)]
+        until: Option<Timestamp>,
+    },
+    /// Try out how people are told.
+    Notify {
+        /// What to do.
+        #[command(subcommand)]
+        what: Notify,
+    },
     /// Have the daemon read its configuration again; exit 78 if it refuses.
     Reload,
     /// Check a configuration without the daemon; exit 78 if it has mistakes.
@@ -134,6 +149,20 @@ pub enum Command {
     Completions {
         /// For which shell.
         shell: Shell,
+    },
+}
+
+/// What can be done about telling people.
+#[derive(Debug, Subcommand)]
+pub enum Notify {
+    /// Send a test to every target and show what each answers; exit 1 if one does not take it.
+    Test {
+        /// To this one only: its position under `notify:`, from 1.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+        target: Option<u16>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 

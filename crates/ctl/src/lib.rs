@@ -13,6 +13,7 @@ pub mod print;
 pub mod render;
 pub mod rooms;
 pub mod table;
+pub mod tell;
 pub mod when;
 
 pub use mastmaint_words::exit;
@@ -60,6 +61,8 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
         Command::Cancel { run } => order::cancel(&daemon, run),
         Command::Pause { job } => order::pause(&daemon, job),
         Command::Resume { job } => order::resume(&daemon, job),
+        Command::Ack { job, until } => tell::ack(&daemon, &when, job, until),
+        Command::Notify { what: cli::Notify::Test { target, json } } => tell::test(&daemon, target, json),
         Command::Reload => order::reload(&daemon),
         Command::Check { file } => check::check(&file, &when),
         Command::Config { file } => check::config(&file),

@@ -70,7 +70,7 @@ pub(crate) fn reload(daemon: &Daemon) -> Result<u8, CtlError> {
     }
 }
 
-fn done(daemon: &Daemon, request: &Request, sentence: &str) -> Result<u8, CtlError> {
+pub(crate) fn done(daemon: &Daemon, request: &Request, sentence: &str) -> Result<u8, CtlError> {
     match daemon.ask(request)? {
         Reply::Done => {
             print::talk(sentence);

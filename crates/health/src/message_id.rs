@@ -86,6 +86,12 @@ kinds! {
     JobResumed = "5c8a147cfc9c40ffacdff28f085f4df2",
     /// The clock was set or the host slept.
     ClockStepped = "b67db48bf94d47c9b63c49609e1e28b5",
+    /// Somebody cannot be told of what happened.
+    NotNotified = "e97c2c1bb3884fe997223b74344e1643",
+    /// Somebody can be told again.
+    NotifiedAgain = "29a9dc0f735842bdb629a57dc611b5ac",
+    /// A person knows of what is wrong with a job.
+    Acknowledged = "fe95e3ebaf014790a383fcebf51b0d9c",
 }
 
 impl MessageId {

@@ -13,6 +13,10 @@ pub struct Situation {
     pub refused: Option<Refused>,
     /// Why runs are not recorded: `disk full`, `read-only`.
     pub not_recording: Option<String>,
+    /// Why somebody cannot be told of what happens.
+    pub not_notifying: Option<String>,
+    /// Jobs that should have begun and did not.
+    pub overdue: Vec<JobName>,
     /// Runs that run.
     pub running: Vec<NowRunning>,
     /// How many runs wait.
@@ -103,6 +107,12 @@ impl Situation {
         }
         if let Some(why) = &self.not_recording {
             parts.push(format!("not recording: {why}"));
+        }
+        if !self.overdue.is_empty() {
+            parts.push(format!("overdue: {}", jobs(self.overdue.iter())));
+        }
+        if let Some(why) = &self.not_notifying {
+            parts.push(format!("cannot notify: {why}"));
         }
         parts.push(self.now(now));
         if let Some(NextRun { job, at }) = self.next.as_ref().filter(|_| self.running.is_empty()) {

@@ -103,3 +103,16 @@ fn phases_have_their_words() {
     assert_eq!(say_phase(Phase::Reloading), "reading the configuration again; idle");
     assert_eq!(say_phase(Phase::Stopping), "stopping");
 }
+
+#[test]
+fn what_is_behind_and_who_cannot_be_told_is_said_first() {
+    let situation = Situation {
+        overdue: vec![job("clean-media")],
+        not_notifying: Some("the mail server localhost:25 did not take it".to_owned()),
+        ..Situation::default()
+    };
+    assert_eq!(
+        say(&situation, "2026-11-23T20:30:00Z"),
+        "overdue: clean-media; cannot notify: the mail server localhost:25 did not take it; idle"
+    );
+}

@@ -18,6 +18,7 @@ mod records;
 mod restore;
 mod rows;
 mod schema;
+mod tellings;
 mod write;
 
 pub use error::{FindError, LedgerError};
@@ -26,6 +27,8 @@ pub use records::{
     Forgotten, Mark, NewRun, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps, StepEnd, StepRecord,
     StepStart,
 };
+
+pub use tellings::OwedMessage;
 
 /// The record of runs, steps and what is owed. One process at a time: the daemon's state lock sees to that.
 #[derive(Debug)]

@@ -4,6 +4,10 @@
 //! answers the requests of the connection in turn. Unknown fields are ignored and unknown kinds are errors, so that
 //! versions N and N−1 understand each other.
 
+mod notice;
+
+pub use notice::Notice;
+
 use jiff::Timestamp;
 use mastmaint_words::{Digest, JobName, Room, Span, StepKey, Verdict};
 use serde::{Deserialize, Serialize};
@@ -71,6 +75,16 @@ pub enum Op {
         /// Run and step.
         key: StepKey,
     },
+    /// Tell somebody (notify room only). Answer: [`EventKind::Notified`], or [`EventKind::Refused`] with `not-told` and
+    /// what the other side said.
+    Notify {
+        /// Configuration that the target is looked up in.
+        digest: Digest,
+        /// Position among the targets of `notify:`, from 0.
+        target: u16,
+        /// What to tell.
+        notice: Box<Notice>,
+    },
     /// Name every step that is kept. Answer: any number of [`EventKind::Kept`], then [`EventKind::Listed`].
     List,
     /// Throw away the outcome of a finished step: the ledger has it. Answer: [`EventKind::Forgotten`], also where
@@ -85,7 +99,7 @@ impl Op {
     /// The step that it is about, if it is about one.
     pub const fn key(&self) -> Option<&StepKey> {
         match self {
-            Self::Accept { .. } | Self::List => None,
+            Self::Accept { .. } | Self::Notify { .. } | Self::List => None,
             Self::Start { key, .. }
             | Self::Collect { key, .. }
             | Self::Cancel { key }
@@ -197,6 +211,11 @@ pub enum EventKind {
     Listed,
     /// The room knows nothing of this step.
     Unknown,
+    /// The other side took the message.
+    Notified {
+        /// What it said.
+        answer: String,
+    },
     /// The cancel is under way.
     Cancelling,
     /// The outcome is thrown away.
@@ -204,7 +223,7 @@ pub enum EventKind {
     /// The request is not obeyed. Nothing ran.
     Refused {
         /// Stable code: `not-in-config`, `unit-not-named`, `busy`, `bad-request`, `too-large`, `version`,
-        /// `not-running`, `wrong-room`, `no-state` (its start cannot be recorded durably: it could run twice).
+        /// `not-running`, `not-told`, `wrong-room`, `no-state` (its start cannot be recorded durably: it could run twice).
         code: String,
         /// What happened and what to do, one line.
         message: String,

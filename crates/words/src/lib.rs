@@ -5,6 +5,7 @@
 pub mod exit;
 pub mod human;
 mod ids;
+mod occasion;
 mod outcome;
 mod room;
 pub mod span;
@@ -12,6 +13,7 @@ mod trigger;
 mod verdict;
 
 pub use ids::{Digest, JobName, LockName, NameError, RunId, StepIndex, StepKey, UnitName};
+pub use occasion::Occasion;
 pub use outcome::{Grade, Outcome};
 pub use room::Room;
 pub use span::{ParseSpanError, Span};

@@ -4,6 +4,7 @@
 
 mod config;
 mod control;
+mod notify;
 mod outcomes;
 mod restarts;
 mod state;

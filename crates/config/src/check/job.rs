@@ -156,7 +156,7 @@ fn window(reader: &mut Reader, f: &Fields<'_>) -> Option<Window> {
     Some(Window { from: from.map(|at| at.value), until: until.value })
 }
 
-fn time(reader: &mut Reader, f: &Fields<'_>, key: &str) -> Option<At<jiff::civil::Time>> {
+pub(super) fn time(reader: &mut Reader, f: &Fields<'_>, key: &str) -> Option<At<jiff::civil::Time>> {
     let text = reader.text(f, key, "a time of day, like \"02:30\"")?;
     let parsed = text.value.split_once(':').and_then(|(hour, minute)| {
         let part = |text: &str| (text.len() == 2).then(|| text.parse::<i8>().ok()).flatten();

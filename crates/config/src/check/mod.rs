@@ -2,6 +2,7 @@
 
 mod command;
 mod job;
+mod notify;
 mod step;
 mod window;
 
@@ -15,7 +16,7 @@ use mastmaint_words::{LockName, Span, UnitName};
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// The sections of a file.
-pub(crate) const SECTIONS: &[&str] = &["instance", "defaults", "jobs", "ledger"];
+pub(crate) const SECTIONS: &[&str] = &["instance", "defaults", "jobs", "ledger", "notify"];
 pub(crate) const INSTANCE: &[&str] = &["live", "user", "services", "environment", "url"];
 pub(crate) const DEFAULTS: &[&str] =
     &["timezone", "timeout", "grace", "lock", "random_delay", "retry", "environment"];
@@ -23,6 +24,8 @@ pub(crate) const LEDGER: &[&str] = &["keep", "keep_output"];
 pub(crate) const RETRY: &[&str] = &["times", "backoff", "on"];
 #[cfg(test)]
 pub(crate) use job::{KEYS as JOB, WINDOW};
+#[cfg(test)]
+pub(crate) use notify::{KEYS as TARGET, SMTP};
 #[cfg(test)]
 pub(crate) use step::KEYS as STEP;
 
@@ -62,6 +65,8 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
         let mistake = Mistake::TooMany { what: "jobs", count: listed.len(), max: MOST_JOBS };
         reader.wrong(f.key_place("jobs"), "jobs", mistake);
     }
+    let names: Vec<&str> = listed.iter().map(|(name, _, _)| *name).collect();
+    let notify = notify::targets(reader, &f, &defaults, &names);
     for (name, place, node) in listed.into_iter().take(MOST_JOBS) {
         let job = job::job(reader, node, name, &defaults, instance.as_ref().map(Option::as_ref));
         match name.parse::<mastmaint_words::JobName>() {
@@ -76,7 +81,7 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
     for (name, _, node) in again.into_iter().take(MOST_JOBS) {
         job::job(reader, node, name, &defaults, instance.as_ref().map(Option::as_ref));
     }
-    reader.mistakes.is_empty().then(|| Settings { instance: instance.flatten(), jobs, ledger })
+    reader.mistakes.is_empty().then(|| Settings { instance: instance.flatten(), jobs, ledger, notify })
 }
 
 /// A section that may be there with everything in it commented out.

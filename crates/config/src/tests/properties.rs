@@ -9,10 +9,11 @@ use crate::{
         Action, Environment, Instance, Job, LedgerSettings, OnPartial, Retry, RetryOn, Settings, Step,
         SystemctlAction, SystemctlVerb, Window,
     },
+    targets::{Login, Mail, Preset, Secret, Smtp, Target, Tls, Via, Way, Webhook},
 };
-use mastmaint_words::Span;
+use mastmaint_words::{Occasion, Span};
 use proptest::{collection, option, prelude::*, sample::select};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 fn span(most: u64) -> impl Strategy<Value = Span> {
     (1..=most).prop_map(Span::from_secs)
@@ -85,6 +86,32 @@ fn job() -> impl Strategy<Value = Job> {
         })
 }
 
+fn target() -> impl Strategy<Value = Target> {
+    let on = collection::btree_set(select(Occasion::TO_CHOOSE.to_vec()), 1..4);
+    let url = "https://[a-z]{1,8}(:[1-9][0-9]{1,3})?/[a-zA-Z0-9?=&%._-]{0,12}".prop_map(Secret::new);
+    let login = option::of("[ -~]{1,12}".prop_map(|user| Login { user, password_file: "/etc/x y".into() }));
+    let tls = select(vec![Tls::None, Tls::Starttls, Tls::Always]);
+    let smtp = ("[a-z.]{1,9}", 1_u16.., tls, login)
+        .prop_map(|(host, port, tls, login)| Via::Smtp(Smtp { host, port, tls, login }));
+    let via = prop_oneof![smtp, Just(Via::Sendmail { program: "/usr/sbin/sendmail".into() })];
+    let mail = ("[a-z]{1,6}(@[a-z.]{1,6})?", option::of("[a-z]{1,6}@[a-z]{1,6}"), via)
+        .prop_map(|(to, from, via)| Way::Mail(Mail { to, from, via }));
+    let token = "[!-~]{1,12}".prop_map(Secret::new);
+    let preset = select(vec![Preset::Json, Preset::Ntfy, Preset::Gotify]);
+    let hook = (url.clone(), preset, token)
+        .prop_map(|(url, preset, token)| Way::Webhook(Webhook { url, preset, token: Some(token) }));
+    let check = url.prop_map(|url| Way::Healthchecks { url });
+    let zone = select(vec!["UTC", "Europe/Paris"]);
+    (prop_oneof![mail, hook, check], on, zone, 0_u8..24, 0_u8..60).prop_map(
+        |(way, on, zone, hour, minute)| {
+            let on = if matches!(way, Way::Healthchecks { .. }) { BTreeSet::new() } else { on };
+            let at = || Schedule::parse(&format!("{minute} {hour} * * *"), zone).unwrap();
+            let summary = on.contains(&Occasion::Summary).then(at);
+            Target { on, jobs: BTreeSet::new(), summary, way }
+        },
+    )
+}
+
 fn settings() -> impl Strategy<Value = Settings> {
     let instance = environment().prop_map(|mut environment| {
         environment.entry("RAILS_ENV".into()).or_insert_with(|| "production".into());
@@ -97,10 +124,17 @@ fn settings() -> impl Strategy<Value = Settings> {
         }
     });
     let name = "[a-z0-9][a-z0-9_-]{0,8}".prop_map(|n| n.parse().unwrap());
-    (instance, collection::btree_map(name, job(), 0..4)).prop_map(|(instance, jobs)| Settings {
-        instance: Some(instance),
-        jobs,
-        ledger: LedgerSettings { keep: Span::from_secs(400 * 86_400), keep_output: Span::from_secs(86_400) },
+    let targets = collection::vec(target(), 0..4);
+    (instance, collection::btree_map(name, job(), 0..4), targets).prop_map(|(instance, jobs, notify)| {
+        Settings {
+            instance: Some(instance),
+            jobs,
+            notify,
+            ledger: LedgerSettings {
+                keep: Span::from_secs(400 * 86_400),
+                keep_output: Span::from_secs(86_400),
+            },
+        }
     })
 }
 

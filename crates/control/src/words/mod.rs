@@ -7,8 +7,9 @@ mod status;
 
 pub use follow::FollowEvent;
 pub use listing::{JobLine, RunDetail, RunLine, RunState, StepLine};
-pub use status::{ConfigStatus, LedgerStatus, NextLine, Status};
+pub use status::{ConfigStatus, LedgerStatus, NextLine, OverdueLine, Status, TargetLine, TestAnswer};
 
+use jiff::Timestamp;
 use mastmaint_words::{Digest, JobName, RunId, StepIndex};
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +77,20 @@ pub enum Request {
     },
     /// Read the configuration again; answered when that is decided. Doing.
     Reload,
+    /// Remind nobody of what is wrong with a job until that changes. Doing.
+    Ack {
+        /// Which.
+        job: JobName,
+        /// Not longer than this.
+        #[serde(default)]
+        until: Option<Timestamp>,
+    },
+    /// Send a test to those who are told; answered when all have answered. Doing.
+    NotifyTest {
+        /// To one only, counted from 1.
+        #[serde(default)]
+        target: Option<u16>,
+    },
 }
 
 impl Request {
@@ -84,7 +99,13 @@ impl Request {
     pub const fn is_doing(&self) -> bool {
         matches!(
             self,
-            Self::Run { .. } | Self::Cancel { .. } | Self::Pause { .. } | Self::Resume { .. } | Self::Reload
+            Self::Run { .. }
+                | Self::Cancel { .. }
+                | Self::Pause { .. }
+                | Self::Resume { .. }
+                | Self::Reload
+                | Self::Ack { .. }
+                | Self::NotifyTest { .. }
         )
     }
 }
@@ -139,6 +160,11 @@ pub enum Reply {
     ReloadRefused {
         /// Rendered for people.
         mistakes: Vec<String>,
+    },
+    /// To `NotifyTest`.
+    Tested {
+        /// In their order.
+        answers: Vec<TestAnswer>,
     },
     /// Done; nothing more to say.
     Done,

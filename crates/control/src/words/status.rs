@@ -30,6 +30,48 @@ pub struct Status {
     pub ledger: LedgerStatus,
     /// Log entries that the journal could not take.
     pub journal_lost: u64,
+    /// Jobs that should have begun and did not.
+    #[serde(default)]
+    pub overdue: Vec<OverdueLine>,
+    /// Who is told what.
+    #[serde(default)]
+    pub notify: Vec<TargetLine>,
+}
+
+/// A job that should have begun and did not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverdueLine {
+    /// Which.
+    pub job: JobName,
+    /// The slot that nothing was begun for.
+    pub slot: Timestamp,
+}
+
+/// Somebody who is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetLine {
+    /// Its position in the configuration, from 1.
+    pub target: u16,
+    /// Its kind: `mail`, `webhook`, `ntfy`, `gotify`, `healthchecks`.
+    pub kind: String,
+    /// Why it takes no messages at the moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<String>,
+    /// Messages that wait for it.
+    pub waiting: usize,
+}
+
+/// What somebody answered to a test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestAnswer {
+    /// Its position in the configuration, from 1.
+    pub target: u16,
+    /// Its kind.
+    pub kind: String,
+    /// Whether it took the message.
+    pub told: bool,
+    /// What it said, or why it could not be told.
+    pub said: String,
 }
 
 /// The configuration in force and what became of the newest try to replace it.

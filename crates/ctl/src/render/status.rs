@@ -71,6 +71,21 @@ pub fn status(status: &Status, jobs: &[JobLine], when: &When) -> String {
         let overdue = if is_overdue(status, when) { Tone::Bad.paint(" overdue") } else { String::new() };
         field("next", &format!("{} {}{overdue}", next.job, when.both(next.at)));
     }
+    for late in &status.overdue {
+        let slot = format!("{}: nothing has begun for {}", late.job, when.both(late.slot));
+        field("overdue", &Tone::Bad.paint(&slot));
+    }
+    for target in &status.notify {
+        let Some(why) = &target.failing else { continue };
+        let text = format!(
+            "{} ({}): {}; messages that wait: {}",
+            target.target,
+            target.kind,
+            tame(why),
+            target.waiting
+        );
+        field("notify", &Tone::Bad.paint(&text));
+    }
     for run in &status.running {
         field("running", &current(run));
     }

@@ -4,6 +4,7 @@
 use super::Dispatcher;
 use crate::{
     accept,
+    notify::Fact,
     recorder::{NotRecorded, Recorder},
     run::RunSpec,
     tell::Told,
@@ -79,6 +80,10 @@ impl Dispatcher {
                 Vec::new()
             }
         };
+        self.notify_paused();
+        for run in self.last.values().filter(|run| !run.dry_run) {
+            self.notify(Fact::Remembered(Box::new(run.clone())));
+        }
         for run in open {
             if !self.runs.contains_key(&run.run.id) {
                 self.adopt(run).await;
@@ -160,6 +165,16 @@ impl Dispatcher {
                 ledger.end_run(&id, now, Outcome::Interrupted, Some(Grade::Exit), reason.as_ref())
             })
             .await;
+        let ended = RunRecord {
+            ended: Some(now),
+            outcome: Some(verdict.outcome),
+            grade: Some(verdict.grade),
+            reason: verdict.reasons.first().cloned(),
+            ..run.clone()
+        };
+        if !run.dry_run {
+            self.notify(Fact::Ended(Box::new(ended)));
+        }
         self.outside.teller.of_daemon(Told::RunGivenUp { run: run.id, job: run.job, verdict });
         if let Err(error) = recorded {
             self.outside.teller.of_daemon(Told::NothingKnown { why: error.message });

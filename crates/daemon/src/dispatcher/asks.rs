@@ -31,6 +31,8 @@ impl Dispatcher {
             Request::Cancel { run } => self.cancel_by_hand(&run, uid).await,
             Request::Pause { job } => self.pause(job, uid).await,
             Request::Resume { job } => self.resume(job).await,
+            Request::Ack { job, until } => return self.acknowledge(job, until, uid, replies),
+            Request::NotifyTest { target } => return self.test_notify(target, replies),
             Request::Reload => {
                 self.begin_reload(Some(replies));
                 return;
@@ -114,6 +116,7 @@ impl Dispatcher {
         self.outside.teller.of_daemon(Told::Paused { job: job.clone(), uid });
         self.next.remove(&job);
         self.paused.insert(job, (now, uid));
+        self.notify_paused();
         self.plan().await;
         Reply::Done
     }
@@ -126,6 +129,7 @@ impl Dispatcher {
         }
         if self.paused.remove(&job).is_some() {
             self.outside.teller.of_daemon(Told::Resumed { job: job.clone() });
+            self.notify_paused();
             // What came due during the pause was paused, not missed.
             self.begin_schedule_afresh(&job).await;
         }
@@ -247,11 +251,11 @@ impl Dispatcher {
     }
 }
 
-fn error(code: &str, message: String) -> Reply {
+pub(super) fn error(code: &str, message: String) -> Reply {
     Reply::Error { code: code.to_owned(), message }
 }
 
-fn unknown_job(name: &JobName) -> Reply {
+pub(super) fn unknown_job(name: &JobName) -> Reply {
     error("unknown-job", format!("there is no job {name}; see \"mastmaintctl jobs\""))
 }
 

@@ -3,6 +3,7 @@
 
 use super::{Dispatcher, follow, listing};
 use crate::{
+    notify::Fact,
     recorder::Owed,
     run::{RunSpec, policy},
     tell::Told,
@@ -70,6 +71,9 @@ impl Dispatcher {
             self.retries.insert(active.spec.job_name.clone(), retry);
         }
         follow(&active.handle, FollowEvent::RunEnded { run: Box::new(listing::ended_line(&record)) });
+        if !record.dry_run {
+            self.notify(Fact::Ended(Box::new(record.clone())));
+        }
         // A dry run or a slot that was skipped must not hide how the last real run ended.
         let says_little = record.dry_run || verdict.outcome == Outcome::Skipped;
         if !says_little || !self.last.contains_key(&record.job) {

@@ -1,6 +1,7 @@
 //! The truth in the shapes that clients and systemd are shown.
 
 use super::{Active, Dispatcher};
+use crate::notify::{Messenger, Seen};
 use jiff::{Timestamp, tz::TimeZone};
 use mastmaint_control::words::{
     ConfigStatus, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, Status, StepLine,
@@ -17,6 +18,7 @@ impl Dispatcher {
             .values()
             .map(|active| self.active_line(active, now))
             .partition(|l| l.state == RunState::Running);
+        let told = self.told();
         Status {
             daemon: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -34,6 +36,8 @@ impl Dispatcher {
             next: self.next_line(),
             ledger: self.outside.recorder.status(),
             journal_lost: self.outside.teller.lost(),
+            overdue: told.overdue,
+            notify: told.targets,
         }
     }
 
@@ -95,6 +99,11 @@ impl Dispatcher {
         }
     }
 
+    /// What there is to see of telling people.
+    fn told(&self) -> Seen {
+        self.messenger.as_ref().map(Messenger::seen).unwrap_or_default()
+    }
+
     /// What systemd is told.
     pub(super) fn sentence_now(&self, now: Timestamp) -> String {
         let refused = self.config.refused.first().zip(self.config.refused_at);
@@ -102,10 +111,13 @@ impl Dispatcher {
             LedgerStatus::Recording => None,
             LedgerStatus::NotRecording { why } => Some(why),
         };
+        let told = self.told();
         let situation = Situation {
             phase: if self.reload.checking { Phase::Reloading } else { Phase::Working },
             refused: refused.map(|(mistake, at)| Refused { at, mistake: first_line(mistake) }),
             not_recording,
+            not_notifying: told.targets.into_iter().find_map(|target| target.failing),
+            overdue: told.overdue.into_iter().map(|line| line.job).collect(),
             running: self.runs.values().filter_map(now_running).collect(),
             queued: self.runs.values().filter(|active| active.started.is_none()).count(),
             next: self.next_line().map(|next| NextRun { job: next.job, at: next.at }),

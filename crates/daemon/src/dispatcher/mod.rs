@@ -11,11 +11,13 @@ mod marks;
 mod reload;
 mod runs;
 mod slots;
+mod told;
 
 use crate::{
     accept::Accepted,
     admission::Admission,
     control::Ask,
+    notify::{Fact, Messenger, Seen},
     recorder::LedgerNews,
     run::{Outside, RunHandle, RunNews, RunSpec},
     schedule::{
@@ -32,7 +34,7 @@ use mastmaint_health::Notifier;
 use mastmaint_ledger::{PlannedRetry, RunRecord, StepRecord};
 use mastmaint_words::{JobName, RunId, StepIndex, Verdict};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 pub use adopt::Known;
 pub use left_behind::LeftBehind;
@@ -49,6 +51,8 @@ pub struct Setup {
     pub config_path: PathBuf,
     /// The configuration to begin with.
     pub accepted: Accepted,
+    /// Who tells people; nobody with `--run`, whose invoker sees for themselves.
+    pub messenger: Option<Messenger>,
     /// systemd's ear.
     pub notifier: Arc<Notifier>,
     /// What tells the random delays of this host from those of others.
@@ -123,6 +127,7 @@ pub struct Dispatcher {
     store: PathBuf,
     config_path: PathBuf,
     notifier: Arc<Notifier>,
+    messenger: Option<Messenger>,
     seed: Seed,
     awake: Awake,
     /// When old runs were last forgotten.
@@ -160,6 +165,7 @@ impl Dispatcher {
             store: setup.store,
             config_path: setup.config_path,
             notifier: setup.notifier,
+            messenger: setup.messenger,
             seed: setup.seed,
             awake: Awake::new(now, Instant::now()),
             forgot: None,
@@ -195,6 +201,7 @@ impl Dispatcher {
     /// # Errors
     /// If it cannot go on honestly; a new daemon can.
     pub async fn run(mut self, mut ears: Ears) -> Result<(), String> {
+        let mut told = self.messenger.as_ref().map(Messenger::watch);
         loop {
             tokio::select! {
                 Some(order) = ears.orders.recv() => match order {
@@ -205,6 +212,7 @@ impl Dispatcher {
                 Some(wake) = ears.wakes.recv() => self.wake(wake).await,
                 Some(ask) = ears.asks.recv() => self.answer(ask).await,
                 Some(news) = ears.ledger.recv() => self.hear_ledger(news).await,
+                () = changed(&mut told) => {}
                 else => return Ok(()),
             }
             self.say_sentence();
@@ -234,6 +242,7 @@ impl Dispatcher {
     async fn wake(&mut self, wake: Wake) {
         if wake == Wake::ClockStepped {
             self.outside.teller.of_daemon(Told::ClockStepped);
+            self.notify(Fact::ClockStepped);
         }
         self.look_at_slots().await;
     }
@@ -249,7 +258,20 @@ impl Dispatcher {
         }
         if set_aside {
             self.write_again().await;
+            self.notify(Fact::LedgerAnew);
         }
+    }
+
+    /// Says what happened to whoever tells people.
+    fn notify(&self, fact: Fact) {
+        if let Some(messenger) = &self.messenger {
+            messenger.tell(fact);
+        }
+    }
+
+    /// Says which jobs are paused.
+    fn notify_paused(&self) {
+        self.notify(Fact::Paused(self.paused.keys().cloned().collect()));
     }
 
     /// Tells systemd where things stand, if that has changed.
@@ -261,6 +283,16 @@ impl Dispatcher {
             self.sentence = sentence;
         }
     }
+}
+
+/// Comes back when there is something new to see of telling people, which systemd's sentence may have to say.
+async fn changed(told: &mut Option<watch::Receiver<Seen>>) {
+    if let Some(told) = told
+        && told.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Sends a reply to a client that may be gone or too slow to matter.

@@ -3,6 +3,7 @@
 use super::{Active, Dispatcher, follow, marks};
 use crate::{
     admission::Claim,
+    notify::Fact,
     run::{self, RunNews, RunSpec, policy},
     schedule::policy::Mark,
     tell::Told,
@@ -139,8 +140,13 @@ impl Dispatcher {
     pub(super) fn start(&mut self, id: &RunId, now: Timestamp) {
         let news = self.run_news.0.clone();
         if let Some(active) = self.runs.get_mut(id) {
+            let resumed = active.started.is_some();
             active.started.get_or_insert(now);
             run::spawn(active.spec.clone(), self.outside.clone(), &active.handle, news);
+            if !resumed && !active.spec.dry_run {
+                let (job, run) = (active.spec.job_name.clone(), id.clone());
+                self.notify(Fact::Began { job, run, at: now });
+            }
         }
     }
 

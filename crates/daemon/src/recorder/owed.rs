@@ -1,7 +1,7 @@
 //! What must be in the ledger sooner or later, and a bounded queue of it for as long as the ledger cannot be written.
 
 use jiff::Timestamp;
-use mastmaint_ledger::{Ledger, LedgerError, Mark, PlannedRetry, StepEnd};
+use mastmaint_ledger::{Ledger, LedgerError, Mark, OwedMessage, PlannedRetry, StepEnd};
 use mastmaint_words::{Grade, JobName, Outcome, Reason, RunId};
 use std::collections::VecDeque;
 
@@ -58,6 +58,20 @@ pub enum Owed {
         /// The job.
         job: JobName,
     },
+    /// What people were told about a subject, and the messages that follow from it.
+    Tell {
+        /// The subject.
+        subject: String,
+        /// What is known of it, in words of whoever tells; nothing once there is nothing more to know.
+        state: Option<String>,
+        /// The messages.
+        messages: Vec<OwedMessage>,
+    },
+    /// A message was taken or is given up.
+    Settle {
+        /// Its number.
+        message: u64,
+    },
     /// The retry of a job is not owed any more.
     DropRetry {
         /// The job.
@@ -76,6 +90,9 @@ impl Owed {
             Self::Pause { job, at, uid } => ledger.pause(job, *at, *uid),
             Self::Resume { job } => ledger.resume(job).map(drop),
             Self::DropRetry { job } => ledger.drop_retry(job).map(drop),
+            Self::Tell { subject, state: Some(state), messages } => ledger.tell(subject, state, messages),
+            Self::Tell { subject, state: None, .. } => ledger.untell(subject),
+            Self::Settle { message } => ledger.settle(*message),
         }
     }
 
@@ -87,6 +104,10 @@ impl Owed {
             | (Self::Pause { job, .. }, Self::Pause { job: other, .. })
             | (Self::Resume { job }, Self::Pause { job: other, .. } | Self::Resume { job: other }) => {
                 job == other
+            }
+            // Messages of an earlier one are still owed.
+            (Self::Tell { subject, .. }, Self::Tell { subject: other, messages, .. }) => {
+                subject == other && messages.is_empty()
             }
             _ => false,
         }
@@ -102,6 +123,10 @@ impl Owed {
     fn bytes(&self) -> usize {
         match self {
             Self::EndStep { copy, .. } => EACH + copy.as_ref().map_or(0, Vec::len),
+            Self::Tell { state, messages, .. } => {
+                let texts = messages.iter().map(|message| message.notice.len());
+                EACH + state.as_ref().map_or(0, String::len) + texts.sum::<usize>()
+            }
             _ => EACH,
         }
     }

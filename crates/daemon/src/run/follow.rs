@@ -215,6 +215,7 @@ impl Follow<'_> {
             | EventKind::Forgotten
             | EventKind::Kept { .. }
             | EventKind::Listed
+            | EventKind::Notified { .. }
             | EventKind::Accepted { .. }
             | EventKind::Rejected { .. }
             | EventKind::Other => {}

@@ -92,6 +92,22 @@ pub(super) fn entries(told: Told, spec: Option<&RunSpec>) -> Vec<Entry> {
         Told::Resumed { job } => {
             one(Entry::notice(format!("{job} is resumed")).id(MessageId::JobResumed).job(&job))
         }
+        Told::NotTold { target, why } => {
+            let text = format!("cannot notify target {target}: {why}; it is tried again");
+            one(Entry::error(text).id(MessageId::NotNotified))
+        }
+        Told::ToldAgain { target } => {
+            one(Entry::notice(format!("target {target} is notified again")).id(MessageId::NotifiedAgain))
+        }
+        Told::MessageGivenUp { target, subject } => {
+            let text = format!("target {target} was never told, and will not be any more: {subject}");
+            one(Entry::error(text).id(MessageId::NotNotified))
+        }
+        Told::Acknowledged { job, until, uid } => {
+            let until = until.map_or_else(|| "it changes".to_owned(), on_the_clock);
+            let text = format!("{job}: user {uid} knows; nobody is reminded until {until}");
+            one(Entry::notice(text).id(MessageId::Acknowledged).job(&job))
+        }
         of_a_run => one(of_run(of_a_run, spec)),
     }
 }

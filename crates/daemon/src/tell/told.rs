@@ -104,6 +104,34 @@ pub enum Told {
         /// Which.
         job: JobName,
     },
+    /// A target of `notify:` does not take its messages.
+    NotTold {
+        /// Which.
+        target: String,
+        /// Why.
+        why: String,
+    },
+    /// It takes them again.
+    ToldAgain {
+        /// Which.
+        target: String,
+    },
+    /// A message is given up.
+    MessageGivenUp {
+        /// Whose.
+        target: String,
+        /// What it was about.
+        subject: String,
+    },
+    /// A person knows of what is wrong with a job.
+    Acknowledged {
+        /// Which.
+        job: JobName,
+        /// Until when.
+        until: Option<Timestamp>,
+        /// Who.
+        uid: u32,
+    },
     /// A run was admitted.
     RunStarted,
     /// It waits for another run.

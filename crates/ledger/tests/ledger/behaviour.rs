@@ -1,7 +1,7 @@
 //! What the ledger keeps, and that each thing is kept once.
 
 use crate::common::*;
-use mastmaint_ledger::{FindError, LedgerError, Mark, NewRun, PlannedRetry};
+use mastmaint_ledger::{FindError, LedgerError, Mark, NewRun, OwedMessage, PlannedRetry};
 use mastmaint_words::{Grade, Numbers, Outcome, Reason, Span, Trigger};
 
 #[test]
@@ -193,4 +193,22 @@ fn a_dry_run_does_not_hide_how_the_last_real_one_ended() {
     ledger.queue_run(&manual("clean", 3), None).unwrap();
     ledger.end_run(&run_id(3), at(7), Outcome::Skipped, None, None).unwrap();
     assert_eq!(ledger.last_ended().unwrap()[&job("clean")].id, run_id(1));
+}
+
+#[test]
+fn what_people_were_told_and_what_is_owed_to_them_is_kept_as_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = open(dir.path());
+    let message = |id, target| OwedMessage { id, target, made: at(1), notice: format!("notice {id}") };
+    ledger.tell("job:clean", "{}", &[message(2, 0), message(1, 1)]).unwrap();
+    ledger.tell("job:clean", r#"{"a":1}"#, &[]).unwrap();
+    ledger.tell("summary:0", "{}", &[]).unwrap();
+    ledger.untell("summary:0").unwrap();
+    ledger.settle(2).unwrap();
+    ledger.settle(7).unwrap();
+    drop(ledger);
+    let ledger = open(dir.path());
+    assert_eq!(ledger.owed_messages().unwrap(), [message(1, 1)]);
+    let kept = ledger.tellings().unwrap();
+    assert_eq!(kept.into_iter().collect::<Vec<_>>(), [("job:clean".to_owned(), r#"{"a":1}"#.to_owned())]);
 }

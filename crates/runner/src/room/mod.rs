@@ -4,7 +4,7 @@
 
 mod accept;
 mod client;
-mod connection;
+pub mod connection;
 mod hub;
 mod orphans;
 mod plan;
@@ -75,6 +75,10 @@ pub fn serve(options: &Options, stream: UnixStream) -> io::Result<()> {
             Asked::For(Op::Accept { in_use, keep_all }) => {
                 let in_use = if keep_all { InUse::Unknown } else { InUse::These(&in_use) };
                 connection.say(accept::accept(options, in_use))?;
+            }
+            Asked::For(Op::Notify { .. }) => {
+                let text = format!("the {} room tells nobody anything; ask the notify room", options.room);
+                connection.say(refused("wrong-room", text))?;
             }
             Asked::For(Op::List) => {
                 for kept in kept(options) {
@@ -268,7 +272,7 @@ fn bury(key: &StepKey, dir: &StepDir) -> StepReport {
 /// Answers a request about a step that is over.
 fn finished(connection: &mut Connection, dir: StepDir, report: StepReport, op: &Op) -> io::Result<()> {
     let after = match op {
-        Op::Start { .. } | Op::Accept { .. } | Op::List => 0,
+        Op::Start { .. } | Op::Accept { .. } | Op::Notify { .. } | Op::List => 0,
         Op::Collect { after, .. } => *after,
         Op::Cancel { .. } => return connection.say(client::not_running(&report.key)),
         Op::Forget { .. } => {
