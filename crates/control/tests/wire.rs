@@ -106,6 +106,13 @@ fn replies() -> Vec<Reply> {
         next: Some(NextLine { job: "clean-media".parse().unwrap(), at: time() }),
         ledger: LedgerStatus::NotRecording { why: "disk full".to_owned() },
         journal_lost: 3,
+        overdue: vec![OverdueLine { job: "clean-media".parse().unwrap(), slot: time() }],
+        notify: vec![TargetLine {
+            target: 1,
+            kind: "mail".to_owned(),
+            failing: Some("nobody answers".to_owned()),
+            waiting: 2,
+        }],
     };
     let recording = Status { ledger: LedgerStatus::Recording, next: None, ..status.clone() };
     let detail = RunDetail { run: run_line(), digest: digest.clone(), steps: vec![step_line()] };
@@ -116,6 +123,14 @@ fn replies() -> Vec<Reply> {
         Reply::Jobs { jobs: vec![job_line] },
         Reply::History { runs: vec![run_line()] },
         Reply::Run(Box::new(detail)),
+        Reply::Tested {
+            answers: vec![TestAnswer {
+                target: 1,
+                kind: "mail".to_owned(),
+                told: true,
+                said: "250 queued".to_owned(),
+            }],
+        },
         Reply::Output { text: "a\nb\u{0}".to_owned() },
         Reply::Queued {
             run: run_id(),

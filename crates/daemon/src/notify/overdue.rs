@@ -67,7 +67,11 @@ mod tests {
         let nightly = "schedule: '30 0 * * *'";
         let first = both("2026-11-24T00:30:00Z", "2026-11-24T01:30:00Z");
         assert_eq!(deadline_of(nightly, None), Some(first.clone()));
-        assert_eq!(deadline_of(nightly, Some("2026-11-24T00:29:59Z")), Some(first), "by hand, before its slot");
+        assert_eq!(
+            deadline_of(nightly, Some("2026-11-24T00:29:59Z")),
+            Some(first),
+            "by hand, before its slot"
+        );
         let next = both("2026-11-25T00:30:00Z", "2026-11-25T01:30:00Z");
         assert_eq!(deadline_of(nightly, Some("2026-11-24T00:30:02Z")), Some(next));
     }

@@ -50,6 +50,7 @@ impl Scratch {
             room,
             instance: Some(instance),
             steps: [(JOB.parse().unwrap(), steps)].into(),
+            notify: vec![],
         };
         let accepted = scratch.dir.path().join("accepted").join(room.as_str());
         fs::create_dir_all(&accepted).unwrap();
