@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         environment: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]),
         directory: "/".into(),
     };
-    let limits = Limits { timeout: day, timeout_cause: EndingCause::StepTimeout, grace: day };
+    let limits = Limits { timeout: day, timeout_cause: EndingCause::StepTimeout, grace: day, quiet: None };
     let (_orders, receiver) = Orders::new()?;
     let redactor = Redactor::from_secrets((0..12).map(|n| format!("a-secret-of-the-instance-{n:032}")));
     let mut sink = Counting(0);

@@ -89,6 +89,11 @@ fn cut_short(cause: EndingCause) -> (Outcome, Reason) {
         EndingCause::JobTimeout => {
             (Outcome::TimedOut, "job-timeout", "the job's timeout was used up, so the step was ended")
         }
+        EndingCause::QuietLimit => (
+            Outcome::TimedOut,
+            "quiet-limit",
+            "it showed no sign of life within its quiet_limit (no output, no processor time) and was ended",
+        ),
         EndingCause::Cancel => (Outcome::Cancelled, "cancelled", "it was cancelled"),
         EndingCause::RoomStopped => {
             (Outcome::Interrupted, "room-stopped", "its room was stopped while it ran")
@@ -218,6 +223,7 @@ mod tests {
         for (cause, expected) in [
             (EndingCause::StepTimeout, (Outcome::TimedOut, "step-timeout")),
             (EndingCause::JobTimeout, (Outcome::TimedOut, "job-timeout")),
+            (EndingCause::QuietLimit, (Outcome::TimedOut, "quiet-limit")),
             (EndingCause::Cancel, (Outcome::Cancelled, "cancelled")),
             (EndingCause::RoomStopped, (Outcome::Interrupted, "room-stopped")),
         ] {
