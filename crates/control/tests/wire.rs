@@ -153,7 +153,7 @@ fn replies() -> Vec<Reply> {
             FollowEvent::Waiting { why: "lock".to_owned() },
             FollowEvent::StepStarted { step, of: 2, title: "t".to_owned() },
             FollowEvent::Line { step, stderr: true, text: "Größe".to_owned() },
-            FollowEvent::Progress { step, progress: progress() },
+            FollowEvent::Progress { step, progress: Box::new(progress()) },
             FollowEvent::StepEnded { step: Box::new(step_line()) },
             FollowEvent::RunEnded { run: Box::new(run_line()) },
         ]

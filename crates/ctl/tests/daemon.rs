@@ -191,12 +191,12 @@ fn following_ends_with_the_outcome_of_the_run() {
                 }),
                 Reply::Follow(FollowEvent::Progress {
                     step: StepIndex(0),
-                    progress: StepProgress {
+                    progress: Box::new(StepProgress {
                         lines: 1,
                         bar_percent: Some(40),
                         last: "x".into(),
                         ..StepProgress::default()
-                    },
+                    }),
                 }),
                 run_ended(outcome),
             ],

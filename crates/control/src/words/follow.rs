@@ -37,7 +37,7 @@ pub enum FollowEvent {
         step: StepIndex,
         /// What is known of it.
         #[serde(flatten)]
-        progress: StepProgress,
+        progress: Box<StepProgress>,
     },
     /// A step is over.
     StepEnded {

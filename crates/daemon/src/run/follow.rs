@@ -198,7 +198,7 @@ impl Follow<'_> {
             EventKind::Progress(progress) => {
                 let progress = wire::progress(progress);
                 self.drive.progress.send_replace(Some((step, progress.clone())));
-                self.show(FollowEvent::Progress { step, progress });
+                self.show(FollowEvent::Progress { step, progress: Box::new(progress) });
             }
             EventKind::Slow { running } => self.drive.tell(Told::Slow { step, running }),
             EventKind::Quiet { running, silence, limit } => {
