@@ -4,11 +4,13 @@ mod history;
 mod jobs;
 mod run;
 mod status;
+mod verdict;
 
 pub use history::history;
 pub use jobs::jobs;
 pub use run::{ended, run, step_ended};
 pub use status::{is_overdue, status};
+pub use verdict::verdict;
 
 use crate::{table::Tone, when::When};
 use jiff::Timestamp;
