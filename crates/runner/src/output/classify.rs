@@ -50,7 +50,7 @@ impl Kind {
 /// What tootctl says of one item and goes on.
 const ITEM_ERRORS: [&str; 3] = ["Error processing ", "Account failed: ", "Error while importing "];
 /// What is on standard error of a run in which nothing is wrong: remarks of Bundler about a HOME that it may not write,
-/// of RubyGems about gems of another Ruby, of perl and the shell about locales.
+/// of the gem loader about gems of another Ruby, of perl and the shell about locales.
 const EXPECTED: [&str; 6] = [
     "is not writable.",
     "as your home directory temporarily",
