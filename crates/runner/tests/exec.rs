@@ -6,7 +6,7 @@ use mastmaint_runner::{
     exec::{Limits, Orders, Sink, StepCommand, execute},
     protocol::{EndingCause, EventKind, LineClass, Sign, StepReport, Stream},
     redact::Redactor,
-    verdict::judge_program,
+    verdict::Judge,
 };
 use mastmaint_words::{Outcome, StepIndex, StepKey};
 use std::{
@@ -100,7 +100,15 @@ fn run_within(command: &StepCommand, limits: Limits, orders: impl FnOnce(Orders)
     let redactor = Redactor::from_secrets(["hidden-value".to_owned()]);
     let mut events = Events::default();
     let start = Instant::now();
-    let report = execute(key, command, limits, receiver, &redactor, &judge_program, &mut events);
+    let report = execute(
+        key,
+        command,
+        limits,
+        receiver,
+        &redactor,
+        &|ended| Judge::of_any().judge(ended),
+        &mut events,
+    );
     Done { report, events, took: start.elapsed() }
 }
 
