@@ -6,6 +6,7 @@ mod config;
 mod control;
 mod notify;
 mod outcomes;
+mod progress;
 mod restarts;
 mod state;
 mod trees;
