@@ -32,6 +32,9 @@ impl Task {
         for job in names {
             sooner(self.look_at_job(&job, calm, now).await);
         }
+        for index in self.state.begin_summaries(now) {
+            self.owe(state::summary_row(index, now), &[]).await;
+        }
         let (due, next_summary) = self.state.due_summaries(now);
         sooner(next_summary);
         for (target, since) in due {

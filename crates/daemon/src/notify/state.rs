@@ -142,13 +142,21 @@ impl State {
         (late, next)
     }
 
+    /// Summaries that were not there before begin with the next night; which those are.
+    pub(super) fn begin_summaries(&mut self, now: Timestamp) -> Vec<u16> {
+        let wanted = (0_u16..).zip(&self.view.notify).filter(|(_, target)| target.summary.is_some());
+        let begun: Vec<u16> =
+            wanted.map(|(index, _)| index).filter(|index| !self.summaries.contains_key(index)).collect();
+        self.summaries.extend(begun.iter().map(|index| (*index, now)));
+        begun
+    }
+
     /// The summaries that are due, with what they are about, and when the next one will be.
-    pub(super) fn due_summaries(&mut self, now: Timestamp) -> (Vec<(u16, Timestamp)>, Option<Timestamp>) {
+    pub(super) fn due_summaries(&self, now: Timestamp) -> (Vec<(u16, Timestamp)>, Option<Timestamp>) {
         let (mut due, mut next) = (Vec::new(), None::<Timestamp>);
         for (index, target) in (0_u16..).zip(&self.view.notify) {
             let Some(schedule) = &target.summary else { continue };
-            // A new one begins with the next night.
-            let sent = *self.summaries.entry(index).or_insert(now);
+            let sent = self.summaries.get(&index).copied().unwrap_or(now);
             match schedule.next_after(sent) {
                 Some(at) if at <= now => due.push((index, sent)),
                 Some(at) => next = Some(next.map_or(at, |next| next.min(at))),
