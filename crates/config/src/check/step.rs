@@ -3,6 +3,7 @@
 use super::{
     Defaults,
     command::{self, Key},
+    judged, tootctl,
 };
 use crate::{
     diagnostic::Place,
@@ -15,8 +16,20 @@ use crate::{
 use mastmaint_words::{Span, UnitName};
 
 /// The keys of a step.
-pub(crate) const KEYS: &[&str] =
-    &["tootctl", "systemctl", "run", "timeout", "grace", "on_partial", "continue", "environment"];
+pub(crate) const KEYS: &[&str] = &[
+    "tootctl",
+    "systemctl",
+    "run",
+    "timeout",
+    "grace",
+    "on_partial",
+    "continue",
+    "dangerous",
+    "tolerate",
+    "expect",
+    "fail_on",
+    "environment",
+];
 const ACTIONS: [(&str, Key); 3] =
     [("tootctl", Key::Tootctl), ("systemctl", Key::Systemctl), ("run", Key::Run)];
 
@@ -50,7 +63,9 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
         .word(&f, "on_partial", "word", &[("go-on", OnPartial::GoOn), ("stop", OnPartial::Stop)])
         .unwrap_or_default();
     let go_on = reader.boolean(&f, "continue").unwrap_or(false);
+    let judged = judged::judged(reader, &f, action.as_ref());
     let own = reader.environment(&f, "environment");
+    let dangerous = dangerous(reader, &f, action.as_ref());
     let action = action?;
     let mut environment = Environment::new();
     if matches!(action, Action::Systemctl(_)) {
@@ -62,7 +77,30 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
         environment.clone_from(around.environment);
         environment.extend(own);
     }
-    Some(Step { action, timeout, grace, on_partial, go_on, environment })
+    Some(Step { action, timeout, grace, on_partial, go_on, dangerous, judged, environment })
+}
+
+/// What a step that calls tootctl asks of it, against the grammar; whether `dangerous` is written.
+fn dangerous(reader: &mut Reader, f: &Fields<'_>, action: Option<&Action>) -> bool {
+    let is_meant = reader.boolean(f, "dangerous").unwrap_or(false);
+    let Some(action) = action else { return is_meant };
+    let (words, args) = match action {
+        Action::Tootctl(args) => (args, Some(args.clone())),
+        Action::Run(argv) => (argv, tootctl::behind(argv)),
+        Action::Systemctl(_) => (&Vec::new(), None),
+    };
+    let path = f.path_of(action.kind());
+    let is_dangerous = match (f.get(action.kind()), args) {
+        (Some(node), Some(args)) => {
+            tootctl::check(reader, &tootctl::Step { node, path: &path, words, is_meant }, &args)
+        }
+        _ => false,
+    };
+    if is_meant && !is_dangerous {
+        let why = "the step is not dangerous";
+        reader.odd(f.key_place("dangerous"), &f.path_of("dangerous"), Mistake::NoEffect { why });
+    }
+    is_meant && is_dangerous
 }
 
 fn action(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Option<Action> {
