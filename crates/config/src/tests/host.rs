@@ -93,7 +93,7 @@ fn what_the_installed_mastodon_lacks_is_only_warned_of() {
     assert_eq!(
         said(scratch.path(), &text),
         [
-            "m.yaml:2:29: jobs.a.steps[1].tootctl: Mastodon 4.3 has no --keep-interacted of tootctl media remove; it is there from 4.6 on; the step fails until it is there"
+            "m.yaml:2:30: jobs.a.steps[1].tootctl: Mastodon 4.3 has no --keep-interacted of tootctl media remove; it is there from 4.6 on; the step fails until it is there"
         ]
     );
     install(9, 0);
