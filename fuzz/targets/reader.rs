@@ -50,9 +50,8 @@ fn read(body: &[u8], times: usize, size: usize, streams: &[Stream]) -> Read {
             let stream = *turn.next().expect("a cycle has no end");
             reader.feed(Timestamp::UNIX_EPOCH, stream, piece, &mut |event| events.push(event));
         }
-        if let Some(progress) = reader.progress() {
-            assert!(progress.last.len() <= 512 && progress.bar_percent.is_none_or(|percent| percent <= 100));
-        }
+        let progress = reader.progress();
+        assert!(progress.last.len() <= 512 && progress.bar_percent.is_none_or(|percent| percent <= 100));
     }
     let (summary, copy) = reader.finish(Timestamp::UNIX_EPOCH, &mut |event| events.push(event));
     let (copy, omitted) = copy.into_text();

@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         directory: "/".into(),
         patterns: Patterns::default(),
     };
-    let limits = Limits { timeout: day, timeout_cause: EndingCause::StepTimeout, grace: day };
+    let limits = Limits { timeout: day, timeout_cause: EndingCause::StepTimeout, grace: day, quiet: None };
     let (_orders, receiver) = Orders::new()?;
     let redactor = Redactor::from_secrets((0..12).map(|n| format!("a-secret-of-the-instance-{n:032}")));
     let mut sink = Counting(0);

@@ -2,20 +2,52 @@
 //! scheduled has to say that it is meant.
 
 use super::command;
-use crate::{mistake::Mistake, read::Reader, tree::Node};
+use crate::{
+    mistake::Mistake,
+    read::{Fields, Reader},
+    settings::Action,
+    tree::Node,
+};
 use mastmaint_tootctl::{Call, Program, program};
 
 /// A step that calls tootctl, itself or behind `run`.
-pub(super) struct Step<'a> {
-    pub(super) node: &'a Node,
-    pub(super) path: &'a str,
-    pub(super) words: &'a [String],
+struct Step<'a> {
+    node: &'a Node,
+    path: &'a str,
+    words: &'a [String],
     /// What the step says of `dangerous`.
-    pub(super) is_meant: bool,
+    is_meant: bool,
 }
 
-/// The arguments that a `run` step gives to tootctl, and how many words stand before them.
-pub(super) fn behind(words: &[String]) -> Option<Vec<String>> {
+/// What a step that calls tootctl asks of it, against the grammar; whether it is dangerous and means it.
+pub(super) fn dangerous(reader: &mut Reader, f: &Fields<'_>, action: Option<&Action>) -> bool {
+    let is_meant = reader.boolean(f, "dangerous").unwrap_or(false);
+    let (action, words) = match action {
+        Some(action @ (Action::Tootctl(words) | Action::Run(words))) => (action, words),
+        Some(Action::Systemctl(_)) | None => {
+            no_effect(reader, f, is_meant && action.is_some());
+            return false;
+        }
+    };
+    let args = if matches!(action, Action::Tootctl(_)) { Some(words.clone()) } else { behind(words) };
+    let path = f.path_of(action.kind());
+    let is_dangerous = match (f.get(action.kind()), args) {
+        (Some(node), Some(args)) => check(reader, &Step { node, path: &path, words, is_meant }, &args),
+        _ => false,
+    };
+    no_effect(reader, f, is_meant && !is_dangerous);
+    is_meant && is_dangerous
+}
+
+fn no_effect(reader: &mut Reader, f: &Fields<'_>, has_none: bool) {
+    if has_none {
+        let why = "the step is not dangerous";
+        reader.odd(f.key_place("dangerous"), &f.path_of("dangerous"), Mistake::NoEffect { why });
+    }
+}
+
+/// The arguments that a `run` step gives to tootctl.
+fn behind(words: &[String]) -> Option<Vec<String>> {
     match program(words) {
         Program::Tootctl(args) => Some(args),
         Program::Rails(_) | Program::Other => None,
@@ -23,7 +55,7 @@ pub(super) fn behind(words: &[String]) -> Option<Vec<String>> {
 }
 
 /// Says what is wrong with it; whether it is dangerous.
-pub(super) fn check(reader: &mut Reader, step: &Step<'_>, args: &[String]) -> bool {
+fn check(reader: &mut Reader, step: &Step<'_>, args: &[String]) -> bool {
     let before = step.words.len().saturating_sub(args.len());
     let call = Call::read(args, None);
     for misuse in call.misuses() {

@@ -53,10 +53,12 @@ fn judged() -> impl Strategy<Value = Judged> {
 
 fn step() -> impl Strategy<Value = Step> {
     let on_partial = select(vec![OnPartial::GoOn, OnPartial::Stop]);
-    (action(), span(9999), span(9999), on_partial, any::<bool>(), environment(), judged()).prop_map(
-        |(action, timeout, grace, on_partial, go_on, environment, judged)| {
-            let environment =
-                if matches!(action, Action::Systemctl(_)) { Environment::new() } else { environment };
+    let limits = (span(9999), span(9999), option::of(span(9999)));
+    (action(), limits, on_partial, any::<bool>(), environment(), judged()).prop_map(
+        |(action, (timeout, grace, quiet_limit), on_partial, go_on, environment, judged)| {
+            let is_systemctl = matches!(action, Action::Systemctl(_));
+            let environment = if is_systemctl { Environment::new() } else { environment };
+            let quiet_limit = quiet_limit.filter(|_| !is_systemctl);
             let judged = match action {
                 Action::Run(_) => judged,
                 Action::Tootctl(_) => {
@@ -64,7 +66,17 @@ fn step() -> impl Strategy<Value = Step> {
                 }
                 Action::Systemctl(_) => Judged::default(),
             };
-            Step { action, timeout, grace, on_partial, go_on, dangerous: false, judged, environment }
+            Step {
+                action,
+                timeout,
+                grace,
+                quiet_limit,
+                on_partial,
+                go_on,
+                dangerous: false,
+                judged,
+                environment,
+            }
         },
     )
 }

@@ -2,7 +2,7 @@
 
 use super::{
     KeptCopy, MAX_LINE, MAX_QUOTE, MAX_QUOTES, Summary,
-    bar::Bar,
+    bar::{Bar, Stand},
     classify::{Kind, classify},
     clean::clean,
     cut,
@@ -74,21 +74,22 @@ impl<'r> Reader<'r> {
         self.digest.is_changed
     }
 
-    /// Where the step stands, if anything changed since it was asked last.
-    pub fn progress(&mut self) -> Option<Progress> {
-        if !std::mem::take(&mut self.digest.is_changed) {
-            return None;
-        }
+    /// Where the step stands.
+    pub fn progress(&mut self) -> Progress {
+        self.digest.is_changed = false;
         let Digest { bars, summary, last, .. } = &self.digest;
-        let mut percents =
-            bars.iter().zip(&self.splitters).map(|(bar, splitter)| bar.percent_with(splitter.held()));
-        Some(Progress {
+        let mut stands = bars.iter().zip(&self.splitters).map(|(bar, splitter)| bar.with(splitter.held()));
+        let stand = stands.find_map(|stand| stand);
+        Progress {
             lines: summary.lines,
             bytes: summary.bytes,
             errors: summary.errors(),
-            bar_percent: percents.find_map(|p| p),
+            bar_percent: stand.map(Stand::percent),
+            bar_items: stand.and_then(Stand::items),
             last: last.clone(),
-        })
+            sign: None,
+            sign_at: None,
+        }
     }
 
     /// Takes what had no end, tells the last lines and gives away what is known.

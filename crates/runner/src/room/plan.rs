@@ -206,7 +206,8 @@ fn limits(step: &Step, limit: Option<Span>) -> Limits {
         Some(limit) if limit < step.timeout => (limit, EndingCause::JobTimeout),
         _ => (step.timeout, EndingCause::StepTimeout),
     };
-    Limits { timeout: timeout.get(), timeout_cause, grace: step.grace.get() }
+    let quiet = step.quiet_limit.map(Span::get);
+    Limits { timeout: timeout.get(), timeout_cause, grace: step.grace.get(), quiet }
 }
 
 /// The instance's tootctl, or why there is none that can be run.
@@ -269,6 +270,7 @@ mod tests {
             action: Action::Run(vec!["true".into()]),
             timeout: Span::from_secs(100),
             grace: Span::from_secs(5),
+            quiet_limit: None,
             on_partial: OnPartial::GoOn,
             go_on: false,
             dangerous: false,

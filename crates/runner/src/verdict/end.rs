@@ -37,6 +37,11 @@ fn cut_short(cause: EndingCause) -> (Outcome, Vec<Reason>) {
         EndingCause::JobTimeout => {
             (Outcome::TimedOut, "job-timeout", "the job's timeout was used up, so the step was ended")
         }
+        EndingCause::QuietLimit => (
+            Outcome::TimedOut,
+            "quiet-limit",
+            "it showed no sign of life within its quiet_limit (no output, no processor time) and was ended",
+        ),
         EndingCause::Cancel => (Outcome::Cancelled, "cancelled", "it was cancelled"),
         EndingCause::RoomStopped => {
             (Outcome::Interrupted, "room-stopped", "its room was stopped while it ran")

@@ -160,6 +160,7 @@ mod tests {
         for (cause, expected) in [
             (EndingCause::StepTimeout, (Outcome::TimedOut, "step-timeout")),
             (EndingCause::JobTimeout, (Outcome::TimedOut, "job-timeout")),
+            (EndingCause::QuietLimit, (Outcome::TimedOut, "quiet-limit")),
             (EndingCause::Cancel, (Outcome::Cancelled, "cancelled")),
             (EndingCause::RoomStopped, (Outcome::Interrupted, "room-stopped")),
         ] {
