@@ -2,7 +2,9 @@
 
 mod command;
 mod job;
+mod judged;
 mod step;
+mod tootctl;
 mod window;
 
 use crate::{
