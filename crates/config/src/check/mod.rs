@@ -2,8 +2,10 @@
 
 mod command;
 mod job;
+mod judged;
 mod notify;
 mod step;
+mod tootctl;
 mod window;
 
 use crate::{
