@@ -62,10 +62,10 @@ impl Free {
     /// If the path cannot be reached.
     pub fn at(path: &Path) -> io::Result<Self> {
         let found = statvfs(path)?;
-        let size = u64::from(found.fragment_size());
+        let size = found.fragment_size();
         Ok(Self {
-            total: u64::from(found.blocks()).saturating_mul(size),
-            free: u64::from(found.blocks_available()).saturating_mul(size),
+            total: found.blocks().saturating_mul(size),
+            free: found.blocks_available().saturating_mul(size),
         })
     }
 }
