@@ -30,11 +30,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         directory: "/".into(),
     };
     let limits = Limits { timeout: day, timeout_cause: EndingCause::StepTimeout, grace: day };
-    let (_orders, receiver) = Orders::new()?;
+    let (_orders, mut receiver) = Orders::new()?;
     let redactor = Redactor::from_secrets((0..12).map(|n| format!("a-secret-of-the-instance-{n:032}")));
     let mut sink = Counting(0);
     let key = StepKey { run: "20261123T003000Z-7k3f9q".parse()?, step: StepIndex(0) };
-    let report = execute(key, &command, limits, receiver, &redactor, &judge_program, &mut sink);
+    let report = execute(key, &command, limits, &mut receiver, &redactor, &judge_program, &mut sink);
     let status = std::fs::read_to_string("/proc/self/status")?;
     let peak = status.lines().find(|l| l.starts_with("VmHWM")).unwrap_or_default();
     println!("{} lines, {} bytes in {}, {} events; {peak}", report.lines, report.bytes, report.took, sink.0);

@@ -91,12 +91,12 @@ fn run_unguarded(
 ) -> Done {
     let limits = Limits { timeout, timeout_cause: EndingCause::StepTimeout, grace };
     let key = StepKey { run: "20261123T003000Z-7k3f9q".parse().unwrap(), step: StepIndex(0) };
-    let (sender, receiver) = Orders::new().unwrap();
+    let (sender, mut receiver) = Orders::new().unwrap();
     orders(sender);
     let redactor = Redactor::from_secrets(["hidden-value".to_owned()]);
     let mut events = Events::default();
     let start = Instant::now();
-    let report = execute(key, command, limits, receiver, &redactor, &judge_program, &mut events);
+    let report = execute(key, command, limits, &mut receiver, &redactor, &judge_program, &mut events);
     Done { report, events, took: start.elapsed() }
 }
 

@@ -5,6 +5,7 @@
 mod config;
 mod control;
 mod outcomes;
+mod proofs;
 mod restarts;
 mod state;
 mod trees;

@@ -1,6 +1,7 @@
 //! The merged tree becomes [`Settings`]: every key is read, every default filled in, every mistake collected.
 
 mod command;
+mod effect;
 mod job;
 mod step;
 mod window;

@@ -15,8 +15,18 @@ use crate::{
 use mastmaint_words::{Span, UnitName};
 
 /// The keys of a step.
-pub(crate) const KEYS: &[&str] =
-    &["tootctl", "systemctl", "run", "timeout", "grace", "on_partial", "continue", "environment"];
+pub(crate) const KEYS: &[&str] = &[
+    "tootctl",
+    "systemctl",
+    "run",
+    "timeout",
+    "grace",
+    "on_partial",
+    "continue",
+    "prove",
+    "at_most",
+    "environment",
+];
 const ACTIONS: [(&str, Key); 3] =
     [("tootctl", Key::Tootctl), ("systemctl", Key::Systemctl), ("run", Key::Run)];
 
@@ -50,6 +60,8 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
         .word(&f, "on_partial", "word", &[("go-on", OnPartial::GoOn), ("stop", OnPartial::Stop)])
         .unwrap_or_default();
     let go_on = reader.boolean(&f, "continue").unwrap_or(false);
+    let prove = super::effect::prove(reader, &f, action.as_ref());
+    let at_most = super::effect::at_most(reader, &f, action.as_ref());
     let own = reader.environment(&f, "environment");
     let action = action?;
     let mut environment = Environment::new();
@@ -62,7 +74,7 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
         environment.clone_from(around.environment);
         environment.extend(own);
     }
-    Some(Step { action, timeout, grace, on_partial, go_on, environment })
+    Some(Step { action, timeout, grace, on_partial, go_on, prove, at_most, environment })
 }
 
 fn action(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Option<Action> {

@@ -99,6 +99,8 @@ mod tests {
             grace: Span::from_secs(1),
             on_partial: OnPartial::GoOn,
             go_on: false,
+            prove: mastmaint_config::settings::Prove::default(),
+            at_most: None,
             environment: std::collections::BTreeMap::new(),
         }
     }

@@ -3,11 +3,13 @@
 
 use super::Options;
 use crate::exec::{Ended, Limits, StepCommand};
+use crate::proof::{Again, Around, Prover};
 use crate::protocol::{EndingCause, Op};
 use crate::redact::Redactor;
 use crate::{environment, systemctl, verdict};
 use mastmaint_config::Store;
 use mastmaint_config::accepted::RoomView;
+use mastmaint_config::effect;
 use mastmaint_config::settings::{Action, Environment, Instance, Step};
 use mastmaint_instance::{Storage, Variables};
 use mastmaint_words::{Digest, Grade, JobName, Outcome, Reason, Span, StepKey, Verdict};
@@ -35,8 +37,8 @@ pub(super) struct Process {
     pub(super) limits: Limits,
     pub(super) redactor: Redactor,
     pub(super) judge: Judge,
-    /// Where media are, if they are on a file system.
-    pub(super) media: Option<PathBuf>,
+    /// What is looked at before and after.
+    pub(super) around: Around,
 }
 
 /// Why a step is not begun at all.
@@ -130,12 +132,33 @@ fn tootctl(options: &Options, view: &RoomView, step: &Step, args: &[String], nam
     let environment = environment::for_tootctl(instance, &step.environment, &home());
     let redactor = Redactor::for_instance(&instance.live, &environment);
     let command = StepCommand { program, args: args.clone(), environment, directory: instance.live.clone() };
+    let around = around(instance, step, &command, named.dry_run);
     let mut work =
         run(command, step, named, redactor, Box::new(move |ended| verdict::judge_tootctl(&args, ended)));
     if let Work::Run(process) = &mut work {
-        process.media = local_media(instance, &process.command.environment);
+        process.around = around;
     }
     work
+}
+
+/// What is looked at before the command and after it.
+fn around(instance: &Instance, step: &Step, command: &StepCommand, dry_run: bool) -> Around {
+    let prover = Prover::beside_me(instance.live.clone(), command.environment.clone()).ok();
+    let mut around =
+        Around { media: local_media(instance, &command.environment), prover, ..Around::default() };
+    if dry_run {
+        return around;
+    }
+    let args = &command.args;
+    around.one_state = effect::trusts_the_database(args);
+    around.sample = step.prove.sample;
+    around.again = step.prove.again.zip(verdict::dry_run_of(args)).map(|(again, dry)| Again {
+        command: StepCommand { args: dry, ..command.clone() },
+        tolerance: u64::from(again.tolerance),
+        deletes_files: effect::deletes_files(args),
+        counts_visits: effect::counts_visits(args),
+    });
+    around
 }
 
 /// Where media are, if they are on a file system and that can be told.
@@ -181,7 +204,7 @@ fn program(step: &Step, argv: &[String], named: &Named) -> Work {
 
 fn run(command: StepCommand, step: &Step, named: &Named, redactor: Redactor, judge: Judge) -> Work {
     let limits = limits(step, named.limit);
-    Work::Run(Box::new(Process { command, limits, redactor, judge, media: None }))
+    Work::Run(Box::new(Process { command, limits, redactor, judge, around: Around::default() }))
 }
 
 /// What is left of the job's timeout lowers the step's, never raises it.
@@ -255,6 +278,8 @@ mod tests {
             grace: Span::from_secs(5),
             on_partial: OnPartial::GoOn,
             go_on: false,
+            prove: mastmaint_config::settings::Prove::default(),
+            at_most: None,
             environment: Environment::default(),
         }
     }

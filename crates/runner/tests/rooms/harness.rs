@@ -35,6 +35,8 @@ impl Scratch {
             grace: Span::from_secs(2),
             on_partial: OnPartial::GoOn,
             go_on: false,
+            prove: mastmaint_config::settings::Prove::default(),
+            at_most: None,
             environment: Environment::default(),
         };
         let steps: BTreeMap<_, _> = (0..).map(StepIndex).zip(actions.into_iter().map(step)).collect();
