@@ -98,13 +98,13 @@ impl Bucket {
                 Some(status) => (status, String::new()),
                 None => (if state.objects.contains(&key) { 200 } else { 404 }, String::new()),
             },
-            "DELETE" => match state.refuses_deletions {
-                Some(status) => (status, String::new()),
-                None => {
+            "DELETE" => {
+                let refused = state.refuses_deletions;
+                if refused.is_none() {
                     state.objects.remove(&key);
-                    (204, String::new())
                 }
-            },
+                (refused.unwrap_or(204), String::new())
+            }
             "GET" => (200, list(&state.objects, query)),
             _ => (405, String::new()),
         }

@@ -7,6 +7,10 @@ use std::{
     os::unix::fs::{PermissionsExt as _, chown},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicU32, Ordering},
+    },
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -15,84 +19,60 @@ use std::{
 const DUMP: &[u8] = include_bytes!("../fixtures/mastodon-pg15.dump");
 /// Where Debian keeps the programs, newest first.
 const VERSIONS: [&str; 3] = ["17", "16", "15"];
+/// The database that is copied for each test.
+const TEMPLATE: &str = "mastodon_production";
 const READY: Duration = Duration::from_mins(1);
+
+/// The server that tests of one program share for as long as one of them holds it: starting it takes seconds.
+static SHARED: Mutex<Weak<Server>> = Mutex::new(Weak::new());
+static COUNT: AtomicU32 = AtomicU32::new(0);
+
+/// A database of its own with the rows of the dump.
+#[derive(Debug)]
+pub struct Postgres {
+    server: Arc<Server>,
+    name: String,
+}
 
 /// A running server in a directory of its own; ended when dropped.
 #[derive(Debug)]
-pub struct Postgres {
+struct Server {
     dir: tempfile::TempDir,
     bin: PathBuf,
-    server: Child,
+    main: Child,
 }
 
 impl Postgres {
-    /// Starts one and loads the dump.
+    /// A new database.
     ///
     /// # Errors
     /// If PostgreSQL is not installed (`cargo xtask test` installs it) or does not start.
     pub fn start() -> io::Result<Self> {
-        let bin = VERSIONS
-            .iter()
-            .map(|version| PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")))
-            .find(|bin| bin.join("initdb").exists())
-            .ok_or_else(|| io::Error::other("PostgreSQL is not installed: apt-get install postgresql"))?;
-        let dir = tempfile::Builder::new().prefix("mastmaint-pg").tempdir()?;
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
-        let data = dir.path().join("data");
-        fs::create_dir(&data)?;
-        fs::set_permissions(&data, fs::Permissions::from_mode(0o700))?;
-        let socket = dir.path().join("socket");
-        fs::create_dir(&socket)?;
-        fs::write(dir.path().join("dump"), DUMP)?;
-        if let Some((uid, gid)) = other_user() {
-            for path in [&data, &socket] {
-                chown(path, Some(uid), Some(gid))?;
-            }
-        }
-        run(own(&bin.join("initdb"))
-            .args(["--no-sync", "-A", "trust", "-U", "mastodon", "-E", "UTF8", "-D"])
-            .arg(&data))?;
-        let server = own(&bin.join("postgres"))
-            .arg("-D")
-            .arg(&data)
-            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "full_page_writes=off", "-c"])
-            .arg(format!("unix_socket_directories={}", socket.display()))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(fs::File::create(dir.path().join("log"))?)
-            .spawn()?;
-        let postgres = Self { dir, bin, server };
-        let begin = Instant::now();
-        while postgres.psql("postgres", "SELECT 1").is_err() {
-            if begin.elapsed() > READY {
-                let log = fs::read_to_string(postgres.dir.path().join("log")).unwrap_or_default();
-                return Err(io::Error::other(format!("PostgreSQL does not start:\n{log}")));
-            }
-            sleep(Duration::from_millis(50));
-        }
-        postgres.psql("postgres", "CREATE DATABASE mastodon_production TEMPLATE template0")?;
-        let mut restore = Command::new(postgres.bin.join("pg_restore"));
-        restore
-            .args(["--no-owner", "-U", "mastodon", "-d", "mastodon_production", "-h"])
-            .arg(postgres.socket());
-        run(restore.arg(postgres.dir.path().join("dump")))?;
-        Ok(postgres)
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let server = match shared.upgrade() {
+            Some(server) => server,
+            None => Arc::new(Server::start()?),
+        };
+        *shared = Arc::downgrade(&server);
+        let name = format!("mastodon_{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        // While the lock is held: a template that somebody copies is not copied by another.
+        server.psql("postgres", &format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}"))?;
+        Ok(Self { server, name })
     }
 
     /// The directory of its socket: `DB_HOST`.
     pub fn socket(&self) -> PathBuf {
-        self.dir.path().join("socket")
+        self.server.socket()
+    }
+
+    /// Its name: `DB_NAME`.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// What a statement prints, unaligned.
     pub fn query(&self, sql: &str) -> io::Result<String> {
-        self.psql("mastodon_production", sql)
-    }
-
-    fn psql(&self, database: &str, sql: &str) -> io::Result<String> {
-        let mut psql = Command::new(self.bin.join("psql"));
-        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "mastodon", "-d", database, "-h"]);
-        run(psql.arg(self.socket()).args(["-c", sql]))
+        self.server.psql(&self.name, sql)
     }
 
     /// Makes the database that of a made-up instance: the same media, and the settings to reach it.
@@ -115,15 +95,75 @@ impl Postgres {
              FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM preview_cards WHERE image_file_name <> '') known \
              WHERE known.id = p.id AND known.n <> p.id",
         )?;
+        instance.set_env("DB_NAME", &self.name)?;
         instance.set_env("DB_HOST", &self.socket().to_string_lossy())
     }
 }
 
-impl Drop for Postgres {
+impl Server {
+    fn start() -> io::Result<Self> {
+        let bin = VERSIONS
+            .iter()
+            .map(|version| PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")))
+            .find(|bin| bin.join("initdb").exists())
+            .ok_or_else(|| io::Error::other("PostgreSQL is not installed: apt-get install postgresql"))?;
+        let dir = tempfile::Builder::new().prefix("mastmaint-pg").tempdir()?;
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
+        let data = dir.path().join("data");
+        fs::create_dir(&data)?;
+        fs::set_permissions(&data, fs::Permissions::from_mode(0o700))?;
+        let socket = dir.path().join("socket");
+        fs::create_dir(&socket)?;
+        fs::write(dir.path().join("dump"), DUMP)?;
+        if let Some((uid, gid)) = other_user() {
+            for path in [&data, &socket] {
+                chown(path, Some(uid), Some(gid))?;
+            }
+        }
+        run(own(&bin.join("initdb"))
+            .args(["--no-sync", "-A", "trust", "-U", "mastodon", "-E", "UTF8", "-D"])
+            .arg(&data))?;
+        let main = own(&bin.join("postgres"))
+            .arg("-D")
+            .arg(&data)
+            .args(["-c", "listen_addresses=", "-c", "fsync=off", "-c", "full_page_writes=off", "-c"])
+            .arg(format!("unix_socket_directories={}", socket.display()))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(dir.path().join("log"))?)
+            .spawn()?;
+        let postgres = Self { dir, bin, main };
+        let begin = Instant::now();
+        while postgres.psql("postgres", "SELECT 1").is_err() {
+            if begin.elapsed() > READY {
+                let log = fs::read_to_string(postgres.dir.path().join("log")).unwrap_or_default();
+                return Err(io::Error::other(format!("PostgreSQL does not start:\n{log}")));
+            }
+            sleep(Duration::from_millis(50));
+        }
+        postgres.psql("postgres", &format!("CREATE DATABASE {TEMPLATE} TEMPLATE template0"))?;
+        let mut restore = Command::new(postgres.bin.join("pg_restore"));
+        restore.args(["--no-owner", "-U", "mastodon", "-d", TEMPLATE, "-h"]).arg(postgres.socket());
+        run(restore.arg(postgres.dir.path().join("dump")))?;
+        Ok(postgres)
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.dir.path().join("socket")
+    }
+
+    fn psql(&self, database: &str, sql: &str) -> io::Result<String> {
+        let mut psql = Command::new(self.bin.join("psql"));
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", "mastodon", "-d", database, "-h"]);
+        run(psql.arg(self.socket()).args(["-c", sql]))
+    }
+}
+
+impl Drop for Server {
     fn drop(&mut self) {
         // SIGINT to the server itself would be kinder; a scratch cluster is thrown away.
-        drop(self.server.kill());
-        drop(self.server.wait());
+        drop(self.main.kill());
+        drop(self.main.wait());
     }
 }
 
@@ -140,8 +180,7 @@ fn own(program: &Path) -> Command {
         Some((uid, gid)) => {
             let mut command = Command::new("setpriv");
             command.args([format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".to_owned()]);
-            // Where the server dies with the test that started it.
-            command.args(["--pdeathsig", "KILL"]).arg(program);
+            command.arg(program);
             command.current_dir("/");
             command
         }

@@ -17,6 +17,8 @@ use std::{
 pub(crate) struct Elsewhere {
     /// The directory of PostgreSQL's socket.
     database: Option<PathBuf>,
+    /// The name of the database.
+    name: String,
     /// The address of a bucket: `http://127.0.0.1:9000/media`.
     bucket: Option<String>,
 }
@@ -44,7 +46,7 @@ impl Elsewhere {
         let Some(socket) = self.database.as_deref().filter(|_| !ids.is_empty()) else { return Ok(()) };
         let sql = format!("UPDATE {table} SET {column}_file_name = NULL WHERE id IN ({})", ids.join(", "));
         let done = Command::new("psql")
-            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "mastodon", "-d", "mastodon_production", "-h"])
+            .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-U", "mastodon", "-d", &self.name, "-h"])
             .arg(socket)
             .args(["-c", &sql])
             .stdin(Stdio::null())

@@ -2,7 +2,7 @@
 //! make one is [`crate::load`] (or reading back what it once accepted).
 
 use crate::calendar::Schedule;
-use mastmaint_words::{Bytes, JobName, LockName, Span, StepIndex, UnitName};
+use mastmaint_words::{JobName, LockName, Span, StepIndex, UnitName};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -126,9 +126,6 @@ pub struct Step {
     /// How its effect is looked at.
     #[serde(default, skip_serializing_if = "Prove::is_none")]
     pub prove: Prove,
-    /// How much it may remove without a person's approval.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at_most: Option<AtMost>,
     /// Job's and step's variables, merged; the instance's come before them.
     #[serde(default, skip_serializing_if = "Environment::is_empty")]
     pub environment: Environment,
@@ -157,39 +154,6 @@ impl Prove {
 pub struct Again {
     /// It may find so many items.
     pub tolerance: u32,
-}
-
-/// How much a step may remove without a person's approval. What is absent has no limit.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AtMost {
-    /// So many items.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub items: Option<u64>,
-    /// So many bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bytes: Option<Bytes>,
-    /// So many of a hundred files; only remove-orphans can tell how many there are.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "percent")]
-    pub share: Option<u8>,
-    /// So many times what it usually removes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub times_usual: Option<u32>,
-}
-
-/// A share as the config writes it: `10%`.
-mod percent {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    #[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
-    pub(super) fn serialize<S: Serializer>(share: &Option<u8>, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&format!("{}%", share.unwrap_or(100)))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u8>, D::Error> {
-        let text = String::deserialize(from)?;
-        let percent = text.strip_suffix('%').and_then(|number| number.parse().ok());
-        percent.map(Some).ok_or_else(|| D::Error::custom("a share is written like 10%"))
-    }
 }
 
 /// What a step does.

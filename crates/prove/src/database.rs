@@ -1,4 +1,4 @@
-//! Questions to PostgreSQL: one simple query each, in a transaction that only reads, so that a PgBouncer in between
+//! Questions to PostgreSQL: one simple query each, in a transaction that only reads, so that a pooler in between
 //! changes nothing and nothing is changed.
 
 use crate::{Blind, tls};

@@ -92,7 +92,7 @@ fn encoded(text: &str, slashes: bool) -> String {
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                encoded.push(char::from(byte))
+                encoded.push(char::from(byte));
             }
             b'/' if !slashes => encoded.push('/'),
             _ => {

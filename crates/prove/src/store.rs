@@ -13,7 +13,7 @@ use ureq::Agent;
 /// One request may take this long…
 const REQUEST: Duration = Duration::from_secs(10);
 /// …and all of them together this long; what is not known by then stays unknown.
-const ALL: Duration = Duration::from_secs(120);
+const ALL: Duration = Duration::from_mins(2);
 /// Pauses before a request is sent again to a store that is busy.
 const AGAIN: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(2)];
 
@@ -68,11 +68,9 @@ impl Store {
             Self::Bucket(remote) => {
                 let mut there = Vec::new();
                 for key in key::candidates(folder, name) {
-                    match remote.head(&key)? {
-                        Answer::There => there.push(key),
-                        Answer::NotThere => {}
-                        // Whatever it means: an object that cannot be seen before cannot be missed after.
-                        Answer::Forbidden => {}
+                    // A 403, whatever it means: what cannot be seen before cannot be missed after.
+                    if remote.head(&key)? == Answer::There {
+                        there.push(key);
                     }
                 }
                 Ok(there)

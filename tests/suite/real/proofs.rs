@@ -7,7 +7,7 @@ use serde_json::Value;
 fn place(postgres: &Postgres, step: &str, weather: &str, bucket: Option<&Bucket>) -> Place {
     let place = Place::new(&format!("  work:\n    steps: [{{{step}}}]\n")).unwrap();
     postgres.belong_to(&place.instance).unwrap();
-    let mut elsewhere = format!("database: {}", postgres.socket().display());
+    let mut elsewhere = format!("database: {}, name: {}", postgres.socket().display(), postgres.name());
     if let Some(bucket) = bucket {
         for (name, value) in [
             ("S3_ENABLED", "true"),
@@ -17,7 +17,7 @@ fn place(postgres: &Postgres, step: &str, weather: &str, bucket: Option<&Bucket>
         ] {
             place.instance.set_env(name, value).unwrap();
         }
-        elsewhere.push_str(&format!(", bucket: {}/media", bucket.endpoint()));
+        elsewhere = format!("{elsewhere}, bucket: {}/media", bucket.endpoint());
         bucket.state().objects.extend(place.instance.keys().unwrap());
     }
     let weather = format!("speed: 200\nelsewhere: {{{elsewhere}}}\nweather: {{{weather}}}\n");

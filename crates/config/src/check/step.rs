@@ -15,18 +15,8 @@ use crate::{
 use mastmaint_words::{Span, UnitName};
 
 /// The keys of a step.
-pub(crate) const KEYS: &[&str] = &[
-    "tootctl",
-    "systemctl",
-    "run",
-    "timeout",
-    "grace",
-    "on_partial",
-    "continue",
-    "prove",
-    "at_most",
-    "environment",
-];
+pub(crate) const KEYS: &[&str] =
+    &["tootctl", "systemctl", "run", "timeout", "grace", "on_partial", "continue", "prove", "environment"];
 const ACTIONS: [(&str, Key); 3] =
     [("tootctl", Key::Tootctl), ("systemctl", Key::Systemctl), ("run", Key::Run)];
 
@@ -61,7 +51,6 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
         .unwrap_or_default();
     let go_on = reader.boolean(&f, "continue").unwrap_or(false);
     let prove = super::effect::prove(reader, &f, action.as_ref());
-    let at_most = super::effect::at_most(reader, &f, action.as_ref());
     let own = reader.environment(&f, "environment");
     let action = action?;
     let mut environment = Environment::new();
@@ -74,7 +63,7 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
         environment.clone_from(around.environment);
         environment.extend(own);
     }
-    Some(Step { action, timeout, grace, on_partial, go_on, prove, at_most, environment })
+    Some(Step { action, timeout, grace, on_partial, go_on, prove, environment })
 }
 
 fn action(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Option<Action> {

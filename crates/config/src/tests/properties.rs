@@ -6,11 +6,11 @@ use crate::{
     calendar::Schedule,
     digest, effective_yaml, load_str,
     settings::{
-        Action, Again, AtMost, Environment, Instance, Job, LedgerSettings, OnPartial, Prove, Retry, RetryOn,
+        Action, Again, Environment, Instance, Job, LedgerSettings, OnPartial, Prove, Retry, RetryOn,
         Settings, Step, SystemctlAction, SystemctlVerb, Window,
     },
 };
-use mastmaint_words::{Bytes, Span};
+use mastmaint_words::Span;
 use proptest::{collection, option, prelude::*, sample::select};
 use std::time::Duration;
 
@@ -45,25 +45,18 @@ fn prove() -> impl Strategy<Value = Prove> {
     (again, option::of(1..=500_u16)).prop_map(|(again, sample)| Prove { again, sample })
 }
 
-fn at_most() -> impl Strategy<Value = AtMost> {
-    let bytes = option::of(any::<u64>().prop_map(Bytes::new));
-    (0..10_000_u64, bytes, option::of(1..=100_u8), option::of(1..=1000_u32)).prop_map(
-        |(items, bytes, share, times_usual)| AtMost { items: Some(items), bytes, share, times_usual },
-    )
-}
-
 fn step() -> impl Strategy<Value = Step> {
     let on_partial = select(vec![OnPartial::GoOn, OnPartial::Stop]);
-    let care = (prove(), option::of(at_most()));
+    let care = prove();
     (action(), span(9999), span(9999), on_partial, any::<bool>(), environment(), care).prop_map(
         |(action, timeout, grace, on_partial, go_on, environment, care)| {
-            let (prove, at_most) = match &action {
+            let prove = match &action {
                 Action::Tootctl(_) => care,
-                Action::Systemctl(_) | Action::Run(_) => (Prove::default(), None),
+                Action::Systemctl(_) | Action::Run(_) => Prove::default(),
             };
             let environment =
                 if matches!(action, Action::Systemctl(_)) { Environment::new() } else { environment };
-            Step { action, timeout, grace, on_partial, go_on, prove, at_most, environment }
+            Step { action, timeout, grace, on_partial, go_on, prove, environment }
         },
     )
 }

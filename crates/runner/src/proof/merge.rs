@@ -106,9 +106,9 @@ impl HowRead {
 
 /// The verdict that keeps a command from running because database and files are not one state; how many files rows
 /// name if they are; nothing if that cannot be told.
-pub(crate) fn of_state(looked: Result<Looked, String>) -> Result<Option<u64>, Verdict> {
+pub(crate) fn of_state(looked: &Result<Looked, String>) -> Result<Option<u64>, Verdict> {
     let text = match looked {
-        Ok(Looked::State(Together::Seems { named })) => return Ok(Some(named)),
+        Ok(Looked::State(Together::Seems { named })) => return Ok(Some(*named)),
         Ok(Looked::State(Together::DatabaseOlder { rows, files })) => format!(
             "the newest row of the database is of {rows}, but there are media files of up to {files}: the database is \
              older than the files (a restore under way?), and files that it does not know are no orphans"
@@ -205,9 +205,9 @@ mod tests {
         let at = |text: &str| text.parse().unwrap();
         let older =
             Together::DatabaseOlder { rows: at("2026-11-01T00:00:00Z"), files: at("2026-11-23T00:00:00Z") };
-        let verdict = of_state(Ok(Looked::State(older))).unwrap_err();
+        let verdict = of_state(&Ok(Looked::State(older))).unwrap_err();
         assert_eq!((verdict.outcome, verdict.reasons[0].code.as_str()), (Outcome::Failed, "not-one-state"));
-        assert_eq!(of_state(Ok(Looked::State(Together::Seems { named: 7 }))), Ok(Some(7)));
-        assert_eq!(of_state(Err("no prover".into())), Ok(None));
+        assert_eq!(of_state(&Ok(Looked::State(Together::Seems { named: 7 }))), Ok(Some(7)));
+        assert_eq!(of_state(&Err("no prover".into())), Ok(None));
     }
 }

@@ -12,9 +12,9 @@ use mastmaint_words::{Looked, Outcome, Reason, Sample, Space, Span, StepKey, Ver
 use std::time::{Duration, Instant};
 
 /// A look before the command takes at most this long.
-const BEFORE: Duration = Duration::from_secs(60);
+const BEFORE: Duration = Duration::from_mins(1);
 /// A look after it may go beyond the step's timeout by this much.
-const BEYOND: Duration = Duration::from_secs(60);
+const BEYOND: Duration = Duration::from_mins(1);
 /// What a second run must have left of the timeout to be begun.
 const LEAST: Duration = Duration::from_secs(5);
 
@@ -87,7 +87,7 @@ fn free(around: &Around) -> Option<Free> {
 /// How many files rows name, if that was looked at; the verdict that keeps the command from running.
 fn one_state(around: &Around) -> Result<Option<u64>, Verdict> {
     match &around.prover {
-        Some(prover) if around.one_state => proof::of_state(prover.together(BEFORE)),
+        Some(prover) if around.one_state => proof::of_state(&prover.together(BEFORE)),
         _ => Ok(None),
     }
 }

@@ -279,7 +279,6 @@ mod tests {
             on_partial: OnPartial::GoOn,
             go_on: false,
             prove: mastmaint_config::settings::Prove::default(),
-            at_most: None,
             environment: Environment::default(),
         }
     }

@@ -36,7 +36,6 @@ impl Scratch {
             on_partial: OnPartial::GoOn,
             go_on: false,
             prove: mastmaint_config::settings::Prove::default(),
-            at_most: None,
             environment: Environment::default(),
         };
         let steps: BTreeMap<_, _> = (0..).map(StepIndex).zip(actions.into_iter().map(step)).collect();
