@@ -8,6 +8,7 @@ pub(crate) mod proof;
 pub mod protocol;
 pub mod redact;
 pub mod room;
+pub mod saved;
 pub mod step_dir;
 pub mod systemctl;
 pub mod verdict;

@@ -5,6 +5,7 @@
 mod config;
 mod control;
 mod outcomes;
+mod progress;
 mod proofs;
 mod restarts;
 mod state;

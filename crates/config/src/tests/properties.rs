@@ -47,16 +47,14 @@ fn prove() -> impl Strategy<Value = Prove> {
 
 fn step() -> impl Strategy<Value = Step> {
     let on_partial = select(vec![OnPartial::GoOn, OnPartial::Stop]);
-    let care = prove();
-    (action(), span(9999), span(9999), on_partial, any::<bool>(), environment(), care).prop_map(
-        |(action, timeout, grace, on_partial, go_on, environment, care)| {
-            let prove = match &action {
-                Action::Tootctl(_) => care,
-                Action::Systemctl(_) | Action::Run(_) => Prove::default(),
-            };
-            let environment =
-                if matches!(action, Action::Systemctl(_)) { Environment::new() } else { environment };
-            Step { action, timeout, grace, on_partial, go_on, prove, environment }
+    let limits = (span(9999), span(9999), option::of(span(9999)));
+    (action(), limits, on_partial, any::<bool>(), environment(), prove()).prop_map(
+        |(action, (timeout, grace, quiet_limit), on_partial, go_on, environment, prove)| {
+            let is_systemctl = matches!(action, Action::Systemctl(_));
+            let environment = if is_systemctl { Environment::new() } else { environment };
+            let quiet_limit = quiet_limit.filter(|_| !is_systemctl);
+            let prove = if matches!(action, Action::Tootctl(_)) { prove } else { Prove::default() };
+            Step { action, timeout, grace, quiet_limit, on_partial, go_on, prove, environment }
         },
     )
 }

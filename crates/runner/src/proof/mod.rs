@@ -8,6 +8,7 @@ pub(crate) use merge::{HowRead, Proof, merge, of_again, of_sample, of_state};
 pub(crate) use prover::Prover;
 
 use crate::exec::StepCommand;
+use mastmaint_tootctl::Series;
 use std::path::PathBuf;
 
 /// What is looked at around a process.
@@ -32,6 +33,8 @@ pub(crate) struct Around {
 pub(crate) struct Again {
     /// What is run.
     pub(crate) command: StepCommand,
+    /// The installed Mastodon, if it is known.
+    pub(crate) version: Option<Series>,
     /// It may find so many items.
     pub(crate) tolerance: u64,
     /// Whether the command deletes files, of which a dry run sees nothing.

@@ -6,6 +6,7 @@ use super::work::settled;
 use crate::exec::{Limits, OrderReceiver, Sink, execute};
 use crate::proof::{self, Again, Around, Proof, Prover};
 use crate::protocol::{EndingCause, EventKind, StepReport};
+use crate::verdict::{Judge, Terms};
 use jiff::Timestamp;
 use mastmaint_instance::Free;
 use mastmaint_words::{Looked, Outcome, Reason, Sample, Space, Span, StepKey, Verdict};
@@ -125,14 +126,15 @@ fn once_more(
         let text = "its effect was not looked at: the step's timeout is used up";
         return Proof::NotTaken(Reason::new("not-proved", text));
     }
-    let args = &again.command.args;
+    let judge =
+        Judge::tootctl(&again.command.args).with(Terms { version: again.version, ..Terms::default() });
     let dry = execute(
         report.key.clone(),
         &again.command,
         Limits { timeout_cause: EndingCause::StepTimeout, ..limits },
         orders,
         &process.redactor,
-        &|ended| crate::verdict::judge_tootctl(args, ended),
+        &|ended| judge.judge(ended),
         &mut Quiet,
     );
     let how = proof::HowRead { deletes_files: again.deletes_files, counts_visits: again.counts_visits };
