@@ -3,7 +3,9 @@
 mod command;
 mod effect;
 mod job;
+mod judged;
 mod step;
+mod tootctl;
 mod window;
 
 use crate::{

@@ -6,7 +6,7 @@ use crate::{
     calendar::Schedule,
     digest, effective_yaml, load_str,
     settings::{
-        Action, Again, Environment, Instance, Job, LedgerSettings, OnPartial, Prove, Retry, RetryOn,
+        Action, Again, Environment, Instance, Job, Judged, LedgerSettings, OnPartial, Prove, Retry, RetryOn,
         Settings, Step, SystemctlAction, SystemctlVerb, Window,
     },
 };
@@ -33,7 +33,8 @@ fn action() -> impl Strategy<Value = Action> {
     let units = select(vec!["mastodon-web", "mastodon-sidekiq.service"]);
     let units = collection::vec(units.prop_map(|u: &str| u.parse().unwrap()), 1..3);
     prop_oneof![
-        Just(Action::Tootctl(vec!["media".into(), "remove".into(), "--days".into(), "14".into()])),
+        select(vec!["media remove --days 14", "accounts cull --dry-run", "cache clear"])
+            .prop_map(|line| Action::Tootctl(line.split(' ').map(str::to_owned).collect())),
         (select(SystemctlVerb::ALL.to_vec()), units)
             .prop_map(|(verb, units)| Action::Systemctl(SystemctlAction { verb, units })),
         run,
@@ -45,16 +46,44 @@ fn prove() -> impl Strategy<Value = Prove> {
     (again, option::of(1..=500_u16)).prop_map(|(again, sample)| Prove { again, sample })
 }
 
+fn judged() -> impl Strategy<Value = Judged> {
+    let pattern = select(vec!["^done$", "copied \\d+ files", "[Ee]rror: #\"'"]).prop_map(str::to_owned);
+    let patterns = || collection::vec(pattern.clone(), 0..3);
+    (0_u32..9, patterns(), patterns()).prop_map(|(tolerated_errors, expect, fail_on)| Judged {
+        tolerated_errors,
+        expect,
+        fail_on,
+    })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let on_partial = select(vec![OnPartial::GoOn, OnPartial::Stop]);
     let limits = (span(9999), span(9999), option::of(span(9999)));
-    (action(), limits, on_partial, any::<bool>(), environment(), prove()).prop_map(
-        |(action, (timeout, grace, quiet_limit), on_partial, go_on, environment, prove)| {
+    (action(), limits, on_partial, any::<bool>(), environment(), (judged(), prove())).prop_map(
+        |(action, (timeout, grace, quiet_limit), on_partial, go_on, environment, (judged, prove))| {
             let is_systemctl = matches!(action, Action::Systemctl(_));
             let environment = if is_systemctl { Environment::new() } else { environment };
             let quiet_limit = quiet_limit.filter(|_| !is_systemctl);
+            let judged = match action {
+                Action::Run(_) => judged,
+                Action::Tootctl(_) => {
+                    Judged { tolerated_errors: judged.tolerated_errors, ..Judged::default() }
+                }
+                Action::Systemctl(_) => Judged::default(),
+            };
             let prove = if matches!(action, Action::Tootctl(_)) { prove } else { Prove::default() };
-            Step { action, timeout, grace, quiet_limit, on_partial, go_on, prove, environment }
+            Step {
+                action,
+                timeout,
+                grace,
+                quiet_limit,
+                on_partial,
+                go_on,
+                prove,
+                dangerous: false,
+                judged,
+                environment,
+            }
         },
     )
 }

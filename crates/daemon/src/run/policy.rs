@@ -90,7 +90,7 @@ pub fn cancelled() -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mastmaint_config::settings::Action;
+    use mastmaint_config::settings::{Action, Judged};
 
     fn step() -> Step {
         Step {
@@ -101,6 +101,8 @@ mod tests {
             on_partial: OnPartial::GoOn,
             go_on: false,
             prove: mastmaint_config::settings::Prove::default(),
+            dangerous: false,
+            judged: Judged::default(),
             environment: std::collections::BTreeMap::new(),
         }
     }

@@ -3,6 +3,7 @@
 
 use super::Options;
 use crate::exec::{Ended, Limits, StepCommand};
+use crate::output::Patterns;
 use crate::proof::{Again, Around, Prover};
 use crate::protocol::{EndingCause, Op};
 use crate::redact::Redactor;
@@ -134,9 +135,15 @@ fn tootctl(options: &Options, view: &RoomView, step: &Step, args: &[String], nam
     };
     let environment = environment::for_tootctl(instance, &step.environment, &home());
     let redactor = Redactor::for_instance(&instance.live, &environment);
-    let command = StepCommand { program, args: args.clone(), environment, directory: instance.live.clone() };
+    let command = StepCommand {
+        program,
+        args: args.clone(),
+        environment,
+        directory: instance.live.clone(),
+        patterns: patterns(step),
+    };
     let around = around(instance, step, &command, named.dry_run, version);
-    let judge = Judge::tootctl(&args).with(Terms { version, ..Terms::default() });
+    let judge = Judge::tootctl(&args).with(terms(step, version));
     let mut work = run(command, step, named, redactor, Box::new(move |ended| judge.judge(ended)));
     if let Work::Run(process) = &mut work {
         process.around = around;
@@ -180,6 +187,15 @@ fn local_media(instance: &Instance, environment: &Environment) -> Option<PathBuf
     }
 }
 
+/// What the step says of how it is judged.
+fn terms(step: &Step, version: Option<Series>) -> Terms {
+    Terms { version, tolerated_errors: u64::from(step.judged.tolerated_errors), ..Terms::default() }
+}
+
+fn patterns(step: &Step) -> Patterns {
+    Patterns { expect: step.judged.expect.clone(), fail_on: step.judged.fail_on.clone() }
+}
+
 /// The series of the installed Mastodon, without starting Ruby; `None` if its file says none in the usual way.
 fn installed_version(instance: &Instance) -> Option<Series> {
     let text = fs::read_to_string(instance.live.join("lib/mastodon/version.rb")).ok()?;
@@ -214,8 +230,14 @@ fn program(step: &Step, argv: &[String], named: &Named) -> Work {
     let environment = environment::for_program(&step.environment, &home, PATH);
     let redactor = Redactor::for_program(&step.environment, argv);
     let directory = if home.is_dir() { home } else { PathBuf::from("/") };
-    let command = StepCommand { program: name.into(), args: arguments.to_vec(), environment, directory };
-    let judge = Judge::of_line(argv);
+    let command = StepCommand {
+        program: name.into(),
+        args: arguments.to_vec(),
+        environment,
+        directory,
+        patterns: patterns(step),
+    };
+    let judge = Judge::of_line(argv).with(terms(step, None));
     run(command, step, named, redactor, Box::new(move |ended| judge.judge(ended)))
 }
 
@@ -287,7 +309,7 @@ fn no_dry_run(what: &str) -> Work {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mastmaint_config::settings::OnPartial;
+    use mastmaint_config::settings::{Judged, OnPartial};
 
     fn step() -> Step {
         Step {
@@ -298,6 +320,8 @@ mod tests {
             on_partial: OnPartial::GoOn,
             go_on: false,
             prove: mastmaint_config::settings::Prove::default(),
+            dangerous: false,
+            judged: Judged::default(),
             environment: Environment::default(),
         }
     }
