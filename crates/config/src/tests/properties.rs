@@ -4,7 +4,7 @@ use super::loaded;
 use crate::{
     MAX_FILE, SAMPLE,
     calendar::Schedule,
-    digest, effective_yaml, load_str,
+    digest, effect, effective_yaml, load_str,
     settings::{
         Action, Again, Environment, Instance, Job, Judged, LedgerSettings, OnPartial, Prove, Retry, RetryOn,
         Settings, Step, SystemctlAction, SystemctlVerb, Window,
@@ -71,7 +71,9 @@ fn step() -> impl Strategy<Value = Step> {
                 }
                 Action::Systemctl(_) => Judged::default(),
             };
-            let prove = if matches!(action, Action::Tootctl(_)) { prove } else { Prove::default() };
+            // What has an effect that can be looked at.
+            let removes = matches!(&action, Action::Tootctl(args) if effect::can_be_sampled(args));
+            let prove = if removes { prove } else { Prove::default() };
             Step {
                 action,
                 timeout,
