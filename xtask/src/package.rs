@@ -12,7 +12,8 @@ use std::{
 
 /// The version of cargo-deb that the package's list of files was written for.
 const CARGO_DEB: &str = "3.8.0";
-const PROGRAMS: [&str; 4] = ["mastmaintd", "mastmaintctl", "mastmaint-runner", "mastmaint-notify"];
+const PROGRAMS: [&str; 5] =
+    ["mastmaintd", "mastmaintctl", "mastmaint-runner", "mastmaint-prove", "mastmaint-notify"];
 
 /// Builds the package and returns its path.
 pub(crate) fn package(profile: &str) -> Result<PathBuf> {

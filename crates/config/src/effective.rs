@@ -3,7 +3,7 @@
 
 mod written_target;
 
-use crate::settings::{Action, Environment, Job, OnPartial, Retry, Settings, Step};
+use crate::settings::{Action, Environment, Job, OnPartial, Prove, Retry, Settings, Step};
 use mastmaint_words::{LockName, Span, UnitName};
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path};
@@ -69,6 +69,8 @@ struct WrittenStep<'a> {
     on_partial: OnPartial,
     #[serde(rename = "continue")]
     go_on: bool,
+    #[serde(skip_serializing_if = "Prove::is_none")]
+    prove: Prove,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dangerous: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -158,6 +160,7 @@ fn written_step(step: &Step) -> WrittenStep<'_> {
         quiet_limit: step.quiet_limit,
         on_partial: step.on_partial,
         go_on: step.go_on,
+        prove: step.prove,
         dangerous: step.dangerous,
         tolerate: tolerate(step),
         expect: &step.judged.expect,

@@ -24,8 +24,8 @@ mod write;
 pub use error::{FindError, LedgerError};
 pub use open::{Opened, set_aside};
 pub use records::{
-    Forgotten, Mark, NewRun, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps, StepEnd, StepRecord,
-    StepStart,
+    Forgotten, Mark, NewRun, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps, SpaceTrend, StepEnd,
+    StepRecord, StepStart,
 };
 
 pub use tellings::OwedMessage;

@@ -7,7 +7,9 @@ mod status;
 
 pub use follow::FollowEvent;
 pub use listing::{JobLine, RunDetail, RunLine, RunState, StepLine, StepNow, StepProgress};
-pub use status::{ConfigStatus, LedgerStatus, NextLine, OverdueLine, Status, TargetLine, TestAnswer};
+pub use status::{
+    ConfigStatus, LedgerStatus, NextLine, OverdueLine, SpaceLine, Status, TargetLine, TestAnswer,
+};
 
 use jiff::Timestamp;
 use mastmaint_words::{Digest, JobName, RunId, StepIndex};

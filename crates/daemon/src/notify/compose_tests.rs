@@ -42,6 +42,7 @@ fn failed_run() -> RunWithSteps {
         bytes: 20,
         omitted: 0,
         peak_rss: None,
+        space: None,
     };
     let step = StepRecord {
         key,

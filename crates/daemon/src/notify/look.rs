@@ -73,7 +73,9 @@ impl Task {
     }
 
     async fn summarise(&mut self, target: u16, since: Timestamp, now: Timestamp) {
-        let runs = self.recorder.with(|ledger| ledger.history(None, MOST_RUNS)).await.unwrap_or_default();
+        let known =
+            self.recorder.with(|ledger| Ok((ledger.history(None, MOST_RUNS)?, ledger.space_trend()?)));
+        let (runs, space) = known.await.unwrap_or_default();
         let wanted = |run: &RunRecord| {
             let jobs = self.state.view.notify.get(usize::from(target)).map(|target| &target.jobs);
             let its_job = jobs.is_some_and(|jobs| jobs.is_empty() || jobs.contains(&run.job));
@@ -82,7 +84,7 @@ impl Task {
         let mut runs: Vec<RunRecord> = runs.into_iter().filter(wanted).collect();
         runs.reverse();
         let late: Vec<_> = self.late.iter().map(|(job, slot)| (job.clone(), *slot)).collect();
-        let notice = summary::compose(&self.state.around(now), since, &runs, &late);
+        let notice = summary::compose(&self.state.around(now), since, &runs, &late, space.as_ref());
         self.state.summaries.insert(target, now);
         let parcels = self.state.parcels(&[target], &notice, true);
         self.owe(state::summary_row(target, now), &parcels).await;

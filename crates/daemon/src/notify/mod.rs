@@ -15,6 +15,7 @@ mod send;
 mod state;
 mod summary;
 mod task;
+mod trend;
 
 pub use policy::{Ended, JobState, Say};
 pub use task::Needs;

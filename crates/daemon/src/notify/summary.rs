@@ -1,8 +1,8 @@
 //! What the night brought, as the mail of a nightly script would say it. Pure: runs in, a text out.
 
-use super::compose::Surroundings;
+use super::{compose::Surroundings, trend};
 use jiff::Timestamp;
-use mastmaint_ledger::RunRecord;
+use mastmaint_ledger::{RunRecord, SpaceTrend};
 use mastmaint_runner::protocol::Notice;
 use mastmaint_words::{JobName, Numbers, Occasion, Outcome, human};
 use std::fmt::Write as _;
@@ -16,6 +16,7 @@ pub(super) fn compose(
     since: Timestamp,
     runs: &[RunRecord],
     overdue: &[(JobName, Timestamp)],
+    space: Option<&SpaceTrend>,
 ) -> Notice {
     let headline = headline(runs, overdue.len());
     let mut text = format!("From {} to {}:\n\n", around.clock(since), around.clock(around.now));
@@ -34,6 +35,9 @@ pub(super) fn compose(
     }
     if let Some(bytes) = freed(runs) {
         let _ = writeln!(text, "\nFreed in all: {}.", human::bytes(bytes));
+    }
+    if let Some(space) = space {
+        let _ = writeln!(text, "\n{}", trend::of(space));
     }
     text.push_str("\nTo look closer:\n  mastmaintctl status\n  mastmaintctl history\n");
     around.notice(Occasion::Summary, &around.subject(&headline), &text)
@@ -129,7 +133,7 @@ mod tests {
     }
 
     fn of(runs: &[RunRecord], overdue: &[(JobName, Timestamp)]) -> Notice {
-        compose(&around(), at("2026-11-23T07:00:00Z"), runs, overdue)
+        compose(&around(), at("2026-11-23T07:00:00Z"), runs, overdue, None)
     }
 
     #[test]
@@ -151,6 +155,15 @@ mod tests {
         assert_eq!(notice.subject, "[social.example] 2 of 2 runs did not end well: b failed, 1 overdue");
         assert!(notice.text.contains("c is overdue: nothing has begun for Tue 24 Nov 00:30."));
         assert_eq!(of(&[], &[]).subject, "[social.example] nothing ran");
+    }
+
+    #[test]
+    fn the_disk_of_the_media_is_said_as_in_the_post_mortem() {
+        let week = Some((at("2026-11-17T00:35:00Z"), 70 << 30));
+        let space =
+            SpaceTrend { total: 100 << 30, free: 70 << 30, at: at("2026-11-24T00:35:00Z"), earlier: week };
+        let text = compose(&around(), at("2026-11-23T07:00:00Z"), &[], &[], Some(&space)).text;
+        assert!(text.contains("The disk of the media is stable at about 30 GB (for 7 d).\n"), "{text}");
     }
 
     #[test]

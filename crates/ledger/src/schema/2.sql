@@ -1,15 +1,6 @@
--- Schema 2: what people were told, so that a restart neither repeats nor forgets it.
+-- Schema 2. What the file system of the media had free around a step, in bytes.
 
--- What whoever decides that keeps about a job or a summary, in its own words.
-CREATE TABLE tellings (
-    subject TEXT PRIMARY KEY,
-    state   TEXT NOT NULL               -- JSON
-) WITHOUT ROWID;
-
--- Messages that have not reached their target yet.
-CREATE TABLE outbox (
-    id     INTEGER PRIMARY KEY,
-    target INTEGER NOT NULL,
-    made   INTEGER NOT NULL,
-    notice TEXT NOT NULL                -- JSON
-);
+ALTER TABLE steps ADD COLUMN disk INTEGER;
+ALTER TABLE steps ADD COLUMN free_before INTEGER;
+ALTER TABLE steps ADD COLUMN free_after INTEGER;
+CREATE INDEX steps_space ON steps (ended) WHERE free_after IS NOT NULL;

@@ -1,8 +1,8 @@
 //! What the ledger keeps, and that each thing is kept once.
 
 use crate::common::*;
-use mastmaint_ledger::{FindError, LedgerError, Mark, NewRun, OwedMessage, PlannedRetry};
-use mastmaint_words::{Grade, Numbers, Outcome, Reason, Span, Trigger};
+use mastmaint_ledger::{FindError, LedgerError, Mark, NewRun, OwedMessage, PlannedRetry, StepEnd};
+use mastmaint_words::{Grade, Numbers, Outcome, Reason, Space, Span, Trigger};
 
 #[test]
 fn a_run_reads_back_as_it_was_told() {
@@ -230,4 +230,21 @@ fn what_people_were_told_and_what_is_owed_to_them_is_kept_as_one() {
     assert_eq!(ledger.owed_messages().unwrap(), [message(1, 1)]);
     let kept = ledger.tellings().unwrap();
     assert_eq!(kept.into_iter().collect::<Vec<_>>(), [("job:clean".to_owned(), r#"{"a":1}"#.to_owned())]);
+}
+
+#[test]
+fn the_room_of_the_media_is_told_now_and_a_week_before() {
+    let (_dir, mut ledger) = fresh();
+    assert_eq!(ledger.space_trend().unwrap(), None);
+    for (day, free) in [(0, 100), (1, 110), (8, 120), (9, 130)] {
+        let second = 86_400 * day;
+        ledger.queue_run(&manual("clean", second), None).unwrap();
+        ledger.start_step(&start(key(second, 0), second)).unwrap();
+        let space = Space { total_bytes: 1000, free_before_bytes: 90, free_after_bytes: free };
+        let end = StepEnd { space: Some(space), ..end(key(second, 0), second, Outcome::Ok) };
+        ledger.end_step(&end, None).unwrap();
+    }
+    let trend = ledger.space_trend().unwrap().unwrap();
+    assert_eq!((trend.total, trend.free), (1000, 130));
+    assert_eq!(trend.earlier, Some((at(86_400), 110)), "neither the oldest nor the one of the day before");
 }
