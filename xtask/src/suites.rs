@@ -21,6 +21,7 @@ const PROFILE: &str = "system";
 pub(crate) fn test(long: bool, containers: bool) -> Result<()> {
     let begin = Instant::now();
     if containers {
+        apt::install(apt::BACKUPS)?;
         apt::install(apt::CONTAINERS)?;
     }
     let mut tests = cargo(["test", "--workspace", "--locked"]);
