@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it stands")]
 #![expect(clippy::print_stderr, reason = "what a machine said is printed when its test failed")]
 
+mod cgroup;
 mod figures;
 mod host;
 mod image;

@@ -60,11 +60,26 @@ struct WrittenStep<'a> {
     action: BTreeMap<&'static str, WrittenAction<'a>>,
     timeout: Span,
     grace: Span,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quiet_limit: Option<Span>,
     on_partial: OnPartial,
     #[serde(rename = "continue")]
     go_on: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dangerous: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tolerate: Option<Tolerate>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    expect: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    fail_on: &'a [String],
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     environment: &'a Environment,
+}
+
+#[derive(Serialize)]
+struct Tolerate {
+    errors: u32,
 }
 
 #[derive(Serialize)]
@@ -125,8 +140,19 @@ fn written_step(step: &Step) -> WrittenStep<'_> {
         action: BTreeMap::from([(step.action.kind(), action)]),
         timeout: step.timeout,
         grace: step.grace,
+        quiet_limit: step.quiet_limit,
         on_partial: step.on_partial,
         go_on: step.go_on,
+        dangerous: step.dangerous,
+        tolerate: tolerate(step),
+        expect: &step.judged.expect,
+        fail_on: &step.judged.fail_on,
         environment: &step.environment,
     }
+}
+
+/// Steps without items that could fail have none to tolerate.
+fn tolerate(step: &Step) -> Option<Tolerate> {
+    let has_items = !matches!(step.action, Action::Systemctl(_));
+    has_items.then_some(Tolerate { errors: step.judged.tolerated_errors })
 }

@@ -7,6 +7,7 @@ pub mod output;
 pub mod protocol;
 pub mod redact;
 pub mod room;
+pub mod saved;
 pub mod step_dir;
 pub mod systemctl;
 pub mod verdict;

@@ -8,7 +8,8 @@ mod units;
 pub use units::{Claim, claim};
 
 use crate::exec::{Ended, StepCommand};
-use crate::verdict;
+use crate::output::Patterns;
+use crate::verdict::Judge;
 use mastmaint_config::settings::{SystemctlAction, SystemctlVerb};
 use mastmaint_words::{Grade, Outcome, Reason, UnitName, Verdict};
 use std::collections::BTreeMap;
@@ -99,12 +100,13 @@ impl Systemctl {
             args: fixed.into_iter().map(str::to_owned).chain(units).collect(),
             environment: self.environment.clone(),
             directory: PathBuf::from("/"),
+            patterns: Patterns::default(),
         }
     }
 
     /// What became of it: the units' states count, not only systemctl's exit status.
     pub fn judge(&self, action: &SystemctlAction, ended: &Ended) -> Verdict {
-        let verdict = verdict::judge_program(ended);
+        let verdict = Judge::of_any().judge(ended);
         let Some(wanted) = Wanted::after(action.verb) else { return verdict };
         if ended.cut_short.is_some() {
             return verdict;

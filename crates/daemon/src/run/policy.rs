@@ -90,15 +90,18 @@ pub fn cancelled() -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mastmaint_config::settings::Action;
+    use mastmaint_config::settings::{Action, Judged};
 
     fn step() -> Step {
         Step {
             action: Action::Run(vec!["/bin/true".into()]),
             timeout: Span::from_secs(60),
             grace: Span::from_secs(1),
+            quiet_limit: None,
             on_partial: OnPartial::GoOn,
             go_on: false,
+            dangerous: false,
+            judged: Judged::default(),
             environment: std::collections::BTreeMap::new(),
         }
     }

@@ -7,6 +7,7 @@ mod dispositions;
 mod exit;
 mod oom;
 mod orders;
+mod pulse;
 mod run;
 mod start;
 mod tree;
@@ -16,7 +17,7 @@ pub use orders::{OrderReceiver, Orders};
 pub use run::execute;
 
 use crate::{
-    output::Summary,
+    output::{Patterns, Summary},
     protocol::{EndingCause, EventKind},
 };
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -32,6 +33,8 @@ pub struct StepCommand {
     pub environment: BTreeMap<String, String>,
     /// Where it runs.
     pub directory: PathBuf,
+    /// What must and what must not be in its output.
+    pub patterns: Patterns,
 }
 
 /// How long a step may take.
@@ -43,6 +46,8 @@ pub struct Limits {
     pub timeout_cause: EndingCause,
     /// KILL this long after TERM.
     pub grace: Duration,
+    /// TERM after this much time without a sign of life, if there is such a limit.
+    pub quiet: Option<Duration>,
 }
 
 /// Where events of the step go, unnumbered. An implementation must never block for long.

@@ -10,9 +10,11 @@ mod lines;
 mod reader;
 mod share;
 mod signs;
+mod watch;
 
 pub use copy::KeptCopy;
 pub use reader::Reader;
+pub use watch::Patterns;
 
 /// Longest text of a line, in bytes; the rest is counted and thrown away.
 pub const MAX_LINE: usize = 4096;
@@ -50,6 +52,18 @@ pub struct Summary {
     pub exception: Option<String>,
     /// The last lines in which the command stated its success.
     pub statements: Vec<String>,
+    /// The last lines that say that something is now in the database which is taken away later.
+    pub milestones: Vec<String>,
+    /// Lines of tootctl's help.
+    pub help: u64,
+    /// The signal that Ruby says it was ended by.
+    pub ruby_signal: Option<String>,
+    /// The last line on standard output that no logger wrote.
+    pub last_stdout: Option<String>,
+    /// Patterns that the admin expects and that no line holds.
+    pub unmet: Vec<String>,
+    /// A pattern that the admin fears, and the first line that holds it.
+    pub feared: Option<(String, String)>,
 }
 
 impl Summary {

@@ -3,12 +3,15 @@
 
 use super::Options;
 use crate::exec::{Ended, Limits, StepCommand};
+use crate::output::Patterns;
 use crate::protocol::{EndingCause, Op};
 use crate::redact::Redactor;
-use crate::{environment, systemctl, verdict};
+use crate::verdict::{Judge, Terms};
+use crate::{environment, systemctl};
 use mastmaint_config::Store;
 use mastmaint_config::accepted::RoomView;
 use mastmaint_config::settings::{Action, Instance, Step};
+use mastmaint_tootctl::{Call, Series, Version};
 use mastmaint_words::{Digest, Grade, JobName, Outcome, Reason, Span, StepKey, Verdict};
 use nix::unistd::{AccessFlags, User, access, geteuid};
 use std::fs;
@@ -18,7 +21,7 @@ use std::path::{Path, PathBuf};
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Decides on the outcome from what is known after the end.
-pub(super) type Judge = Box<dyn Fn(&Ended) -> Verdict>;
+pub(super) type Decide = Box<dyn Fn(&Ended) -> Verdict>;
 
 /// What is done for a step.
 pub(super) enum Work {
@@ -33,7 +36,7 @@ pub(super) struct Process {
     pub(super) command: StepCommand,
     pub(super) limits: Limits,
     pub(super) redactor: Redactor,
-    pub(super) judge: Judge,
+    pub(super) judge: Decide,
 }
 
 /// Why a step is not begun at all.
@@ -93,7 +96,7 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
             }
             let command = systemctl.command(action);
             let action = action.clone();
-            let judge: Judge = Box::new(move |ended| systemctl.judge(&action, ended));
+            let judge: Decide = Box::new(move |ended| systemctl.judge(&action, ended));
             Ok(run(command, step, named, Redactor::from_secrets([]), judge))
         }
     }
@@ -109,11 +112,12 @@ fn tootctl(options: &Options, view: &RoomView, step: &Step, args: &[String], nam
     if let Some(verdict) = wrong_user(options, instance) {
         return Work::Settled(verdict);
     }
-    if let Some(verdict) = verdict::misspelt(args) {
-        return Work::Settled(verdict);
+    let version = installed_version(instance);
+    if let Some(misuse) = Call::read(args, version).misuses().first() {
+        return failed(misuse.wrong.code(), &misuse.wrong.to_string());
     }
     let args = if named.dry_run {
-        match verdict::dry_run_of(args) {
+        match Call::dry_run_of(args) {
             Some(args) => args,
             None => return no_dry_run(&step.action.title()),
         }
@@ -126,8 +130,30 @@ fn tootctl(options: &Options, view: &RoomView, step: &Step, args: &[String], nam
     };
     let environment = environment::for_tootctl(instance, &step.environment, &home());
     let redactor = Redactor::for_instance(&instance.live, &environment);
-    let command = StepCommand { program, args: args.clone(), environment, directory: instance.live.clone() };
-    run(command, step, named, redactor, Box::new(move |ended| verdict::judge_tootctl(&args, ended)))
+    let command = StepCommand {
+        program,
+        args: args.clone(),
+        environment,
+        directory: instance.live.clone(),
+        patterns: patterns(step),
+    };
+    let judge = Judge::tootctl(&args).with(terms(step, version));
+    run(command, step, named, redactor, Box::new(move |ended| judge.judge(ended)))
+}
+
+/// What the step says of how it is judged.
+fn terms(step: &Step, version: Option<Series>) -> Terms {
+    Terms { version, tolerated_errors: u64::from(step.judged.tolerated_errors), ..Terms::default() }
+}
+
+fn patterns(step: &Step) -> Patterns {
+    Patterns { expect: step.judged.expect.clone(), fail_on: step.judged.fail_on.clone() }
+}
+
+/// The series of the installed Mastodon, without starting Ruby; `None` if its file says none in the usual way.
+fn installed_version(instance: &Instance) -> Option<Series> {
+    let text = fs::read_to_string(instance.live.join("lib/mastodon/version.rb")).ok()?;
+    Version::from_ruby(&text).map(|version| version.series())
 }
 
 /// Rails leaves files that belong to whoever runs it, and PostgreSQL asks the kernel who that is.
@@ -158,11 +184,18 @@ fn program(step: &Step, argv: &[String], named: &Named) -> Work {
     let environment = environment::for_program(&step.environment, &home, PATH);
     let redactor = Redactor::for_program(&step.environment, argv);
     let directory = if home.is_dir() { home } else { PathBuf::from("/") };
-    let command = StepCommand { program: name.into(), args: arguments.to_vec(), environment, directory };
-    run(command, step, named, redactor, Box::new(verdict::judge_program))
+    let command = StepCommand {
+        program: name.into(),
+        args: arguments.to_vec(),
+        environment,
+        directory,
+        patterns: patterns(step),
+    };
+    let judge = Judge::of_line(argv).with(terms(step, None));
+    run(command, step, named, redactor, Box::new(move |ended| judge.judge(ended)))
 }
 
-fn run(command: StepCommand, step: &Step, named: &Named, redactor: Redactor, judge: Judge) -> Work {
+fn run(command: StepCommand, step: &Step, named: &Named, redactor: Redactor, judge: Decide) -> Work {
     let limits = limits(step, named.limit);
     Work::Run(Box::new(Process { command, limits, redactor, judge }))
 }
@@ -173,7 +206,8 @@ fn limits(step: &Step, limit: Option<Span>) -> Limits {
         Some(limit) if limit < step.timeout => (limit, EndingCause::JobTimeout),
         _ => (step.timeout, EndingCause::StepTimeout),
     };
-    Limits { timeout: timeout.get(), timeout_cause, grace: step.grace.get() }
+    let quiet = step.quiet_limit.map(Span::get);
+    Limits { timeout: timeout.get(), timeout_cause, grace: step.grace.get(), quiet }
 }
 
 /// The instance's tootctl, or why there is none that can be run.
@@ -229,15 +263,18 @@ fn no_dry_run(what: &str) -> Work {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mastmaint_config::settings::{Environment, OnPartial};
+    use mastmaint_config::settings::{Environment, Judged, OnPartial};
 
     fn step() -> Step {
         Step {
             action: Action::Run(vec!["true".into()]),
             timeout: Span::from_secs(100),
             grace: Span::from_secs(5),
+            quiet_limit: None,
             on_partial: OnPartial::GoOn,
             go_on: false,
+            dangerous: false,
+            judged: Judged::default(),
             environment: Environment::default(),
         }
     }

@@ -218,8 +218,20 @@ fn a_misspelt_option_is_refused_before_it_becomes_a_name() {
     room.file("live/bin/tootctl", "#!/bin/sh\necho 'Visited 0 accounts, removed 0'\n", 0o755);
     let report = room.connect().ask(start(0)).report();
     assert_eq!((report.verdict.outcome, report.exit), (Outcome::Failed, None));
-    assert_eq!(report.verdict.reasons[0].code, "usage-error");
+    assert_eq!(report.verdict.reasons[0].code, "unknown-option");
     assert!(report.verdict.reasons[0].text.contains("--dry-run?"), "{report:?}");
+}
+
+#[test]
+fn what_the_installed_version_lacks_fails_before_it_runs() {
+    let args = ["media", "remove", "--keep-interacted"].map(str::to_owned).to_vec();
+    let room = Scratch::new(Room::Tootctl, &[], vec![Action::Tootctl(args)]);
+    room.file("live/bin/tootctl", "#!/bin/sh\necho 'Removed 0 media attachments (approx. 0 Bytes)'\n", 0o755);
+    let version = "def major\n  4\nend\ndef minor\n  3\nend\ndef patch\n  1\nend\n";
+    room.file("live/lib/mastodon/version.rb", version, 0o644);
+    let report = room.connect().ask(start(0)).report();
+    assert_eq!((report.verdict.outcome, report.exit), (Outcome::Failed, None));
+    assert_eq!(report.verdict.reasons[0].code, "not-in-this-version");
 }
 
 #[test]
