@@ -1,6 +1,7 @@
 //! The merged tree becomes [`Settings`]: every key is read, every default filled in, every mistake collected.
 
 mod command;
+mod effect;
 mod job;
 mod judged;
 mod step;
@@ -23,6 +24,8 @@ pub(crate) const DEFAULTS: &[&str] =
     &["timezone", "timeout", "grace", "quiet_limit", "lock", "random_delay", "retry", "environment"];
 pub(crate) const LEDGER: &[&str] = &["keep", "keep_output"];
 pub(crate) const RETRY: &[&str] = &["times", "backoff", "on"];
+#[cfg(test)]
+pub(crate) use effect::{AGAIN, PROVE};
 #[cfg(test)]
 pub(crate) use job::{KEYS as JOB, WINDOW};
 #[cfg(test)]
