@@ -24,6 +24,7 @@ pub mod targets;
 mod tests;
 mod tree;
 mod units;
+pub mod zone;
 
 pub use command_line::secrets_of;
 pub use diagnostic::{Diagnostic, Place};

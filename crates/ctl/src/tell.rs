@@ -1,7 +1,8 @@
 //! The commands about telling people: `ack`, `notify test`.
 
 use crate::{client::Daemon, error::CtlError, exit, look, order, print, when::When};
-use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, civil};
+use mastmaint_config::zone;
 use mastmaint_control::words::{Reply, Request, TestAnswer};
 use mastmaint_words::{JobName, Span};
 use serde::Serialize;
@@ -47,7 +48,7 @@ pub fn until(text: &str) -> Result<Timestamp, String> {
         text.parse::<civil::DateTime>().or_else(|_| text.parse::<civil::Date>().map(civil::DateTime::from));
     let at = match (text.parse::<Timestamp>(), local, text.parse::<Span>()) {
         (Ok(at), _, _) => Some(at),
-        (_, Ok(local), _) => local.to_zoned(TimeZone::system()).ok().map(|zoned| zoned.timestamp()),
+        (_, Ok(local), _) => local.to_zoned(zone::local()).ok().map(|zoned| zoned.timestamp()),
         (_, _, Ok(span)) => {
             SignedDuration::try_from(span.get()).ok().and_then(|span| Timestamp::now().checked_add(span).ok())
         }

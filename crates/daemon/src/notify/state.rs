@@ -8,8 +8,8 @@ use super::{
     policy::{JobState, Watched},
 };
 use crate::schedule::policy::{Seed, Terms};
-use jiff::{Timestamp, tz::TimeZone};
-use mastmaint_config::accepted::DaemonView;
+use jiff::Timestamp;
+use mastmaint_config::{accepted::DaemonView, zone};
 use mastmaint_ledger::OwedMessage;
 use mastmaint_runner::protocol::Notice;
 use mastmaint_words::{JobName, Occasion};
@@ -84,7 +84,7 @@ impl State {
         let host = url.and_then(|url| url.split_once("://")).map(|(_, rest)| rest.trim_end_matches('/'));
         let own = || nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
         let site = host.map(str::to_owned).or_else(own).unwrap_or_else(|| "this host".to_owned());
-        Surroundings { site, zone: TimeZone::system(), now }
+        Surroundings { site, zone: zone::local(), now }
     }
 
     /// The targets that want to hear of something.
