@@ -25,7 +25,7 @@ pub(crate) const DEFAULTS: &[&str] =
 pub(crate) const LEDGER: &[&str] = &["keep", "keep_output"];
 pub(crate) const RETRY: &[&str] = &["times", "backoff", "on"];
 #[cfg(test)]
-pub(crate) use effect::{AGAIN, PROVE};
+pub(crate) use effect::{AGAIN, AT_MOST, PROVE};
 #[cfg(test)]
 pub(crate) use job::{KEYS as JOB, WINDOW};
 #[cfg(test)]

@@ -6,11 +6,11 @@ use crate::{
     calendar::Schedule,
     digest, effective_yaml, load_str,
     settings::{
-        Action, Again, Environment, Instance, Job, Judged, LedgerSettings, OnPartial, Prove, Retry, RetryOn,
+        Action, Again, AtMost, Environment, Instance, Job, Judged, LedgerSettings, OnPartial, Prove, Retry, RetryOn,
         Settings, Step, SystemctlAction, SystemctlVerb, Window,
     },
 };
-use mastmaint_words::Span;
+use mastmaint_words::{Bytes, Span};
 use proptest::{collection, option, prelude::*, sample::select};
 use std::time::Duration;
 
@@ -46,6 +46,17 @@ fn prove() -> impl Strategy<Value = Prove> {
     (again, option::of(1..=500_u16)).prop_map(|(again, sample)| Prove { again, sample })
 }
 
+fn at_most() -> impl Strategy<Value = AtMost> {
+    let bytes = option::of(any::<u64>().prop_map(Bytes::new));
+    let share = option::of((1..=100_u8).prop_map(|n| format!("{n}%").parse().unwrap()));
+    (0..10_000_u64, bytes, share, option::of(1..=1000_u32)).prop_map(|(items, bytes, share, times_usual)| AtMost {
+        items: Some(items),
+        bytes,
+        share,
+        times_usual,
+    })
+}
+
 fn judged() -> impl Strategy<Value = Judged> {
     let pattern = select(vec!["^done$", "copied \\d+ files", "[Ee]rror: #\"'"]).prop_map(str::to_owned);
     let patterns = || collection::vec(pattern.clone(), 0..3);
@@ -59,8 +70,8 @@ fn judged() -> impl Strategy<Value = Judged> {
 fn step() -> impl Strategy<Value = Step> {
     let on_partial = select(vec![OnPartial::GoOn, OnPartial::Stop]);
     let limits = (span(9999), span(9999), option::of(span(9999)));
-    (action(), limits, on_partial, any::<bool>(), environment(), (judged(), prove())).prop_map(
-        |(action, (timeout, grace, quiet_limit), on_partial, go_on, environment, (judged, prove))| {
+    (action(), limits, on_partial, any::<bool>(), environment(), (judged(), prove(), option::of(at_most()))).prop_map(
+        |(action, (timeout, grace, quiet_limit), on_partial, go_on, environment, (judged, prove, at_most))| {
             let is_systemctl = matches!(action, Action::Systemctl(_));
             let environment = if is_systemctl { Environment::new() } else { environment };
             let quiet_limit = quiet_limit.filter(|_| !is_systemctl);
@@ -71,7 +82,9 @@ fn step() -> impl Strategy<Value = Step> {
                 }
                 Action::Systemctl(_) => Judged::default(),
             };
-            let prove = if matches!(action, Action::Tootctl(_)) { prove } else { Prove::default() };
+            let is_tootctl = matches!(action, Action::Tootctl(_));
+            let prove = if is_tootctl { prove } else { Prove::default() };
+            let at_most = at_most.filter(|_| is_tootctl);
             Step {
                 action,
                 timeout,
@@ -80,6 +93,7 @@ fn step() -> impl Strategy<Value = Step> {
                 on_partial,
                 go_on,
                 prove,
+                at_most,
                 dangerous: false,
                 judged,
                 environment,
