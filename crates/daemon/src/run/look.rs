@@ -34,6 +34,7 @@ pub fn spawn_look(spec: RunSpec, outside: Outside, handle: &RunHandle, news: mps
         outside,
         cancels: handle.cancels.subscribe(),
         follow: handle.follow.clone(),
+        progress: handle.progress.clone(),
         news,
     };
     let (run, broken) = (drive.spec.id.clone(), drive.news.clone());
