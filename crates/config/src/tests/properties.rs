@@ -4,7 +4,7 @@ use super::loaded;
 use crate::{
     MAX_FILE, SAMPLE,
     calendar::Schedule,
-    digest, effective_yaml, load_str,
+    digest, effect, effective_yaml, load_str,
     settings::{
         Action, Again, AtMost, Environment, Instance, Job, Judged, LedgerSettings, OnPartial, Prove, Retry, RetryOn,
         Settings, Step, SystemctlAction, SystemctlVerb, Window,
@@ -82,9 +82,10 @@ fn step() -> impl Strategy<Value = Step> {
                 }
                 Action::Systemctl(_) => Judged::default(),
             };
-            let is_tootctl = matches!(action, Action::Tootctl(_));
-            let prove = if is_tootctl { prove } else { Prove::default() };
-            let at_most = at_most.filter(|_| is_tootctl);
+            // What has an effect that can be looked at.
+            let removes = matches!(&action, Action::Tootctl(args) if effect::can_be_sampled(args));
+            let prove = if removes { prove } else { Prove::default() };
+            let at_most = at_most.filter(|_| removes);
             Step {
                 action,
                 timeout,
