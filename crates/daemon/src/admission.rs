@@ -91,7 +91,12 @@ impl Admission {
 
     /// The run of this job that runs or waits.
     pub fn of_job(&self, job: &JobName) -> Option<&RunId> {
-        self.running.values().chain(&self.waiting).chain(&self.preparing).find(|claim| claim.job == *job).map(|claim| &claim.run)
+        self.running
+            .values()
+            .chain(&self.waiting)
+            .chain(&self.preparing)
+            .find(|claim| claim.job == *job)
+            .map(|claim| &claim.run)
     }
 
     /// For people: what a waiting run waits for.

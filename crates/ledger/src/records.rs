@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use mastmaint_words::{
-    Digest, Grade, JobName, Numbers, Outcome, Reason, Room, RunId, Space, Span, StepIndex, StepKey, Trigger, Verdict,
+    Digest, Grade, JobName, Numbers, Outcome, Reason, Room, RunId, Space, Span, StepIndex, StepKey, Trigger,
+    Verdict,
 };
 use std::collections::BTreeMap;
 

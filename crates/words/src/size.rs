@@ -14,7 +14,8 @@ pub struct Bytes(u64);
 #[error("{0:?} is not a size; write it like \"500 MB\" or \"5 GB\"")]
 pub struct ParseBytesError(String);
 
-const UNITS: [(&str, u64); 5] = [("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10), ("B", 1)];
+const UNITS: [(&str, u64); 5] =
+    [("TB", 1 << 40), ("GB", 1 << 30), ("MB", 1 << 20), ("KB", 1 << 10), ("B", 1)];
 
 impl Bytes {
     /// So many bytes.
@@ -143,13 +144,9 @@ mod tests {
 
     #[test]
     fn reads_what_people_write() {
-        for (text, bytes) in [
-            ("5 GB", 5 << 30),
-            ("500MB", 500 << 20),
-            ("1.5 GiB", 3 << 29),
-            ("0 B", 0),
-            ("10 kb", 10 << 10),
-        ] {
+        for (text, bytes) in
+            [("5 GB", 5 << 30), ("500MB", 500 << 20), ("1.5 GiB", 3 << 29), ("0 B", 0), ("10 kb", 10 << 10)]
+        {
             assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");
         }
         for text in ["5", "GB", "", "5 PB", "-1 GB", "1.2345 GB", "99999999999999999999 GB", "1.x GB"] {

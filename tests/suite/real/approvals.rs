@@ -70,7 +70,10 @@ fn an_approval_allows_what_was_found_and_no_more() {
     let daemon = place.start().unwrap();
     daemon.ctl(&["run", "work", "--follow"]).exits(0);
     // Now the look finds 5; before the approved run it finds what another recording says.
-    place.instance.weather("speed: 50\nweather: {media remove-orphans: orphans-database-older-than-files}\n").unwrap();
+    place
+        .instance
+        .weather("speed: 50\nweather: {media remove-orphans: orphans-database-older-than-files}\n")
+        .unwrap();
     daemon.ctl(&["approve", "work", "--follow"]).exits(0);
     let run = daemon.ended("work");
     assert_eq!(run["outcome"], "skipped", "{run:#}");
@@ -110,7 +113,10 @@ fn a_look_that_fails_removes_nothing() {
 
 #[test]
 fn a_daemon_that_dies_during_a_look_looks_again() {
-    let place = orphans(", at_most: {items: 5}", "media remove-orphans: [{sleep: 5s, play: orphans-dry-run}, orphans-dry-run, orphans-five]");
+    let place = orphans(
+        ", at_most: {items: 5}",
+        "media remove-orphans: [{sleep: 5s, play: orphans-dry-run}, orphans-dry-run, orphans-five]",
+    );
     let daemon = place.start().unwrap();
     daemon.ctl(&["run", "work"]).exits(0);
     assert!(wait_for(|| place.starts() == 1), "{}", daemon.log());

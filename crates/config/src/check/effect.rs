@@ -25,7 +25,8 @@ const MOST_ITEMS: u32 = 1_000_000_000;
 const MOST_TIMES: u32 = 1_000;
 
 /// What `media remove-orphans` may remove where nothing is written.
-const ORPHANS: AtMost = AtMost { items: Some(1000), bytes: None, share: Some(Percent::TEN), times_usual: None };
+const ORPHANS: AtMost =
+    AtMost { items: Some(1000), bytes: None, share: Some(Percent::TEN), times_usual: None };
 
 /// How the effect of the step is looked at.
 pub(super) fn prove(reader: &mut Reader, f: &Fields<'_>, action: Option<&Action>) -> Prove {

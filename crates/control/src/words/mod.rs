@@ -89,7 +89,12 @@ impl Request {
     pub const fn is_doing(&self) -> bool {
         matches!(
             self,
-            Self::Run { .. } | Self::Approve { .. } | Self::Cancel { .. } | Self::Pause { .. } | Self::Resume { .. } | Self::Reload
+            Self::Run { .. }
+                | Self::Approve { .. }
+                | Self::Cancel { .. }
+                | Self::Pause { .. }
+                | Self::Resume { .. }
+                | Self::Reload
         )
     }
 }

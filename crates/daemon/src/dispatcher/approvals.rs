@@ -67,7 +67,8 @@ impl Dispatcher {
 
     /// Starts a run that was skipped, allowing what its look found.
     pub(super) async fn approve_by_hand(&mut self, text: &str, uid: u32) -> Reply {
-        let meant = |approval: &Approval| approval.run.as_str().starts_with(text) || approval.job.as_str() == text;
+        let meant =
+            |approval: &Approval| approval.run.as_str().starts_with(text) || approval.job.as_str() == text;
         let found: Vec<Approval> = self
             .open_approvals(Timestamp::now())
             .map(|(approval, _)| approval)
@@ -83,7 +84,9 @@ impl Dispatcher {
                 return error("no-approval", text);
             }
             [one] => one.clone(),
-            many => return error("ambiguous", format!("{text:?} means {} runs; give more of the id", many.len())),
+            many => {
+                return error("ambiguous", format!("{text:?} means {} runs; give more of the id", many.len()));
+            }
         };
         let name = approval.job.clone();
         let Some(job) = self.config.view.jobs.get(&name).cloned().map(Arc::new) else {
@@ -94,10 +97,17 @@ impl Dispatcher {
         }
         match self.queue_allowing(&name, &job, Trigger::Manual { uid }, approval.found.clone()).await {
             Ok(Queued::Run(run)) => {
-                self.outside.teller.of_daemon(Told::Approved { job: name, skipped: approval.run.clone(), uid });
+                self.outside.teller.of_daemon(Told::Approved {
+                    job: name,
+                    skipped: approval.run.clone(),
+                    uid,
+                });
                 self.keep_approval(Approval { used_by: Some(run.clone()), ..approval }).await;
                 let Some(active) = self.runs.get(&run) else {
-                    return error("not-recording", "the run was refused; see \"mastmaintctl status\"".to_owned());
+                    return error(
+                        "not-recording",
+                        "the run was refused; see \"mastmaintctl status\"".to_owned(),
+                    );
                 };
                 let unrecorded = !active.spec.recorded;
                 self.admit().await;

@@ -80,7 +80,11 @@ impl Dispatcher {
     fn active_line(&self, active: &Active, now: Timestamp) -> RunLine {
         let spec = &active.spec;
         let waits_for = self.admission.waits_for(&spec.id);
-        let state = if self.admission.is_waiting(&spec.id) || self.admission.is_preparing(&spec.id) { RunState::Queued } else { RunState::Running };
+        let state = if self.admission.is_waiting(&spec.id) || self.admission.is_preparing(&spec.id) {
+            RunState::Queued
+        } else {
+            RunState::Running
+        };
         RunLine {
             run: spec.id.clone(),
             job: spec.job_name.clone(),

@@ -128,7 +128,19 @@ impl Dispatcher {
         let steps = spec.before.iter().chain(&spec.begun).map(|step| (step.key.step, step.clone())).collect();
         let (id, started) = (spec.id.clone(), spec.started);
         let handle = run::handle();
-        self.runs.insert(id, Active { spec, handle, started, steps, told_waiting: false, looking: false, needs: BTreeMap::new(), once });
+        self.runs.insert(
+            id,
+            Active {
+                spec,
+                handle,
+                started,
+                steps,
+                told_waiting: false,
+                looking: false,
+                needs: BTreeMap::new(),
+                once,
+            },
+        );
     }
 
     /// A run whose steps have limits looks first; it asks for its locks when that is over.

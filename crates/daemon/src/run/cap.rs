@@ -43,9 +43,8 @@ pub fn is_allowed(allowed: Option<&Numbers>, found: Numbers) -> bool {
         let allowed = allowed.unwrap_or(0);
         found.unwrap_or(0) <= allowed.saturating_add(allowed / 10)
     };
-    allowed.is_some_and(|allowed| {
-        within(allowed.removed, found.removed) && within(allowed.bytes, found.bytes)
-    })
+    allowed
+        .is_some_and(|allowed| within(allowed.removed, found.removed) && within(allowed.bytes, found.bytes))
 }
 
 /// The reason of a run or step that waits for approval.
