@@ -97,17 +97,18 @@ pub(super) fn at_most(reader: &mut Reader, f: &Fields<'_>, action: Option<&Actio
     let Some(node) = f.get("at_most") else { return usual };
     let path = f.path_of("at_most");
     let wanted = "a map, like {items: 2000, bytes: 5 GB}";
-    let read = reader.fields(node, &path, wanted, AT_MOST).map(|f| read_at_most(reader, &f));
+    let read = reader.fields(node, &path, wanted, AT_MOST).map(|f| {
+        if AT_MOST.iter().all(|key| f.get(key).is_none()) {
+            reader.wrong(node.place, &path, Mistake::Empty { wanted });
+        }
+        read_at_most(reader, &f)
+    });
     let args = tootctl(reader, f, "at_most", action)?;
     if !effect::can_look_first(args) {
         let help = "it is for commands that remove something and whose dry run counts that";
         reader.wrong(node.place, &path, Mistake::NoProof { what: "a look first", help });
     }
-    let cap = read?;
-    if cap == AtMost::default() {
-        reader.wrong(node.place, &path, Mistake::Empty { wanted });
-    }
-    Some(cap)
+    read
 }
 
 fn read_at_most(reader: &mut Reader, f: &Fields<'_>) -> AtMost {

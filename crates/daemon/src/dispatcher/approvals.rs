@@ -85,7 +85,10 @@ impl Dispatcher {
             }
             [one] => one.clone(),
             many => {
-                return error("ambiguous", format!("{text:?} means {} runs; give more of the id", many.len()));
+                return error(
+                    "ambiguous",
+                    format!("{text:?} means {} runs; give more of the id", many.len()),
+                );
             }
         };
         let name = approval.job.clone();
