@@ -4,6 +4,7 @@
 mod bed;
 mod flood;
 mod idle;
+mod judge;
 mod lateness;
 mod process;
 mod ready;
@@ -26,13 +27,14 @@ struct Row {
 type Measure = fn() -> Result<Vec<Row>>;
 
 /// What can be measured, by name, in the order of the table.
-const ALL: [(&str, Measure); 6] = [
+const ALL: [(&str, Measure); 7] = [
     ("sizes", sizes::measure),
     ("idle", idle::measure),
     ("ready", ready::measure),
     ("lateness", lateness::measure),
     ("rooms", rooms::measure),
     ("flood", flood::measure),
+    ("judge", judge::measure),
 ];
 
 /// Measures what is named, or everything, and prints one table.
