@@ -2,7 +2,7 @@
 
 use crate::{Approval, Ledger, LedgerError, rows, write::json};
 use jiff::{SignedDuration, Timestamp};
-use mastmaint_words::JobName;
+use mastmaint_words::{JobName, RunId};
 use rusqlite::params;
 
 /// Nobody asks for what is older.
@@ -27,7 +27,7 @@ impl Ledger {
                 rows::micros(approval.at),
                 json(&approval.found)?,
                 approval.why,
-                approval.used_by.as_ref().map(|run| run.as_str()),
+                approval.used_by.as_ref().map(RunId::as_str),
             ])
             .map(drop)
         })
