@@ -3,8 +3,10 @@
 //! their states afterwards.
 
 mod query;
+mod state;
 mod units;
 
+pub use state::UnitState;
 pub use units::{Claim, claim};
 
 use crate::exec::{Ended, StepCommand};
@@ -13,6 +15,7 @@ use mastmaint_config::settings::{SystemctlAction, SystemctlVerb};
 use mastmaint_words::{Grade, Outcome, Reason, UnitName, Verdict};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// systemctl as this room calls it.
 #[derive(Debug, Clone)]
@@ -111,6 +114,51 @@ impl Systemctl {
         }
         let states = self.show(&["Id", "ActiveState", "SubState", "NRestarts", "Result"], &action.units);
         judge_states(verdict, wanted, action, states)
+    }
+
+    /// How units stand, in their order.
+    ///
+    /// # Errors
+    /// If systemd does not tell.
+    pub fn look(&self, units: &[UnitName]) -> Result<Vec<UnitState>, String> {
+        if units.is_empty() {
+            return Ok(Vec::new());
+        }
+        let shown = self.show(state::PROPERTIES, units)?;
+        Ok(shown.iter().map(UnitState::of).collect())
+    }
+
+    /// The instances of a template that systemd has loaded, in no order.
+    ///
+    /// # Errors
+    /// If systemd does not tell.
+    pub fn instances_of(&self, template: &str) -> Result<Vec<UnitName>, String> {
+        let (stem, suffix) = template.split_once("@.").unwrap_or((template, "service"));
+        let pattern = format!("{stem}@*.{suffix}");
+        let fixed = ["--no-pager", "--no-ask-password", "list-units", "--all", "--plain", "--no-legend", "--"];
+        let args: Vec<String> = fixed.into_iter().chain([pattern.as_str()]).map(str::to_owned).collect();
+        let listed = query::output(&self.program, &args, &self.environment, query::PATIENCE)?;
+        let names = listed.lines().filter_map(|line| line.split_whitespace().next());
+        Ok(names.filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// Does something to units and waits until systemd has done it.
+    ///
+    /// # Errors
+    /// With what systemctl said of it.
+    pub fn act(&self, verb: SystemctlVerb, units: &[UnitName], patience: Duration) -> Result<(), String> {
+        let names = units.iter().map(UnitName::with_suffix);
+        let fixed = ["--no-pager", "--no-ask-password", verb.as_str(), "--"].map(str::to_owned);
+        let args: Vec<String> = fixed.into_iter().chain(names).collect();
+        query::output(&self.program, &args, &self.environment, patience).map(drop)
+    }
+
+    /// Whether an instance of a template may be acted on: it is loaded from a file that only root can write.
+    ///
+    /// # Errors
+    /// With what is wrong with it.
+    pub fn trusts(state: &UnitState) -> Result<(), String> {
+        units::trustworthy_file(&state.load, &state.fragment)
     }
 
     fn show(&self, properties: &[&str], units: &[UnitName]) -> Result<Vec<query::Properties>, String> {
