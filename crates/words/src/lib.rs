@@ -7,13 +7,15 @@ pub mod human;
 mod ids;
 mod outcome;
 mod room;
-pub mod span;
+pub mod space;
+mod span;
 mod trigger;
 mod verdict;
 
 pub use ids::{Digest, JobName, LockName, NameError, RunId, StepIndex, StepKey, UnitName};
 pub use outcome::{Grade, Outcome};
 pub use room::Room;
+pub use space::Space;
 pub use span::{ParseSpanError, Span};
 pub use trigger::Trigger;
 pub use verdict::{Cause, Numbers, Reason, Verdict};

@@ -105,6 +105,7 @@ pub fn execute(
         bytes,
         omitted,
         peak_rss_bytes: has_run.then(peak_rss).flatten(),
+        space: None,
     }
 }
 

@@ -8,7 +8,8 @@ use crate::redact::Redactor;
 use crate::{environment, systemctl, verdict};
 use mastmaint_config::Store;
 use mastmaint_config::accepted::RoomView;
-use mastmaint_config::settings::{Action, Instance, Step};
+use mastmaint_config::settings::{Action, Environment, Instance, Step};
+use mastmaint_instance::{Storage, Variables};
 use mastmaint_words::{Digest, Grade, JobName, Outcome, Reason, Span, StepKey, Verdict};
 use nix::unistd::{AccessFlags, User, access, geteuid};
 use std::fs;
@@ -34,6 +35,8 @@ pub(super) struct Process {
     pub(super) limits: Limits,
     pub(super) redactor: Redactor,
     pub(super) judge: Judge,
+    /// Where media are, if they are on a file system.
+    pub(super) media: Option<PathBuf>,
 }
 
 /// Why a step is not begun at all.
@@ -127,7 +130,21 @@ fn tootctl(options: &Options, view: &RoomView, step: &Step, args: &[String], nam
     let environment = environment::for_tootctl(instance, &step.environment, &home());
     let redactor = Redactor::for_instance(&instance.live, &environment);
     let command = StepCommand { program, args: args.clone(), environment, directory: instance.live.clone() };
-    run(command, step, named, redactor, Box::new(move |ended| verdict::judge_tootctl(&args, ended)))
+    let mut work =
+        run(command, step, named, redactor, Box::new(move |ended| verdict::judge_tootctl(&args, ended)));
+    if let Work::Run(process) = &mut work {
+        process.media = local_media(instance, &process.command.environment);
+    }
+    work
+}
+
+/// Where media are, if they are on a file system and that can be told.
+fn local_media(instance: &Instance, environment: &Environment) -> Option<PathBuf> {
+    let variables = Variables::read(&instance.live, environment).ok()?;
+    match Storage::of(&variables, &instance.live) {
+        Storage::Local(path) => Some(path),
+        Storage::S3(_) | Storage::Other(_) => None,
+    }
 }
 
 /// Rails leaves files that belong to whoever runs it, and PostgreSQL asks the kernel who that is.
@@ -164,7 +181,7 @@ fn program(step: &Step, argv: &[String], named: &Named) -> Work {
 
 fn run(command: StepCommand, step: &Step, named: &Named, redactor: Redactor, judge: Judge) -> Work {
     let limits = limits(step, named.limit);
-    Work::Run(Box::new(Process { command, limits, redactor, judge }))
+    Work::Run(Box::new(Process { command, limits, redactor, judge, media: None }))
 }
 
 /// What is left of the job's timeout lowers the step's, never raises it.
@@ -229,7 +246,7 @@ fn no_dry_run(what: &str) -> Work {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mastmaint_config::settings::{Environment, OnPartial};
+    use mastmaint_config::settings::OnPartial;
 
     fn step() -> Step {
         Step {

@@ -5,13 +5,14 @@ use super::client::{self, Desk};
 use super::connection::{Connection, refused};
 use super::hub::{Hub, Linger};
 use super::orphans;
-use super::plan::Work;
-use crate::exec::{Orders, Sink, execute};
+use super::plan::{Process, Work};
+use crate::exec::{OrderReceiver, Orders, Sink, execute};
 use crate::protocol::{EndingCause, EventKind, Op, StepReport};
 use crate::step_dir::{Child, StepDir};
 use base64::Engine;
 use jiff::Timestamp;
-use mastmaint_words::{Reason, Span, StepKey, Verdict};
+use mastmaint_instance::Free;
+use mastmaint_words::{Reason, Space, Span, StepKey, Verdict};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{self, Read};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -45,15 +46,7 @@ pub(super) fn work(begun: Begun, first: Connection, op: &Op) -> io::Result<()> {
     let mut sink = Keeper { hub: &hub, dir: &dir, copy: Vec::new() };
     let report = match work {
         Work::Settled(verdict) => settled(key, verdict),
-        Work::Run(process) => execute(
-            key,
-            &process.command,
-            process.limits,
-            receiver,
-            &process.redactor,
-            process.judge.as_ref(),
-            &mut sink,
-        ),
+        Work::Run(process) => run(key, &process, receiver, &mut sink),
     };
     let report = fitting(report);
     let copy = std::mem::take(&mut sink.copy);
@@ -64,6 +57,20 @@ pub(super) fn work(begun: Begun, first: Connection, op: &Op) -> io::Result<()> {
     }
     say_goodbye(&hub, dir);
     Ok(())
+}
+
+/// Runs the process and looks at the room that its media have, before and after.
+fn run(key: StepKey, process: &Process, orders: OrderReceiver, sink: &mut dyn Sink) -> StepReport {
+    let look = || process.media.as_deref().and_then(|path| Free::at(path).ok());
+    let before = look();
+    let judge = process.judge.as_ref();
+    let mut report = execute(key, &process.command, process.limits, orders, &process.redactor, judge, sink);
+    report.space = before.zip(look()).map(|(before, after)| Space {
+        total_bytes: after.total,
+        free_before_bytes: before.free,
+        free_after_bytes: after.free,
+    });
+    report
 }
 
 /// A step that is settled without a process.
@@ -81,6 +88,7 @@ pub(super) fn settled(key: StepKey, verdict: Verdict) -> StepReport {
         bytes: 0,
         omitted: 0,
         peak_rss_bytes: None,
+        space: None,
     }
 }
 
