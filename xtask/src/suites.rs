@@ -44,7 +44,7 @@ pub(crate) fn system(filter: Option<&str>) -> Result<()> {
     apt::install(apt::CONTAINERS)?;
     let deb = package::package(PROFILE)?;
     let next = package::pack(PROFILE, Some("99.0.0-1"))?;
-    run(cargo(["build", "--locked", "--package", "mastmaint-tests", "--bin", "standin-tootctl"]))?;
+    run(cargo(["build", "--locked", "--package", "mastmaint-tests", "--bins"]))?;
     let tests = test_program()?.display().to_string();
     let mut args = vec!["--ignored", "--test-threads=4", "--skip", "figures::"];
     args.extend(filter);
@@ -53,6 +53,7 @@ pub(crate) fn system(filter: Option<&str>) -> Result<()> {
         .env("MASTMAINT_DEB", &deb)
         .env("MASTMAINT_DEB_NEXT", &next)
         .env("MASTMAINT_STANDIN", target().join("debug/standin-tootctl"))
+        .env("MASTMAINT_STANDIN_SERVICE", target().join("debug/standin-service"))
         .env("MASTMAINT_SYSTEM_DIR", target().join("machines"));
     run(tests)
 }

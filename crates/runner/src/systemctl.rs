@@ -2,11 +2,13 @@
 //! names. The units are checked here again, whatever the accepted configuration says, and the verdict comes from
 //! their states afterwards.
 
+mod process;
 mod query;
 mod state;
 mod units;
 
-pub use state::UnitState;
+pub use process::UnitProcess;
+pub use state::{Stamps, UnitState};
 pub use units::{Claim, claim};
 
 use crate::exec::{Ended, StepCommand};
@@ -140,6 +142,15 @@ impl Systemctl {
         let listed = query::output(&self.program, &args, &self.environment, query::PATIENCE)?;
         let names = listed.lines().filter_map(|line| line.split_whitespace().next());
         Ok(names.filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// The environment that a unit gives to its process, and whether it is a shim.
+    ///
+    /// # Errors
+    /// If systemd does not tell.
+    pub fn environment(&self, unit: &UnitName) -> Result<UnitProcess, String> {
+        let shown = self.show(&["Type", "Environment", "EnvironmentFiles"], std::slice::from_ref(unit))?;
+        Ok(shown.first().map(UnitProcess::of).unwrap_or_default())
     }
 
     /// Does something to units and waits until systemd has done it.

@@ -6,7 +6,7 @@ use crate::{
     diagnostic::Place,
     mistake::Mistake,
     read::{Fields, Reader},
-    settings::{Action, Instance, OnPartial, ServicesAction, Step, SystemctlVerb},
+    settings::{Action, OnPartial, ServicesAction, Step, SystemctlVerb},
     tree::{Kind, Node},
 };
 use mastmaint_words::{Span, UnitName};
@@ -118,14 +118,13 @@ pub(super) fn plain_stops<'s>(
 }
 
 /// The steps of a job with the ends of its bracket.
-pub(super) fn put_together(
+pub(crate) fn put_together(
     stopped: Option<Vec<UnitName>>,
     within: Vec<Step>,
     then: Vec<Step>,
-    instance: Option<&Instance>,
+    settle: Span,
 ) -> Vec<Step> {
     let Some(units) = stopped else { return within.into_iter().chain(then).collect() };
-    let settle = instance.map_or(Span::default(), |instance| instance.settle).get();
     let end = |action, timeout| Step {
         action: Action::Services(action),
         timeout,
@@ -135,6 +134,6 @@ pub(super) fn put_together(
         environment: crate::settings::Environment::new(),
     };
     let stop = end(ServicesAction::Stop { units }, STOP);
-    let start = end(ServicesAction::Start, Span::new(START.get() + settle * 3));
+    let start = end(ServicesAction::Start, Span::new(START.get() + settle.get() * 3));
     std::iter::once(stop).chain(within).chain([start]).chain(then).collect()
 }

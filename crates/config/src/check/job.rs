@@ -5,7 +5,7 @@ use crate::{
     calendar::Schedule,
     mistake::Mistake,
     read::{At, Fields, Reader},
-    settings::{Action, Instance, Job, Step, Window},
+    settings::{Action, Instance, Job, Step, USUAL_SETTLE, Window},
     tree::{Kind, Node},
 };
 use mastmaint_words::Span;
@@ -60,11 +60,12 @@ pub(super) fn job(
         job_timeout: job_timeout.clone(),
         environment: &environment,
     };
+    let settle = around.instance.map_or(USUAL_SETTLE, |instance| instance.settle);
     let stopped = bracket::units(reader, &f, &around);
     let within = steps(reader, &f, &around);
     let then = bracket::then(reader, &f, &around, stopped.is_some());
     bracket::plain_stops(reader, &f, within.iter().chain(&then));
-    let steps = bracket::put_together(stopped, within, then, around.instance);
+    let steps = bracket::put_together(stopped, within, then, settle);
     if let (Some(schedule), Some(window)) = (&schedule, &window)
         && let Some(mistake) = super::window::mistake(schedule, window, random_delay)
     {

@@ -23,6 +23,8 @@ pub(crate) const DEFAULTS: &[&str] =
 pub(crate) const LEDGER: &[&str] = &["keep", "keep_output"];
 pub(crate) const RETRY: &[&str] = &["times", "backoff", "on"];
 #[cfg(test)]
+pub(crate) use bracket::put_together;
+#[cfg(test)]
 pub(crate) use job::{KEYS as JOB, WINDOW};
 #[cfg(test)]
 pub(crate) use step::KEYS as STEP;

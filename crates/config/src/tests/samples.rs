@@ -44,7 +44,7 @@ fn its_examples_load_too() {
     let all = loaded(&with_examples());
     assert!(all.warnings.is_empty(), "{:?}", all.warnings);
     let jobs = &all.settings.jobs;
-    assert_eq!(jobs.len(), 8);
+    assert_eq!(jobs.len(), 9);
     assert_eq!(jobs["clean-statuses"].timeout.to_string(), "12h");
     assert_eq!(
         jobs["clean-statuses"].steps[0].timeout.to_string(),

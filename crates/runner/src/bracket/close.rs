@@ -10,6 +10,7 @@ use super::{
 use crate::systemctl::UnitState;
 use jiff::Timestamp;
 use mastmaint_config::settings::SystemctlVerb;
+use mastmaint_failpoints::failpoint;
 use mastmaint_words::UnitName;
 use std::{
     collections::BTreeMap,
@@ -197,12 +198,15 @@ impl Work<'_, '_> {
                 if gone.contains_key(&at) {
                     continue;
                 }
+                let falls = watches[at].falls();
                 let standing = watches[at].see(Instant::now(), state, settle);
+                if watches[at].falls() > falls {
+                    // What it answered before it fell counts for nothing.
+                    said.remove(&at);
+                }
                 is_hopeless |= standing == Standing::Hopeless;
                 match standing {
                     Standing::Down | Standing::Hopeless => {
-                        // What it answered before it fell counts for nothing.
-                        said.remove(&at);
                         wrong.push(describe(unit, state));
                         continue;
                     }

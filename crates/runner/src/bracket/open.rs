@@ -7,6 +7,7 @@ use super::{
 use crate::systemctl::{Claim, Systemctl, UnitState, claim};
 use jiff::Timestamp;
 use mastmaint_config::settings::SystemctlVerb;
+use mastmaint_failpoints::failpoint;
 use mastmaint_words::{Digest, Grade, JobName, Outcome, Reason, RunId, Span, UnitName, Verdict};
 use std::{collections::BTreeSet, time::Duration};
 

@@ -115,9 +115,9 @@ impl Watch {
         }
     }
 
-    /// Whether it has been up all the time since it was first seen so.
-    pub(crate) const fn is_steady(&self) -> bool {
-        self.falls == 0
+    /// How often it went down again.
+    pub(crate) const fn falls(&self) -> u32 {
+        self.falls
     }
 }
 
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(watch.see(at(9), &state("active", "b", 0), SETTLE), Standing::Young);
         // `systemctl is-active` says yes all the while: only the count tells.
         assert_eq!(watch.see(at(11), &state("active", "c", 1), SETTLE), Standing::Young);
-        assert!(!watch.is_steady());
+        assert_eq!(watch.falls(), 1);
         assert_eq!(watch.see(at(12), &state("active", "d", 2), SETTLE), Standing::Young);
         assert_eq!(watch.see(at(13), &state("active", "e", 3), SETTLE), Standing::Hopeless);
     }
