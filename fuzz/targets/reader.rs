@@ -9,7 +9,7 @@ use mastmaint_runner::{
     output::{MAX_LINE, Reader, Summary},
     protocol::{EndingCause, EventKind, Stream},
     redact::Redactor,
-    verdict::{judge_program, judge_tootctl},
+    verdict::Judge,
 };
 use mastmaint_words::{Outcome, Verdict};
 use std::sync::LazyLock;
@@ -50,9 +50,8 @@ fn read(body: &[u8], times: usize, size: usize, streams: &[Stream]) -> Read {
             let stream = *turn.next().expect("a cycle has no end");
             reader.feed(Timestamp::UNIX_EPOCH, stream, piece, &mut |event| events.push(event));
         }
-        if let Some(progress) = reader.progress() {
-            assert!(progress.last.len() <= 512 && progress.bar_percent.is_none_or(|percent| percent <= 100));
-        }
+        let progress = reader.progress();
+        assert!(progress.last.len() <= 512 && progress.bar_percent.is_none_or(|percent| percent <= 100));
     }
     let (summary, copy) = reader.finish(Timestamp::UNIX_EPOCH, &mut |event| events.push(event));
     let (copy, omitted) = copy.into_text();
@@ -70,7 +69,8 @@ fn judge(read: &Read, command: &str, end: u8) {
     let summary = read.summary.clone();
     let item_errors = summary.item_errors;
     let ended = Ended { ending, cut_short, summary, survivors_killed: u32::from(end >> 6), oom_kills: 0 };
-    for verdict in [judge_tootctl(&args, &ended), judge_program(&ended)] {
+    for judge in [Judge::tootctl(&args), Judge::of_any()] {
+        let verdict = judge.judge(&ended);
         check(&verdict);
         let must_fail = item_errors > 0 || ended.ending != Ending::Exited(0) || ended.cut_short.is_some();
         assert!(!must_fail || verdict.outcome != Outcome::Ok, "{verdict}: {ended:?}");

@@ -1,7 +1,10 @@
 //! A container with systemd as PID 1 on a throw-away layer above a base image. It can be rebooted, halted and lose
 //! its power; what it left is thrown away when it is dropped, and told when the test failed.
 
-use crate::image::{Debian, base, system_dir};
+use crate::{
+    cgroup::Cgroup,
+    image::{Debian, base, system_dir},
+};
 use serde_json::Value;
 use std::{
     fs,
@@ -21,6 +24,7 @@ pub(crate) struct Machine {
     dir: PathBuf,
     nspawn: Option<Child>,
     leader: u32,
+    cgroup: Cgroup,
 }
 
 /// What a command inside did.
@@ -56,7 +60,8 @@ impl Machine {
         }
         let image = base(debian);
         layer(&image, &dir);
-        let mut machine = Self { debian, dir, nspawn: None, leader: 0 };
+        let cgroup = Cgroup::new(&format!("mastmaint-{}-{number}", std::process::id()));
+        let mut machine = Self { debian, dir, nspawn: None, leader: 0, cgroup };
         machine.power_on();
         machine
     }
@@ -70,7 +75,9 @@ impl Machine {
     pub(crate) fn power_on(&mut self) {
         let console = fs::File::options().create(true).append(true).open(self.dir.join("console")).unwrap();
         let name = format!("mm{}", self.dir.file_name().unwrap().to_string_lossy().replace('.', "-"));
-        let mut child = Command::new("systemd-nspawn")
+        let mut child = Command::new("sh")
+            .args(["-c", "echo $$ >\"$0\" && exec systemd-nspawn \"$@\""])
+            .arg(self.cgroup.procs())
             .env("SYSTEMD_NSPAWN_UNIFIED_HIERARCHY", "1")
             .args(["--quiet", "--register=no", "--keep-unit", "--private-network", "--boot"])
             .args(["--link-journal=no", "--console=pipe", "--machine", &name])

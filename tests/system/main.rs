@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "what a machine said is printed when its test failed")]
 
 mod answering;
+mod cgroup;
 mod figures;
 mod host;
 mod image;

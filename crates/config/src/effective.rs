@@ -65,6 +65,8 @@ struct WrittenStep<'a> {
     action: BTreeMap<&'static str, WrittenAction<'a>>,
     timeout: Span,
     grace: Span,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quiet_limit: Option<Span>,
     on_partial: OnPartial,
     #[serde(rename = "continue")]
     go_on: bool,
@@ -141,6 +143,7 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
         action: BTreeMap::from([(step.action.kind(), action)]),
         timeout: step.timeout,
         grace: step.grace,
+        quiet_limit: step.quiet_limit,
         on_partial: step.on_partial,
         go_on: step.go_on,
         environment: &step.environment,

@@ -129,6 +129,9 @@ pub struct Step {
     pub timeout: Span,
     /// KILL this long after TERM.
     pub grace: Span,
+    /// TERM after this much time without a sign of life; `None` for no such limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiet_limit: Option<Span>,
     /// Whether the next step runs after a `partial` one.
     pub on_partial: OnPartial,
     /// Whether the next step runs after one that did not end well.

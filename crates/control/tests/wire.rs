@@ -54,6 +54,26 @@ fn run_line() -> RunLine {
         grade: Some(Grade::Read),
         reason: Some("the time limit of 3h was reached".to_owned()),
         numbers: Numbers { visited: Some(1), failed: None, removed: Some(0), bytes: Some(u64::MAX) },
+        step: Some(StepNow {
+            step: StepIndex(1),
+            of: 2,
+            title: "tootctl media remove".to_owned(),
+            since: time(),
+            progress: Some(progress()),
+        }),
+    }
+}
+
+fn progress() -> StepProgress {
+    StepProgress {
+        lines: 1,
+        errors: 2,
+        bar_percent: Some(50),
+        items_done: Some(6),
+        items_of: Some(12),
+        last: "l".to_owned(),
+        sign: Some("output".to_owned()),
+        sign_at: Some(time()),
     }
 }
 
@@ -136,7 +156,7 @@ fn replies() -> Vec<Reply> {
             FollowEvent::Waiting { why: "lock".to_owned() },
             FollowEvent::StepStarted { step, of: 2, title: "t".to_owned() },
             FollowEvent::Line { step, stderr: true, text: "Größe".to_owned() },
-            FollowEvent::Progress { step, lines: 1, bar_percent: Some(50), last: "l".to_owned() },
+            FollowEvent::Progress { step, progress: Box::new(progress()) },
             FollowEvent::StepEnded { step: Box::new(step_line()) },
             FollowEvent::RunEnded { run: Box::new(run_line()) },
         ]

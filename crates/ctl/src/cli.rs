@@ -1,6 +1,6 @@
 //! The command line, as clap reads it. The same description makes the completions of the package.
 
-use crate::{error::CtlError, print};
+use crate::{error::CtlError, judge, print};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use mastmaint_words::JobName;
@@ -129,6 +129,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Say what became of a saved run of tootctl or rails, without daemon or configuration; exit 1 unless it is ok.
+    Judge(judge::Saved),
     /// Print a completion script.
     #[command(hide = true)]
     Completions {

@@ -4,14 +4,13 @@
 use crate::{
     client::{Daemon, understood},
     error::CtlError,
-    exit,
-    order::count,
-    print, render,
+    exit, print, render,
     table::cut,
+    when::When,
 };
 use mastmaint_control::{
     ClientError,
-    words::{FollowEvent, Reply, Request},
+    words::{FollowEvent, Reply, Request, StepProgress},
 };
 use mastmaint_words::RunId;
 use nix::sys::{
@@ -128,8 +127,8 @@ impl Live {
                 self.clear();
                 print::data(&format!("{}\n", print::tame(text)))?;
             }
-            FollowEvent::Progress { lines, bar_percent, last, .. } => {
-                let line = progress_line(&self.step, *lines, *bar_percent, last);
+            FollowEvent::Progress { progress, .. } => {
+                let line = progress_line(&self.step, progress, &When::of_this_host());
                 self.replace(&line);
             }
             FollowEvent::StepEnded { step } => {
@@ -165,10 +164,10 @@ impl Live {
     }
 }
 
-fn progress_line(step: &str, lines: u64, bar_percent: Option<u8>, last: &str) -> String {
-    let share = bar_percent.map(|percent| format!(", {percent} %")).unwrap_or_default();
-    let last = print::tame(last).replace(['\n', '\t'], " ");
-    format!("{step}{share}, {}  {last}", count(usize::try_from(lines).unwrap_or(usize::MAX), "line"))
+/// The time of the newest sign of life stands on the clock: the line stays as it is while the step is silent.
+fn progress_line(step: &str, progress: &StepProgress, when: &When) -> String {
+    let sign = progress.sign_at.map(|at| format!(", alive at {}", when.clock(at))).unwrap_or_default();
+    format!("{step}, {}{sign}  {}", render::how_far(progress), render::one_line(&progress.last))
 }
 
 #[cfg(test)]
@@ -177,10 +176,22 @@ mod tests {
 
     #[test]
     fn the_progress_line_is_one_line() {
+        let at = "2026-11-23T12:00:00Z".parse().unwrap();
+        let when = When { now: at, zone: jiff::tz::TimeZone::UTC };
+        let mut progress = StepProgress {
+            lines: 21,
+            bar_percent: Some(40),
+            last: "Progress:\n|==\u{1b}[2J=".to_owned(),
+            ..StepProgress::default()
+        };
         assert_eq!(
-            progress_line("step 1/2", 21, Some(40), "Progress:\n|==\u{1b}[2J="),
-            "step 1/2, 40 %, 21 lines  Progress: |==="
+            progress_line("step 1/2", &progress, &when),
+            "step 1/2, about 40 %, 21 lines  Progress: |==="
         );
-        assert_eq!(progress_line("step 1/2", 1, None, "x"), "step 1/2, 1 line  x");
+        progress.sign_at = Some(at);
+        assert_eq!(
+            progress_line("step 1/2", &progress, &when),
+            "step 1/2, about 40 %, 21 lines, alive at 12:00:00  Progress: |==="
+        );
     }
 }

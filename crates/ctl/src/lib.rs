@@ -7,6 +7,7 @@ pub mod client;
 pub mod error;
 pub mod follow;
 pub mod init;
+pub mod judge;
 pub mod look;
 pub mod order;
 pub mod print;
@@ -67,6 +68,7 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
         Command::Rooms { apply, config, systemd_dir, json } => {
             rooms::rooms(&config, &systemd_dir, apply, json)
         }
+        Command::Judge(saved) => judge::judge(&saved),
         Command::Completions { shell } => cli::completions(shell),
     }
 }

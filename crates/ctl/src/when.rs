@@ -29,6 +29,11 @@ impl When {
         instant.to_zoned(self.zone.clone()).strftime("%m-%d %H:%M").to_string()
     }
 
+    /// `00:30:00`, for what happened a moment ago.
+    pub fn clock(&self, instant: Timestamp) -> String {
+        instant.to_zoned(self.zone.clone()).strftime("%H:%M:%S").to_string()
+    }
+
     /// How long until then: `3 h 12 min`; `due` once it has come.
     pub fn left(&self, instant: Timestamp) -> String {
         human::between(self.now, instant).map_or_else(|| "due".to_owned(), human::span)

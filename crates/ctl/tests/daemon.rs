@@ -7,7 +7,7 @@ mod common;
 use common::{FakeDaemon, command, err, out};
 use mastmaint_control::{
     encode_reply,
-    words::{FollowEvent, Reply, Request, RunDetail, RunLine, RunState, Status},
+    words::{FollowEvent, Reply, Request, RunDetail, RunLine, RunState, Status, StepProgress},
 };
 use mastmaint_words::{Outcome, StepIndex};
 use std::{
@@ -191,9 +191,12 @@ fn following_ends_with_the_outcome_of_the_run() {
                 }),
                 Reply::Follow(FollowEvent::Progress {
                     step: StepIndex(0),
-                    lines: 1,
-                    bar_percent: Some(40),
-                    last: "x".into(),
+                    progress: Box::new(StepProgress {
+                        lines: 1,
+                        bar_percent: Some(40),
+                        last: "x".into(),
+                        ..StepProgress::default()
+                    }),
                 }),
                 run_ended(outcome),
             ],

@@ -60,6 +60,8 @@ kinds! {
     StepOutput = "029c4c7a62f14bd2ae0b72cca2167bc3",
     /// A step has used most of its time limit.
     StepSlow = "0653fb34e4f94ffeaed36c4da37dcae7",
+    /// A step shows no sign of life and will be ended.
+    StepQuiet = "b7a4a197c4ea4ab99a8747859b61150a",
     /// A step is being ended from outside.
     StepEnding = "a78b5fb345494fdca0fc691b5c7dfa17",
     /// A step that outlived the daemon was taken up again.

@@ -5,7 +5,7 @@ use mastmaint_runner::{
     exec::{Limits, Orders, Sink, StepCommand, execute},
     protocol::{EndingCause, EventKind},
     redact::Redactor,
-    verdict::judge_program,
+    verdict::Judge,
 };
 use mastmaint_words::{StepIndex, StepKey};
 use std::{collections::BTreeMap, error::Error, time::Duration};
@@ -29,12 +29,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         environment: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]),
         directory: "/".into(),
     };
-    let limits = Limits { timeout: day, timeout_cause: EndingCause::StepTimeout, grace: day };
+    let limits = Limits { timeout: day, timeout_cause: EndingCause::StepTimeout, grace: day, quiet: None };
     let (_orders, receiver) = Orders::new()?;
     let redactor = Redactor::from_secrets((0..12).map(|n| format!("a-secret-of-the-instance-{n:032}")));
     let mut sink = Counting(0);
     let key = StepKey { run: "20261123T003000Z-7k3f9q".parse()?, step: StepIndex(0) };
-    let report = execute(key, &command, limits, receiver, &redactor, &judge_program, &mut sink);
+    let report =
+        execute(key, &command, limits, receiver, &redactor, &|ended| Judge::of_any().judge(ended), &mut sink);
     let status = std::fs::read_to_string("/proc/self/status")?;
     let peak = status.lines().find(|l| l.starts_with("VmHWM")).unwrap_or_default();
     println!("{} lines, {} bytes in {}, {} events; {peak}", report.lines, report.bytes, report.took, sink.0);

@@ -9,6 +9,7 @@ pub mod probe;
 pub mod protocol;
 pub mod redact;
 pub mod room;
+pub mod saved;
 pub mod step_dir;
 pub mod systemctl;
 pub mod verdict;

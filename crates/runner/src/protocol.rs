@@ -182,7 +182,16 @@ pub enum EventKind {
         /// Time since its start.
         running: Span,
     },
-    /// The time limit was reached or a cancel came: TERM was sent.
+    /// No sign of life for half of its limit: it will be ended if none comes.
+    Quiet {
+        /// Time since its start.
+        running: Span,
+        /// Time since the last sign.
+        silence: Span,
+        /// The limit.
+        limit: Span,
+    },
+    /// A limit was reached or a cancel came: TERM was sent.
     Ending {
         /// Why.
         why: EndingCause,
@@ -294,9 +303,43 @@ pub struct Progress {
     /// Share of the progress bar that is filled, in percent, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bar_percent: Option<u8>,
+    /// Items of the progress bar that are done and that there are, where it counts: into a pipe it does not, and its
+    /// share is an estimate from its width.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bar_items: Option<Items>,
     /// The newest line, redacted, at most 200 bytes.
     #[serde(default)]
     pub last: String,
+    /// What the newest sign of life was; absent from versions that did not know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign: Option<Sign>,
+    /// When it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_at: Option<Timestamp>,
+}
+
+/// What a progress bar that counts has counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Items {
+    /// So many are done.
+    pub done: u64,
+    /// So many there are.
+    pub of: u64,
+}
+
+/// What shows that a step lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sign {
+    /// It was started; nothing since.
+    Start,
+    /// A byte of output.
+    Output,
+    /// Its processes use processor time.
+    Work,
+    /// Something that a newer version knows.
+    #[serde(other)]
+    Other,
 }
 
 /// Why a step is ended from outside.
@@ -307,6 +350,8 @@ pub enum EndingCause {
     StepTimeout,
     /// What was left of the job's timeout.
     JobTimeout,
+    /// It showed no sign of life for as long as its `quiet_limit` allows.
+    QuietLimit,
     /// Somebody asked.
     Cancel,
     /// The room itself is being stopped.

@@ -12,7 +12,7 @@ pub use state::{Stamps, UnitState};
 pub use units::{Claim, claim};
 
 use crate::exec::{Ended, StepCommand};
-use crate::verdict;
+use crate::verdict::Judge;
 use mastmaint_config::settings::{SystemctlAction, SystemctlVerb};
 use mastmaint_words::{Grade, Outcome, Reason, UnitName, Verdict};
 use std::collections::BTreeMap;
@@ -109,7 +109,7 @@ impl Systemctl {
 
     /// What became of it: the units' states count, not only systemctl's exit status.
     pub fn judge(&self, action: &SystemctlAction, ended: &Ended) -> Verdict {
-        let verdict = verdict::judge_program(ended);
+        let verdict = Judge::of_any().judge(ended);
         let Some(wanted) = Wanted::after(action.verb) else { return verdict };
         if ended.cut_short.is_some() {
             return verdict;

@@ -4,9 +4,9 @@
 
 use mastmaint_runner::{
     exec::{Limits, Orders, Sink, StepCommand, execute},
-    protocol::{EndingCause, EventKind, LineClass, StepReport, Stream},
+    protocol::{EndingCause, EventKind, LineClass, Sign, StepReport, Stream},
     redact::Redactor,
-    verdict::judge_program,
+    verdict::Judge,
 };
 use mastmaint_words::{Outcome, StepIndex, StepKey};
 use std::{
@@ -89,14 +89,26 @@ fn run_unguarded(
     grace: Duration,
     orders: impl FnOnce(Orders),
 ) -> Done {
-    let limits = Limits { timeout, timeout_cause: EndingCause::StepTimeout, grace };
+    let limits = Limits { timeout, timeout_cause: EndingCause::StepTimeout, grace, quiet: None };
+    run_within(command, limits, orders)
+}
+
+fn run_within(command: &StepCommand, limits: Limits, orders: impl FnOnce(Orders)) -> Done {
     let key = StepKey { run: "20261123T003000Z-7k3f9q".parse().unwrap(), step: StepIndex(0) };
     let (sender, receiver) = Orders::new().unwrap();
     orders(sender);
     let redactor = Redactor::from_secrets(["hidden-value".to_owned()]);
     let mut events = Events::default();
     let start = Instant::now();
-    let report = execute(key, command, limits, receiver, &redactor, &judge_program, &mut events);
+    let report = execute(
+        key,
+        command,
+        limits,
+        receiver,
+        &redactor,
+        &|ended| Judge::of_any().judge(ended),
+        &mut events,
+    );
     Done { report, events, took: start.elapsed() }
 }
 
@@ -383,4 +395,43 @@ fn a_child_of_somebody_else_is_left_alone() {
     assert_eq!(other.try_wait().unwrap(), None);
     other.kill().unwrap();
     other.wait().unwrap();
+}
+
+/// The step alone, under a `quiet_limit`.
+fn run_quiet(script: &str, quiet: Duration) -> Done {
+    let _guard = CHILDREN.read().unwrap_or_else(PoisonError::into_inner);
+    let cause = EndingCause::StepTimeout;
+    let limits = Limits { timeout: LONG, timeout_cause: cause, grace: SHORT, quiet: Some(quiet) };
+    run_within(&sh(script), limits, drop)
+}
+
+#[test]
+fn a_step_without_a_sign_of_life_is_ended_with_its_tree() {
+    let done =
+        run_quiet("echo begun; trap '' TERM; sleep 61.234 & wait; sleep 61.234", Duration::from_secs(2));
+    assert_eq!((done.report.verdict.outcome, code(&done)), (Outcome::TimedOut, "quiet-limit"));
+    assert!(done.took >= Duration::from_secs(2) && done.took < LONG / 2, "{:?}", done.took);
+    let place = |wanted: &dyn Fn(&EventKind) -> bool| done.events.0.iter().position(wanted).unwrap();
+    let warned = place(&|e| matches!(e, EventKind::Quiet { limit, .. } if limit.get().as_secs() == 2));
+    let ended = place(&|e| matches!(e, EventKind::Ending { why: EndingCause::QuietLimit, .. }));
+    assert!(warned < ended, "it is said before it is done");
+    assert!(!lives("sleep 61.234"));
+}
+
+#[test]
+fn output_and_work_keep_a_step_alive() {
+    // A progress bar grows without a newline; a calculation says nothing at all.
+    let bar = "for i in 1 2 3 4 5 6 7 8; do printf =; sleep 0.5; done";
+    let work = "end=$(($(date +%s) + 4)); while [ $(date +%s) -lt $end ]; do :; done";
+    for script in [bar, work] {
+        let done = run_quiet(script, Duration::from_secs(3));
+        assert_eq!(done.report.verdict.outcome, Outcome::Ok, "{script}: {:?}", done.report.verdict);
+        assert!(done.took >= Duration::from_secs(3), "{script}: too short to show anything");
+        let signs = done.events.0.iter().filter_map(|e| match e {
+            EventKind::Progress(progress) => progress.sign,
+            _ => None,
+        });
+        let wanted = if script == bar { Sign::Output } else { Sign::Work };
+        assert!(signs.into_iter().any(|sign| sign == wanted), "{script}");
+    }
 }

@@ -2,14 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
-use jiff::Timestamp;
 use mastmaint_runner::{
-    exec::{Ended, Ending},
-    output::Reader,
-    protocol::Stream,
-    redact::Redactor,
-    verdict::{judge_program, judge_tootctl},
+    exec::Ending,
+    saved,
+    verdict::{Judge, Signals, Terms},
 };
+use mastmaint_tootctl::Version;
 use mastmaint_words::{Numbers, Outcome, Verdict};
 use std::{fs, path::Path};
 
@@ -17,10 +15,12 @@ const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/recor
 
 struct Case {
     name: String,
-    args: Option<Vec<String>>,
+    argv: Vec<String>,
     truth: String,
     told_by: String,
-    ended: Ended,
+    ending: Ending,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
 }
 
 /// A scalar of `case.yaml`: every value stands on the line of its key.
@@ -31,26 +31,20 @@ fn scalar(yaml: &str, key: &str) -> Option<String> {
 
 fn load(folder: &Path) -> Case {
     let yaml = fs::read_to_string(folder.join("case.yaml")).unwrap();
-    let redactor = Redactor::from_secrets([]);
-    let mut reader = Reader::new(&redactor);
-    for (stream, file) in [(Stream::Stdout, "stdout"), (Stream::Stderr, "stderr")] {
-        let bytes = fs::read(folder.join(file)).unwrap();
-        reader.feed(Timestamp::UNIX_EPOCH, stream, &bytes, &mut |_| ());
-    }
-    let (summary, _) = reader.finish(Timestamp::UNIX_EPOCH, &mut |_| ());
     let ending = match (scalar(&yaml, "exit"), scalar(&yaml, "signal")) {
         (Some(status), _) => Ending::Exited(status.parse().unwrap()),
         (None, Some(name)) => Ending::Signalled { name, by_oom_killer: false },
         (None, None) => panic!("{} has no end", folder.display()),
     };
     let command = scalar(&yaml, "command").unwrap();
-    let (program, args) = command.split_once(' ').unwrap_or((&command, ""));
     Case {
         name: folder.strip_prefix(RECORDINGS).unwrap().display().to_string(),
-        args: program.ends_with("tootctl").then(|| args.split_whitespace().map(str::to_owned).collect()),
+        argv: command.split_whitespace().map(str::to_owned).collect(),
         truth: scalar(&yaml, "truth").unwrap(),
         told_by: scalar(&yaml, "told_by").unwrap(),
-        ended: Ended { ending, cut_short: None, summary, survivors_killed: 0, oom_kills: 0 },
+        ending,
+        stdout: fs::read(folder.join("stdout")).unwrap(),
+        stderr: fs::read(folder.join("stderr")).unwrap(),
     }
 }
 
@@ -63,31 +57,23 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-fn judge(case: &Case) -> Verdict {
-    match &case.args {
-        Some(args) => judge_tootctl(args, &case.ended),
-        None => judge_program(&case.ended),
-    }
+fn judge(case: &Case, signals: Signals) -> Verdict {
+    let version = case.name.split('/').next().unwrap().parse::<Version>().unwrap().series();
+    let judge =
+        Judge::of_line(&case.argv).with(Terms { version: Some(version), signals, ..Terms::default() });
+    saved::judge(&judge, case.ending.clone(), case.stdout.as_slice(), case.stderr.as_slice()).unwrap()
 }
 
 fn case(name: &str) -> Verdict {
-    judge(&load(&Path::new(RECORDINGS).join(name)))
+    judge(&load(&Path::new(RECORDINGS).join(name)), Signals::Stranger)
 }
 
 #[test]
 fn every_recording_gets_the_outcome_that_was_true() {
     let mut wrong = Vec::new();
     for case in cases().iter().filter(|c| c.told_by == "exit" || c.told_by == "output") {
-        let verdict = judge(case);
-        let expected: &[Outcome] = match case.truth.as_str() {
-            "ok" => &[Outcome::Ok],
-            "partial" => &[Outcome::Partial],
-            // Only for tootctl is it known what an error line means.
-            "failed" if case.args.is_none() => &[Outcome::Failed, Outcome::Partial],
-            // Also "cancelled": the signals of those came from outside, not from a cancel.
-            _ => &[Outcome::Failed],
-        };
-        if !expected.contains(&verdict.outcome) {
+        let verdict = judge(case, Signals::Person);
+        if verdict.outcome.as_str() != case.truth {
             wrong.push(format!("{}: {} is {verdict}", case.name, case.truth));
         }
         if verdict.outcome != Outcome::Ok {
@@ -107,7 +93,7 @@ fn the_reasons_have_names() {
         ("4.3.23/redis-down-media", "redis-unreachable", true),
         ("4.6.5/media-remove-postgres-restart", "postgres-unreachable", true),
         ("4.6.5/accounts-refresh-domain", "network-unreachable", true),
-        ("4.6.5/search-deploy-no-elasticsearch", "network-unreachable", true),
+        ("4.6.5/search-deploy-no-elasticsearch", "search-unreachable", true),
         ("4.6.5/s3-media-remove-refused", "network-unreachable", true),
         ("4.6.5/s3-orphans-403", "store-refused", false),
         ("4.6.5/media-remove-permission-some", "permission-denied", false),
@@ -125,6 +111,8 @@ fn the_reasons_have_names() {
         ("4.6.5/stdout-closed", "no-success-line", false),
         ("4.6.5/media-remove-sigint", "killed-from-outside", false),
         ("4.6.5/statuses-remove-sigkill", "killed-from-outside", false),
+        ("4.6.5/media-remove-database-refuses-all", "database-read-only", false),
+        ("4.6.5/assets-theme-broken-import", "build-failed", false),
     ] {
         let verdict = case(name);
         assert_eq!(verdict.reasons[0].code, code, "{name}: {verdict}");

@@ -5,6 +5,7 @@
 mod config;
 mod control;
 mod outcomes;
+mod progress;
 mod restarts;
 mod state;
 mod trees;

@@ -131,6 +131,7 @@ pub(crate) fn put_together(
         grace: GRACE,
         on_partial: OnPartial::Stop,
         go_on: false,
+        quiet_limit: None,
         environment: crate::settings::Environment::new(),
     };
     let stop = end(ServicesAction::Stop { units }, STOP);

@@ -19,7 +19,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 pub(crate) const SECTIONS: &[&str] = &["instance", "defaults", "jobs", "ledger"];
 pub(crate) const INSTANCE: &[&str] = &["live", "user", "services", "settle", "environment", "url"];
 pub(crate) const DEFAULTS: &[&str] =
-    &["timezone", "timeout", "grace", "lock", "random_delay", "retry", "environment"];
+    &["timezone", "timeout", "grace", "quiet_limit", "lock", "random_delay", "retry", "environment"];
 pub(crate) const LEDGER: &[&str] = &["keep", "keep_output"];
 pub(crate) const RETRY: &[&str] = &["times", "backoff", "on"];
 #[cfg(test)]
@@ -41,6 +41,7 @@ pub(crate) struct Defaults {
     timezone: At<String>,
     timeout: Span,
     grace: Span,
+    quiet_limit: Option<Span>,
     /// `None`: the usual; `Some(None)`: written as null.
     #[expect(clippy::option_option, reason = "nothing written and null written are two things")]
     lock: Option<Option<LockName>>,
@@ -168,6 +169,7 @@ fn read_defaults(reader: &mut Reader, f: &Fields<'_>, host_timezone: &str) -> De
         timezone: At { value: host_timezone.to_owned(), place: f.place },
         timeout: Span::from_secs(2 * 3600),
         grace: Span::from_secs(600),
+        quiet_limit: None,
         lock: None,
         random_delay: Span::default(),
         retry: usual,
@@ -187,6 +189,7 @@ fn read_defaults(reader: &mut Reader, f: &Fields<'_>, host_timezone: &str) -> De
     if let Some(at) = reader.span_within(&f, "grace", "a grace", GRACE, "a grace is at most 1d") {
         defaults.grace = at.value;
     }
+    defaults.quiet_limit = quiet_limit(reader, &f).flatten().map(|at| at.value);
     if let Some(at) = random_delay(reader, &f) {
         defaults.random_delay = at.value;
     }
@@ -198,6 +201,15 @@ fn read_defaults(reader: &mut Reader, f: &Fields<'_>, host_timezone: &str) -> De
 
 fn random_delay(reader: &mut Reader, f: &Fields<'_>) -> Option<At<Span>> {
     reader.span_within(f, "random_delay", "a random delay", (0, DAY), "it is at most 1d")
+}
+
+/// `None`: nothing written; `Some(None)`: `null`, no such limit.
+#[expect(clippy::option_option, reason = "nothing written and null written are two things")]
+fn quiet_limit(reader: &mut Reader, f: &Fields<'_>) -> Option<Option<At<Span>>> {
+    if matches!(f.get("quiet_limit")?.kind, Kind::Null) {
+        return Some(None);
+    }
+    reader.span_within(f, "quiet_limit", "a quiet limit", TIMEOUT, "it is at most 30d").map(Some)
 }
 
 /// A zone by its name; an unknown one is a mistake with the nearest known one.

@@ -15,8 +15,17 @@ use crate::{
 use mastmaint_words::{Span, UnitName};
 
 /// The keys of a step.
-pub(crate) const KEYS: &[&str] =
-    &["tootctl", "systemctl", "run", "timeout", "grace", "on_partial", "continue", "environment"];
+pub(crate) const KEYS: &[&str] = &[
+    "tootctl",
+    "systemctl",
+    "run",
+    "timeout",
+    "grace",
+    "quiet_limit",
+    "on_partial",
+    "continue",
+    "environment",
+];
 const ACTIONS: [(&str, Key); 3] =
     [("tootctl", Key::Tootctl), ("systemctl", Key::Systemctl), ("run", Key::Run)];
 
@@ -46,12 +55,14 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
     let grace = reader
         .span_within(&f, "grace", "a grace", super::GRACE, "a grace is at most 1d")
         .map_or(around.defaults.grace, |at| at.value);
+    let quiet_limit = super::quiet_limit(reader, &f);
     let on_partial = reader
         .word(&f, "on_partial", "word", &[("go-on", OnPartial::GoOn), ("stop", OnPartial::Stop)])
         .unwrap_or_default();
     let go_on = reader.boolean(&f, "continue").unwrap_or(false);
     let own = reader.environment(&f, "environment");
     let action = action?;
+    let quiet_limit = quiet_limit_of(reader, &f, &action, quiet_limit, timeout, around);
     let mut environment = Environment::new();
     if matches!(action, Action::Systemctl(_)) {
         if !own.is_empty() {
@@ -62,7 +73,32 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
         environment.clone_from(around.environment);
         environment.extend(own);
     }
-    Some(Step { action, timeout, grace, on_partial, go_on, environment })
+    Some(Step { action, timeout, grace, quiet_limit, on_partial, go_on, environment })
+}
+
+/// What a step writes counts for more than the default. systemctl says nothing while it waits for a unit.
+#[expect(clippy::option_option, reason = "nothing written and null written are two things")]
+fn quiet_limit_of(
+    reader: &mut Reader,
+    f: &Fields<'_>,
+    action: &Action,
+    own: Option<Option<At<Span>>>,
+    timeout: Span,
+    around: &Surroundings<'_>,
+) -> Option<Span> {
+    let is_systemctl = matches!(action, Action::Systemctl(_));
+    if let Some(Some(limit)) = &own {
+        let why = if is_systemctl {
+            Some("systemctl is silent while it waits for a unit, which has time limits of its own")
+        } else {
+            (limit.value >= timeout).then_some("the step's timeout ends it before")
+        };
+        if let Some(why) = why {
+            reader.odd(limit.place, &f.path_of("quiet_limit"), Mistake::NoEffect { why });
+        }
+    }
+    let limit = own.map_or(around.defaults.quiet_limit, |own| own.map(|at| at.value));
+    limit.filter(|_| !is_systemctl)
 }
 
 fn action(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Option<Action> {

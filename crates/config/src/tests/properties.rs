@@ -44,11 +44,13 @@ fn action() -> impl Strategy<Value = Action> {
 
 fn step() -> impl Strategy<Value = Step> {
     let on_partial = select(vec![OnPartial::GoOn, OnPartial::Stop]);
-    (action(), span(9999), span(9999), on_partial, any::<bool>(), environment()).prop_map(
-        |(action, timeout, grace, on_partial, go_on, environment)| {
-            let environment =
-                if matches!(action, Action::Systemctl(_)) { Environment::new() } else { environment };
-            Step { action, timeout, grace, on_partial, go_on, environment }
+    let limits = (span(9999), span(9999), option::of(span(9999)));
+    (action(), limits, on_partial, any::<bool>(), environment()).prop_map(
+        |(action, (timeout, grace, quiet_limit), on_partial, go_on, environment)| {
+            let is_systemctl = matches!(action, Action::Systemctl(_));
+            let environment = if is_systemctl { Environment::new() } else { environment };
+            let quiet_limit = quiet_limit.filter(|_| !is_systemctl);
+            Step { action, timeout, grace, quiet_limit, on_partial, go_on, environment }
         },
     )
 }

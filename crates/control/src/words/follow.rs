@@ -1,6 +1,6 @@
 //! What somebody hears who follows a run.
 
-use super::{RunLine, StepLine};
+use super::{RunLine, StepLine, StepProgress};
 use mastmaint_words::StepIndex;
 use serde::{Deserialize, Serialize};
 
@@ -35,13 +35,9 @@ pub enum FollowEvent {
     Progress {
         /// Which step.
         step: StepIndex,
-        /// Lines so far.
-        lines: u64,
-        /// Share of the progress bar, in percent.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        bar_percent: Option<u8>,
-        /// The newest line.
-        last: String,
+        /// What is known of it.
+        #[serde(flatten)]
+        progress: Box<StepProgress>,
     },
     /// A step is over.
     StepEnded {

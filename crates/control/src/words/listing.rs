@@ -67,6 +67,53 @@ pub struct RunLine {
     /// Sums over its steps.
     #[serde(default)]
     pub numbers: Numbers,
+    /// The step that it is at, while it runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<StepNow>,
+}
+
+/// The step that a run is at.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StepNow {
+    /// Its position, from 0.
+    pub step: StepIndex,
+    /// Of how many.
+    pub of: u16,
+    /// What it does.
+    pub title: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// How far it is, once it has shown something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<StepProgress>,
+}
+
+/// How far a running step is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepProgress {
+    /// Lines of output so far.
+    pub lines: u64,
+    /// Lines so far that say that something went wrong.
+    #[serde(default)]
+    pub errors: u64,
+    /// Share of the progress bar that is filled, in percent: an estimate from its width unless items are counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bar_percent: Option<u8>,
+    /// Items that are done, where the bar counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items_done: Option<u64>,
+    /// Items that there are, where the bar counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items_of: Option<u64>,
+    /// The newest line.
+    #[serde(default)]
+    pub last: String,
+    /// The newest sign of life: `output`, `work` (processor time), `start`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign: Option<String>,
+    /// When it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign_at: Option<Timestamp>,
 }
 
 /// Where a run stands.

@@ -6,7 +6,7 @@ mod listing;
 mod status;
 
 pub use follow::FollowEvent;
-pub use listing::{JobLine, RunDetail, RunLine, RunState, StepLine};
+pub use listing::{JobLine, RunDetail, RunLine, RunState, StepLine, StepNow, StepProgress};
 pub use status::{BracketLine, ConfigStatus, LedgerStatus, NextLine, SpaceLine, Status};
 
 use mastmaint_words::{Digest, JobName, RunId, StepIndex};

@@ -3,8 +3,9 @@
 use super::{
     dotenv,
     host::{Apart, FoundInstance, FoundUnit, Host, Media},
-    rivals, units, version,
+    rivals, units,
 };
+use mastmaint_tootctl::Version;
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -139,7 +140,10 @@ impl Looker {
         by_weight.sort_by_key(|unit| unit.name.contains('@'));
         let user = by_weight.iter().find_map(|u| u.directory.as_ref().and(u.user.clone()))?;
         let environment = shared_environment(&units);
-        let version = self.read(&live.join("lib/mastodon/version.rb")).and_then(|text| version::parse(&text));
+        let version = self
+            .read(&live.join("lib/mastodon/version.rb"))
+            .and_then(|text| Version::from_ruby(&text))
+            .map(|version| version.to_string());
         let mut instance =
             FoundInstance { live, user, units, environment, version, others, ..FoundInstance::default() };
         if let Some(text) = self.read(&instance.live.join(".env.production")) {

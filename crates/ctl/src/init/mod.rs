@@ -8,7 +8,6 @@ pub mod inspect;
 pub mod render;
 mod rivals;
 pub mod units;
-pub mod version;
 mod write;
 
 use crate::{

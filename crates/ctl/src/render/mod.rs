@@ -2,13 +2,17 @@
 
 mod history;
 mod jobs;
+mod progress;
 mod run;
 mod status;
+mod verdict;
 
 pub use history::history;
 pub use jobs::jobs;
+pub use progress::{how_far, one_line, step_now};
 pub use run::{ended, run, step_ended};
 pub use status::{is_overdue, status};
+pub use verdict::verdict;
 
 use crate::{table::Tone, when::When};
 use jiff::Timestamp;

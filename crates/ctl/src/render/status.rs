@@ -1,6 +1,6 @@
 //! `mastmaintctl status`: one page about everything.
 
-use super::ended;
+use super::{ended, step_now};
 use crate::{
     print::tame,
     table::Tone,
@@ -81,6 +81,9 @@ pub fn status(status: &Status, jobs: &[JobLine], when: &When) -> String {
     }
     for run in &status.running {
         field("running", &current(run));
+        for line in run.step.iter().flat_map(|step| step_now(step, when)) {
+            field("", &line);
+        }
     }
     for run in &status.queued {
         field("queued", &current(run));

@@ -3,7 +3,8 @@
 use super::{Active, Dispatcher};
 use jiff::{Timestamp, tz::TimeZone};
 use mastmaint_control::words::{
-    BracketLine, ConfigStatus, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, SpaceLine, Status, StepLine,
+    BracketLine, ConfigStatus, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, SpaceLine, Status,
+    StepLine, StepNow,
 };
 use mastmaint_health::{Stopped, LastRun, NextRun, NowRunning, Phase, Refused, Situation};
 use mastmaint_ledger::{RunRecord, RunWithSteps, SpaceTrend, StepRecord};
@@ -94,6 +95,7 @@ impl Dispatcher {
             grade: None,
             reason: waits_for,
             numbers: Numbers::default(),
+            step: step_now(active),
         }
     }
 
@@ -136,6 +138,19 @@ fn now_running(active: &Active) -> Option<NowRunning> {
         step: active.steps.values().find(|step| step.end.is_none()).map(|step| step.key.step),
         of: u16::try_from(active.spec.job.steps.len()).unwrap_or(u16::MAX),
         since: active.started?,
+    })
+}
+
+/// The step that a run is at, and how far.
+fn step_now(active: &Active) -> Option<StepNow> {
+    let record = active.steps.values().find(|step| step.end.is_none())?;
+    let newest = active.handle.progress.borrow();
+    Some(StepNow {
+        step: record.key.step,
+        of: u16::try_from(active.spec.job.steps.len()).unwrap_or(u16::MAX),
+        title: record.title.clone(),
+        since: record.at,
+        progress: newest.as_ref().filter(|(of, _)| *of == record.key.step).map(|(_, p)| p.clone()),
     })
 }
 
@@ -189,6 +204,7 @@ pub(super) fn run_line(record: &RunRecord, waits_for: Option<String>, now: Times
         grade: record.grade,
         reason: record.reason.as_ref().map(|r| r.text.clone()).or(waits_for),
         numbers: record.numbers,
+        step: None,
     }
 }
 

@@ -196,10 +196,14 @@ impl Follow<'_> {
                 self.drive.tell(Told::Line { step, stderr: false, class: LineClass::Output, text });
             }
             EventKind::Progress(progress) => {
-                let (lines, last) = (progress.lines, progress.last);
-                self.show(FollowEvent::Progress { step, lines, bar_percent: progress.bar_percent, last });
+                let progress = wire::progress(progress);
+                self.drive.progress.send_replace(Some((step, progress.clone())));
+                self.show(FollowEvent::Progress { step, progress: Box::new(progress) });
             }
             EventKind::Slow { running } => self.drive.tell(Told::Slow { step, running }),
+            EventKind::Quiet { running, silence, limit } => {
+                self.drive.tell(Told::Quiet { step, running, silence, limit });
+            }
             EventKind::Ending { why, grace } => self.drive.tell(Told::Ending { step, why, grace }),
             EventKind::Copy { data } => self.copy.push(&data),
             EventKind::Finished { report } => return Ok(Heard::End(report)),

@@ -14,7 +14,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use mastmaint_config::settings::{Job, Step};
-use mastmaint_control::words::FollowEvent;
+use mastmaint_control::words::{FollowEvent, StepProgress};
 use mastmaint_failpoints::failpoint;
 use mastmaint_ledger::{StepEnd, StepRecord, StepStart};
 use mastmaint_words::{Digest, JobName, LockName, RunId, StepIndex, StepKey, Trigger, Verdict};
@@ -103,6 +103,8 @@ pub struct RunHandle {
     pub cancels: watch::Sender<u32>,
     /// What followers hear.
     pub follow: broadcast::Sender<FollowEvent>,
+    /// How far the newest step is that has shown something.
+    pub progress: watch::Sender<Option<(StepIndex, StepProgress)>>,
 }
 
 /// Events that a slow follower may lag behind before it misses some.
@@ -110,7 +112,11 @@ const FOLLOW_QUEUE: usize = 1024;
 
 /// The strings of a run that does not run yet.
 pub fn handle() -> RunHandle {
-    RunHandle { cancels: watch::channel(0).0, follow: broadcast::channel(FOLLOW_QUEUE).0 }
+    RunHandle {
+        cancels: watch::channel(0).0,
+        follow: broadcast::channel(FOLLOW_QUEUE).0,
+        progress: watch::channel(None).0,
+    }
 }
 
 /// A run under way.
@@ -119,6 +125,7 @@ struct Drive {
     outside: Outside,
     cancels: watch::Receiver<u32>,
     follow: broadcast::Sender<FollowEvent>,
+    progress: watch::Sender<Option<(StepIndex, StepProgress)>>,
     news: mpsc::Sender<RunNews>,
     deadline: Instant,
 }
@@ -131,6 +138,7 @@ pub fn spawn(spec: RunSpec, outside: Outside, handle: &RunHandle, news: mpsc::Se
         outside,
         cancels: handle.cancels.subscribe(),
         follow: handle.follow.clone(),
+        progress: handle.progress.clone(),
         news,
     };
     let (run, broken) = (drive.spec.id.clone(), drive.news.clone());

@@ -121,6 +121,7 @@ mod tests {
             action: Action::Run(vec!["/bin/true".into()]),
             timeout: Span::from_secs(60),
             grace: Span::from_secs(1),
+            quiet_limit: None,
             on_partial: OnPartial::GoOn,
             go_on: false,
             environment: std::collections::BTreeMap::new(),

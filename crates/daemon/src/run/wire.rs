@@ -2,8 +2,9 @@
 
 use base64::{Engine, prelude::BASE64_STANDARD};
 use mastmaint_config::settings::Step;
-use mastmaint_control::words::StepLine;
+use mastmaint_control::words::{StepLine, StepProgress};
 use mastmaint_ledger::StepEnd;
+use mastmaint_runner::protocol::{Progress, Sign};
 use mastmaint_words::StepIndex;
 
 /// A room keeps at most 1 MiB of text; even text that gzip cannot shrink stays below this.
@@ -34,6 +35,25 @@ impl Copy {
     pub(super) fn take(&mut self) -> Option<Vec<u8>> {
         let bytes = std::mem::take(&mut self.bytes);
         (!bytes.is_empty() && !self.broken).then_some(bytes)
+    }
+}
+
+/// How far a step is, as followers and listings see it.
+pub(super) fn progress(progress: Progress) -> StepProgress {
+    StepProgress {
+        lines: progress.lines,
+        errors: progress.errors,
+        bar_percent: progress.bar_percent,
+        items_done: progress.bar_items.map(|items| items.done),
+        items_of: progress.bar_items.map(|items| items.of),
+        last: progress.last,
+        sign: progress.sign.and_then(|sign| match sign {
+            Sign::Start => Some("start".to_owned()),
+            Sign::Output => Some("output".to_owned()),
+            Sign::Work => Some("work".to_owned()),
+            Sign::Other => None,
+        }),
+        sign_at: progress.sign_at,
     }
 }
 

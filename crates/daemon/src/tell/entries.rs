@@ -148,10 +148,19 @@ fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
             let text = format!("{}: still running after {running}; its timeout is near", step_of(step));
             Entry::warning(text).id(MessageId::StepSlow).step(step)
         }
+        Told::Quiet { step, running, silence, limit } => {
+            let [running, silence, limit] = [running, silence, limit].map(|span| human::span(span.get()));
+            let text = format!(
+                "{}: still running after {running}, without a sign of life for {silence}; it is ended after {limit} of that",
+                step_of(step)
+            );
+            Entry::warning(text).id(MessageId::StepQuiet).step(step)
+        }
         Told::Ending { step, why, grace } => {
             let why = match why {
                 EndingCause::StepTimeout => "the step's timeout is over",
                 EndingCause::JobTimeout => "the job's timeout is over",
+                EndingCause::QuietLimit => "no sign of life within its quiet_limit",
                 EndingCause::Cancel => "it is cancelled",
                 EndingCause::RoomStopped => "its room is being stopped",
             };

@@ -162,6 +162,17 @@ pub enum Told {
         /// For how long it runs.
         running: Span,
     },
+    /// A step shows no sign of life.
+    Quiet {
+        /// Which.
+        step: StepIndex,
+        /// For how long it runs.
+        running: Span,
+        /// For how long there was no sign.
+        silence: Span,
+        /// After how long it is ended for that.
+        limit: Span,
+    },
     /// A step is being ended.
     Ending {
         /// Which.

@@ -7,6 +7,7 @@ mod dispositions;
 mod exit;
 mod oom;
 mod orders;
+mod pulse;
 mod run;
 mod start;
 mod tree;
@@ -43,6 +44,8 @@ pub struct Limits {
     pub timeout_cause: EndingCause,
     /// KILL this long after TERM.
     pub grace: Duration,
+    /// TERM after this much time without a sign of life, if there is such a limit.
+    pub quiet: Option<Duration>,
 }
 
 /// Where events of the step go, unnumbered. An implementation must never block for long.

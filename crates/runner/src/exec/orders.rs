@@ -28,6 +28,7 @@ impl Orders {
             EndingCause::StepTimeout => b's',
             EndingCause::JobTimeout => b'j',
             EndingCause::Cancel => b'c',
+            EndingCause::QuietLimit => b'q',
             EndingCause::RoomStopped => b'r',
         };
         // The only failure is a reader that is gone: the step has ended.
@@ -49,6 +50,7 @@ impl OrderReceiver {
                     return Some(match word[0] {
                         b's' => EndingCause::StepTimeout,
                         b'j' => EndingCause::JobTimeout,
+                        b'q' => EndingCause::QuietLimit,
                         b'r' => EndingCause::RoomStopped,
                         _ => EndingCause::Cancel,
                     });

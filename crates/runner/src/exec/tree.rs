@@ -7,7 +7,7 @@ use nix::{
         signal::{Signal, kill, killpg},
         wait::{Id, WaitPidFlag, waitid, waitpid},
     },
-    unistd::Pid,
+    unistd::{Pid, SysconfVar, sysconf},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,6 +32,8 @@ struct Process {
     pid: i32,
     parent: i32,
     is_dead: bool,
+    /// Processor time of it and of its children that it waited for, in clock ticks.
+    ticks: u64,
 }
 
 impl Tree {
@@ -115,6 +117,13 @@ impl Tree {
         }
     }
 
+    /// Processor time that the tree has used so far. Nothing where /proc hides it.
+    pub(super) fn processor_time(&self) -> Duration {
+        let ticks: u64 = self.members().map(|p| p.ticks).fold(0, u64::saturating_add);
+        let per_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().and_then(|n| u64::try_from(n).ok());
+        Duration::from_millis(ticks.saturating_mul(1000) / per_second.unwrap_or(100).max(1))
+    }
+
     fn alive(&self) -> Vec<Process> {
         self.members().filter(|p| !p.is_dead).collect()
     }
@@ -130,12 +139,14 @@ fn processes() -> Vec<Process> {
     pids.filter_map(|pid| parse(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)).collect()
 }
 
-/// `PID (NAME) STATE PPID …`; the name may hold spaces and parentheses.
+/// `PID (NAME) STATE PPID …`; the name may hold spaces and parentheses. Times are the 14th field to the 17th.
 fn parse(pid: i32, stat: &str) -> Option<Process> {
     let (_, rest) = stat.rsplit_once(") ")?;
     let mut fields = rest.split(' ');
     let is_dead = matches!(fields.next()?, "Z" | "X" | "x");
-    Some(Process { pid, parent: fields.next()?.parse().ok()?, is_dead })
+    let parent = fields.next()?.parse().ok()?;
+    let ticks = fields.skip(9).take(4).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    Some(Process { pid, parent, is_dead, ticks })
 }
 
 /// Whether this process has any, dead ones too; nothing is reaped.
@@ -166,15 +177,16 @@ mod tests {
 
     #[test]
     fn reads_what_the_kernel_says() {
-        let expected = Process { pid: 7, parent: 3, is_dead: false };
-        assert_eq!(parse(7, "7 (a) Z (b) S 3 7 7 0"), Some(expected));
+        let expected = Process { pid: 7, parent: 3, is_dead: false, ticks: 1234 };
+        let stat = "7 (a) Z (b) S 3 7 7 0 -1 4194560 1 2 3 4 1000 200 30 4 20 0 1 0 987654 1000 200";
+        assert_eq!(parse(7, stat), Some(expected));
         assert_eq!(parse(7, "7 (x) Z 3 7 7 0").map(|p| p.is_dead), Some(true));
         assert_eq!(parse(7, "rubbish"), None);
     }
 
     #[test]
     fn finds_children_of_children_but_no_others() {
-        let process = |pid, parent| Process { pid, parent, is_dead: false };
+        let process = |pid, parent| Process { pid, parent, is_dead: false, ticks: 0 };
         let all = [process(2, 1), process(3, 2), process(4, 3), process(5, 1), process(6, 2), process(7, 6)];
         let mut found: Vec<_> = descendants(2, &BTreeSet::from([6]), &all).iter().map(|p| p.pid).collect();
         found.sort_unstable();

@@ -1,11 +1,15 @@
 //! One poll loop over both pipes, the orders, and a thread that waits for the main process. Its state is a [`Phase`];
 //! delays are derived from it.
 
-use super::{Limits, OrderReceiver, Sink, exit::Exit};
+use super::{
+    Limits, OrderReceiver, Sink,
+    exit::Exit,
+    pulse::{Felt, Pulse},
+};
 use crate::{
     exec::tree::Tree,
     output::Reader,
-    protocol::{EndingCause, EventKind, Stream},
+    protocol::{EndingCause, EventKind, Progress, Sign, Stream},
 };
 use jiff::Timestamp;
 use mastmaint_words::Span;
@@ -70,6 +74,11 @@ pub(super) struct Watch<'a, 'r> {
     next_progress: Instant,
     slow_at: Option<Instant>,
     timeout_at: Option<Instant>,
+    pulse: Pulse,
+    /// The newest sign of life.
+    sign: (Sign, Timestamp),
+    /// Whether the newest progress event does not tell of it.
+    is_sign_new: bool,
     phase: Phase,
     /// Whether the newest poll found both pipes empty. Time alone says nothing: this process may have had no turn.
     is_quiet: bool,
@@ -107,6 +116,9 @@ impl<'a, 'r> Watch<'a, 'r> {
             next_progress: start + PROGRESS,
             slow_at: start.checked_add(limits.timeout / 5 * 4),
             timeout_at: start.checked_add(limits.timeout),
+            pulse: Pulse::new(limits.quiet, start),
+            sign: (Sign::Start, Timestamp::now()),
+            is_sign_new: true,
             phase: Phase::Running,
             is_quiet: false,
             cut: Cut::default(),
@@ -174,14 +186,16 @@ impl<'a, 'r> Watch<'a, 'r> {
 
     fn deadline(&self) -> Option<Instant> {
         let phase = match self.phase {
-            Phase::Running => [self.slow_at, self.timeout_at],
+            Phase::Running => {
+                [self.slow_at.into_iter().chain(self.timeout_at).min(), Some(self.pulse.look_at())]
+            }
             Phase::Ending { kill_at } => {
                 [kill_at, matches!(self.exit, Exit::Over).then(|| Instant::now() + LOOK)]
             }
             Phase::Killed => [None, Some(Instant::now() + LOOK)],
             Phase::Draining { since, last_read, .. } => [Some(since + DRAIN), Some(last_read + SILENCE)],
         };
-        let progress = self.reader.is_changed().then_some(self.next_progress);
+        let progress = (self.reader.is_changed() || self.is_sign_new).then_some(self.next_progress);
         let look = matches!(self.exit, Exit::Asked(_)).then(|| Instant::now() + LOOK);
         phase.into_iter().chain([progress, look]).flatten().min()
     }
@@ -191,8 +205,12 @@ impl<'a, 'r> Watch<'a, 'r> {
         match pipe.read(buffer) {
             Ok(0) => self.pipes[index] = None,
             Ok(count) => {
+                let at = Timestamp::now();
+                self.pulse.heard(Instant::now());
+                self.sign = (Sign::Output, at);
+                self.is_sign_new = true;
                 let Self { reader, sink, .. } = self;
-                reader.feed(Timestamp::now(), stream, &buffer[..count], &mut |kind| sink.event(kind));
+                reader.feed(at, stream, &buffer[..count], &mut |kind| sink.event(kind));
                 if let Phase::Draining { last_read, reads, .. } = &mut self.phase {
                     *last_read = Instant::now();
                     *reads += 1;
@@ -206,10 +224,11 @@ impl<'a, 'r> Watch<'a, 'r> {
     fn look_at_clock(&mut self) {
         let now = Instant::now();
         let has_passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if has_passed(Some(self.next_progress))
-            && let Some(progress) = self.reader.progress()
-        {
+        if has_passed(Some(self.next_progress)) && (self.is_sign_new || self.reader.is_changed()) {
             self.next_progress = now + PROGRESS;
+            self.is_sign_new = false;
+            let (sign, at) = self.sign;
+            let progress = Progress { sign: Some(sign), sign_at: Some(at), ..self.reader.progress() };
             self.sink.event(EventKind::Progress(progress));
         }
         if matches!(self.exit, Exit::Over)
@@ -227,12 +246,31 @@ impl<'a, 'r> Watch<'a, 'r> {
                 }
                 if has_passed(self.timeout_at) {
                     self.end(self.limits.timeout_cause);
+                } else if has_passed(Some(self.pulse.look_at())) {
+                    self.feel_pulse(now);
                 }
             }
             Phase::Ending { kill_at } if has_passed(kill_at) => self.kill(),
             // A process may have been born while the others died.
             Phase::Killed => self.tree.kill_all(),
             Phase::Ending { .. } | Phase::Draining { .. } => {}
+        }
+    }
+
+    /// Looks for a sign of life beside output.
+    fn feel_pulse(&mut self, now: Instant) {
+        match self.pulse.look(now, self.tree.processor_time()) {
+            Felt::Work => {
+                self.sign = (Sign::Work, Timestamp::now());
+                self.is_sign_new = true;
+            }
+            Felt::Nothing => {}
+            Felt::Quiet(silence) => {
+                let limit = Span::new(self.limits.quiet.unwrap_or_default());
+                let running = Span::new(self.start.elapsed());
+                self.sink.event(EventKind::Quiet { running, silence: Span::new(silence), limit });
+            }
+            Felt::TooQuiet => self.end(EndingCause::QuietLimit),
         }
     }
 

@@ -1,6 +1,8 @@
 //! Progress bars. Into a pipe, ruby-progressbar writes `Progress: |====` that grows in place, and other lines land in
 //! its middle; on a terminal it writes over itself with `\r` and counts. What is more than a bar is never taken out.
 
+use crate::protocol::Items;
+
 /// What opens a bar in a pipe.
 const OPENING: &str = "Progress: |";
 /// Columns between the two ends of a bar in a pipe: ruby-progressbar takes 80 where it cannot ask.
@@ -11,18 +13,46 @@ const WIDTH: usize = 80 - OPENING.len() - 1;
 pub(super) struct Bar {
     is_open: bool,
     filled: usize,
-    percent: Option<u8>,
+    stand: Option<Stand>,
+}
+
+/// How far a bar is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// In percent, as wide as it is or as it says.
+    Share(u8),
+    /// It counts.
+    Counted(Items),
+}
+
+impl Stand {
+    pub(super) fn percent(self) -> u8 {
+        match self {
+            Self::Share(percent) => percent,
+            Self::Counted(Items { done, of }) => {
+                let percent = u128::from(done.min(of)) * 100;
+                percent.checked_div(u128::from(of)).and_then(|p| u8::try_from(p).ok()).unwrap_or(100)
+            }
+        }
+    }
+
+    pub(super) const fn items(self) -> Option<Items> {
+        match self {
+            Self::Share(_) => None,
+            Self::Counted(items) => Some(items),
+        }
+    }
 }
 
 impl Bar {
     /// What is left of a piece when the bar is taken out.
     pub(super) fn take_out<'a>(&mut self, text: &'a str, is_overwritten: bool) -> &'a str {
-        if let Some((percent, rest)) = counted(text) {
-            self.percent = Some(percent);
+        if let Some((items, rest)) = counted(text) {
+            self.stand = Some(Stand::Counted(items));
             return rest;
         }
         if let Some(percent) = is_overwritten.then(|| percentage(text)).flatten() {
-            self.percent = Some(percent);
+            self.stand = Some(Stand::Share(percent));
             return "";
         }
         if let Some(rest) = text.strip_prefix(OPENING) {
@@ -33,16 +63,16 @@ impl Bar {
         if self.is_open { self.grow(text) } else { text }
     }
 
-    /// The share that is filled when the piece that has no end yet is looked at, too.
-    pub(super) fn percent_with(&self, held: &[u8]) -> Option<u8> {
+    /// How far it is when the piece that has no end yet is looked at, too.
+    pub(super) fn with(&self, held: &[u8]) -> Option<Stand> {
         // A terminal's bar that waits for what follows its `\r`.
-        if let Some((percent, _)) = std::str::from_utf8(held).ok().and_then(counted) {
-            return Some(percent);
+        if let Some((items, _)) = std::str::from_utf8(held).ok().and_then(counted) {
+            return Some(Stand::Counted(items));
         }
         let (before, rest) = match held.strip_prefix(OPENING.as_bytes()) {
             Some(rest) => (0, rest),
             None if self.is_open => (self.filled, held),
-            None => return self.percent,
+            None => return self.stand,
         };
         Some(share(before + rest.iter().take_while(|b| **b == b'=').count()))
     }
@@ -50,7 +80,7 @@ impl Bar {
     fn grow<'a>(&mut self, text: &'a str) -> &'a str {
         let rest = text.trim_start_matches('=');
         self.filled += text.len() - rest.len();
-        self.percent = Some(share(self.filled));
+        self.stand = Some(share(self.filled));
         if rest.trim_end() == "|" {
             self.is_open = false;
             return "";
@@ -59,27 +89,26 @@ impl Bar {
     }
 }
 
-fn share(filled: usize) -> u8 {
-    u8::try_from(filled.min(WIDTH) * 100 / WIDTH).unwrap_or(100)
+fn share(filled: usize) -> Stand {
+    Stand::Share(u8::try_from(filled.min(WIDTH) * 100 / WIDTH).unwrap_or(100))
 }
 
-/// The share in `12/15 |====   |  ETA: 00:00:01`, and what follows the bar.
-fn counted(text: &str) -> Option<(u8, &str)> {
+/// The counts in `12/15 |====   |  ETA: 00:00:01`, and what follows the bar.
+fn counted(text: &str) -> Option<(Items, &str)> {
     let text = text.trim_start();
     if !text.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
     }
     let (count, rest) = text.split_once('/')?;
     let (total, rest) = rest.split_once(" |")?;
-    let (count, total): (u64, u64) = (count.parse().ok()?, total.parse().ok()?);
-    let percent = u8::try_from(count.min(total).checked_mul(100)?.checked_div(total).unwrap_or(100)).ok()?;
+    let items = Items { done: count.parse().ok()?, of: total.parse().ok()? };
     let rest = rest.trim_start_matches(['=', ' ']);
     let rest = rest.strip_prefix('|').unwrap_or(rest).trim_start();
     let clock = ["ETA:", "Time:"].iter().find_map(|label| rest.strip_prefix(label));
     let rest = clock.map_or(rest, |c| {
         c.trim_start_matches([' ', '?', ':', '0', '1', '2', '3', '4', '5', '6', '7', '8', '9'])
     });
-    Some((percent, rest))
+    Some((items, rest))
 }
 
 /// The share in a piece that is nothing but a share: `Receiving objects:  48% (12/25), 1.20 MiB/s`.
@@ -120,32 +149,33 @@ mod tests {
         let mut bar = Bar::default();
         assert_eq!(bar.take_out("=== a heading ===", false), "=== a heading ===");
         assert_eq!(bar.take_out("Progress: |W, warned", false), "W, warned");
-        assert_eq!(bar.percent, Some(0));
+        assert_eq!(bar.stand, Some(Stand::Share(0)));
         assert_eq!(bar.take_out("==================================E, failed", false), "E, failed");
-        assert_eq!(bar.percent, Some(50));
-        assert_eq!(bar.percent_with(b"================="), Some(75));
+        assert_eq!(bar.stand, Some(Stand::Share(50)));
+        assert_eq!(bar.with(b"================="), Some(Stand::Share(75)));
         assert_eq!(bar.take_out("==================================|", false), "");
-        assert_eq!(bar.percent, Some(100));
+        assert_eq!(bar.stand, Some(Stand::Share(100)));
         assert_eq!(bar.take_out("== after ==", false), "== after ==");
-        assert_eq!(bar.percent_with(b"Progress: |"), Some(0));
+        assert_eq!(bar.with(b"Progress: |"), Some(Stand::Share(0)));
     }
 
     #[test]
     fn terminals_count() {
         let mut bar = Bar::default();
         assert_eq!(bar.take_out("3/15 |===    |  ETA: 00:00:01", true), "");
-        assert_eq!(bar.percent, Some(20));
+        assert_eq!(bar.stand, Some(Stand::Counted(Items { done: 3, of: 15 })));
+        assert_eq!(bar.stand.map(Stand::percent), Some(20));
         assert_eq!(bar.take_out("0/0 |   |  ETA: ??", true), "");
         for bar_alone in
             ["48.5%", "Receiving objects:  48% (12/25), 1.20 MiB/s", "  1,234,567  48%  1.2MB/s  0:00:01"]
         {
-            bar.percent = None;
+            bar.stand = None;
             assert_eq!(bar.take_out(bar_alone, true), "", "{bar_alone}");
-            assert_eq!(bar.percent, Some(48), "{bar_alone}");
+            assert_eq!(bar.stand, Some(Stand::Share(48)), "{bar_alone}");
         }
         assert_eq!(bar.take_out("48% of it", false), "48% of it");
         assert_eq!(bar.take_out("11/23/2026 | a date", false), "11/23/2026 | a date");
-        assert_eq!(bar.percent_with(b"3/15 |===    |"), Some(20));
+        assert_eq!(bar.with(b"3/15 |===    |").map(Stand::percent), Some(20));
     }
 
     #[test]

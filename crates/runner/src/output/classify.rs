@@ -3,8 +3,9 @@
 use super::signs::{Sign, sign};
 use crate::{
     protocol::{LineClass, Stream},
-    verdict::{is_exception, is_known_reason, is_statement},
+    verdict::{is_built, is_exception, is_known_reason},
 };
+use mastmaint_tootctl::{is_milestone, is_statement};
 
 /// What a line is, for the summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,10 @@ pub(super) enum Kind {
     Warning,
     /// The command's own statement of success.
     Statement,
+    /// Something is now in the database that is taken away later.
+    Milestone,
+    /// tootctl's help.
+    Help,
     /// One item that a command swallowed.
     ItemError,
     /// Another line that begins with an error, on standard output.
@@ -32,7 +37,7 @@ pub(super) enum Kind {
 impl Kind {
     pub(super) const fn class(self) -> LineClass {
         match self {
-            Self::Plain | Self::Unexpected => LineClass::Output,
+            Self::Plain | Self::Unexpected | Self::Milestone | Self::Help => LineClass::Output,
             Self::Warning => LineClass::Warning,
             Self::Statement => LineClass::Success,
             Self::ItemError | Self::PlainError | Self::LoggedError | Self::Complaint | Self::Exception => {
@@ -43,9 +48,23 @@ impl Kind {
 }
 
 /// What tootctl says of one item and goes on.
-const ITEM_ERRORS: [&str; 2] = ["Error processing ", "Account failed: "];
-/// What is on standard error of a run in which nothing is wrong: Bundler's remarks about a HOME that it may not write.
-const EXPECTED: [&str; 3] = ["is not writable.", "as your home directory temporarily", "Bundler will use `"];
+const ITEM_ERRORS: [&str; 3] = ["Error processing ", "Account failed: ", "Error while importing "];
+/// What is on standard error of a run in which nothing is wrong: remarks of Bundler about a HOME that it may not write,
+/// of the gem loader about gems of another Ruby, of perl and the shell about locales.
+const EXPECTED: [&str; 6] = [
+    "is not writable.",
+    "as your home directory temporarily",
+    "Bundler will use `",
+    "because its extensions are not built",
+    "are supported and installed on your system",
+    "Falling back to ",
+];
+/// What stands on standard error before lines that belong to the one before.
+const CONTINUED: [&str; 9] =
+    ["DETAIL:", "HINT:", "CONTEXT:", "NOTICE:", "LOCATION:", "STATEMENT:", "LINE 1:", "\tLC_", "\tLANG"];
+/// Begins with a sign of an error and is none: a library that is to be loaded first and is not there, shims that rbenv
+/// cannot write.
+const HARMLESS: [&str; 2] = ["from LD_PRELOAD cannot be preloaded", "rbenv: cannot rehash"];
 
 pub(super) fn classify(stream: Stream, text: &str) -> Kind {
     let on_stdout = stream == Stream::Stdout;
@@ -57,6 +76,9 @@ pub(super) fn classify(stream: Stream, text: &str) -> Kind {
     }
     if !on_stdout && is_exception(text) {
         return Kind::Exception;
+    }
+    if !on_stdout && HARMLESS.iter().any(|harmless| text.contains(harmless)) {
+        return Kind::Warning;
     }
     match sign(text) {
         Some(Sign::Logged) => return Kind::LoggedError,
@@ -71,12 +93,15 @@ pub(super) fn classify(stream: Stream, text: &str) -> Kind {
         let is_left_out = text.starts_with("Invalid ") && text.ends_with(" skipping");
         return match () {
             () if is_left_out => Kind::PlainError,
-            () if is_statement(text) => Kind::Statement,
+            () if is_statement(text) || is_built(text) => Kind::Statement,
+            () if is_milestone(text) => Kind::Milestone,
+            () if is_help(text) => Kind::Help,
             () => Kind::Plain,
         };
     }
     match () {
         () if EXPECTED.iter().any(|e| text.contains(e)) || is_backtrace(text) => Kind::Plain,
+        () if CONTINUED.iter().any(|begin| text.starts_with(begin)) => Kind::Plain,
         () if is_known_reason(text) => Kind::Complaint,
         () => Kind::Unexpected,
     }
@@ -87,6 +112,11 @@ fn is_item_error(text: &str) -> bool {
     ITEM_ERRORS
         .iter()
         .any(|e| text.get(..e.len()).is_some_and(|head| head.eq_ignore_ascii_case(e.as_bytes())))
+}
+
+/// `  tootctl media remove    # Remove …`, as Thor lists commands.
+fn is_help(text: &str) -> bool {
+    text.strip_prefix("  tootctl ").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()))
 }
 
 /// Further lines of a backtrace: its first has told everything.
@@ -122,6 +152,26 @@ mod tests {
             (Stdout, "Visited by nobody", Kind::Plain),
             (Stdout, "Invalid theme path \"styles/x\" in themes.yml, skipping", Kind::PlainError),
             (Stdout, "", Kind::Plain),
+            (Stdout, "  tootctl media remove    # Remove remote media files", Kind::Help),
+            (Stdout, "Error while importing StatusesIndex: x", Kind::ItemError),
+            (
+                Stdout,
+                "Extract the deletion target from statuses... This might take a while...",
+                Kind::Milestone,
+            ),
+            (
+                Stderr,
+                "Ignoring debug-1.9.2 because its extensions are not built. Try: gem pristine",
+                Kind::Plain,
+            ),
+            (
+                Stderr,
+                "ERROR: ld.so: object 'libjemalloc.so' from LD_PRELOAD cannot be preloaded",
+                Kind::Warning,
+            ),
+            (Stderr, "WARNING:  database \"m\" has a collation version mismatch", Kind::Warning),
+            (Stderr, "DETAIL:  The database was created using collation version 2.31", Kind::Plain),
+            (Stderr, "(process:12): VIPS-WARNING **: 03:00:00.1: odd", Kind::Warning),
             (Stderr, "`/home/mastodon` is not writable.", Kind::Plain),
             (Stderr, "/x/a.rb:6: warning: method redefined", Kind::Warning),
             (Stderr, "DEPRECATION WARNING: to be removed", Kind::Warning),

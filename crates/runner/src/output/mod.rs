@@ -50,6 +50,14 @@ pub struct Summary {
     pub exception: Option<String>,
     /// The last lines in which the command stated its success.
     pub statements: Vec<String>,
+    /// The last lines that say that something is now in the database which is taken away later.
+    pub milestones: Vec<String>,
+    /// Lines of tootctl's help.
+    pub help: u64,
+    /// The signal that Ruby says it was ended by.
+    pub ruby_signal: Option<String>,
+    /// The last line on standard output that no logger wrote.
+    pub last_stdout: Option<String>,
 }
 
 impl Summary {

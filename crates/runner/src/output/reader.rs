@@ -2,7 +2,7 @@
 
 use super::{
     KeptCopy, MAX_LINE, MAX_QUOTE, MAX_QUOTES, Summary,
-    bar::Bar,
+    bar::{Bar, Stand},
     classify::{Kind, classify},
     clean::clean,
     cut,
@@ -64,21 +64,22 @@ impl<'r> Reader<'r> {
         self.digest.is_changed
     }
 
-    /// Where the step stands, if anything changed since it was asked last.
-    pub fn progress(&mut self) -> Option<Progress> {
-        if !std::mem::take(&mut self.digest.is_changed) {
-            return None;
-        }
+    /// Where the step stands.
+    pub fn progress(&mut self) -> Progress {
+        self.digest.is_changed = false;
         let Digest { bars, summary, last, .. } = &self.digest;
-        let mut percents =
-            bars.iter().zip(&self.splitters).map(|(bar, splitter)| bar.percent_with(splitter.held()));
-        Some(Progress {
+        let mut stands = bars.iter().zip(&self.splitters).map(|(bar, splitter)| bar.with(splitter.held()));
+        let stand = stands.find_map(|stand| stand);
+        Progress {
             lines: summary.lines,
             bytes: summary.bytes,
             errors: summary.errors(),
-            bar_percent: percents.find_map(|p| p),
+            bar_percent: stand.map(Stand::percent),
+            bar_items: stand.and_then(Stand::items),
             last: last.clone(),
-        })
+            sign: None,
+            sign_at: None,
+        }
     }
 
     /// Takes what had no end, tells the last lines and gives away what is known.
@@ -123,6 +124,12 @@ impl Digest<'_> {
         };
         let kind = classify(stream, &text);
         self.summary.note(stream, kind, &text);
+        let is_of_logger = text.get(1..4) == Some(", [");
+        if stream == Stream::Stdout && kind == Kind::Plain && !is_of_logger {
+            let last = self.summary.last_stdout.get_or_insert_default();
+            last.clear();
+            last.push_str(&cut(&text, MAX_QUOTE));
+        }
         self.last.clear();
         self.last.push_str(&cut(&text, MAX_LAST));
         self.copy.line(stream, &text);
@@ -148,20 +155,38 @@ impl Summary {
                 // The outermost comes first; what it was caused by follows.
                 self.exception.get_or_insert_with(|| quote(text));
             }
-            Kind::Statement => {
-                if self.statements.len() == 2 * MAX_QUOTES {
-                    self.statements.remove(0);
-                }
-                self.statements.push(quote(text));
-            }
+            Kind::Statement => keep_last(&mut self.statements, text),
+            Kind::Milestone => keep_last(&mut self.milestones, text),
+            Kind::Help => self.help += 1,
         }
         if kind.class() == crate::protocol::LineClass::Error && self.first_errors.len() < MAX_QUOTES {
             self.first_errors.push(quote(text));
+        }
+        if stream == Stream::Stderr
+            && self.ruby_signal.is_none()
+            && let Some(name) = ruby_signal(text)
+        {
+            self.ruby_signal = Some(name.to_owned());
         }
         if stream == Stream::Stderr && self.first_stderr.len() < MAX_QUOTES {
             self.first_stderr.push(quote(text));
         }
     }
+}
+
+fn keep_last(quotes: &mut Vec<String>, text: &str) {
+    if quotes.len() == 2 * MAX_QUOTES {
+        quotes.remove(0);
+    }
+    quotes.push(quote(text));
+}
+
+/// `SignalException: SIGTERM (SignalException)`, as Ruby says what it was ended by.
+fn ruby_signal(text: &str) -> Option<&str> {
+    let (_, after) = text.split_once("SIG").filter(|_| text.contains("SignalException"))?;
+    let name = after.len() - after.trim_start_matches(|c: char| c.is_ascii_uppercase()).len();
+    let begin = text.len() - after.len() - 3;
+    (name > 0).then(|| &text[begin..begin + 3 + name])
 }
 
 fn quote(text: &str) -> String {

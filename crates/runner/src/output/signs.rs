@@ -191,7 +191,8 @@ fn program(text: &str) -> Option<Sign> {
     if ["error:", "fatal:", "err!", "fatal error:"].iter().any(|l| says(l)) {
         return Some(Sign::Error);
     }
-    if ["warning:", "warn:"].iter().any(|l| says(l)) || lower.starts_with("deprecat") {
+    let is_of_glib = lower.contains("-warning **");
+    if is_of_glib || ["warning:", "warn:"].iter().any(|l| says(l)) || lower.starts_with("deprecat") {
         return Some(Sign::Warning);
     }
     let starts = std::iter::once(lower.as_str()).chain(lower.split(": ").skip(1));

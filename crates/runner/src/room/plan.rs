@@ -5,11 +5,13 @@ use super::{Options, services::End};
 use crate::exec::{Ended, Limits, StepCommand};
 use crate::protocol::{EndingCause, Op};
 use crate::redact::Redactor;
-use crate::{environment, systemctl, verdict};
+use crate::verdict::{Judge, Terms};
+use crate::{environment, systemctl};
 use mastmaint_config::Store;
 use mastmaint_config::accepted::RoomView;
 use mastmaint_config::settings::{Action, Environment, Instance, Step};
 use mastmaint_instance::{Storage, Variables};
+use mastmaint_tootctl::{Call, Series, Version};
 use mastmaint_words::{Digest, Grade, JobName, Outcome, Reason, Span, StepKey, Verdict};
 use nix::unistd::{AccessFlags, User, access, geteuid};
 use std::fs;
@@ -19,7 +21,7 @@ use std::path::{Path, PathBuf};
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Decides on the outcome from what is known after the end.
-pub(super) type Judge = Box<dyn Fn(&Ended) -> Verdict>;
+pub(super) type Decide = Box<dyn Fn(&Ended) -> Verdict>;
 
 /// What is done for a step.
 pub(super) enum Work {
@@ -43,7 +45,7 @@ pub(super) struct Process {
     pub(super) command: StepCommand,
     pub(super) limits: Limits,
     pub(super) redactor: Redactor,
-    pub(super) judge: Judge,
+    pub(super) judge: Decide,
     /// Where media are, if they are on a file system.
     pub(super) media: Option<PathBuf>,
 }
@@ -105,7 +107,7 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
             }
             let command = systemctl.command(action);
             let action = action.clone();
-            let judge: Judge = Box::new(move |ended| systemctl.judge(&action, ended));
+            let judge: Decide = Box::new(move |ended| systemctl.judge(&action, ended));
             Ok(run(command, step, named, Redactor::from_secrets([]), judge))
         }
         Action::Services(action) => Ok(match &view.instance {
@@ -126,11 +128,12 @@ fn tootctl(options: &Options, view: &RoomView, step: &Step, args: &[String], nam
     if let Some(verdict) = wrong_user(options, instance) {
         return Work::Settled(verdict);
     }
-    if let Some(verdict) = verdict::misspelt(args) {
-        return Work::Settled(verdict);
+    let version = installed_version(instance);
+    if let Some(misuse) = Call::read(args, version).misuses().first() {
+        return failed(misuse.wrong.code(), &misuse.wrong.to_string());
     }
     let args = if named.dry_run {
-        match verdict::dry_run_of(args) {
+        match Call::dry_run_of(args) {
             Some(args) => args,
             None => return no_dry_run(&step.action.title()),
         }
@@ -144,8 +147,8 @@ fn tootctl(options: &Options, view: &RoomView, step: &Step, args: &[String], nam
     let environment = environment::for_tootctl(instance, &step.environment, &home());
     let redactor = Redactor::for_instance(&instance.live, &environment);
     let command = StepCommand { program, args: args.clone(), environment, directory: instance.live.clone() };
-    let mut work =
-        run(command, step, named, redactor, Box::new(move |ended| verdict::judge_tootctl(&args, ended)));
+    let judge = Judge::tootctl(&args).with(Terms { version, ..Terms::default() });
+    let mut work = run(command, step, named, redactor, Box::new(move |ended| judge.judge(ended)));
     if let Work::Run(process) = &mut work {
         process.media = local_media(instance, &process.command.environment);
     }
@@ -159,6 +162,12 @@ fn local_media(instance: &Instance, environment: &Environment) -> Option<PathBuf
         Storage::Local(path) => Some(path),
         Storage::S3(_) | Storage::Other(_) => None,
     }
+}
+
+/// The series of the installed Mastodon, without starting Ruby; `None` if its file says none in the usual way.
+fn installed_version(instance: &Instance) -> Option<Series> {
+    let text = fs::read_to_string(instance.live.join("lib/mastodon/version.rb")).ok()?;
+    Version::from_ruby(&text).map(|version| version.series())
 }
 
 /// Rails leaves files that belong to whoever runs it, and PostgreSQL asks the kernel who that is.
@@ -190,10 +199,11 @@ fn program(step: &Step, argv: &[String], named: &Named) -> Work {
     let redactor = Redactor::for_program(&step.environment, argv);
     let directory = if home.is_dir() { home } else { PathBuf::from("/") };
     let command = StepCommand { program: name.into(), args: arguments.to_vec(), environment, directory };
-    run(command, step, named, redactor, Box::new(verdict::judge_program))
+    let judge = Judge::of_line(argv);
+    run(command, step, named, redactor, Box::new(move |ended| judge.judge(ended)))
 }
 
-fn run(command: StepCommand, step: &Step, named: &Named, redactor: Redactor, judge: Judge) -> Work {
+fn run(command: StepCommand, step: &Step, named: &Named, redactor: Redactor, judge: Decide) -> Work {
     let limits = limits(step, named.limit);
     Work::Run(Box::new(Process { command, limits, redactor, judge, media: None }))
 }
@@ -204,7 +214,8 @@ fn limits(step: &Step, limit: Option<Span>) -> Limits {
         Some(limit) if limit < step.timeout => (limit, EndingCause::JobTimeout),
         _ => (step.timeout, EndingCause::StepTimeout),
     };
-    Limits { timeout: timeout.get(), timeout_cause, grace: step.grace.get() }
+    let quiet = step.quiet_limit.map(Span::get);
+    Limits { timeout: timeout.get(), timeout_cause, grace: step.grace.get(), quiet }
 }
 
 /// The instance's tootctl, or why there is none that can be run.
@@ -267,6 +278,7 @@ mod tests {
             action: Action::Run(vec!["true".into()]),
             timeout: Span::from_secs(100),
             grace: Span::from_secs(5),
+            quiet_limit: None,
             on_partial: OnPartial::GoOn,
             go_on: false,
             environment: Environment::default(),

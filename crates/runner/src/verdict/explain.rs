@@ -1,130 +1,46 @@
 //! Turns the lines in which a program says why it failed into a code and a sentence.
 
+use super::{
+    known::{KNOWN, Known},
+    place,
+};
 use crate::output::Summary;
+use aho_corasick::AhoCorasick;
 use mastmaint_words::{Cause, Reason};
+use std::sync::LazyLock;
 
-/// A known reason: any of these texts gives it away.
-struct Known {
-    texts: &'static [&'static str],
-    code: &'static str,
-    cause: Cause,
-    /// What a tired admin needs to know; the line itself is quoted after it.
-    says: &'static str,
-}
-
-const fn known(texts: &'static [&'static str], code: &'static str, says: &'static str) -> Known {
-    Known { texts, code, cause: Cause::Other, says }
-}
-
-const fn silent(texts: &'static [&'static str], code: &'static str, says: &'static str) -> Known {
-    Known { texts, code, cause: Cause::Unreachable, says }
-}
-
-/// The first that fits counts, so the special stand before the general.
-const KNOWN: &[Known] = &[
-    known(
-        &["env: ‘ruby’", "env: 'ruby'", "env: ruby:"],
-        "ruby-missing",
-        "Ruby is not in the PATH of the step; set PATH in the instance's environment",
-    ),
-    known(
-        &["Bundler::RubyVersionMismatch", "Your Ruby version is", "rbenv: version"],
-        "wrong-ruby",
-        "the Ruby that was found is not the one that Mastodon wants; look at PATH in the instance's environment",
-    ),
-    known(
-        &["(Bundler::", "Run `bundle install`", "bundle install"],
-        "gems-missing",
-        "gems are missing; run `bundle install` in the Rails root as the instance's user",
-    ),
-    known(
-        &["ActiveRecord::NoDatabaseError", "Database not found"],
-        "database-missing",
-        "the database does not exist; look at DB_NAME in .env.production",
-    ),
-    known(
-        &["with your username/password", "password authentication failed", "Peer authentication failed"],
-        "database-refused",
-        "PostgreSQL does not let this user in; look at the instance's user and DB_USER, DB_PASS",
-    ),
-    silent(
-        &[
-            "There is an issue connecting with your hostname",
-            "PG::ConnectionBad",
-            "the database system is",
-            "terminating connection due to administrator command",
-            "server closed the connection unexpectedly",
-        ],
-        "postgres-unreachable",
-        "PostgreSQL does not answer",
-    ),
-    silent(
-        &[
-            "Redis::CannotConnectError",
-            "RedisClient::CannotConnectError",
-            "connecting to Redis",
-            "(redis://",
-            "port 6379",
-        ],
-        "redis-unreachable",
-        "Redis does not answer",
-    ),
-    known(
-        &["PG::ReadOnlySqlTransaction", "read-only transaction"],
-        "database-read-only",
-        "the database takes no changes",
-    ),
-    known(
-        &["ActiveRecord::QueryCanceled", "PG::QueryCanceled"],
-        "database-timeout",
-        "PostgreSQL cancelled a query that took too long",
-    ),
-    known(&["Errno::ENOSPC", "No space left on device", "PG::DiskFull"], "disk-full", "a disk is full"),
-    known(
-        &["AccessDenied", "Access Denied", "PermanentRedirect", "Aws::S3::Errors"],
-        "store-refused",
-        "the object store refused; look at the S3 settings in .env.production",
-    ),
-    silent(
-        &[
-            "Connection refused",
-            "ECONNREFUSED",
-            "failed to connect",
-            "Failed to open TCP connection",
-            "No address for",
-            "getaddrinfo",
-            "Network is unreachable",
-            "Temporary failure in name resolution",
-            "Connection timed out",
-            "execution expired",
-        ],
-        "network-unreachable",
-        "a server does not answer",
-    ),
-    known(
-        &["Permission denied", "Errno::EACCES", "Operation not permitted", "Read-only file system"],
-        "permission-denied",
-        "a file may not be read or written by the step's user, or its room does not allow it",
-    ),
-    known(
-        &["RAILS_ENV environment variable is not set"],
-        "rails-env-missing",
-        "RAILS_ENV is not set; set it in the instance's environment",
-    ),
-    known(
-        &["Mastodon now requires that these variables are set"],
-        "settings-missing",
-        "Mastodon does not find its settings; is .env.production there and readable for the instance's user?",
-    ),
-];
+/// All texts of all reasons, and for each the reason it gives away.
+static TEXTS: LazyLock<Option<(AhoCorasick, Vec<usize>)>> = LazyLock::new(|| {
+    let texts = KNOWN.iter().flat_map(|known| known.texts);
+    let owners = KNOWN.iter().enumerate().flat_map(|(at, known)| known.texts.iter().map(move |_| at));
+    Some((AhoCorasick::new(texts).ok()?, owners.collect()))
+});
 
 fn find(text: &str) -> Option<&'static Known> {
-    KNOWN.iter().find(|known| known.texts.iter().any(|t| text.contains(t)))
+    let (texts, owners) = TEXTS.as_ref()?;
+    let first = texts.find_overlapping_iter(text).map(|found| owners[found.pattern().as_usize()]).min()?;
+    KNOWN.get(first)
 }
 
-/// The code of a line and whether a retry can help, where they are known.
-pub(super) fn code_of(text: &str) -> Option<(&'static str, Cause)> {
-    find(text).map(|known| (known.code, known.cause))
+/// What is known of the reason that a line gives.
+#[derive(Debug, Clone)]
+pub(super) struct Explained {
+    pub(super) code: &'static str,
+    pub(super) cause: Cause,
+    /// `PostgreSQL does not answer at /var/run/postgresql`.
+    pub(super) says: String,
+    /// What to do; may be empty.
+    pub(super) remedy: &'static str,
+}
+
+/// The reason that a line gives, where it is known.
+pub(super) fn explain(text: &str) -> Option<Explained> {
+    let known = find(text)?;
+    let says = match place::of(text).filter(|_| known.cause == Cause::Unreachable) {
+        Some(place) => format!("{} at {place}", known.says),
+        None => known.says.to_owned(),
+    };
+    Some(Explained { code: known.code, cause: known.cause, says, remedy: known.remedy })
 }
 
 /// Whether a line holds one of the reasons that are known.
@@ -132,26 +48,35 @@ pub(crate) fn is_known_reason(text: &str) -> bool {
     find(text).is_some()
 }
 
-/// The reason for an exit status other than 0.
-pub(super) fn exit_status(status: i32, summary: &Summary, is_tootctl: bool) -> Reason {
+/// The reasons for an exit status other than 0: a sentence, then what the program said itself.
+pub(super) fn exit_status(status: i32, summary: &Summary, is_tootctl: bool) -> Vec<Reason> {
     let exception = summary.exception.as_deref();
     let first = summary.first_stderr.first().map(String::as_str);
     let error = summary.first_errors.first().map(String::as_str);
     // What tootctl refuses with comes first; other programs may begin standard error with a table.
     let said = if is_tootctl { first.or(error) } else { error.or(first) };
-    let Some(line) = exception.or(said) else {
-        return Reason::new("exit-status", format!("it exited with {status} and said nothing about it"));
+    // Older versions refuse on standard output.
+    let last = summary.last_stdout.as_deref().filter(|_| is_tootctl && status == 1);
+    let candidates = [exception, said].into_iter().flatten().chain(last);
+    let Some(line) = candidates.clone().find(|line| find(line).is_some()).or(candidates.clone().next())
+    else {
+        return vec![Reason::new(
+            "exit-status",
+            format!("it exited with {status} and said nothing about it"),
+        )];
     };
     let message = exception_message(line).unwrap_or_else(|| line.to_owned());
-    let quoted = |says: &str| format!("{says} (exit status {status}): {message}");
-    if let Some(known) = find(line) {
-        return Reason { code: known.code.to_owned(), text: quoted(known.says), cause: known.cause };
+    if let Some(known) = explain(line) {
+        let remedy = if known.remedy.is_empty() { String::new() } else { format!("; {}", known.remedy) };
+        let text = format!("{}{remedy} (exit status {status})", known.says);
+        let reason = Reason { code: known.code.to_owned(), text, cause: known.cause };
+        return vec![reason, Reason::new("said", format!("it said: {message}"))];
     }
-    // tootctl refuses with one sentence on standard error; everything else comes with a backtrace.
-    if is_tootctl && exception.is_none() && status == 1 && first.is_some() {
-        return Reason::new("usage-error", quoted("tootctl refused the command"));
+    // tootctl refuses with one sentence; everything else comes with a backtrace.
+    if is_tootctl && exception.is_none() && status == 1 {
+        return vec![Reason::new("usage-error", format!("tootctl refused the command: {message}"))];
     }
-    Reason::new("exit-status", format!("it exited with {status}: {message}"))
+    vec![Reason::new("exit-status", format!("it exited with {status}: {message}"))]
 }
 
 /// Whether a line is the first of a Ruby backtrace: `FILE:LINE:in 'METHOD': MESSAGE (Class)`.
@@ -186,33 +111,76 @@ mod tests {
                     hostname: /var/run/postgresql. (ActiveRecord::DatabaseConnectionError)";
         assert!(is_exception(line));
         let summary = Summary { exception: Some(line.into()), ..Summary::default() };
-        let reason = exit_status(1, &summary, true);
-        assert_eq!(reason.code, "postgres-unreachable");
-        assert_eq!(reason.cause, Cause::Unreachable);
+        let reasons = exit_status(1, &summary, true);
+        assert_eq!(reasons[0].code, "postgres-unreachable");
+        assert_eq!(reasons[0].cause, Cause::Unreachable);
+        assert_eq!(reasons[0].text, "PostgreSQL does not answer at /var/run/postgresql (exit status 1)");
         assert_eq!(
-            reason.text,
-            "PostgreSQL does not answer (exit status 1): There is an issue connecting with your hostname: \
-             /var/run/postgresql. (ActiveRecord::DatabaseConnectionError)"
+            reasons[1].text,
+            "it said: There is an issue connecting with your hostname: /var/run/postgresql. \
+             (ActiveRecord::DatabaseConnectionError)"
         );
     }
 
     #[test]
     fn other_exits_quote_what_was_said() {
         let said = |line: &str| Summary { first_stderr: vec![line.into()], ..Summary::default() };
-        assert_eq!(exit_status(1, &said("No domain(s) given"), true).code, "usage-error");
-        assert_eq!(exit_status(1, &said("No domain(s) given"), false).code, "exit-status");
+        let code =
+            |status, summary: &Summary, is_tootctl| exit_status(status, summary, is_tootctl)[0].code.clone();
+        assert_eq!(code(1, &said("No domain(s) given"), true), "usage-error");
+        assert_eq!(code(1, &said("No domain(s) given"), false), "exit-status");
+        let old = Summary { last_stdout: Some("No domain(s) given".into()), ..Summary::default() };
+        assert_eq!(code(1, &old, true), "usage-error");
         let curl = Summary {
-            first_errors: vec!["curl: (7) Failed to connect".into()],
+            first_errors: vec!["curl: (7) could not connect".into()],
             ..said("  % Total    % Received")
         };
-        assert_eq!(exit_status(7, &curl, false).text, "it exited with 7: curl: (7) Failed to connect");
+        assert_eq!(exit_status(7, &curl, false)[0].text, "it exited with 7: curl: (7) could not connect");
+        assert_eq!(code(127, &said("env: ‘ruby’: No such file or directory"), true), "ruby-missing");
         assert_eq!(
-            exit_status(127, &said("env: ‘ruby’: No such file or directory"), true).code,
-            "ruby-missing"
-        );
-        assert_eq!(
-            exit_status(3, &Summary::default(), true).text,
+            exit_status(3, &Summary::default(), true)[0].text,
             "it exited with 3 and said nothing about it"
         );
+    }
+
+    #[test]
+    fn faults_of_every_kind_have_a_name() {
+        for (line, code) in [
+            (
+                "Error processing 1: PG::DiskFull: ERROR:  could not extend file \"base/1\": No space left on device",
+                "disk-full",
+            ),
+            ("Error processing 1: Read-only file system @ apply2files - /x", "read-only-files"),
+            ("Error processing 1: PG::TRDeadlockDetected: ERROR:  deadlock detected", "database-deadlock"),
+            (
+                "Error processing 1: PG::QueryCanceled: ERROR:  canceling statement due to statement timeout",
+                "database-timeout",
+            ),
+            ("Error processing 1: FATAL:  sorry, too many clients already", "database-busy"),
+            ("x: ERROR:  prepared statement \"a17\" does not exist", "pgbouncer-statements"),
+            ("Error processing 1: READONLY You can't write against a read only replica.", "redis-read-only"),
+            ("x: OOM command not allowed when used memory > 'maxmemory'.", "redis-memory-full"),
+            ("x: MISCONF Redis is configured to save RDB snapshots, but", "redis-read-only"),
+            ("x: NOAUTH Authentication required. (redis://localhost:6379)", "redis-refused"),
+            ("x: LOADING Redis is loading the dataset in memory", "redis-unreachable"),
+            ("x: The AWS Access Key Id you provided does not exist (InvalidAccessKeyId)", "store-refused"),
+            ("x: SSL_connect returned=1 errno=0 state=error: certificate verify failed", "tls-failed"),
+            (
+                "x: Failed to open TCP connection to s3.example:443 (getaddrinfo: Name or service not known)",
+                "network-unreachable",
+            ),
+            ("[403] {\"error\":{\"type\":\"cluster_block_exception\"}}", "search-read-only"),
+            ("PG::UndefinedColumn: ERROR:  column accounts.x does not exist", "migrations-pending"),
+            (
+                "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory",
+                "memory-short",
+            ),
+            ("sh: 1: node: not found", "node-missing"),
+            ("ruby: error while loading shared libraries: libicui18n.so.72: cannot open", "library-missing"),
+            ("`secret_key_base` for production environment must be a type of String", "secrets-missing"),
+        ] {
+            assert_eq!(explain(line).map(|e| e.code), Some(code), "{line}");
+        }
+        assert!(explain("Removed 15 media attachments (approx. 1.11 MB)").is_none());
     }
 }

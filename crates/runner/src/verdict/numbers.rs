@@ -1,38 +1,51 @@
 //! What a step counted, from its statements of success and its error lines.
 
-use super::{commands::Command, some_if_any, template};
+use super::some_if_any;
 use crate::output::Summary;
+use mastmaint_tootctl::{Call, Found};
 use mastmaint_words::Numbers;
 
-/// What `statuses remove` says of media; fewer than it found means that some of them failed.
-pub(super) const MEDIA_DONE: &str =
-    "Done after {any}s, removed {removed} out of {visited} media_attachments.";
+/// What the lines say that are expected of this call.
+pub(super) fn found<'a>(call: &'a Call, summary: &'a Summary) -> impl Iterator<Item = (Found, bool)> + 'a {
+    summary.statements.iter().filter_map(|text| call.expected().find_map(|statement| statement.read(text)))
+}
 
 /// The numbers of a step. A command that counts what it visited counts failures, too: they are taken off.
-pub(super) fn of(command: Option<&Command>, summary: &Summary) -> Numbers {
-    let failed = summary.item_errors;
-    let mut numbers = Numbers { failed: some_if_any(failed), ..Numbers::default() };
+pub(super) fn of(call: &Call, summary: &Summary) -> Numbers {
+    let mut numbers = Numbers { failed: some_if_any(summary.item_errors), ..Numbers::default() };
     let add = |to: &mut Option<u64>, more: Option<u64>| {
         if let Some(more) = more {
             *to = Some(to.unwrap_or(0).saturating_add(more));
         }
     };
-    for found in command.into_iter().flat_map(|c| c.read(summary)) {
+    let mut said_failed = None;
+    for (found, _) in found(call, summary) {
         add(&mut numbers.visited, found.visited);
         add(&mut numbers.removed, found.removed);
         add(&mut numbers.bytes, found.bytes);
+        add(&mut said_failed, found.failed);
     }
+    if let Some(said) = said_failed {
+        numbers.failed = some_if_any(said.max(summary.item_errors));
+    }
+    let failed = numbers.failed.unwrap_or(0);
     match (numbers.visited, numbers.removed) {
         (Some(visited), None) => numbers.removed = Some(visited.saturating_sub(failed)),
         (None, Some(removed)) => numbers.visited = Some(removed.saturating_add(failed)),
+        // `accounts refresh a@x b@y` counts nothing, but its names can be counted.
+        (None, None) if failed > 0 && call.names() > 0 => {
+            numbers.visited = u64::try_from(call.names()).ok();
+        }
         _ => {}
     }
     numbers
 }
 
 /// How many of how many media attachments `statuses remove` removed, if not all.
-pub(super) fn media_shortfall(summary: &Summary) -> Option<(u64, u64)> {
-    summary.statements.iter().filter_map(|text| template::read(MEDIA_DONE, text)).find_map(|found| {
+pub(super) fn media_shortfall(call: &Call, summary: &Summary) -> Option<(u64, u64)> {
+    let of_media = summary.statements.iter().filter(|text| text.ends_with(" media_attachments."));
+    let read = |text: &String| call.expected().find_map(|statement| statement.read(text));
+    of_media.filter_map(read).find_map(|(found, _)| {
         let (removed, visited) = (found.removed?, found.visited?);
         (removed < visited).then_some((removed, visited))
     })

@@ -1,6 +1,6 @@
 //! The sentences of a verdict on error lines: how many of how many, and the first of them as short as it can be told.
 
-use super::explain;
+use super::explain::explain;
 use crate::output::{Summary, cut};
 use mastmaint_words::{Cause, Reason};
 
@@ -12,9 +12,9 @@ const MAX_PATH: usize = 40;
 /// The reason that `errors` lines say that something went wrong; `visited` counts the items that were looked at.
 pub(super) fn errors(summary: &Summary, errors: u64, visited: Option<u64>) -> Reason {
     let first = summary.first_errors.first().map_or("", String::as_str);
-    let (code, cause) = explain::code_of(first).unwrap_or(("error-lines", Cause::Other));
+    let known = explain(first);
     let failed = summary.item_errors;
-    let others = errors - failed;
+    let others = errors.saturating_sub(failed);
     let lines =
         |count: u64| if count == 1 { "1 error line".to_owned() } else { format!("{count} error lines") };
     let what = match (failed, others) {
@@ -22,12 +22,38 @@ pub(super) fn errors(summary: &Summary, errors: u64, visited: Option<u64>) -> Re
         (_, 0) => items(failed, visited),
         _ => format!("{} and it wrote {} more", items(failed, visited), lines(others)),
     };
+    let what = known.as_ref().map_or_else(|| what.clone(), |known| format!("{}: {what}", known.says));
     let first = shorten(first);
     let text = match errors {
         1 => format!("{what}: {first}"),
         _ => format!("{what}, the first: {first}"),
     };
+    let (code, cause) = known.map_or(("error-lines", Cause::Other), |known| (known.code, known.cause));
     Reason { code: code.to_owned(), text, cause }
+}
+
+/// The reason where every error of an item came from the database, and the files went before it was asked.
+pub(super) fn files_gone(summary: &Summary, visited: Option<u64>) -> Option<Reason> {
+    let failed = summary.item_errors;
+    let codes: Vec<_> =
+        summary.first_errors.iter().map(|line| explain(line).map(|known| known.code)).collect();
+    let (Some(Some(code)), true) = (codes.first(), failed > 0) else { return None };
+    if !codes.iter().all(|code| code.is_some_and(is_refusal)) {
+        return None;
+    }
+    let of =
+        visited.filter(|visited| *visited >= failed).map_or_else(String::new, |all| format!(" of {all}"));
+    let first = summary.first_errors.first().map_or("", String::as_str);
+    let text = format!(
+        "the database refused {failed}{of} updates; their files are gone, the first: {}",
+        shorten(first)
+    );
+    Some(Reason::new(code, text))
+}
+
+/// Whether it was the database that did not take a change.
+fn is_refusal(code: &str) -> bool {
+    code.starts_with("database-") && code != "database-missing"
 }
 
 /// The reason that standard error held what nobody expects there.
@@ -105,25 +131,44 @@ mod tests {
                       cache/media_attachments/files/117/000/001/original/a1b2c3.png";
         assert_eq!(
             said(denied, 4, 0, Some(15)),
-            "4 of 15 items failed, the first: Permission denied (…/files/117/000/001/original/a1b2c3.png)"
+            "a file may not be read or written by the step's user, or its room does not allow it: 4 of 15 items failed, \
+             the first: Permission denied (…/files/117/000/001/original/a1b2c3.png)"
         );
         assert_eq!(
-            said(denied, 15, 2, Some(15)).split(',').next(),
+            said("Error processing 1: odd", 15, 2, Some(15)).split(',').next(),
             Some("all 15 items failed and it wrote 2 error lines more")
         );
         let read_only = "Error processing 9: PG::ReadOnlySqlTransaction: ERROR:  cannot execute UPDATE in a read-only transaction";
         assert_eq!(
             said(read_only, 1, 0, None),
-            "1 item failed: cannot execute UPDATE in a read-only transaction"
+            "the database takes no changes: 1 item failed: cannot execute UPDATE in a read-only transaction"
         );
         let redis = "E, [2026-11-23T02:58:30.138691 #4275] ERROR -- : RedisCacheStore: clear failed, returned nil: \
-                     Redis::CannotConnectError: Failed to connect";
+                     Redis::CannotConnectError: Failed to connect to cache.example:6379";
         assert_eq!(
             said(redis, 0, 1, None),
-            "it exited with 0 but wrote 1 error line: RedisCacheStore: clear failed, returned nil: \
-             Redis::CannotConnectError: Failed to connect"
+            "Redis does not answer at cache.example:6379: it exited with 0 but wrote 1 error line: RedisCacheStore: clear failed, returned nil: \
+             Redis::CannotConnectError: Failed to connect to cache.example:6379"
         );
         assert!(said(&"x ".repeat(400), 0, 2, None).len() < 250);
+    }
+
+    #[test]
+    fn a_database_that_refuses_costs_the_files() {
+        let line = "Error processing 9: PG::RaiseException: ERROR:  cannot execute UPDATE in a read-only transaction";
+        let with = |lines: &[&str]| Summary {
+            item_errors: 15,
+            first_errors: lines.iter().map(|line| (*line).to_owned()).collect(),
+            ..Summary::default()
+        };
+        let reason = files_gone(&with(&[line, line]), Some(15)).unwrap();
+        assert!(
+            reason.text.starts_with("the database refused 15 of 15 updates; their files are gone"),
+            "{}",
+            reason.text
+        );
+        assert_eq!(reason.code, "database-read-only");
+        assert!(files_gone(&with(&[line, "Error processing 1: Permission denied @ x"]), Some(15)).is_none());
     }
 
     #[test]

@@ -33,6 +33,7 @@ impl Scratch {
             action,
             timeout: Span::from_secs(60),
             grace: Span::from_secs(2),
+            quiet_limit: None,
             on_partial: OnPartial::GoOn,
             go_on: false,
             environment: Environment::default(),

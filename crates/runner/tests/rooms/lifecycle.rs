@@ -218,7 +218,7 @@ fn a_misspelt_option_is_refused_before_it_becomes_a_name() {
     room.file("live/bin/tootctl", "#!/bin/sh\necho 'Visited 0 accounts, removed 0'\n", 0o755);
     let report = room.connect().ask(start(0)).report();
     assert_eq!((report.verdict.outcome, report.exit), (Outcome::Failed, None));
-    assert_eq!(report.verdict.reasons[0].code, "usage-error");
+    assert_eq!(report.verdict.reasons[0].code, "unknown-option");
     assert!(report.verdict.reasons[0].text.contains("--dry-run?"), "{report:?}");
 }
 

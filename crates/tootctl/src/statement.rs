@@ -1,18 +1,55 @@
-//! Shapes of lines: literal text with `{visited}`, `{removed}`, `{bytes}` or `{any}` in it.
+//! The lines in which a command states its success: literal text with places in it.
+
+/// A line that says that the command got to its end.
+#[derive(Debug, Clone, Copy)]
+pub struct Statement {
+    /// It has one of these shapes: text with `{visited}`, `{removed}`, `{failed}`, `{bytes}` or `{any}` in it.
+    pub shapes: &'static [&'static str],
+    /// It is expected only with one of these options; always, if there are none.
+    pub only_with: &'static [&'static str],
+    /// It is not expected with one of these.
+    pub unless: &'static [&'static str],
+}
+
+impl Statement {
+    pub(crate) const fn line(shapes: &'static [&'static str]) -> Self {
+        Self { shapes, only_with: &[], unless: &[] }
+    }
+
+    pub(crate) const fn only_with(self, options: &'static [&'static str]) -> Self {
+        Self { only_with: options, ..self }
+    }
+
+    pub(crate) const fn unless(self, options: &'static [&'static str]) -> Self {
+        Self { unless: options, ..self }
+    }
+
+    /// What a line says if it is this statement, and whether it says that it only tried.
+    pub fn read(&self, text: &str) -> Option<(Found, bool)> {
+        let (text, is_dry) = match text.trim_end().strip_suffix("(DRY RUN)") {
+            Some(said) => (said, true),
+            None => (text, false),
+        };
+        let text = text.trim_end();
+        self.shapes.iter().find_map(|shape| read(shape, text)).map(|found| (found, is_dry))
+    }
+}
 
 /// What a line says in its places.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Found {
+pub struct Found {
     /// Items looked at.
     pub visited: Option<u64>,
     /// Items removed.
     pub removed: Option<u64>,
+    /// Items that failed.
+    pub failed: Option<u64>,
     /// A size.
     pub bytes: Option<u64>,
 }
 
 /// What `text` says if it has the shape of `template`.
-pub(super) fn read(template: &str, text: &str) -> Option<Found> {
+pub fn read(template: &str, text: &str) -> Option<Found> {
     let mut found = Found::default();
     let (mut shape, mut rest) = (template, text);
     while let Some((literal, after)) = shape.split_once('{') {
@@ -24,6 +61,7 @@ pub(super) fn read(template: &str, text: &str) -> Option<Found> {
         match place {
             "visited" => found.visited = Some(value.parse().ok()?),
             "removed" => found.removed = Some(value.parse().ok()?),
+            "failed" => found.failed = Some(value.parse().ok()?),
             "bytes" => found.bytes = size(value),
             _ => {}
         }
@@ -32,22 +70,23 @@ pub(super) fn read(template: &str, text: &str) -> Option<Found> {
     (shape == rest).then_some(found)
 }
 
-/// `1.11 MB`, `1,11 Mo`, `0 Bytes`, `75.6KB` in bytes. Base 1024; a unit that nobody knows tells nothing, unless it is
-/// zero of them.
+/// `1.11 MB`, `1,11 Mo`, `0 Bytes`, `75.6KB`, `1,11 МБ` in bytes. Base 1024; a unit that nobody knows tells nothing,
+/// unless it is zero of them.
 fn size(text: &str) -> Option<u64> {
     let digits = text.bytes().take_while(|b| b.is_ascii_digit() || matches!(b, b'.' | b',')).count();
     let number: f64 = text[..digits].replace(',', ".").parse().ok()?;
     if number == 0.0 {
         return Some(0);
     }
-    let unit = text[digits..].trim_start().to_ascii_uppercase();
+    let unit = text[digits..].trim_start().to_uppercase();
     let power = match unit.as_str() {
-        "BYTE" | "BYTES" | "B" | "OCTET" | "OCTETS" | "O" => 0,
-        "KB" | "KO" => 1,
-        "MB" | "MO" => 2,
-        "GB" | "GO" => 3,
-        "TB" | "TO" => 4,
-        "PB" | "PO" => 5,
+        "BYTE" | "BYTES" | "B" | "OCTET" | "OCTETS" | "O" | "БАЙТ" | "БАЙТА" | "БАЙТІВ" | "Б" | "バイト"
+        | "바이트" | "字节" => 0,
+        "KB" | "KO" | "KIB" | "КБ" => 1,
+        "MB" | "MO" | "MIB" | "МБ" => 2,
+        "GB" | "GO" | "GIB" | "ГБ" => 3,
+        "TB" | "TO" | "TIB" | "ТБ" => 4,
+        "PB" | "PO" | "PIB" | "ПБ" => 5,
         _ => return None,
     };
     #[expect(
@@ -67,11 +106,20 @@ mod tests {
     fn reads_places() {
         let template = "Removed {visited} media attachments (approx. {bytes})";
         let found = read(template, "Removed 15 media attachments (approx. 1.11 MB)").unwrap();
-        assert_eq!(found, Found { visited: Some(15), removed: None, bytes: Some(1_163_919) });
+        assert_eq!(found, Found { visited: Some(15), bytes: Some(1_163_919), ..Found::default() });
         assert_eq!(read(template, "Removed 15 media attachments (approx. 1.11 MB) or so"), None);
         assert_eq!(read(template, "Removed many media attachments (approx. 1.11 MB)"), None);
         assert_eq!(read("OK", "OK"), Some(Found::default()));
         assert_eq!(read("OK", "OK?"), None);
+    }
+
+    #[test]
+    fn a_dry_run_is_told_apart() {
+        let statement = Statement::line(&["OK, pruned {removed} accounts", "OK"]);
+        let found = Found { removed: Some(3), ..Found::default() };
+        assert_eq!(statement.read("OK, pruned 3 accounts (DRY RUN)"), Some((found, true)));
+        assert_eq!(statement.read("OK, pruned 3 accounts "), Some((found, false)));
+        assert_eq!(statement.read("OK (DRY RUN)"), Some((Found::default(), true)));
     }
 
     #[test]
@@ -82,11 +130,13 @@ mod tests {
             ("831 KB", Some(850_944)),
             ("1,11 MB", Some(1_163_919)),
             ("1,11 Mo", Some(1_163_919)),
+            ("1,11\u{a0}МБ", Some(1_163_919)),
             ("22 GB", Some(23_622_320_128)),
             ("1.5 TB", Some(1_649_267_441_664)),
             ("1.18MB", Some(1_237_320)),
             ("0バイト", Some(0)),
-            ("3バイト", None),
+            ("3バイト", Some(3)),
+            ("3 whatever", None),
             ("", None),
         ] {
             assert_eq!(size(text), bytes, "{text}");

@@ -1,0 +1,84 @@
+//! What a command line calls, whatever stands before it.
+
+/// What is called.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Program {
+    /// `bin/tootctl` with these arguments.
+    Tootctl(Vec<String>),
+    /// `bin/rails` or `rake` with these arguments.
+    Rails(Vec<String>),
+    /// Anything else.
+    Other,
+}
+
+/// What stands before a program and only changes how it runs, and how many words of its own each has.
+const BEFORE: [&str; 6] = ["env", "bundle", "exec", "nice", "ionice", "ruby"];
+
+/// Looks behind variables, `env`, `bundle exec`, paths: `RAILS_ENV=production bundle exec bin/rails db:migrate`.
+pub fn program(words: &[String]) -> Program {
+    let mut rest = words;
+    while let Some((word, after)) = rest.split_first() {
+        let name = word.rsplit('/').next().unwrap_or(word);
+        match name {
+            "tootctl" => return Program::Tootctl(after.to_vec()),
+            "rails" | "rake" => return Program::Rails(arguments(after)),
+            _ if is_assignment(word) || BEFORE.contains(&name) => rest = after,
+            // `env -i`, `nice -n 19`: its words are skipped as long as nothing else was called.
+            _ if word.starts_with('-') && rest.len() < words.len() => {
+                let has_number = after.first().is_some_and(|next| next.parse::<i32>().is_ok());
+                rest = if has_number { &after[1..] } else { after };
+            }
+            _ => return Program::Other,
+        }
+    }
+    Program::Other
+}
+
+/// Variables may stand among the tasks of rails: `rails assets:precompile RAILS_ENV=production`.
+fn arguments(words: &[String]) -> Vec<String> {
+    words.iter().filter(|word| !is_assignment(word)).cloned().collect()
+}
+
+fn is_assignment(word: &str) -> bool {
+    word.split_once('=').is_some_and(|(name, _)| {
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_behind_what_stands_before() {
+        let called = |line: &str| {
+            let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+            match program(&words) {
+                Program::Tootctl(args) => format!("tootctl {}", args.join(" ")),
+                Program::Rails(args) => format!("rails {}", args.join(" ")),
+                Program::Other => "other".to_owned(),
+            }
+        };
+        for line in [
+            "bin/tootctl media usage",
+            "./bin/tootctl media usage",
+            "/home/mastodon/live/bin/tootctl media usage",
+            "RAILS_ENV=production bin/tootctl media usage",
+            "env RAILS_ENV=production HOME=/x bin/tootctl media usage",
+            "/usr/bin/env -i RAILS_ENV=production bundle exec tootctl media usage",
+            "nice -n 19 ruby bin/tootctl media usage",
+        ] {
+            assert_eq!(called(line), "tootctl media usage", "{line}");
+        }
+        for line in [
+            "bin/rails assets:precompile",
+            "RAILS_ENV=production bundle exec rails assets:precompile",
+            "bundle exec rake assets:precompile RAILS_ENV=production",
+        ] {
+            assert_eq!(called(line), "rails assets:precompile", "{line}");
+        }
+        for line in ["", "/bin/sh -c bin/tootctl", "-n tootctl", "echo tootctl media"] {
+            assert_eq!(called(line), "other", "{line}");
+        }
+    }
+}
