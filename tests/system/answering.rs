@@ -56,7 +56,11 @@ pub(crate) fn states(machine: &Machine) -> Vec<String> {
 
 /// Makes a service ill, or well again with an empty word.
 pub(crate) fn ail(machine: &Machine, name: &str, ailment: &str) {
-    machine.sh(&format!("mkdir -p /run/standin && chmod 755 /run/standin && echo '{ailment}' > /run/standin/{name}")).ok();
+    machine
+        .sh(&format!(
+            "mkdir -p /run/standin && chmod 755 /run/standin && echo '{ailment}' > /run/standin/{name}"
+        ))
+        .ok();
 }
 
 /// Records of open brackets.

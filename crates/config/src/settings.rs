@@ -277,7 +277,9 @@ impl Action {
                 let units: Vec<_> = units.iter().map(UnitName::as_str).collect();
                 format!("stop {}, to be started again", units.join(" "))
             }
-            Self::Services(ServicesAction::Start) => "start what was stopped, and see that it works".to_owned(),
+            Self::Services(ServicesAction::Start) => {
+                "start what was stopped, and see that it works".to_owned()
+            }
         }
     }
 }

@@ -117,5 +117,8 @@ fn services_that_are_stopped_are_said_first() {
     let now = "2026-11-23T12:00:00Z";
     assert_eq!(say(&situation, now), "mastodon-web, mastodon-sidekiq stopped by rebuild; idle");
     situation.stopped[0].not_confirmed = Some("mastodon-web.service is failed (failed)".into());
-    assert_eq!(say(&situation, now), "Mastodon is NOT BACK after rebuild: mastodon-web.service is failed (failed); idle");
+    assert_eq!(
+        say(&situation, now),
+        "Mastodon is NOT BACK after rebuild: mastodon-web.service is failed (failed); idle"
+    );
 }

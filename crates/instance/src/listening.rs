@@ -81,7 +81,10 @@ mod tests {
         assert_eq!(at(Server::Streaming, &[]).unwrap(), "127.0.0.1:4000");
         assert_eq!(at(Server::Web, &[("BIND", "0.0.0.0"), ("PORT", "3001")]).unwrap(), "127.0.0.1:3001");
         assert_eq!(at(Server::Web, &[("BIND", "[::]")]).unwrap(), "[::1]:3000");
-        assert_eq!(at(Server::Web, &[("SOCKET", "/run/puma.sock"), ("PORT", "1")]).unwrap(), "/run/puma.sock");
+        assert_eq!(
+            at(Server::Web, &[("SOCKET", "/run/puma.sock"), ("PORT", "1")]).unwrap(),
+            "/run/puma.sock"
+        );
         assert!(at(Server::Web, &[("PORT", "tcp")]).unwrap_err().contains("no port"));
     }
 }

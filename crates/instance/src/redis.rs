@@ -23,7 +23,10 @@ pub struct Redis {
 impl fmt::Debug for Redis {
     /// Without the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Redis").field("at", &self.at).field("database", &self.database).finish_non_exhaustive()
+        f.debug_struct("Redis")
+            .field("at", &self.at)
+            .field("database", &self.database)
+            .finish_non_exhaustive()
     }
 }
 
@@ -42,7 +45,8 @@ impl Redis {
         }
         let namespace = variables.get("REDIS_NAMESPACE").map(str::to_owned);
         // A place of Sidekiq's own in parts comes before a common URL.
-        let own_parts = variables.get("SIDEKIQ_REDIS_URL").is_none() && variables.get("SIDEKIQ_REDIS_HOST").is_some();
+        let own_parts =
+            variables.get("SIDEKIQ_REDIS_URL").is_none() && variables.get("SIDEKIQ_REDIS_HOST").is_some();
         if let Some(url) = of("REDIS_URL").filter(|_| !own_parts) {
             return Ok(Self { namespace, ..Self::from_url(&url)? });
         }
@@ -51,7 +55,8 @@ impl Redis {
             None => PORT,
         };
         let host = of("REDIS_HOST").unwrap_or_else(|| "localhost".to_owned());
-        let at = if host.starts_with('/') { Listening::Unix(host.into()) } else { Listening::Tcp { host, port } };
+        let at =
+            if host.starts_with('/') { Listening::Unix(host.into()) } else { Listening::Tcp { host, port } };
         let database = of("REDIS_DB").and_then(|number| number.parse().ok()).unwrap_or(0);
         Ok(Self { at, user: of("REDIS_USER"), password: of("REDIS_PASSWORD"), database, namespace })
     }
@@ -62,7 +67,8 @@ impl Redis {
         let asked = |name: &str| query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
         if scheme == "unix" {
             let database = asked("db").and_then(|number| number.parse().ok()).unwrap_or(0);
-            let (login, path) = rest.split_once('@').map_or((None, rest), |(login, path)| (Some(login), path));
+            let (login, path) =
+                rest.split_once('@').map_or((None, rest), |(login, path)| (Some(login), path));
             let (user, password) = login_of(login);
             return Ok(Self { at: Listening::Unix(path.into()), user, password, database, namespace: None });
         }
@@ -74,7 +80,9 @@ impl Redis {
             authority.rsplit_once('@').map_or((None, authority), |(login, place)| (Some(login), place));
         let (user, password) = login_of(login);
         let (host, port) = match place.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, port.parse().map_err(|_| "REDIS_URL has no port that is a number")?),
+            Some((host, port)) if !port.ends_with(']') => {
+                (host, port.parse().map_err(|_| "REDIS_URL has no port that is a number")?)
+            }
             _ => (place, PORT),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -121,14 +129,19 @@ mod tests {
     #[test]
     fn parts_urls_and_what_is_sidekiqs_own() {
         let usual = of(&[]).unwrap();
-        assert_eq!((usual.at.to_string().as_str(), usual.password, usual.database), ("localhost:6379", None, 0));
-        let parts = of(&[("REDIS_HOST", "10.0.0.1"), ("REDIS_PORT", "6380"), ("REDIS_PASSWORD", "x")]).unwrap();
+        assert_eq!(
+            (usual.at.to_string().as_str(), usual.password, usual.database),
+            ("localhost:6379", None, 0)
+        );
+        let parts =
+            of(&[("REDIS_HOST", "10.0.0.1"), ("REDIS_PORT", "6380"), ("REDIS_PASSWORD", "x")]).unwrap();
         assert_eq!((parts.at.to_string().as_str(), parts.password.as_deref()), ("10.0.0.1:6380", Some("x")));
         let url = of(&[("REDIS_URL", "redis://me:p%40ss@cache:6381/2"), ("REDIS_NAMESPACE", "m")]).unwrap();
         assert_eq!((url.at.to_string().as_str(), url.database), ("cache:6381", 2));
         assert_eq!((url.user.as_deref(), url.password.as_deref()), (Some("me"), Some("p@ss")));
         assert_eq!(url.namespace.as_deref(), Some("m"));
-        let own = of(&[("REDIS_URL", "redis://a"), ("SIDEKIQ_REDIS_URL", "unix:///run/redis.sock?db=3")]).unwrap();
+        let own =
+            of(&[("REDIS_URL", "redis://a"), ("SIDEKIQ_REDIS_URL", "unix:///run/redis.sock?db=3")]).unwrap();
         assert_eq!((own.at.to_string().as_str(), own.database), ("/run/redis.sock", 3));
         let own = of(&[("REDIS_URL", "redis://a"), ("SIDEKIQ_REDIS_HOST", "b")]).unwrap();
         assert_eq!(own.at.to_string(), "b:6379");

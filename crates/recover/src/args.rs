@@ -2,8 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-const USAGE: &str =
-    "usage: mastmaintd-recover [--state DIR] [--rooms DIR] [--observe SOCKET] [--now]; --now waits for nobody";
+const USAGE: &str = "usage: mastmaintd-recover [--state DIR] [--rooms DIR] [--observe SOCKET] [--now]; --now waits for nobody";
 
 /// What the command line says.
 #[derive(Debug, Clone)]
@@ -27,7 +26,8 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Arg
     };
     while let Some(argument) = arguments.next() {
         let name = argument.to_string_lossy().into_owned();
-        let mut value = || arguments.next().map(PathBuf::from).ok_or_else(|| format!("{name} needs a value\n{USAGE}"));
+        let mut value =
+            || arguments.next().map(PathBuf::from).ok_or_else(|| format!("{name} needs a value\n{USAGE}"));
         match name.as_str() {
             "--state" => args.state = value()?,
             "--rooms" => args.rooms = value()?,

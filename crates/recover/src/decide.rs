@@ -52,7 +52,9 @@ pub(crate) fn decide(run: &RunId, daemon: &Daemon, works: impl FnOnce() -> bool)
 
 /// The wait after a try in vain: doubled from half a minute to a quarter of an hour.
 pub(crate) fn backoff(tries: u32) -> Duration {
-    Duration::from_secs(30).saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1).min(8))).min(Duration::from_mins(15))
+    Duration::from_secs(30)
+        .saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1).min(8)))
+        .min(Duration::from_mins(15))
 }
 
 #[cfg(test)]

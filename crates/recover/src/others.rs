@@ -25,7 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) fn held_by_daemon(observe: &Path) -> Option<BTreeSet<RunId>> {
     let mut client = Client::connect(observe, Some(PATIENCE)).ok()?;
     match client.ask(&Request::Status).ok()? {
-        Reply::Status(status) => Some(status.running.into_iter().chain(status.queued).map(|line| line.run).collect()),
+        Reply::Status(status) => {
+            Some(status.running.into_iter().chain(status.queued).map(|line| line.run).collect())
+        }
         _ => None,
     }
 }
@@ -37,7 +39,9 @@ pub(crate) fn works(rooms: &Path, systemctl: &Systemctl, run: &RunId) -> bool {
     with_steps.into_iter().any(|room| match working_runs(rooms, room) {
         Ok(runs) => runs.contains(run),
         // A room whose socket is shut may have somebody in it still.
-        Err(_) => systemctl.instances_of(&format!("mastmaintd-{room}@.service")).is_ok_and(|open| !open.is_empty()),
+        Err(_) => {
+            systemctl.instances_of(&format!("mastmaintd-{room}@.service")).is_ok_and(|open| !open.is_empty())
+        }
     })
 }
 

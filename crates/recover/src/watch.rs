@@ -66,7 +66,10 @@ impl Watch {
                     return 0;
                 }
                 if let Err(error) = self.look_after(&record.run) {
-                    self.tell(record, Entry::error(format!("{}: its bracket cannot be looked after: {error}", record.job)));
+                    self.tell(
+                        record,
+                        Entry::error(format!("{}: its bracket cannot be looked after: {error}", record.job)),
+                    );
                 }
             }
             if self.args.now {
@@ -118,7 +121,14 @@ impl Watch {
             stopping: &move || stopping.load(Ordering::SeqCst),
         };
         let mut asker = ProbeRoom::new(&self.args.rooms);
-        match bracket::close(record, brackets, "mastmaintd-recover", Pace::OF_RECOVERY, &mut asker, &mut scene) {
+        match bracket::close(
+            record,
+            brackets,
+            "mastmaintd-recover",
+            Pace::OF_RECOVERY,
+            &mut asker,
+            &mut scene,
+        ) {
             Closing::Closed { how, not_asked } => {
                 self.tries.remove(&record.run);
                 let asked = if not_asked.is_empty() {
@@ -154,18 +164,23 @@ impl Watch {
         }
         let silent = self.silent.get_or_insert_with(Instant::now).elapsed();
         // A daemon that took up the run a moment ago is alive, although its sockets are not there yet.
-        let resumed = record.resumed.and_then(|at| Duration::try_from(Timestamp::now().duration_since(at)).ok());
+        let resumed =
+            record.resumed.and_then(|at| Duration::try_from(Timestamp::now().duration_since(at)).ok());
         let unit: Result<UnitName, _> = OF_UNIT.parse();
         let states = unit.map(|unit| self.systemctl.look(&[unit]));
         let unit = states.ok().and_then(Result::ok).and_then(|states| Some(states.first()?.active.clone()));
-        Daemon::Silent { unit: unit.unwrap_or_default(), since: resumed.map_or(silent, |resumed| silent.min(resumed)) }
+        Daemon::Silent {
+            unit: unit.unwrap_or_default(),
+            since: resumed.map_or(silent, |resumed| silent.min(resumed)),
+        }
     }
 
     /// A record that cannot be read: a person has to look; nothing is gained by reading it for ever.
     fn set_aside(&self, path: &Path) {
         let aside = path.with_extension("damaged");
         let moved = fs::rename(path, &aside);
-        let at = moved.map_or_else(|error| format!("{} ({error})", path.display()), |()| aside.display().to_string());
+        let at = moved
+            .map_or_else(|error| format!("{} ({error})", path.display()), |()| aside.display().to_string());
         let text = format!(
             "the record of a stop cannot be read: {at}; see whether Mastodon runs (systemctl status 'mastodon*') and \
              start what does not"

@@ -4,9 +4,9 @@
 //! answers the requests of the connection in turn. Unknown fields are ignored and unknown kinds are errors, so that
 //! versions N and N−1 understand each other.
 
-use jiff::Timestamp;
 use crate::probe::Said;
-use mastmaint_words::{Digest, JobName, Room, RunId, Space, Span, StepKey, Verdict, UnitName};
+use jiff::Timestamp;
+use mastmaint_words::{Digest, JobName, Room, RunId, Space, Span, StepKey, UnitName, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// The version that this build speaks.
@@ -104,7 +104,9 @@ impl Op {
     /// The step that it is about, if it is about one.
     pub const fn key(&self) -> Option<&StepKey> {
         match self {
-            Self::Accept { .. } | Self::List | Self::Brackets | Self::Resume { .. } | Self::Probe { .. } => None,
+            Self::Accept { .. } | Self::List | Self::Brackets | Self::Resume { .. } | Self::Probe { .. } => {
+                None
+            }
             Self::Start { key, .. }
             | Self::Collect { key, .. }
             | Self::Cancel { key }

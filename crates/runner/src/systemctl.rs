@@ -137,7 +137,8 @@ impl Systemctl {
     pub fn instances_of(&self, template: &str) -> Result<Vec<UnitName>, String> {
         let (stem, suffix) = template.split_once("@.").unwrap_or((template, "service"));
         let pattern = format!("{stem}@*.{suffix}");
-        let fixed = ["--no-pager", "--no-ask-password", "list-units", "--all", "--plain", "--no-legend", "--"];
+        let fixed =
+            ["--no-pager", "--no-ask-password", "list-units", "--all", "--plain", "--no-legend", "--"];
         let args: Vec<String> = fixed.into_iter().chain([pattern.as_str()]).map(str::to_owned).collect();
         let listed = query::output(&self.program, &args, &self.environment, query::PATIENCE)?;
         let names = listed.lines().filter_map(|line| line.split_whitespace().next());

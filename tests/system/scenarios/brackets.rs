@@ -107,7 +107,9 @@ pub(crate) fn a_service_that_does_not_come_back_is_said_and_tried_until_it_does(
     // The others are up, and web is started as soon as it can be.
     assert_eq!(states(&machine)[1..], ["active"; 3]);
     ail(&machine, "web", "");
-    machine.until("the bracket is closed", Duration::from_mins(3), |m| open_brackets(m).is_empty().then_some(()));
+    machine.until("the bracket is closed", Duration::from_mins(3), |m| {
+        open_brackets(m).is_empty().then_some(())
+    });
     assert_eq!(states(&machine), ["active"; 4]);
     let recovered = machine.journal("-u mastmaintd MESSAGE_ID=f7ecfe86b56d454a885eeb0ef8fcfa6c");
     assert_eq!(recovered.len(), 1, "{recovered:?}");
@@ -116,7 +118,9 @@ pub(crate) fn a_service_that_does_not_come_back_is_said_and_tried_until_it_does(
     ail(&machine, "web", "crash");
     assert_eq!(ctl(&machine, "run good --follow").status, 1);
     machine.sh("systemctl mask --now --runtime mastodon-web").ok();
-    machine.until("the bracket is closed", Duration::from_mins(3), |m| open_brackets(m).is_empty().then_some(()));
+    machine.until("the bracket is closed", Duration::from_mins(3), |m| {
+        open_brackets(m).is_empty().then_some(())
+    });
     assert_ne!(machine.property("mastodon-web", "ActiveState"), "active");
 }
 
@@ -126,10 +130,14 @@ pub(crate) fn they_come_back_without_the_daemon_and_after_the_host(debian: Debia
     let pid = begun(&machine);
     machine.sh("systemctl stop mastmaintd").ok();
     assert_eq!(machine.sh(&format!("kill -0 {pid}")).status, 0);
-    machine.until("the step is over", Duration::from_mins(2), |m| (m.sh(&format!("kill -0 {pid}")).status != 0).then_some(()));
+    machine.until("the step is over", Duration::from_mins(2), |m| {
+        (m.sh(&format!("kill -0 {pid}")).status != 0).then_some(())
+    });
     assert_eq!(states(&machine), ["inactive"; 4], "they were started under the step's feet or by a daemon");
     all_are(&machine, "active");
-    machine.until("the record is put away", Duration::from_mins(1), |m| open_brackets(m).is_empty().then_some(()));
+    machine.until("the record is put away", Duration::from_mins(1), |m| {
+        open_brackets(m).is_empty().then_some(())
+    });
     // The daemon that comes back all the same does not run what needs the services stopped.
     let made = calls(&machine).len();
     machine.sh("systemctl start mastmaintd").ok();
@@ -141,11 +149,16 @@ pub(crate) fn they_come_back_without_the_daemon_and_after_the_host(debian: Debia
     begun(&machine);
     machine.power_cut();
     machine.power_on();
-    machine.until("the record is put away", Duration::from_mins(3), |m| open_brackets(m).is_empty().then_some(()));
+    machine.until("the record is put away", Duration::from_mins(3), |m| {
+        open_brackets(m).is_empty().then_some(())
+    });
     all_are(&machine, "active");
     assert_eq!(ended_run(&machine, "long")["outcome"], "interrupted");
     let said = machine.journal("-u mastmaintd MESSAGE_ID=7b1810b06d3847349a4b3a3e34c8a3c9 + MESSAGE_ID=f7ecfe86b56d454a885eeb0ef8fcfa6c");
-    assert!(said.iter().any(|e| e["MESSAGE"].as_str().is_some_and(|m| m.contains("the host was restarted"))), "{said:?}");
+    assert!(
+        said.iter().any(|e| e["MESSAGE"].as_str().is_some_and(|m| m.contains("the host was restarted"))),
+        "{said:?}"
+    );
 }
 
 pub(crate) fn they_come_back_over_an_upgrade_and_a_removal(debian: Debian) {

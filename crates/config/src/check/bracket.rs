@@ -29,9 +29,7 @@ pub(super) fn units(
     let named = match &node.kind {
         Kind::Bool(false) => return None,
         Kind::Bool(true) => None,
-        Kind::Text(text) => {
-            Some(text.split_whitespace().map(|unit| (unit.to_owned(), node.place)).collect())
-        }
+        Kind::Text(text) => Some(text.split_whitespace().map(|unit| (unit.to_owned(), node.place)).collect()),
         Kind::Seq(items) => Some(listed(reader, node, items, &path)?),
         _ => {
             let wanted = "true, or a list of units of instance.services";

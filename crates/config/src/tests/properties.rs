@@ -36,7 +36,15 @@ fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         Just(Action::Tootctl(vec!["media".into(), "remove".into(), "--days".into(), "14".into()])),
         // A stop is for runbooks only, and for those that start nothing.
-        (select(SystemctlVerb::ALL.into_iter().filter(|verb| *verb != SystemctlVerb::Stop).collect::<Vec<_>>()), units)
+        (
+            select(
+                SystemctlVerb::ALL
+                    .into_iter()
+                    .filter(|verb| *verb != SystemctlVerb::Stop)
+                    .collect::<Vec<_>>()
+            ),
+            units
+        )
             .prop_map(|(verb, units)| Action::Systemctl(SystemctlAction { verb, units })),
         run,
     ]
@@ -72,7 +80,8 @@ fn job() -> impl Strategy<Value = Job> {
         .prop_map(|(description, timing, timeout, (times, backoff, on), lock, steps, bracket)| {
             let (stopped, then) = match bracket {
                 Some((web_only, then)) => {
-                    let all = ["mastodon-web", "mastodon-sidekiq"].into_iter().take(if web_only { 1 } else { 2 });
+                    let all =
+                        ["mastodon-web", "mastodon-sidekiq"].into_iter().take(if web_only { 1 } else { 2 });
                     (Some(all.map(|unit| unit.parse().unwrap()).collect()), then)
                 }
                 None => (None, vec![]),

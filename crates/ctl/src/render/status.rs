@@ -6,8 +6,8 @@ use crate::{
     table::Tone,
     when::{self, When},
 };
-use mastmaint_words::UnitName;
 use mastmaint_control::words::{BracketLine, JobLine, LedgerStatus, RunLine, SpaceLine, Status};
+use mastmaint_words::UnitName;
 use mastmaint_words::human;
 use std::{cmp::Reverse, fmt::Write as _};
 
@@ -123,7 +123,8 @@ fn disk(space: &SpaceLine, when: &When) -> String {
 
 fn stopped(bracket: &BracketLine, when: &When) -> String {
     let units: Vec<&str> = bracket.units.iter().map(UnitName::as_str).collect();
-    let text = format!("{} by {} {}, {}", units.join(" "), bracket.job, bracket.run, when.both(bracket.since));
+    let text =
+        format!("{} by {} {}, {}", units.join(" "), bracket.job, bracket.run, when.both(bracket.since));
     match &bracket.not_confirmed {
         None => text,
         Some(why) => format!("{text}; {}", Tone::Bad.paint(&format!("not back: {}", tame(why)))),

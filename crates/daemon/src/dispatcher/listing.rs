@@ -3,10 +3,10 @@
 use super::{Active, Dispatcher};
 use jiff::{Timestamp, tz::TimeZone};
 use mastmaint_control::words::{
-    BracketLine, ConfigStatus, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, SpaceLine, Status,
-    StepLine, StepNow,
+    BracketLine, ConfigStatus, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, SpaceLine,
+    Status, StepLine, StepNow,
 };
-use mastmaint_health::{Stopped, LastRun, NextRun, NowRunning, Phase, Refused, Situation};
+use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation, Stopped};
 use mastmaint_ledger::{RunRecord, RunWithSteps, SpaceTrend, StepRecord};
 use mastmaint_words::{JobName, Numbers};
 

@@ -13,9 +13,9 @@ use crate::{
 use jiff::Timestamp;
 use mastmaint_config::settings::{Action, ServicesAction, Step};
 use mastmaint_control::words::FollowEvent;
+use mastmaint_failpoints::failpoint;
 use mastmaint_ledger::StepEnd;
 use mastmaint_runner::protocol::{EventKind, Op, StepReport};
-use mastmaint_failpoints::failpoint;
 use mastmaint_words::{Grade, Outcome, Reason, Room, Span, StepIndex, StepKey, UnitName, Verdict};
 use std::time::{Duration, Instant};
 

@@ -246,8 +246,12 @@ impl Work<'_, '_> {
     fn put_away(&mut self, by: &str, up: Up) -> Closing {
         let rebooted = self.record.boot != this_boot();
         let mut how = match (rebooted, up.started) {
-            (true, 0) => format!("the host was restarted and systemd started the services; {by} saw them work"),
-            (true, _) => format!("the host was restarted; {by} started what systemd had not, and saw it work"),
+            (true, 0) => {
+                format!("the host was restarted and systemd started the services; {by} saw them work")
+            }
+            (true, _) => {
+                format!("the host was restarted; {by} started what systemd had not, and saw it work")
+            }
             (false, _) => format!("{by} started the services and saw them stay up"),
         };
         for taken in &up.taken {
@@ -255,7 +259,8 @@ impl Work<'_, '_> {
             how.push_str(taken);
         }
         let not_asked = up.not_asked;
-        self.record.phase = Phase::Closed { at: Timestamp::now(), how: how.clone(), not_asked: not_asked.clone() };
+        self.record.phase =
+            Phase::Closed { at: Timestamp::now(), how: how.clone(), not_asked: not_asked.clone() };
         failpoint!("close.confirmed");
         if let Err(error) = self.brackets.put_away(self.record) {
             // It is closed again by whoever looks next; the services are up.
@@ -267,8 +272,13 @@ impl Work<'_, '_> {
 }
 
 fn describe(unit: &UnitName, state: &UnitState) -> String {
-    let result = if matches!(state.result.as_str(), "" | "success") { String::new() } else { format!(", {}", state.result) };
-    let restarts = if state.restarts == 0 { String::new() } else { format!(", restarted {} times", state.restarts) };
+    let result = if matches!(state.result.as_str(), "" | "success") {
+        String::new()
+    } else {
+        format!(", {}", state.result)
+    };
+    let restarts =
+        if state.restarts == 0 { String::new() } else { format!(", restarted {} times", state.restarts) };
     let name = unit.with_suffix();
     format!("{name} is {} ({}{result}{restarts}); see journalctl -u {name}", state.active, state.sub)
 }

@@ -81,7 +81,9 @@ impl Asker for ProbeRoom {
                 Ok(_) => return Said::NotAsked { why: "the probe room speaks another language".to_owned() },
                 Err(_) if begin.elapsed() < OPENING => sleep(Duration::from_millis(200)),
                 Err(error) => {
-                    let why = format!("the probe room cannot be asked: {error}; see systemctl status mastmaintd-probe.socket");
+                    let why = format!(
+                        "the probe room cannot be asked: {error}; see systemctl status mastmaintd-probe.socket"
+                    );
                     return Said::NotAsked { why };
                 }
             }

@@ -41,9 +41,13 @@ fn try_to(opening: &Opening, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
         let text = format!("nothing was stopped, because its start could not be made sure of: {error}");
         Reason::new("no-record", text)
     };
-    let brackets = Brackets::lock(scene.state, LOCK).map_err(|error| not_recorded(&error))?.ok_or_else(|| {
-        Reason::new("bracket-busy", "nothing was stopped: services are just being started after another run")
-    })?;
+    let brackets =
+        Brackets::lock(scene.state, LOCK).map_err(|error| not_recorded(&error))?.ok_or_else(|| {
+            Reason::new(
+                "bracket-busy",
+                "nothing was stopped: services are just being started after another run",
+            )
+        })?;
     let running = running(scene.systemctl, &opening.units)?;
     if let Some(other) = Brackets::list(scene.state).0.iter().find(|other| shares(other, &opening.units)) {
         let text = format!(
@@ -93,18 +97,27 @@ fn still_up(systemctl: &Systemctl, units: &[UnitName], said: Result<(), String>)
         let error = said.as_ref().err().unwrap_or(&error);
         Reason::new("state-unknown", format!("whether the services are stopped is not known: {error}"))
     })?;
-    let up: Vec<&str> =
-        units.iter().zip(&states).filter(|(_, state)| !state.is_down()).map(|(unit, _)| unit.as_str()).collect();
+    let up: Vec<&str> = units
+        .iter()
+        .zip(&states)
+        .filter(|(_, state)| !state.is_down())
+        .map(|(unit, _)| unit.as_str())
+        .collect();
     if up.is_empty() {
         return Ok(());
     }
     let said = said.err().map_or_else(String::new, |error| format!(" ({error})"));
-    Err(Reason::new("not-stopped", format!("{} did not stop{said}; what was stopped is started again", up.join(" "))))
+    Err(Reason::new(
+        "not-stopped",
+        format!("{} did not stop{said}; what was stopped is started again", up.join(" ")),
+    ))
 }
 
 fn shares(other: &Record, units: &[UnitName]) -> bool {
     other.services.iter().any(|service| claim(&service.unit, units) != Claim::Foreign)
-        || other.services.iter().any(|service| units.iter().any(|unit| claim(unit, std::slice::from_ref(&service.unit)) != Claim::Foreign))
+        || other.services.iter().any(|service| {
+            units.iter().any(|unit| claim(unit, std::slice::from_ref(&service.unit)) != Claim::Foreign)
+        })
 }
 
 /// The units that run of those that are named: themselves, and the loaded instances of templates and shims.

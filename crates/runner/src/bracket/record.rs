@@ -111,9 +111,13 @@ impl Brackets {
         let path = state.join(OPEN).join(LOCK);
         // Only for reading if it is there: a bracket can be closed on a disk that has become read-only.
         let mut file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .mode(0o600)
+                .open(&path)?,
             other => other?,
         };
         let begin = Instant::now();
@@ -131,7 +135,8 @@ impl Brackets {
     /// Every open bracket; what cannot be read is named. Needs no lock: a record is replaced as a whole.
     pub fn list(state: &Path) -> (Vec<Record>, Vec<PathBuf>) {
         let entries = fs::read_dir(state.join(OPEN)).into_iter().flatten().flatten();
-        let files = entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "json"));
+        let files =
+            entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|e| e == "json"));
         let (mut records, mut damaged) = (Vec::new(), Vec::new());
         for path in files {
             match read(&path) {

@@ -51,7 +51,10 @@ mod tests {
         thread,
     };
 
-    fn answering(mut stream: impl Read + Write + Send + 'static, answer: &'static str) -> thread::JoinHandle<String> {
+    fn answering(
+        mut stream: impl Read + Write + Send + 'static,
+        answer: &'static str,
+    ) -> thread::JoinHandle<String> {
         thread::spawn(move || {
             let mut asked = String::new();
             let mut reader = BufReader::new(&mut stream);
@@ -69,9 +72,13 @@ mod tests {
         let at = Listening::Unix(path);
         let asking = thread::spawn(move || get(&at, "social.example", "/about"));
         let asked = answering(listener.accept().unwrap().0, "HTTP/1.1 200 OK\r\n\r\n").join().unwrap();
-        assert!(asked.starts_with("GET /about HTTP/1.1\r\nHost: social.example\r\nX-Forwarded-Proto: https\r\n"));
+        assert!(
+            asked.starts_with("GET /about HTTP/1.1\r\nHost: social.example\r\nX-Forwarded-Proto: https\r\n")
+        );
         assert!(matches!(asking.join().unwrap(), Said::Answers { .. }));
-        for answer in ["HTTP/1.1 500 Internal Server Error\r\n\r\n", "HTTP/1.1 301 Moved\r\n\r\n", "SSH-2.0-x\r\n", ""] {
+        for answer in
+            ["HTTP/1.1 500 Internal Server Error\r\n\r\n", "HTTP/1.1 301 Moved\r\n\r\n", "SSH-2.0-x\r\n", ""]
+        {
             let listener = TcpListener::bind("127.0.0.1:0").unwrap();
             let at = Listening::Tcp { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
             let asking = thread::spawn(move || get(&at, "social.example", "/about"));

@@ -70,7 +70,8 @@ impl Kind {
 /// # Errors
 /// If the request is about nothing that the configuration knows.
 pub fn probe(prober: &Prober, digest: &Digest, unit: &UnitName, since: Timestamp) -> Result<Said, String> {
-    let view = Store::new(&prober.accepted).room_view(Room::Probe, digest).map_err(|error| error.to_string())?;
+    let view =
+        Store::new(&prober.accepted).room_view(Room::Probe, digest).map_err(|error| error.to_string())?;
     let instance = view.instance.ok_or("the configuration names no instance")?;
     if claim(unit, &instance.services) == Claim::Foreign {
         return Err(format!("{unit} is not among instance.services"));
@@ -100,7 +101,8 @@ fn environment(
     match kind {
         Kind::Web | Kind::Sidekiq => process.extend(instance.environment.clone()),
         Kind::Streaming => {
-            let port = unit.as_str().split_once('@').map(|(_, instance)| instance.trim_end_matches(".service"));
+            let port =
+                unit.as_str().split_once('@').map(|(_, instance)| instance.trim_end_matches(".service"));
             if let Some(port) = port.filter(|port| port.parse::<u16>().is_ok()) {
                 process.entry("PORT".to_owned()).or_insert_with(|| port.to_owned());
             }
@@ -113,7 +115,9 @@ fn ask(kind: Kind, variables: &Variables, since: Timestamp) -> Result<Said, Stri
     match kind {
         Kind::Web => {
             let at = Server::Web.listens(variables)?;
-            let host = variables.get("LOCAL_DOMAIN").ok_or("LOCAL_DOMAIN is not set, so it would refuse the question")?;
+            let host = variables
+                .get("LOCAL_DOMAIN")
+                .ok_or("LOCAL_DOMAIN is not set, so it would refuse the question")?;
             Ok(http::get(&at, host, "/about"))
         }
         Kind::Streaming => {

@@ -47,7 +47,9 @@ fn beats(redis: &Redis) -> io::Result<Vec<f64>> {
     if redis.database > 0 {
         resp::ask(&mut stream, &["SELECT", &redis.database.to_string()])?;
     }
-    let key = |name: &str| redis.namespace.as_ref().map_or_else(|| name.to_owned(), |space| format!("{space}:{name}"));
+    let key = |name: &str| {
+        redis.namespace.as_ref().map_or_else(|| name.to_owned(), |space| format!("{space}:{name}"))
+    };
     let Value::Many(processes) = resp::ask(&mut stream, &["SMEMBERS", &key("processes")])? else {
         return Ok(Vec::new());
     };

@@ -94,7 +94,10 @@ mod tests {
         assert_eq!(answer("$5\r\na\r\nbc\r\n").unwrap(), text("a\r\nbc"));
         assert_eq!(answer("$-1\r\n").unwrap(), Value::Nothing);
         assert_eq!(answer("*2\r\n$1\r\na\r\n:3\r\n").unwrap(), Value::Many(vec![text("a"), text("3")]));
-        assert_eq!(answer("-NOAUTH Authentication required.\r\n").unwrap_err().to_string(), "NOAUTH Authentication required.");
+        assert_eq!(
+            answer("-NOAUTH Authentication required.\r\n").unwrap_err().to_string(),
+            "NOAUTH Authentication required."
+        );
     }
 
     #[test]

@@ -12,8 +12,8 @@ mod relay;
 mod services;
 mod work;
 
-use crate::protocol::{EventKind, OLDEST_VERSION, Op, StepReport};
 use crate::probe::{self, Prober};
+use crate::protocol::{EventKind, OLDEST_VERSION, Op, StepReport};
 use crate::step_dir::{Begun, Known, StepDir, Steps};
 use crate::systemctl::Systemctl;
 use base64::Engine;
@@ -229,7 +229,10 @@ fn kept(options: &Options) -> Vec<EventKind> {
 /// Asks a service of the instance whether it works.
 fn probe(options: &Options, digest: &Digest, unit: &UnitName, since: Timestamp) -> EventKind {
     if options.room != Room::Probe {
-        return refused("wrong-room", format!("the {} room asks no services; ask the probe room", options.room));
+        return refused(
+            "wrong-room",
+            format!("the {} room asks no services; ask the probe room", options.room),
+        );
     }
     let prober = Prober { accepted: options.accepted.clone(), systemctl: Systemctl::new(options.walled) };
     match probe::probe(&prober, digest, unit, since) {
@@ -263,7 +266,9 @@ fn begin_in_memory(
     named: &plan::Named,
     refusal: plan::Refusal,
 ) -> Result<work::Begun, plan::Refusal> {
-    let Some(spare) = options.spare.as_deref().filter(|_| refusal.code == NO_STATE) else { return Err(refusal) };
+    let Some(spare) = options.spare.as_deref().filter(|_| refusal.code == NO_STATE) else {
+        return Err(refusal);
+    };
     match Steps::open(spare).and_then(|steps| steps.claim(&named.key)) {
         Ok(Known::Fresh(dir)) => begin(options, named, dir),
         _ => Err(refusal),
@@ -324,7 +329,12 @@ fn bury(key: &StepKey, dir: &StepDir) -> StepReport {
 /// Answers a request about a step that is over.
 fn finished(connection: &mut Connection, dir: StepDir, report: StepReport, op: &Op) -> io::Result<()> {
     let after = match op {
-        Op::Start { .. } | Op::Accept { .. } | Op::List | Op::Brackets | Op::Resume { .. } | Op::Probe { .. } => 0,
+        Op::Start { .. }
+        | Op::Accept { .. }
+        | Op::List
+        | Op::Brackets
+        | Op::Resume { .. }
+        | Op::Probe { .. } => 0,
         Op::Collect { after, .. } => *after,
         Op::Cancel { .. } => return connection.say(client::not_running(&report.key)),
         Op::Forget { .. } => {

@@ -113,7 +113,10 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
         Action::Services(action) => Ok(match &view.instance {
             Some(_) if named.dry_run => no_dry_run(&step.action.title()),
             Some(instance) => Work::Services(Box::new(End::new(options, named, step, action, instance))),
-            None => failed("no-instance", "the configuration names no instance; add `instance:` with its services"),
+            None => failed(
+                "no-instance",
+                "the configuration names no instance; add `instance:` with its services",
+            ),
         }),
     }
 }

@@ -74,11 +74,15 @@ impl End {
 
 fn start(options: &Options, run: &RunId, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
     let unusable = |error: std::io::Error| {
-        let text = format!("the record of the stop cannot be used: {error}; mastmaintd-recover goes on trying");
+        let text =
+            format!("the record of the stop cannot be used: {error}; mastmaintd-recover goes on trying");
         Reason::new("no-record", text)
     };
     let brackets = Brackets::lock(&options.state, WAIT_FOR_OTHERS).map_err(unusable)?.ok_or_else(|| {
-        Reason::new("bracket-busy", "another start of services goes on for too long; mastmaintd-recover goes on trying")
+        Reason::new(
+            "bracket-busy",
+            "another start of services goes on for too long; mastmaintd-recover goes on trying",
+        )
     })?;
     let Some(mut record) = brackets.of_run(run).map_err(unusable)? else {
         return Ok(closed_before(brackets.closed(run)));
@@ -96,12 +100,17 @@ fn start(options: &Options, run: &RunId, scene: &mut Scene<'_>) -> Result<Verdic
         }
         Closing::NotConfirmed { why } => Err(Reason::new(
             "not-confirmed",
-            format!("Mastodon is not back: {why}; mastmaintd-recover goes on trying until it is, or somebody takes over"),
+            format!(
+                "Mastodon is not back: {why}; mastmaintd-recover goes on trying until it is, or somebody takes over"
+            ),
         )),
         Closing::Stopped => Ok(Verdict::because(
             Outcome::Interrupted,
             Grade::Read,
-            Reason::new("room-stopped", "the room was stopped while services were being started; mastmaintd-recover goes on"),
+            Reason::new(
+                "room-stopped",
+                "the room was stopped while services were being started; mastmaintd-recover goes on",
+            ),
         )),
     }
 }
@@ -110,7 +119,13 @@ fn start(options: &Options, run: &RunId, scene: &mut Scene<'_>) -> Result<Verdic
 fn closed_before(closed: Option<Record>) -> Verdict {
     match closed.map(|record| record.phase) {
         Some(Phase::Closed { how, not_asked, .. }) => up(&not_asked, &how),
-        Some(_) => ok(Grade::Exit, vec![Reason::new("closed", "the services were started again; how that went could not be written down")]),
+        Some(_) => ok(
+            Grade::Exit,
+            vec![Reason::new(
+                "closed",
+                "the services were started again; how that went could not be written down",
+            )],
+        ),
         None => {
             let reason = Reason::new("nothing-stopped", "nothing was stopped by this run");
             Verdict::because(Outcome::Skipped, Grade::Read, reason)
