@@ -65,6 +65,6 @@ pub(crate) fn ail(machine: &Machine, name: &str, ailment: &str) {
 
 /// Records of open brackets.
 pub(crate) fn open_brackets(machine: &Machine) -> Vec<String> {
-    let listed = machine.sh("ls /var/lib/mastmaintd-systemctl/brackets").out;
-    listed.lines().filter(|name| name.ends_with(".json")).map(str::to_owned).collect()
+    let listed = machine.sh("cd /var/lib/mastmaintd-systemctl/brackets && ls *.json 2>/dev/null").out;
+    listed.lines().map(str::to_owned).collect()
 }

@@ -1,6 +1,6 @@
 //! Where the Redis of Sidekiq is. `SIDEKIQ_REDIS_URL` and its like come before those without the prefix.
 
-use crate::{Listening, Variables};
+use crate::{Listening, Variables, database::decoded};
 use std::fmt;
 
 const PORT: u16 = 6379;
@@ -97,25 +97,6 @@ fn login_of(login: Option<&str>) -> (Option<String>, Option<String>) {
     let (user, password) = login.split_once(':').unwrap_or((login, ""));
     let set = |text: &str| (!text.is_empty()).then(|| decoded(text));
     (set(user), set(password))
-}
-
-fn decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]

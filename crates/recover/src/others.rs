@@ -39,9 +39,9 @@ pub(crate) fn works(rooms: &Path, systemctl: &Systemctl, run: &RunId) -> bool {
     with_steps.into_iter().any(|room| match working_runs(rooms, room) {
         Ok(runs) => runs.contains(run),
         // A room whose socket is shut may have somebody in it still.
-        Err(_) => {
-            systemctl.instances_of(&format!("mastmaintd-{room}@.service")).is_ok_and(|open| !open.is_empty())
-        }
+        Err(_) => systemctl
+            .instances_of(&[format!("mastmaintd-{room}@.service")])
+            .is_ok_and(|open| !open.is_empty()),
     })
 }
 

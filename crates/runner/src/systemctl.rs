@@ -130,16 +130,19 @@ impl Systemctl {
         Ok(shown.iter().map(UnitState::of).collect())
     }
 
-    /// The instances of a template that systemd has loaded, in no order.
+    /// The instances of templates (`NAME@.service`) that systemd has loaded, in no order.
     ///
     /// # Errors
     /// If systemd does not tell.
-    pub fn instances_of(&self, template: &str) -> Result<Vec<UnitName>, String> {
-        let (stem, suffix) = template.split_once("@.").unwrap_or((template, "service"));
-        let pattern = format!("{stem}@*.{suffix}");
+    pub fn instances_of(&self, templates: &[String]) -> Result<Vec<UnitName>, String> {
+        // Without a pattern systemctl lists everything.
+        if templates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let patterns = templates.iter().map(|template| template.replacen("@.", "@*.", 1));
         let fixed =
             ["--no-pager", "--no-ask-password", "list-units", "--all", "--plain", "--no-legend", "--"];
-        let args: Vec<String> = fixed.into_iter().chain([pattern.as_str()]).map(str::to_owned).collect();
+        let args: Vec<String> = fixed.into_iter().map(str::to_owned).chain(patterns).collect();
         let listed = query::output(&self.program, &args, &self.environment, query::PATIENCE)?;
         let names = listed.lines().filter_map(|line| line.split_whitespace().next());
         Ok(names.filter_map(|name| name.parse().ok()).collect())

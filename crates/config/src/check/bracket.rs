@@ -73,13 +73,13 @@ pub(super) fn then(
     reader: &mut Reader,
     f: &Fields<'_>,
     around: &step::Surroundings<'_>,
-    stops: bool,
+    is_bracket: bool,
 ) -> Vec<Step> {
     let Some(node) = f.get("then") else { return vec![] };
     let steps = job::list(reader, node, &f.path_of("then"), around);
     // A list of units that is wrong has been reported.
     let meant_to = f.get(STOPPED).is_some_and(|node| !matches!(node.kind, Kind::Bool(false)));
-    if !stops && !meant_to {
+    if !is_bracket && !meant_to {
         reader.wrong(f.key_place("then"), &f.path_of("then"), Mistake::ThenWithoutBracket);
     }
     steps
@@ -90,7 +90,7 @@ pub(super) fn then(
 pub(super) fn plain_stops<'s>(
     reader: &mut Reader,
     f: &Fields<'_>,
-    steps: impl Iterator<Item = &'s Step> + Clone,
+    steps: &(impl Iterator<Item = &'s Step> + Clone),
 ) {
     let of = |verb: SystemctlVerb| {
         steps.clone().enumerate().filter_map(move |(at, step)| match &step.action {

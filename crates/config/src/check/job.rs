@@ -64,7 +64,7 @@ pub(super) fn job(
     let stopped = bracket::units(reader, &f, &around);
     let within = steps(reader, &f, &around);
     let then = bracket::then(reader, &f, &around, stopped.is_some());
-    bracket::plain_stops(reader, &f, within.iter().chain(&then));
+    bracket::plain_stops(reader, &f, &within.iter().chain(&then));
     let steps = bracket::put_together(stopped, within, then, settle);
     if let (Some(schedule), Some(window)) = (&schedule, &window)
         && let Some(mistake) = super::window::mistake(schedule, window, random_delay)

@@ -8,8 +8,8 @@ use crate::systemctl::{Claim, Systemctl, UnitState, claim};
 use jiff::Timestamp;
 use mastmaint_config::settings::SystemctlVerb;
 use mastmaint_failpoints::failpoint;
-use mastmaint_words::{Digest, Grade, JobName, Outcome, Reason, RunId, Span, UnitName, Verdict};
-use std::{collections::BTreeSet, time::Duration};
+use mastmaint_words::{Digest, Grade, JobName, Numbers, Outcome, Reason, RunId, Span, UnitName, Verdict};
+use std::time::Duration;
 
 /// Nobody holds the lock for longer unless services are being started, and then none is stopped.
 const LOCK: Duration = Duration::from_secs(10);
@@ -88,7 +88,7 @@ fn try_to(opening: &Opening, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
     // The record as it is says enough: what it names is started again either way.
     let _ = brackets.write(&record);
     failpoint!("open.noted");
-    Ok(Verdict { outcome: Outcome::Ok, grade: Grade::Read, reasons: vec![], numbers: Default::default() })
+    Ok(Verdict { outcome: Outcome::Ok, grade: Grade::Read, reasons: vec![], numbers: Numbers::default() })
 }
 
 /// Whether the units went down; what systemctl said counts less than their states.
@@ -125,19 +125,20 @@ fn running(systemctl: &Systemctl, named: &[UnitName]) -> Result<Vec<(UnitName, U
     let unknown = |error: String| {
         Reason::new("state-unknown", format!("nothing was stopped, because what runs is not known: {error}"))
     };
+    let templates: Vec<String> = named.iter().filter_map(template_of).collect();
+    let mut instances = systemctl.instances_of(&templates).map_err(unknown)?;
+    instances.sort();
     let mut units: Vec<UnitName> = Vec::new();
     for name in named {
-        let full = name.with_suffix();
-        let (stem, suffix) = full.rsplit_once('.').unwrap_or((&full, "service"));
-        let mut found = if stem.ends_with('@') { vec![] } else { vec![name.clone()] };
-        if !stem.trim_end_matches('@').contains('@') {
-            let template = format!("{}@.{suffix}", stem.trim_end_matches('@'));
-            let mut instances = systemctl.instances_of(&template).map_err(unknown)?;
-            instances.sort();
-            found.extend(instances);
+        let own = std::slice::from_ref(name);
+        let is_template = name.with_suffix().contains("@.");
+        let itself = own.iter().filter(|_| !is_template);
+        let of_it = instances.iter().filter(|unit| matches!(claim(unit, own), Claim::InstanceOf(_)));
+        for unit in itself.chain(of_it) {
+            if units.iter().all(|known| known.with_suffix() != unit.with_suffix()) {
+                units.push(unit.clone());
+            }
         }
-        let known: BTreeSet<String> = units.iter().map(UnitName::with_suffix).collect();
-        units.extend(found.into_iter().filter(|unit| !known.contains(&unit.with_suffix())));
     }
     let states = systemctl.look(&units).map_err(unknown)?;
     let running = units.into_iter().zip(states).filter(|(_, state)| state.is_meant_to_run());
@@ -147,4 +148,12 @@ fn running(systemctl: &Systemctl, named: &[UnitName]) -> Result<Vec<(UnitName, U
         is_named || Systemctl::trusts(state).is_ok()
     });
     Ok(ours.collect())
+}
+
+/// The template that a unit is, or stands for; an instance of one stands for itself only.
+fn template_of(unit: &UnitName) -> Option<String> {
+    let full = unit.with_suffix();
+    let (stem, suffix) = full.rsplit_once('.')?;
+    let stem = stem.strip_suffix('@').unwrap_or(stem);
+    (!stem.contains('@')).then(|| format!("{stem}@.{suffix}"))
 }

@@ -1,5 +1,6 @@
 //! As much of the protocol of Redis as a few reads need: commands out, values in, both bounded.
 
+use std::fmt::Write as _;
 use std::io::{self, BufRead, Read, Write};
 
 /// More than any answer that is asked for.
@@ -24,7 +25,8 @@ pub(super) enum Value {
 pub(super) fn ask(stream: &mut (impl BufRead + Write), words: &[&str]) -> io::Result<Value> {
     let mut command = format!("*{}\r\n", words.len());
     for word in words {
-        command.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+        // Writing to a string does not fail.
+        let _ = write!(command, "${}\r\n{word}\r\n", word.len());
     }
     stream.write_all(command.as_bytes())?;
     stream.flush()?;
