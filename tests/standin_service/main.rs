@@ -33,18 +33,19 @@ fn serve(name: &str) -> io::Result<()> {
         },
         _ => {}
     }
-    let (usual, answer): (u16, fn(&str, &mut TcpStream) -> io::Result<()>) = match name {
-        "web" => (3000, page),
-        "streaming" => (4000, page),
-        "sidekiq" => (6379, redis),
+    let usual = match name {
+        "web" => 3000,
+        "streaming" => 4000,
+        "sidekiq" => 6379,
         _ => return Err(io::Error::other("it is web, streaming or sidekiq")),
     };
     let port = env::var("PORT").ok().and_then(|port| port.parse().ok()).unwrap_or(usual);
     for stream in TcpListener::bind(("127.0.0.1", port))?.incoming() {
         let mut stream = stream?;
         stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let answered = if name == "sidekiq" { redis(&mut stream) } else { page(name, &mut stream) };
         // A client that goes away is no reason to end.
-        if let Err(error) = answer(name, &mut stream) {
+        if let Err(error) = answered {
             eprintln!("standin-service {name}: {error}");
         }
     }
@@ -80,7 +81,7 @@ fn page(name: &str, stream: &mut TcpStream) -> io::Result<()> {
 }
 
 /// The two questions that tell whether a Sidekiq lives.
-fn redis(_: &str, stream: &mut TcpStream) -> io::Result<()> {
+fn redis(stream: &mut TcpStream) -> io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     loop {
         let mut line = String::new();

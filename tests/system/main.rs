@@ -40,6 +40,7 @@ on_both! {
         a_fresh_install_waits_for_its_config,
         purge_leaves_nothing,
         units_are_as_tight_as_designed,
+        nothing_shipped_can_be_told_to_die,
         lintian_has_nothing_to_say,
     ];
     schedule: [a_job_fires_by_schedule_and_after_a_reboot];
@@ -55,6 +56,7 @@ on_both! {
         they_come_back_over_an_upgrade_and_a_removal,
         nothing_is_stopped_without_a_record,
     ];
+    kills: [every_kill_in_a_bracket_ends_with_everything_up];
     outlive: [
         a_step_goes_on_over_a_restart,
         a_killed_daemon_adopts_its_step,

@@ -23,12 +23,19 @@ macro_rules! failpoint {
     ($name:literal) => {};
 }
 
-/// Dies if the failpoint is armed.
+/// Dies if the failpoint is armed: at the next time, or after as many more as the file says.
 #[cfg(feature = "enabled")]
 pub fn reach(name: &str) {
     let armed = std::path::Path::new(ARMED);
+    let file = armed.join(name);
+    let Ok(text) = std::fs::read_to_string(&file) else { return };
+    if let Some(left) = text.trim().parse::<u32>().ok().and_then(|more| more.checked_sub(1)) {
+        // Written in place: the directory's other files are other failpoints.
+        let _ = std::fs::write(&file, left.to_string());
+        return;
+    }
     // Of any number of processes one gets the file.
-    if std::fs::remove_file(armed.join(name)).is_err() {
+    if std::fs::remove_file(&file).is_err() {
         return;
     }
     // A test that finds no note fails.

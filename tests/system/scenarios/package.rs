@@ -1,7 +1,7 @@
 //! The package: what it installs, how tight its units are, what it leaves.
 
 use crate::{
-    host::{configure, deb, install, mastodon},
+    host::{configure, deb, from_env, install, mastodon},
     image::Debian,
     machine::Machine,
 };
@@ -99,6 +99,22 @@ pub(crate) fn as_tight_as(machine: &Machine, unit: &str, most: f64) {
     let line = text.lines().find(|l| l.contains("Overall exposure level")).unwrap();
     let score: f64 = line.rsplit_once(": ").unwrap().1.split_whitespace().next().unwrap().parse().unwrap();
     assert!(score <= most, "{unit}: {score}, at most {most}\n{text}");
+}
+
+/// Neither the mechanism nor the name of one of the places.
+pub(crate) fn nothing_shipped_can_be_told_to_die(debian: Debian) {
+    let machine = mastodon(debian);
+    install(&machine, &deb());
+    let programs = "/usr/bin/mastmaintd /usr/bin/mastmaintctl /usr/lib/mastmaintd/mastmaint-runner \
+                    /usr/lib/mastmaintd/mastmaintd-recover";
+    let found =
+        machine.sh(&format!("grep -laE 'mastmaint-failpoints|open\\.recorded|close\\.noted' {programs}"));
+    assert_eq!((found.status, found.out.as_str()), (1, ""), "{}", found.err);
+    // The control: in what the kill matrix puts in their place they are.
+    for program in ["mastmaintd", "mastmaint-runner", "mastmaintd-recover"] {
+        let deadly = std::fs::read(from_env("MASTMAINT_DEADLY").join(program)).unwrap();
+        assert!(deadly.windows(20).any(|bytes| bytes == b"mastmaint-failpoints"), "{program}");
+    }
 }
 
 pub(crate) fn lintian_has_nothing_to_say(debian: Debian) {
