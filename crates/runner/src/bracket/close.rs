@@ -13,7 +13,7 @@ use mastmaint_config::settings::SystemctlVerb;
 use mastmaint_failpoints::failpoint;
 use mastmaint_words::UnitName;
 use std::{
-    collections::BTreeMap,
+    collections::BTreeSet,
     time::{Duration, Instant},
 };
 
@@ -81,7 +81,7 @@ pub fn close(
     record.phase = Phase::Starting;
     let _ = brackets.write(record);
     failpoint!("close.begun");
-    let mut work = Work { record, brackets, pace, asker, scene };
+    let mut work = Work { record, brackets, pace, asker, scene, not_up: BTreeSet::new() };
     let mut why = String::new();
     for attempt in 1..=pace.tries.max(1) {
         if attempt > 1 {
@@ -102,12 +102,30 @@ pub fn close(
     Closing::NotConfirmed { why }
 }
 
+/// A service while it is watched.
+struct Watched {
+    unit: UnitName,
+    watch: Watch,
+    said: Option<Said>,
+    gone: Option<TakenOver>,
+    /// Waiting does not help.
+    is_hopeless: bool,
+}
+
+impl Watched {
+    fn new(unit: UnitName) -> Self {
+        Self { unit, watch: Watch::default(), said: None, gone: None, is_hopeless: false }
+    }
+}
+
 struct Work<'a, 's> {
     record: &'a mut Record,
     brackets: &'a Brackets,
     pace: Pace,
     asker: &'a mut dyn Asker,
     scene: &'a mut Scene<'s>,
+    /// What was not up when the last try was given up.
+    not_up: BTreeSet<UnitName>,
 }
 
 /// What came of a try in which everything came up.
@@ -158,7 +176,8 @@ impl Work<'_, '_> {
             // Else a unit that was restarted too often is refused. What cannot be forgotten is tried all the same.
             let _ = self.scene.systemctl.act(SystemctlVerb::ResetFailed, units, self.pace.systemd);
         }
-        let verb = if restart && state.is_up() { SystemctlVerb::Restart } else { SystemctlVerb::Start };
+        let is_ill = restart && state.is_up() && self.not_up.contains(unit);
+        let verb = if is_ill { SystemctlVerb::Restart } else { SystemctlVerb::Start };
         self.scene.systemctl.act(verb, units, self.pace.systemd)
     }
 
@@ -178,68 +197,80 @@ impl Work<'_, '_> {
     /// Waits until everything stays up and answers. `Ok(None)` if the room is being stopped.
     fn watch(&mut self, units: &[UnitName], mut up: Up) -> Result<Option<Up>, String> {
         let settle = self.record.settle.get();
-        let since = Timestamp::now();
-        let begin = Instant::now();
-        let mut watches: Vec<Watch> = vec![Watch::default(); units.len()];
-        let mut said: BTreeMap<usize, Said> = BTreeMap::new();
-        let mut gone: BTreeMap<usize, TakenOver> = BTreeMap::new();
+        let (since, begin) = (Timestamp::now(), Instant::now());
+        let mut watched: Vec<Watched> = units.iter().cloned().map(Watched::new).collect();
         loop {
             if self.scene.is_stopping() {
                 return Ok(None);
             }
             let states = self.scene.systemctl.look(units)?;
             let mut wrong: Vec<String> = Vec::new();
-            let mut is_hopeless = false;
-            for (at, (unit, state)) in units.iter().zip(&states).enumerate() {
-                let service = self.record.services.iter().find(|service| service.unit == *unit);
-                if let Some(taken) = service.and_then(|service| policy::taken_over(service, state)) {
-                    gone.insert(at, taken);
-                }
-                if gone.contains_key(&at) {
-                    continue;
-                }
-                let falls = watches[at].falls();
-                let standing = watches[at].see(Instant::now(), state, settle);
-                if watches[at].falls() > falls {
-                    // What it answered before it fell counts for nothing.
-                    said.remove(&at);
-                }
-                is_hopeless |= standing == Standing::Hopeless;
-                match standing {
-                    Standing::Down | Standing::Hopeless => {
-                        wrong.push(describe(unit, state));
-                        continue;
-                    }
-                    Standing::Young | Standing::Settled => {}
-                }
-                if !matches!(said.get(&at), Some(Said::Answers { .. } | Said::NotAsked { .. })) {
-                    said.insert(at, self.asker.ask(&self.record.digest, unit, since));
-                }
-                if let Some(Said::Silent { why }) = said.get(&at) {
-                    wrong.push(format!("{unit} does not answer: {why}"));
-                } else if standing == Standing::Young {
-                    wrong.push(format!("{unit} has not stayed up for {}", self.record.settle));
+            self.not_up.clear();
+            for (service, state) in watched.iter_mut().zip(&states) {
+                if let Err(why) = self.look_at(service, state, since) {
+                    wrong.push(why);
+                    self.not_up.insert(service.unit.clone());
                 }
             }
             if wrong.is_empty() {
-                up.taken.extend(gone.iter().map(|(at, taken)| taken.describe(&units[*at])));
-                up.not_asked.extend(said.iter().filter_map(|(at, said)| match said {
-                    Said::NotAsked { why } => Some(format!("{} ({why})", units[*at])),
-                    Said::Answers { .. } | Said::Silent { .. } => None,
-                }));
-                for (at, said) in &said {
-                    if let Said::Answers { what } = said {
-                        self.scene.say(format!("{} stays up and answers: {what}", units[*at]));
-                    }
+                let took = begin.elapsed().as_millis();
+                self.scene.say(format!("watched for {took} ms"));
+                for service in watched {
+                    self.note(service, &mut up);
                 }
                 return Ok(Some(up));
             }
+            let is_hopeless = watched.iter().any(|service| service.is_hopeless);
             if is_hopeless || begin.elapsed() > settle + self.pace.patience {
                 return Err(wrong.join("; "));
             }
             if self.scene.wait(self.pace.look.min(settle)) {
                 return Ok(None);
             }
+        }
+    }
+
+    /// Whether one service is up, or somebody else's; else what is wrong with it.
+    fn look_at(&mut self, service: &mut Watched, state: &UnitState, since: Timestamp) -> Result<(), String> {
+        let owed = self.record.services.iter().find(|owed| owed.unit == service.unit);
+        service.gone = service.gone.or_else(|| owed.and_then(|owed| policy::taken_over(owed, state)));
+        if service.gone.is_some() {
+            service.is_hopeless = false;
+            return Ok(());
+        }
+        let falls = service.watch.falls();
+        let standing = service.watch.see(Instant::now(), state, self.record.settle.get());
+        if service.watch.falls() > falls {
+            // What it answered before it fell counts for nothing.
+            service.said = None;
+        }
+        service.is_hopeless = standing == Standing::Hopeless;
+        if matches!(standing, Standing::Down | Standing::Hopeless) {
+            return Err(describe(&service.unit, state));
+        }
+        if !matches!(service.said, Some(Said::Answers { .. } | Said::NotAsked { .. })) {
+            service.said = Some(self.asker.ask(&self.record.digest, &service.unit, since));
+        }
+        match &service.said {
+            Some(Said::Silent { why }) => Err(format!("{} does not answer: {why}", service.unit)),
+            _ if standing == Standing::Young => {
+                Err(format!("{} has not stayed up for {}", service.unit, self.record.settle))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes down what is known of a service that is up.
+    fn note(&mut self, service: Watched, up: &mut Up) {
+        let Watched { unit, said, gone, .. } = service;
+        if let Some(taken) = gone {
+            up.taken.push(taken.describe(&unit));
+            return;
+        }
+        match said {
+            Some(Said::NotAsked { why }) => up.not_asked.push(format!("{unit} ({why})")),
+            Some(Said::Answers { what }) => self.scene.say(format!("{unit} stays up and answers: {what}")),
+            Some(Said::Silent { .. }) | None => {}
         }
     }
 
