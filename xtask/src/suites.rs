@@ -82,18 +82,29 @@ fn deadly() -> Result<PathBuf> {
 
 /// Measures in a container what `bench rooms` reads below `out`; `child` is the program that the jobs run.
 pub(crate) fn figures(child: &Path, out: &Path) -> Result<()> {
+    let mut figures = measured("figures::rooms", out)?;
+    figures.env("MASTMAINT_BENCH_CHILD", child);
+    run(figures)
+}
+
+/// Measures in a container what `bench bracket` reads below `out`.
+pub(crate) fn figures_of_bracket(out: &Path) -> Result<()> {
+    run(measured("figures::bracket", out)?)
+}
+
+fn measured(name: &str, out: &Path) -> Result<Command> {
     apt::install(apt::CONTAINERS)?;
     let deb = package::package("release")?;
-    run(cargo(["build", "--locked", "--package", "mastmaint-tests", "--bin", "standin-tootctl"]))?;
+    run(cargo(["build", "--locked", "--package", "mastmaint-tests", "--bins"]))?;
     let tests = test_program()?.display().to_string();
-    let mut figures = apt::as_root(&tests, &["--ignored", "--exact", "figures::rooms"])?;
+    let mut figures = apt::as_root(&tests, &["--ignored", "--exact", name])?;
     figures
         .env("MASTMAINT_DEB", &deb)
         .env("MASTMAINT_STANDIN", target().join("debug/standin-tootctl"))
+        .env("MASTMAINT_STANDIN_SERVICE", target().join("debug/standin-service"))
         .env("MASTMAINT_SYSTEM_DIR", target().join("machines"))
-        .env("MASTMAINT_BENCH_CHILD", child)
         .env("MASTMAINT_FIGURES", out);
-    run(figures)
+    Ok(figures)
 }
 
 /// Builds the test program and asks cargo where it is: it is run as root, cargo is not.

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, time::Duration};
 /// A daemon that is down this long is not being restarted or upgraded. The kill matrix has no time for that.
 const DOWN: Duration = Duration::from_secs(if cfg!(feature = "failpoints") { 1 } else { 15 });
 /// One that comes up takes no longer, unless it never gets up at all.
-const COMING_OR_GOING: Duration = Duration::from_secs(60);
+const COMING_OR_GOING: Duration = Duration::from_mins(1);
 /// One that is up and silent is ended by its watchdog (3 min) before this.
 const STUCK: Duration = Duration::from_mins(4);
 

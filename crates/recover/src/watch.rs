@@ -131,12 +131,12 @@ impl Watch {
         ) {
             Closing::Closed { how, not_asked } => {
                 self.tries.remove(&record.run);
-                let asked = if not_asked.is_empty() {
+                let left_out = if not_asked.is_empty() {
                     String::new()
                 } else {
                     format!("; not asked whether it answers: {}", not_asked.join(", "))
                 };
-                let text = format!("{}: nobody worked on the run any more: {how}{asked}", record.job);
+                let text = format!("{}: nobody worked on the run any more: {how}{left_out}", record.job);
                 self.tell(record, Entry::warning(text).id(MessageId::BracketRecovered));
                 failpoint!("recover.told");
             }

@@ -157,6 +157,15 @@ impl Systemctl {
         Ok(shown.first().map(UnitProcess::of).unwrap_or_default())
     }
 
+    /// What tells this boot of the host from others: the moment at which systemd began, to the microsecond. Empty if
+    /// systemd does not say. (The kernel's id of the boot is not to be seen from a room.)
+    pub fn boot(&self) -> String {
+        let args = ["--no-pager", "--no-ask-password", "show", "-p", "UserspaceTimestampMonotonic"]
+            .map(str::to_owned);
+        let shown = query::output(&self.program, &args, &self.environment, query::PATIENCE);
+        shown.map(|text| text.trim().to_owned()).unwrap_or_default()
+    }
+
     /// Does something to units and waits until systemd has done it.
     ///
     /// # Errors

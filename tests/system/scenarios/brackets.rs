@@ -16,7 +16,7 @@ const JOBS: &str = "  good:
     then: [{tootctl: cache clear}]
   bad:
     with_services_stopped: true
-    steps: [{tootctl: feeds build}, {tootctl: media remove --days 14}]
+    steps: [{tootctl: preview_cards remove --days 30}, {tootctl: media remove --days 14}]
     then: [{tootctl: cache clear}]
   late:
     with_services_stopped: [mastodon-web, mastodon-streaming]
@@ -26,7 +26,8 @@ const JOBS: &str = "  good:
     steps: [{tootctl: statuses remove --days 90}, {tootctl: media remove --days 14}]
 ";
 /// `long` is long enough for what happens meanwhile; the waiting is the test's time.
-const WEATHER: &str = "speed: 100\nweather:\n  statuses remove: {sleep: 20s}\n  feeds build: {exit: 1}\n";
+const WEATHER: &str =
+    "speed: 100\nweather:\n  statuses remove: {sleep: 20s}\n  preview_cards remove: {exit: 1}\n";
 
 fn show(machine: &Machine, job: &str) -> Value {
     serde_json::from_str(&ctl(machine, &format!("show {job} --json")).ok()).unwrap()
@@ -35,8 +36,12 @@ fn show(machine: &Machine, job: &str) -> Value {
 /// The outcomes of the newest run's steps, in order.
 fn outcomes(machine: &Machine, job: &str) -> Vec<String> {
     let shown = show(machine, job);
-    let steps = shown["run"]["steps"].as_array().or_else(|| shown["steps"].as_array()).unwrap().clone();
-    steps.iter().map(|step| step["outcome"].as_str().unwrap_or("none").to_owned()).collect()
+    shown["steps"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| step["outcome"].as_str().unwrap_or("none").to_owned())
+        .collect()
 }
 
 /// Waits until `mastmaintctl status` says this.
@@ -189,7 +194,7 @@ pub(crate) fn nothing_is_stopped_without_a_record(debian: Debian) {
     let machine = answering(debian, JOBS, WEATHER);
     let before: Vec<String> = SERVICES.iter().map(|unit| machine.property(unit, "InvocationID")).collect();
     // No room for a record, in the room's state or in the daemon's.
-    let full = "mount -t tmpfs -o size=64k,mode=700 full /var/lib/mastmaintd-systemctl && mkdir -p \
+    let full = "mount -t tmpfs -o size=1m,mode=700 full /var/lib/mastmaintd-systemctl && mkdir -p \
                 /var/lib/mastmaintd-systemctl/brackets && (cat /dev/zero > /var/lib/mastmaintd-systemctl/fill || true)";
     machine.sh(full).ok();
     assert_eq!(ctl(&machine, "run good --follow").status, 1);

@@ -5,7 +5,7 @@ use super::{
     Scene,
     confirm::{Asker, Said},
     policy::{self, Standing, TakenOver, Watch},
-    record::{Brackets, Phase, Record, this_boot},
+    record::{Brackets, Phase, Record},
 };
 use crate::systemctl::UnitState;
 use jiff::Timestamp;
@@ -186,7 +186,7 @@ impl Work<'_, '_> {
         let states = self.scene.systemctl.look(started)?;
         for (unit, state) in started.iter().zip(&states) {
             if let Some(service) = self.record.services.iter_mut().find(|service| service.unit == *unit) {
-                service.ours = Some(policy::ours(state));
+                service.ours = Some(state.invocation.clone());
             }
         }
         // Without room for it a person's stop is taken for a fault until the next try.
@@ -275,7 +275,7 @@ impl Work<'_, '_> {
     }
 
     fn put_away(&mut self, by: &str, up: Up) -> Closing {
-        let rebooted = self.record.boot != this_boot();
+        let rebooted = self.record.boot != self.scene.systemctl.boot();
         let mut how = match (rebooted, up.started) {
             (true, 0) => {
                 format!("the host was restarted and systemd started the services; {by} saw them work")

@@ -11,7 +11,7 @@ mod record;
 pub use close::{Closing, Pace, close};
 pub use confirm::{Asker, Here, ProbeRoom, Said};
 pub(crate) use open::{Opening, open};
-pub use record::{Brackets, Ours, Phase, Record, Service, this_boot};
+pub use record::{Brackets, Phase, Record, Service};
 
 use crate::systemctl::Systemctl;
 use std::{

@@ -2,7 +2,7 @@
 
 use super::{
     Scene,
-    record::{Brackets, Phase, Record, Service, this_boot},
+    record::{Brackets, Phase, Record, Service},
 };
 use crate::systemctl::{Claim, Systemctl, UnitState, claim};
 use jiff::Timestamp;
@@ -62,7 +62,7 @@ fn try_to(opening: &Opening, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
         job: opening.job.clone(),
         digest: opening.digest.clone(),
         opened: Timestamp::now(),
-        boot: this_boot(),
+        boot: scene.systemctl.boot(),
         resumed: None,
         settle: opening.settle,
         phase: Phase::Stopping,

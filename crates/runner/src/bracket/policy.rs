@@ -1,6 +1,6 @@
 //! What is owed to a service and when it counts as up. Pure: how it was recorded and how it stands in, a decision out.
 
-use super::record::{Ours, Service};
+use super::record::Service;
 use crate::systemctl::{Stamps, UnitState};
 use mastmaint_words::UnitName;
 use std::time::{Duration, Instant};
@@ -44,12 +44,12 @@ pub(crate) fn taken_over(service: &Service, state: &UnitState) -> Option<TakenOv
     let ours = service.ours.as_ref()?;
     // What systemd always restarts is inactive without a fault only if somebody stopped it.
     let stopped = state.active == "inactive" && state.result == "success" && state.always_restarts;
-    // Each start has an id of its own; those that systemd makes by itself are counted, and a person's begins the
-    // count anew.
+    // Each start has an id of its own; those that systemd makes by itself are counted (just before they get their id),
+    // and a person's begins the count anew.
     let started = state.is_meant_to_run()
-        && state.invocation != ours.invocation
+        && state.invocation != *ours
         && !state.invocation.is_empty()
-        && state.restarts <= ours.restarts;
+        && state.restarts == 0;
     if stopped {
         Some(TakenOver::Stopped)
     } else if started {
@@ -57,11 +57,6 @@ pub(crate) fn taken_over(service: &Service, state: &UnitState) -> Option<TakenOv
     } else {
         None
     }
-}
-
-/// What is remembered of a start of ours.
-pub(crate) fn ours(state: &UnitState) -> Ours {
-    Ours { invocation: state.invocation.clone(), restarts: state.restarts }
 }
 
 /// One service being watched after its start.
@@ -139,14 +134,13 @@ mod tests {
         }
     }
 
-    fn owed(ours: Option<(&str, u64)>) -> Service {
-        let ours = ours.map(|(invocation, restarts)| Ours { invocation: invocation.into(), restarts });
-        Service { unit: "mastodon-web".parse().unwrap(), before: "a".into(), ours }
+    fn owed(ours: Option<&str>) -> Service {
+        Service { unit: "mastodon-web".parse().unwrap(), before: "a".into(), ours: ours.map(str::to_owned) }
     }
 
     #[test]
     fn a_person_takes_over_by_stopping_starting_or_masking() {
-        let after = owed(Some(("b", 0)));
+        let after = owed(Some("b"));
         assert_eq!(taken_over(&after, &state("inactive", "b", 0)), Some(TakenOver::Stopped));
         assert_eq!(taken_over(&after, &state("active", "c", 0)), Some(TakenOver::Started));
         let masked = UnitState { load: "masked".into(), ..state("inactive", "a", 0) };
@@ -155,9 +149,10 @@ mod tests {
 
     #[test]
     fn what_systemd_or_a_crash_does_is_nobodys_doing() {
-        let after = owed(Some(("b", 0)));
+        let after = owed(Some("b"));
         assert_eq!(taken_over(&after, &state("active", "b", 0)), None);
         assert_eq!(taken_over(&after, &state("active", "c", 1)), None, "restarted by systemd");
+        assert_eq!(taken_over(&after, &state("active", "b", 1)), None, "counted before it had its id");
         assert_eq!(taken_over(&after, &state("activating", "b", 4)), None, "about to be");
         let failed = UnitState { result: "exit-code".into(), ..state("failed", "b", 5) };
         assert_eq!(taken_over(&after, &failed), None);

@@ -78,18 +78,9 @@ pub struct Service {
     pub unit: UnitName,
     /// The start that was stopped.
     pub before: String,
-    /// Our newest start of it.
+    /// Id of our newest start of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ours: Option<Ours>,
-}
-
-/// A start that was ours.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ours {
-    /// Its id.
-    pub invocation: String,
-    /// How often systemd had restarted the unit by then.
-    pub restarts: u64,
+    pub ours: Option<String>,
 }
 
 /// The brackets of a systemctl room, their lock held.
@@ -224,11 +215,6 @@ impl Brackets {
     }
 }
 
-/// What tells this boot from others.
-pub fn this_boot() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
-}
-
 fn read(path: &Path) -> io::Result<Record> {
     Ok(serde_json::from_slice(&fs::read(path)?)?)
 }
@@ -243,7 +229,7 @@ mod tests {
             job: "rebuild".parse().unwrap(),
             digest: "0123456789abcdef0123456789abcdef".parse().unwrap(),
             opened: Timestamp::UNIX_EPOCH,
-            boot: this_boot(),
+            boot: "1".into(),
             resumed: None,
             settle: Span::from_secs(10),
             phase: Phase::Stopping,

@@ -3,7 +3,7 @@
 use mastmaint_instance::Listening;
 use std::{
     io::{self, Read, Write},
-    net::{TcpStream, ToSocketAddrs},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs},
     os::unix::net::UnixStream,
     time::Duration,
 };
@@ -17,6 +17,14 @@ const ANSWER: Duration = Duration::from_secs(10);
 pub(super) trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 
+/// Where a host is. `localhost` is two addresses, a service listens at one of them, and no file has to say so.
+fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if host == "localhost" {
+        return Ok(vec![(Ipv4Addr::LOCALHOST, port).into(), (Ipv6Addr::LOCALHOST, port).into()]);
+    }
+    Ok((host, port).to_socket_addrs()?.collect())
+}
+
 pub(super) fn connect(at: &Listening) -> io::Result<Box<dyn Stream>> {
     match at {
         Listening::Unix(path) => {
@@ -27,8 +35,7 @@ pub(super) fn connect(at: &Listening) -> io::Result<Box<dyn Stream>> {
         }
         Listening::Tcp { host, port } => {
             let mut last = io::Error::new(io::ErrorKind::NotFound, format!("{host} has no address"));
-            // `localhost` is two addresses and a service listens at one of them.
-            for address in (host.as_str(), *port).to_socket_addrs()? {
+            for address in addresses(host, *port)? {
                 match TcpStream::connect_timeout(&address, CONNECT) {
                     Ok(stream) => {
                         stream.set_read_timeout(Some(ANSWER))?;

@@ -166,7 +166,9 @@ pub(super) fn resume(options: &Options, run: &RunId) -> EventKind {
         Err(error) => return refused("no-state", error.to_string()),
     };
     match brackets.of_run(run) {
-        Ok(Some(mut record)) if record.phase == Phase::Stopped && record.boot == bracket::this_boot() => {
+        Ok(Some(mut record))
+            if record.phase == Phase::Stopped && record.boot == Systemctl::new(options.walled).boot() =>
+        {
             record.resumed = Some(Timestamp::now());
             failpoint!("resume.before-note");
             match brackets.write(&record) {

@@ -13,9 +13,10 @@ here=$(dirname "$0")
 echo "$*" >> "$here/calls"
 set_to() { sed -i "s/^ActiveState=.*/ActiveState=$2/; s/^InvocationID=.*/InvocationID=$(date +%N)/" "$here/$1"; }
 verb=$3
-while [ "$1" != -- ]; do shift; done; shift
+while [ $# -gt 0 ] && [ "$1" != -- ]; do shift; done; [ $# -eq 0 ] || shift
 case $verb in
 show)
+    [ $# -gt 0 ] || { echo UserspaceTimestampMonotonic=1; exit; }
     first=yes
     for unit; do
         [ $first ] || echo; first=
