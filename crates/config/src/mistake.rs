@@ -2,6 +2,7 @@
 //! wrong and what would be right. Texts never quote values of environments.
 
 use crate::calendar::ScheduleError;
+use mastmaint_tootctl::Wrong;
 use thiserror::Error;
 
 macro_rules! mistakes {
@@ -70,6 +71,8 @@ mistakes! {
     Empty { wanted: &'static str } = "empty-value", "has no value; it takes {wanted}";
     /// A text that is not a duration.
     BadDuration { why: String } = "bad-duration", "{why}";
+    /// An effect that cannot be looked at in this way.
+    NoProof { what: &'static str, help: &'static str } = "no-proof", "{what} is not to be had for this step: {help}";
     /// Zero.
     Zero { what: &'static str } = "zero", "{what} of 0 would end everything at once; write how long it may take, like \"2h\"";
     /// Out of bounds.
@@ -108,6 +111,16 @@ mistakes! {
     Doubled { given: String, key: &'static str } = "doubled-command", "begins with {given:?}, but {key} is what the key already says; remove that word";
     /// An em dash from a web page.
     Dash { word: String } = "dash", "{word:?} begins with a dash that is no hyphen (copied from a web page?); write it with two hyphens: --";
+    /// A command that tootctl does not know so.
+    BadCommand { misuse: Wrong } = "bad-command", "{misuse}";
+    /// A command that must never stand in a schedule.
+    Dangerous { command: &'static str, why: &'static str } = "dangerous", "tootctl {command} is nothing for a schedule: {why}; if it is meant, write `dangerous: true` on the step";
+    /// A key of another kind of step.
+    Misplaced { why: &'static str } = "misplaced-key", "has no place here: {why}; remove it";
+    /// A pattern that is none.
+    BadPattern { why: String } = "bad-pattern", "is not a regular expression: {why}";
+    /// Warning: days that are too few.
+    FewDays { given: String, least: u32, why: &'static str } = "few-days", "{given} days are few: {why}; take {least} or more";
     /// What only a shell understands.
     ShellSyntax { what: String, help: &'static str } = "shell-syntax", "{what:?} means something only to a shell, and no shell reads this; {help}";
     /// Quotes that do not end.
@@ -149,6 +162,7 @@ impl Mistake {
     pub fn code(&self) -> &'static str {
         match self {
             Self::BadSchedule { error } => error.code(),
+            Self::BadCommand { misuse } => misuse.code(),
             other => other.own_code(),
         }
     }

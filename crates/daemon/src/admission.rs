@@ -52,6 +52,11 @@ impl Admission {
         admitted
     }
 
+    /// Whether a run that came now would be admitted at once.
+    pub fn is_free_for(&self, claim: &Claim) -> bool {
+        !self.running.values().chain(&self.waiting).any(|other| excludes(other, claim))
+    }
+
     /// Gives back what a run held, or takes it out of the queue.
     pub fn release(&mut self, run: &RunId) {
         self.running.remove(run);
@@ -141,8 +146,13 @@ mod tests {
                     ended += 1;
                 } else {
                     let lock = ["", "x", "y"][usize::from(lock)];
-                    admission.enqueue(claim(&format!("j{job}"), (!lock.is_empty()).then_some(lock)));
+                    let new = claim(&format!("j{job}"), (!lock.is_empty()).then_some(lock));
+                    let free = admission.is_free_for(&new);
+                    admission.enqueue(new.clone());
                     asked += 1;
+                    let admitted = admission.admit();
+                    prop_assert_eq!(free, admitted.contains(&new));
+                    running.extend(admitted);
                 }
                 running.extend(admission.admit());
                 for (i, a) in running.iter().enumerate() {

@@ -6,6 +6,7 @@ pub mod environment;
 pub mod exec;
 pub mod output;
 pub mod probe;
+pub(crate) mod proof;
 pub mod protocol;
 pub mod redact;
 pub mod room;

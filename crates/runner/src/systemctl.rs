@@ -12,6 +12,7 @@ pub use state::{Stamps, UnitState};
 pub use units::{Claim, claim};
 
 use crate::exec::{Ended, StepCommand};
+use crate::output::Patterns;
 use crate::verdict::Judge;
 use mastmaint_config::settings::{SystemctlAction, SystemctlVerb};
 use mastmaint_words::{Grade, Outcome, Reason, UnitName, Verdict};
@@ -104,6 +105,7 @@ impl Systemctl {
             args: fixed.into_iter().map(str::to_owned).chain(units).collect(),
             environment: self.environment.clone(),
             directory: PathBuf::from("/"),
+            patterns: Patterns::default(),
         }
     }
 

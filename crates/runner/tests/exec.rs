@@ -4,6 +4,7 @@
 
 use mastmaint_runner::{
     exec::{Limits, Orders, Sink, StepCommand, execute},
+    output::Patterns,
     protocol::{EndingCause, EventKind, LineClass, Sign, StepReport, Stream},
     redact::Redactor,
     verdict::Judge,
@@ -72,6 +73,7 @@ fn sh(script: &str) -> StepCommand {
         args: vec!["-c".to_owned(), script.to_owned()],
         environment: BTreeMap::from([("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())]),
         directory: "/".into(),
+        patterns: Patterns::default(),
     }
 }
 
@@ -95,7 +97,7 @@ fn run_unguarded(
 
 fn run_within(command: &StepCommand, limits: Limits, orders: impl FnOnce(Orders)) -> Done {
     let key = StepKey { run: "20261123T003000Z-7k3f9q".parse().unwrap(), step: StepIndex(0) };
-    let (sender, receiver) = Orders::new().unwrap();
+    let (sender, mut receiver) = Orders::new().unwrap();
     orders(sender);
     let redactor = Redactor::from_secrets(["hidden-value".to_owned()]);
     let mut events = Events::default();
@@ -104,7 +106,7 @@ fn run_within(command: &StepCommand, limits: Limits, orders: impl FnOnce(Orders)
         key,
         command,
         limits,
-        receiver,
+        &mut receiver,
         &redactor,
         &|ended| Judge::of_any().judge(ended),
         &mut events,
@@ -395,6 +397,21 @@ fn a_child_of_somebody_else_is_left_alone() {
     assert_eq!(other.try_wait().unwrap(), None);
     other.kill().unwrap();
     other.wait().unwrap();
+}
+
+#[test]
+fn what_the_admin_fears_or_misses_in_the_output_fails_the_step() {
+    let judged = |expect: &[&str], fail_on: &[&str]| {
+        let own = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect();
+        let patterns = Patterns { expect: own(expect), fail_on: own(fail_on) };
+        let command = StepCommand { patterns, ..sh("echo copied 5; echo 2 lost >&2") };
+        let long = Duration::from_mins(1);
+        let verdict = run_with(&command, long, long, drop).report.verdict;
+        (verdict.outcome, verdict.reasons.first().map_or(String::new(), |r| r.code.clone()))
+    };
+    assert_eq!(judged(&["^copied [0-9]+$"], &["^5 lost"]), (Outcome::Ok, String::new()));
+    assert_eq!(judged(&["^moved"], &[]), (Outcome::Failed, "expected-line-missing".to_owned()));
+    assert_eq!(judged(&["^copied"], &["[1-9] lost"]), (Outcome::Failed, "feared-line".to_owned()));
 }
 
 /// The step alone, under a `quiet_limit`.

@@ -6,14 +6,16 @@ pub mod exit;
 pub mod human;
 mod ids;
 mod outcome;
+pub mod proof;
 mod room;
-pub mod space;
+mod space;
 mod span;
 mod trigger;
 mod verdict;
 
 pub use ids::{Digest, JobName, LockName, NameError, RunId, StepIndex, StepKey, UnitName};
 pub use outcome::{Grade, Outcome};
+pub use proof::{Looked, Sample, SampledItem, Together};
 pub use room::Room;
 pub use space::Space;
 pub use span::{ParseSpanError, Span};

@@ -6,7 +6,7 @@ use crate::{
     diagnostic::Place,
     mistake::Mistake,
     read::{Fields, Reader},
-    settings::{Action, OnPartial, ServicesAction, Step, SystemctlVerb},
+    settings::{Action, Judged, OnPartial, Prove, ServicesAction, Step, SystemctlVerb},
     tree::{Kind, Node},
 };
 use mastmaint_words::{Span, UnitName};
@@ -130,6 +130,9 @@ pub(crate) fn put_together(
         on_partial: OnPartial::Stop,
         go_on: false,
         quiet_limit: None,
+        dangerous: false,
+        judged: Judged::default(),
+        prove: Prove::default(),
         environment: crate::settings::Environment::new(),
     };
     let stop = end(ServicesAction::Stop { units }, STOP);

@@ -2,8 +2,11 @@
 
 mod bracket;
 mod command;
+mod effect;
 mod job;
+mod judged;
 mod step;
+mod tootctl;
 mod window;
 
 use crate::{
@@ -24,6 +27,8 @@ pub(crate) const LEDGER: &[&str] = &["keep", "keep_output"];
 pub(crate) const RETRY: &[&str] = &["times", "backoff", "on"];
 #[cfg(test)]
 pub(crate) use bracket::put_together;
+#[cfg(test)]
+pub(crate) use effect::{AGAIN, PROVE};
 #[cfg(test)]
 pub(crate) use job::{KEYS as JOB, WINDOW};
 #[cfg(test)]

@@ -5,10 +5,10 @@ use crate::{
     MAX_FILE, SAMPLE,
     calendar::Schedule,
     check::put_together,
-    digest, effective_yaml, load_str,
+    digest, effect, effective_yaml, load_str,
     settings::{
-        Action, Environment, Instance, Job, LedgerSettings, OnPartial, Retry, RetryOn, Settings, Step,
-        SystemctlAction, SystemctlVerb, USUAL_SETTLE, Window,
+        Action, Again, Environment, Instance, Job, Judged, LedgerSettings, OnPartial, Prove, Retry, RetryOn,
+        Settings, Step, SystemctlAction, SystemctlVerb, USUAL_SETTLE, Window,
     },
 };
 use mastmaint_words::Span;
@@ -34,7 +34,8 @@ fn action() -> impl Strategy<Value = Action> {
     let units = select(vec!["mastodon-web", "mastodon-sidekiq.service"]);
     let units = collection::vec(units.prop_map(|u: &str| u.parse().unwrap()), 1..3);
     prop_oneof![
-        Just(Action::Tootctl(vec!["media".into(), "remove".into(), "--days".into(), "14".into()])),
+        select(vec!["media remove --days 14", "accounts cull --dry-run", "cache clear"])
+            .prop_map(|line| Action::Tootctl(line.split(' ').map(str::to_owned).collect())),
         // A stop is for runbooks only, and for those that start nothing.
         (
             select(
@@ -50,15 +51,51 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
+fn prove() -> impl Strategy<Value = Prove> {
+    let again = option::of((0..1000_u32).prop_map(|tolerance| Again { tolerance }));
+    (again, option::of(1..=500_u16)).prop_map(|(again, sample)| Prove { again, sample })
+}
+
+fn judged() -> impl Strategy<Value = Judged> {
+    let pattern = select(vec!["^done$", "copied \\d+ files", "[Ee]rror: #\"'"]).prop_map(str::to_owned);
+    let patterns = || collection::vec(pattern.clone(), 0..3);
+    (0_u32..9, patterns(), patterns()).prop_map(|(tolerated_errors, expect, fail_on)| Judged {
+        tolerated_errors,
+        expect,
+        fail_on,
+    })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let on_partial = select(vec![OnPartial::GoOn, OnPartial::Stop]);
     let limits = (span(9999), span(9999), option::of(span(9999)));
-    (action(), limits, on_partial, any::<bool>(), environment()).prop_map(
-        |(action, (timeout, grace, quiet_limit), on_partial, go_on, environment)| {
+    (action(), limits, on_partial, any::<bool>(), environment(), (judged(), prove())).prop_map(
+        |(action, (timeout, grace, quiet_limit), on_partial, go_on, environment, (judged, prove))| {
             let is_systemctl = matches!(action, Action::Systemctl(_));
             let environment = if is_systemctl { Environment::new() } else { environment };
             let quiet_limit = quiet_limit.filter(|_| !is_systemctl);
-            Step { action, timeout, grace, quiet_limit, on_partial, go_on, environment }
+            let judged = match action {
+                Action::Run(_) => judged,
+                Action::Tootctl(_) => {
+                    Judged { tolerated_errors: judged.tolerated_errors, ..Judged::default() }
+                }
+                Action::Systemctl(_) | Action::Services(_) => Judged::default(),
+            };
+            // What has an effect that can be looked at.
+            let removes = matches!(&action, Action::Tootctl(args) if effect::can_be_sampled(args));
+            let prove = if removes { prove } else { Prove::default() };
+            Step {
+                action,
+                timeout,
+                grace,
+                quiet_limit,
+                on_partial,
+                go_on,
+                prove,
+                dangerous: false,
+                judged,
+                environment,
+            }
         },
     )
 }

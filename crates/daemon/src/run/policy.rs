@@ -114,7 +114,7 @@ pub fn cancelled() -> Verdict {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mastmaint_config::settings::{Action, ServicesAction};
+    use mastmaint_config::settings::{Action, Judged, ServicesAction};
 
     fn step() -> Step {
         Step {
@@ -124,6 +124,9 @@ mod tests {
             quiet_limit: None,
             on_partial: OnPartial::GoOn,
             go_on: false,
+            prove: mastmaint_config::settings::Prove::default(),
+            dangerous: false,
+            judged: Judged::default(),
             environment: std::collections::BTreeMap::new(),
         }
     }

@@ -43,7 +43,7 @@ pub fn execute(
     key: StepKey,
     command: &StepCommand,
     limits: Limits,
-    orders: OrderReceiver,
+    orders: &mut OrderReceiver,
     redactor: &Redactor,
     judge: &dyn Fn(&Ended) -> Verdict,
     sink: &mut dyn Sink,
@@ -55,7 +55,7 @@ pub fn execute(
     let oom_kills_before = oom::kills();
     let mut tree = Tree::new();
     let (started, clock) = (Timestamp::now(), Instant::now());
-    let mut reader = Reader::new(redactor);
+    let mut reader = Reader::new(redactor).watching(&command.patterns);
     let (status, cut) = match start(command) {
         Ok(child) => {
             let (status, cut) = attend(child, &mut tree, limits, orders, &mut reader, sink);
@@ -114,7 +114,7 @@ fn attend(
     mut child: Child,
     tree: &mut Tree,
     limits: Limits,
-    orders: OrderReceiver,
+    orders: &mut OrderReceiver,
     reader: &mut Reader<'_>,
     sink: &mut dyn Sink,
 ) -> (ExitStatus, Cut) {

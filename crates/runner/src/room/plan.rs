@@ -3,12 +3,15 @@
 
 use super::{Options, services::End};
 use crate::exec::{Ended, Limits, StepCommand};
+use crate::output::Patterns;
+use crate::proof::{Again, Around, Prover};
 use crate::protocol::{EndingCause, Op};
 use crate::redact::Redactor;
 use crate::verdict::{Judge, Terms};
 use crate::{environment, systemctl};
 use mastmaint_config::Store;
 use mastmaint_config::accepted::RoomView;
+use mastmaint_config::effect;
 use mastmaint_config::settings::{Action, Environment, Instance, Step};
 use mastmaint_instance::{Storage, Variables};
 use mastmaint_tootctl::{Call, Series, Version};
@@ -46,8 +49,8 @@ pub(super) struct Process {
     pub(super) limits: Limits,
     pub(super) redactor: Redactor,
     pub(super) judge: Decide,
-    /// Where media are, if they are on a file system.
-    pub(super) media: Option<PathBuf>,
+    /// What is looked at before and after.
+    pub(super) around: Around,
 }
 
 /// Why a step is not begun at all.
@@ -149,13 +152,47 @@ fn tootctl(options: &Options, view: &RoomView, step: &Step, args: &[String], nam
     };
     let environment = environment::for_tootctl(instance, &step.environment, &home());
     let redactor = Redactor::for_instance(&instance.live, &environment);
-    let command = StepCommand { program, args: args.clone(), environment, directory: instance.live.clone() };
-    let judge = Judge::tootctl(&args).with(Terms { version, ..Terms::default() });
+    let command = StepCommand {
+        program,
+        args: args.clone(),
+        environment,
+        directory: instance.live.clone(),
+        patterns: patterns(step),
+    };
+    let around = around(instance, step, &command, named.dry_run, version);
+    let judge = Judge::tootctl(&args).with(terms(step, version));
     let mut work = run(command, step, named, redactor, Box::new(move |ended| judge.judge(ended)));
     if let Work::Run(process) = &mut work {
-        process.media = local_media(instance, &process.command.environment);
+        process.around = around;
     }
     work
+}
+
+/// What is looked at before the command and after it.
+fn around(
+    instance: &Instance,
+    step: &Step,
+    command: &StepCommand,
+    dry_run: bool,
+    version: Option<Series>,
+) -> Around {
+    let prover = Prover::beside_me(instance.live.clone(), command.environment.clone()).ok();
+    let mut around =
+        Around { media: local_media(instance, &command.environment), prover, ..Around::default() };
+    if dry_run {
+        return around;
+    }
+    let args = &command.args;
+    around.one_state = effect::trusts_the_database(args);
+    around.sample = step.prove.sample;
+    around.again = step.prove.again.zip(Call::dry_run_of(args)).map(|(again, dry)| Again {
+        command: StepCommand { args: dry, ..command.clone() },
+        tolerance: u64::from(again.tolerance),
+        version,
+        deletes_files: effect::deletes_files(args),
+        counts_visits: effect::counts_visits(args),
+    });
+    around
 }
 
 /// Where media are, if they are on a file system and that can be told.
@@ -165,6 +202,15 @@ fn local_media(instance: &Instance, environment: &Environment) -> Option<PathBuf
         Storage::Local(path) => Some(path),
         Storage::S3(_) | Storage::Other(_) => None,
     }
+}
+
+/// What the step says of how it is judged.
+fn terms(step: &Step, version: Option<Series>) -> Terms {
+    Terms { version, tolerated_errors: u64::from(step.judged.tolerated_errors), ..Terms::default() }
+}
+
+fn patterns(step: &Step) -> Patterns {
+    Patterns { expect: step.judged.expect.clone(), fail_on: step.judged.fail_on.clone() }
 }
 
 /// The series of the installed Mastodon, without starting Ruby; `None` if its file says none in the usual way.
@@ -201,14 +247,20 @@ fn program(step: &Step, argv: &[String], named: &Named) -> Work {
     let environment = environment::for_program(&step.environment, &home, PATH);
     let redactor = Redactor::for_program(&step.environment, argv);
     let directory = if home.is_dir() { home } else { PathBuf::from("/") };
-    let command = StepCommand { program: name.into(), args: arguments.to_vec(), environment, directory };
-    let judge = Judge::of_line(argv);
+    let command = StepCommand {
+        program: name.into(),
+        args: arguments.to_vec(),
+        environment,
+        directory,
+        patterns: patterns(step),
+    };
+    let judge = Judge::of_line(argv).with(terms(step, None));
     run(command, step, named, redactor, Box::new(move |ended| judge.judge(ended)))
 }
 
 fn run(command: StepCommand, step: &Step, named: &Named, redactor: Redactor, judge: Decide) -> Work {
     let limits = limits(step, named.limit);
-    Work::Run(Box::new(Process { command, limits, redactor, judge, media: None }))
+    Work::Run(Box::new(Process { command, limits, redactor, judge, around: Around::default() }))
 }
 
 /// What is left of the job's timeout lowers the step's, never raises it.
@@ -274,7 +326,7 @@ fn no_dry_run(what: &str) -> Work {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mastmaint_config::settings::OnPartial;
+    use mastmaint_config::settings::{Judged, OnPartial};
 
     fn step() -> Step {
         Step {
@@ -284,6 +336,9 @@ mod tests {
             quiet_limit: None,
             on_partial: OnPartial::GoOn,
             go_on: false,
+            prove: mastmaint_config::settings::Prove::default(),
+            dangerous: false,
+            judged: Judged::default(),
             environment: Environment::default(),
         }
     }

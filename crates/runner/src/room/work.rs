@@ -1,19 +1,19 @@
 //! Working on a step: it is run to its end whoever listens, its outcome is made durable before it is said, and the
 //! runner stays a little for those who want to forget it.
 
+use super::around;
 use super::client::{self, Desk};
 use super::connection::{Connection, refused};
 use super::hub::{Hub, Linger};
 use super::orphans;
-use super::plan::{Process, Work};
-use crate::exec::{OrderReceiver, Orders, Sink, execute};
+use super::plan::Work;
+use crate::exec::{Orders, Sink};
 use crate::protocol::{EndingCause, EventKind, Op, StepReport};
 use crate::step_dir::{Child, StepDir};
 use base64::Engine;
 use jiff::Timestamp;
 use mastmaint_failpoints::failpoint;
-use mastmaint_instance::Free;
-use mastmaint_words::{Reason, Space, Span, StepKey, Verdict};
+use mastmaint_words::{Reason, Span, StepKey, Verdict};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{self, Read};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -39,7 +39,7 @@ pub(super) struct Begun {
 pub(super) fn work(begun: Begun, first: Connection, op: &Op) -> io::Result<()> {
     let Begun { key, dir, listener, work } = begun;
     let hub = Arc::new(Hub::default());
-    let (orders, receiver) = Orders::new()?;
+    let (orders, mut receiver) = Orders::new()?;
     heed_signals(&hub, orders.clone())?;
     let desk = Desk { key: key.clone(), hub: Arc::clone(&hub), orders };
     client::seat(&desk, first, Some(op));
@@ -47,7 +47,7 @@ pub(super) fn work(begun: Begun, first: Connection, op: &Op) -> io::Result<()> {
     let mut sink = Keeper { hub: &hub, dir: &dir, copy: Vec::new() };
     let report = match work {
         Work::Settled(verdict) => settled(key, verdict),
-        Work::Run(process) => run(key, &process, receiver, &mut sink),
+        Work::Run(process) => around::run(key, &process, &mut receiver, &mut sink),
         Work::Services(end) => {
             let (started, clock) = (Timestamp::now(), Instant::now());
             let verdict = end.act(&mut sink, &|| hub.is_stopping());
@@ -65,20 +65,6 @@ pub(super) fn work(begun: Begun, first: Connection, op: &Op) -> io::Result<()> {
     }
     say_goodbye(&hub, dir);
     Ok(())
-}
-
-/// Runs the process and looks at the room that its media have, before and after.
-fn run(key: StepKey, process: &Process, orders: OrderReceiver, sink: &mut dyn Sink) -> StepReport {
-    let look = || process.media.as_deref().and_then(|path| Free::at(path).ok());
-    let before = look();
-    let judge = process.judge.as_ref();
-    let mut report = execute(key, &process.command, process.limits, orders, &process.redactor, judge, sink);
-    report.space = before.zip(look()).map(|(before, after)| Space {
-        total_bytes: after.total,
-        free_before_bytes: before.free,
-        free_after_bytes: after.free,
-    });
-    report
 }
 
 /// A step that is settled without a process.
