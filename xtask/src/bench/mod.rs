@@ -5,6 +5,7 @@ mod bed;
 mod bracket;
 mod flood;
 mod idle;
+mod judge;
 mod lateness;
 mod process;
 mod ready;
@@ -35,6 +36,7 @@ const ALL: [(&str, Measure); 7] = [
     ("rooms", rooms::measure),
     ("bracket", bracket::measure),
     ("flood", flood::measure),
+    ("judge", judge::measure),
 ];
 
 /// Measures what is named, or everything, and prints one table.
