@@ -131,13 +131,12 @@ impl Drive {
     fn tell_of_bracket(&self, step: StepIndex, action: &ServicesAction, verdict: &Verdict) {
         let reason = || verdict.reasons.first().map(|reason| reason.text.clone()).unwrap_or_default();
         match (action, verdict.outcome) {
-            (_, Outcome::Skipped) => {}
             (ServicesAction::Stop { units }, Outcome::Ok) => {
                 let units: Vec<&str> = units.iter().map(UnitName::as_str).collect();
                 self.tell(Told::BracketOpened { step, units: units.join(", ") });
             }
             // That nothing or not everything was stopped, the end of the step has said.
-            (ServicesAction::Stop { .. }, _) => {}
+            (_, Outcome::Skipped) | (ServicesAction::Stop { .. }, _) => {}
             (ServicesAction::Start, Outcome::Ok) => self.tell(Told::BracketClosed { step, how: reason() }),
             (ServicesAction::Start, _) => self.tell(Told::BracketNotConfirmed { step, why: reason() }),
         }
