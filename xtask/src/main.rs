@@ -42,7 +42,7 @@ enum Task {
     },
     /// Measure the figures of docs/performance.md on the release build and print them as one table.
     Bench {
-        /// Only these: sizes, idle, ready, lateness, rooms, bracket, flood.
+        /// Only these: sizes, idle, ready, lateness, rooms, bracket, flood, judge.
         names: Vec<String>,
     },
     /// Build the Debian package; prints its path.

@@ -76,8 +76,8 @@ fn deadly() -> Result<PathBuf> {
     let folder = target().join("deadly");
     fs::create_dir_all(&folder).map_err(at(&folder))?;
     for program in package::WITH_FAILPOINTS {
-        let built = target().join(PROFILE).join(program);
-        fs::copy(&built, folder.join(program)).map_err(at(&built))?;
+        let from = target().join(PROFILE).join(program);
+        fs::copy(&from, folder.join(program)).map_err(at(&from))?;
     }
     Ok(folder)
 }

@@ -28,7 +28,7 @@ struct Row {
 type Measure = fn() -> Result<Vec<Row>>;
 
 /// What can be measured, by name, in the order of the table.
-const ALL: [(&str, Measure); 7] = [
+const ALL: [(&str, Measure); 8] = [
     ("sizes", sizes::measure),
     ("idle", idle::measure),
     ("ready", ready::measure),
