@@ -6,6 +6,7 @@ mod decide;
 mod others;
 mod watch;
 
+use mastmaint_config::zone;
 use mastmaint_health::{Entry, Journal, JournalConfig, Level};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::{
@@ -18,7 +19,8 @@ use std::{
 const FLUSH: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
-    let logging = JournalConfig { identifier: "mastmaintd-recover".into(), level: Level::Info };
+    let logging =
+        JournalConfig { identifier: "mastmaintd-recover".into(), level: Level::Info, zone: zone::local() };
     // Without a single thread to be had there is nobody to tell, either.
     let Ok(journal) = Journal::start(&logging) else { return ExitCode::FAILURE };
     let done = args::parse(std::env::args_os().skip(1)).and_then(|args| {
