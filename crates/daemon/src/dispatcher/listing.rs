@@ -4,10 +4,10 @@ use super::{Active, Dispatcher};
 use jiff::Timestamp;
 use mastmaint_config::zone;
 use mastmaint_control::words::{
-    ConfigStatus, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, SpaceLine, Status, StepLine,
-    StepNow,
+    BracketLine, ConfigStatus, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, SpaceLine,
+    Status, StepLine, StepNow,
 };
-use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation};
+use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation, Stopped};
 use mastmaint_ledger::{RunRecord, RunWithSteps, SpaceTrend, StepRecord};
 use mastmaint_words::{JobName, Numbers};
 
@@ -33,6 +33,7 @@ impl Dispatcher {
             },
             running,
             queued,
+            brackets: self.brackets.clone(),
             next: self.next_line(),
             ledger: self.outside.recorder.status(),
             approvals: self.approval_lines(now),
@@ -112,6 +113,7 @@ impl Dispatcher {
             LedgerStatus::NotRecording { why } => Some(why),
         };
         let situation = Situation {
+            stopped: self.brackets.iter().map(stopped).collect(),
             phase: if self.reload.checking { Phase::Reloading } else { Phase::Working },
             refused: refused.map(|(mistake, at)| Refused { at, mistake: first_line(mistake) }),
             not_recording,
@@ -126,6 +128,14 @@ impl Dispatcher {
 
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn stopped(bracket: &BracketLine) -> Stopped {
+    Stopped {
+        job: bracket.job.clone(),
+        units: bracket.units.clone(),
+        not_confirmed: bracket.not_confirmed.clone(),
+    }
 }
 
 fn now_running(active: &Active) -> Option<NowRunning> {

@@ -1,13 +1,13 @@
 //! The look before a step that has a limit: its dry run, in its room, under a key of its own. It holds no lock and
-//! stops nothing when it is made before the run is admitted. It is made again right before its step if that is not the
-//! first of the run, or if the run waited long: what earlier steps and others did changes what there is to remove.
+//! stops nothing when it is made before the run is admitted. It is made again right before its step if other commands of
+//! the run came before, or if the run waited long: what they and others did changes what there is to remove.
 
 use super::{
     Drive, Outside, RunHandle, RunNews, RunSpec, cap,
     follow::{Follow, Followed},
     policy, wire,
 };
-use mastmaint_config::settings::{AtMost, Step};
+use mastmaint_config::settings::{Action, AtMost, Step};
 use mastmaint_control::words::FollowEvent;
 use mastmaint_runner::protocol::Op;
 use mastmaint_words::{Grade, Numbers, Outcome, StepIndex, StepKey, Verdict};
@@ -73,7 +73,10 @@ impl Drive {
 
     /// Whether a look that was made before still says what there is to remove.
     pub(super) fn must_look_again(&self, step: StepIndex) -> bool {
-        !self.spec.dry_run && (step.0 > 0 || self.spec.looked.is_none_or(|at| at.elapsed() > FRESH))
+        let earlier = self.spec.job.steps.iter().take(usize::from(step.0));
+        // Stopping services changes nothing of what there is to remove, and every look while they are down is downtime.
+        let changed = earlier.into_iter().any(|e| matches!(e.action, Action::Tootctl(_) | Action::Run(_)));
+        !self.spec.dry_run && (changed || self.spec.looked.is_none_or(|at| at.elapsed() > FRESH))
     }
 
     /// Looks how much a step would remove.
