@@ -2,7 +2,7 @@
 //! make one is [`crate::load`] (or reading back what it once accepted).
 
 use crate::{calendar::Schedule, targets::Target};
-use mastmaint_words::{JobName, LockName, Span, StepIndex, UnitName};
+use mastmaint_words::{Bytes, JobName, LockName, Percent, Span, StepIndex, UnitName};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -33,6 +33,9 @@ pub struct Instance {
     pub user: String,
     /// Its systemd units; only these are ever acted on.
     pub services: Vec<UnitName>,
+    /// A service that was started counts as up when it has stayed up, unchanged, for this long.
+    #[serde(default = "usual_settle")]
+    pub settle: Span,
     /// What every tootctl step finds in its environment beyond the defaults of `facts/mastodon.md`.
     #[serde(default, skip_serializing_if = "Environment::is_empty")]
     pub environment: Environment,
@@ -40,6 +43,13 @@ pub struct Instance {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }
+
+fn usual_settle() -> Span {
+    USUAL_SETTLE
+}
+
+/// [`Instance::settle`] where the configuration says nothing.
+pub const USUAL_SETTLE: Span = Span::from_secs(10);
 
 /// How long runs and their output are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,7 +83,8 @@ pub struct Job {
     /// Runs that share it never overlap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<LockName>,
-    /// What is done, in order.
+    /// What is done, in order. A job that stops services has the stop first, its start after the steps that need them
+    /// stopped, and after that what is done `then`.
     pub steps: Vec<Step>,
 }
 
@@ -132,6 +143,9 @@ pub struct Step {
     /// How its effect is looked at.
     #[serde(default, skip_serializing_if = "Prove::is_none")]
     pub prove: Prove,
+    /// How much it may remove without a person's approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<AtMost>,
     /// A command that must never be scheduled is meant all the same.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dangerous: bool,
@@ -187,6 +201,23 @@ const fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+/// How much a step may remove without a person's approval. What is absent has no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtMost {
+    /// So many items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<u64>,
+    /// So many bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Bytes>,
+    /// So many of a hundred files; only of remove-orphans it is known how many there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Percent>,
+    /// So many times what it usually removes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times_usual: Option<u32>,
+}
+
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -197,6 +228,21 @@ pub enum Action {
     Systemctl(SystemctlAction),
     /// A program of the admin with its arguments; no shell reads it.
     Run(Vec<String>),
+    /// An end of a bracket.
+    Services(ServicesAction),
+}
+
+/// The two ends of a bracket, the time in which a job has stopped services and owes their start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServicesAction {
+    /// Those of these units that run are recorded and stopped.
+    Stop {
+        /// In the order in which they are started again; a template stands for its loaded instances.
+        units: Vec<UnitName>,
+    },
+    /// What was recorded is started again and watched until it stays up and answers.
+    Start,
 }
 
 /// What the systemctl room does.
@@ -264,13 +310,22 @@ impl SystemctlVerb {
 }
 
 impl Action {
+    /// Whether it can leave a service stopped.
+    pub const fn stops_services(&self) -> bool {
+        match self {
+            Self::Systemctl(action) => action.verb.stops_services(),
+            Self::Services(ServicesAction::Stop { .. }) => true,
+            Self::Tootctl(_) | Self::Run(_) | Self::Services(ServicesAction::Start) => false,
+        }
+    }
+
     /// The room in which it runs.
     pub const fn room(&self) -> mastmaint_words::Room {
         use mastmaint_words::Room;
         match self {
             Self::Tootctl(_) => Room::Tootctl,
-            Self::Systemctl(_) => Room::Systemctl,
             Self::Run(_) => Room::Run,
+            Self::Systemctl(_) | Self::Services(_) => Room::Systemctl,
         }
     }
 
@@ -280,6 +335,7 @@ impl Action {
             Self::Tootctl(_) => "tootctl",
             Self::Systemctl(_) => "systemctl",
             Self::Run(_) => "run",
+            Self::Services(_) => "services",
         }
     }
 
@@ -293,6 +349,13 @@ impl Action {
                 format!("systemctl {} {}", action.verb.as_str(), units.join(" "))
             }
             Self::Run(argv) => crate::command_line::shown(argv),
+            Self::Services(ServicesAction::Stop { units }) => {
+                let units: Vec<_> = units.iter().map(UnitName::as_str).collect();
+                format!("stop {}, to be started again", units.join(" "))
+            }
+            Self::Services(ServicesAction::Start) => {
+                "start what was stopped, and see that it works".to_owned()
+            }
         }
     }
 }
@@ -305,7 +368,36 @@ impl Job {
 
     /// Whether a step of it can leave a service stopped.
     pub fn stops_services(&self) -> bool {
-        self.steps.iter().any(|s| matches!(&s.action, Action::Systemctl(a) if a.verb.stops_services()))
+        self.steps.iter().any(|step| step.action.stops_services())
+    }
+
+    /// Where its bracket begins and ends, if it stops services.
+    pub fn bracket(&self) -> Option<Bracket<'_>> {
+        let (stop, units) = self.indexed_steps().find_map(|(index, step)| match &step.action {
+            Action::Services(ServicesAction::Stop { units }) => Some((index, units.as_slice())),
+            _ => None,
+        })?;
+        let is_start = |step: &Step| matches!(step.action, Action::Services(ServicesAction::Start));
+        let start = self.indexed_steps().find(|(_, step)| is_start(step))?.0;
+        Some(Bracket { stop, start, units })
+    }
+}
+
+/// Where the bracket of a job lies among its steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bracket<'a> {
+    /// The step that stops the services.
+    pub stop: StepIndex,
+    /// The step that starts them again.
+    pub start: StepIndex,
+    /// What is stopped.
+    pub units: &'a [UnitName],
+}
+
+impl Bracket<'_> {
+    /// Whether a step runs while the services are stopped.
+    pub fn holds(&self, step: StepIndex) -> bool {
+        self.stop < step && step < self.start
     }
 }
 

@@ -111,6 +111,7 @@ fn replies() -> Vec<Reply> {
         paused: true,
     };
     let status = Status {
+        brackets: vec![],
         daemon: "0.1.0".to_owned(),
         pid: 1,
         since: time(),
@@ -126,6 +127,7 @@ fn replies() -> Vec<Reply> {
         queued: vec![],
         next: Some(NextLine { job: "clean-media".parse().unwrap(), at: time() }),
         ledger: LedgerStatus::NotRecording { why: "disk full".to_owned() },
+        approvals: vec![],
         space: None,
         journal_lost: 3,
         overdue: vec![OverdueLine { job: "clean-media".parse().unwrap(), slot: time() }],

@@ -14,13 +14,15 @@ pub enum Room {
     Systemctl,
     /// `run` steps that need no instance.
     Run,
+    /// Questions to the instance's services: the instance's user with a network.
+    Probe,
     /// Sends mail, webhooks and pings; no step runs in it.
     Notify,
 }
 
 impl Room {
     /// Every room there is.
-    pub const ALL: [Self; 4] = [Self::Tootctl, Self::Systemctl, Self::Run, Self::Notify];
+    pub const ALL: [Self; 5] = [Self::Tootctl, Self::Systemctl, Self::Run, Self::Probe, Self::Notify];
 
     /// The word in unit, socket and directory names.
     pub const fn as_str(self) -> &'static str {
@@ -28,6 +30,7 @@ impl Room {
             Self::Tootctl => "tootctl",
             Self::Systemctl => "systemctl",
             Self::Run => "run",
+            Self::Probe => "probe",
             Self::Notify => "notify",
         }
     }

@@ -1,5 +1,6 @@
 //! The merged tree becomes [`Settings`]: every key is read, every default filled in, every mistake collected.
 
+mod bracket;
 mod command;
 mod effect;
 mod job;
@@ -12,7 +13,7 @@ mod window;
 use crate::{
     mistake::{self, Mistake},
     read::{At, Fields, Reader},
-    settings::{Environment, Instance, LedgerSettings, Retry, RetryOn, Settings},
+    settings::{Environment, Instance, LedgerSettings, Retry, RetryOn, Settings, USUAL_SETTLE},
     tree::{Kind, Node},
 };
 use mastmaint_words::{LockName, Span, UnitName};
@@ -20,13 +21,15 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 /// The sections of a file.
 pub(crate) const SECTIONS: &[&str] = &["instance", "defaults", "jobs", "ledger", "notify"];
-pub(crate) const INSTANCE: &[&str] = &["live", "user", "services", "environment", "url"];
+pub(crate) const INSTANCE: &[&str] = &["live", "user", "services", "settle", "environment", "url"];
 pub(crate) const DEFAULTS: &[&str] =
     &["timezone", "timeout", "grace", "quiet_limit", "lock", "random_delay", "retry", "environment"];
 pub(crate) const LEDGER: &[&str] = &["keep", "keep_output"];
 pub(crate) const RETRY: &[&str] = &["times", "backoff", "on"];
 #[cfg(test)]
-pub(crate) use effect::{AGAIN, PROVE};
+pub(crate) use bracket::put_together;
+#[cfg(test)]
+pub(crate) use effect::{AGAIN, AT_MOST, PROVE};
 #[cfg(test)]
 pub(crate) use job::{KEYS as JOB, WINDOW};
 #[cfg(test)]
@@ -37,6 +40,7 @@ pub(crate) use step::KEYS as STEP;
 const DAY: u64 = 86_400;
 const TIMEOUT: (u64, u64) = (1, 30 * DAY);
 const GRACE: (u64, u64) = (0, DAY);
+const SETTLE: (u64, u64) = (1, 600);
 const MOST_JOBS: usize = 200;
 const MOST_STEPS: usize = 100;
 
@@ -116,12 +120,14 @@ fn read_instance(reader: &mut Reader, node: &Node) -> Option<Instance> {
         reader.wrong(url.place, "instance.url", Mistake::BadUrl);
     }
     let services = services(reader, &f);
+    let settle = reader.span_within(&f, "settle", "settle", SETTLE, "it is at least 1s and at most 10m");
     let mut environment = Environment::from([("RAILS_ENV".to_owned(), "production".to_owned())]);
     environment.extend(reader.environment(&f, "environment"));
     (reader.mistakes.len() == before).then(|| Instance {
         live: PathBuf::from(live.map_or_else(|| "/home/mastodon/live".to_owned(), |at| at.value)),
         user: user.map_or_else(|| "mastodon".to_owned(), |at| at.value),
         services,
+        settle: settle.map_or(USUAL_SETTLE, |at| at.value),
         environment,
         url: url.map(|at| at.value),
     })

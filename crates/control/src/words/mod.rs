@@ -8,7 +8,8 @@ mod status;
 pub use follow::FollowEvent;
 pub use listing::{JobLine, RunDetail, RunLine, RunState, StepLine, StepNow, StepProgress};
 pub use status::{
-    ConfigStatus, LedgerStatus, NextLine, OverdueLine, SpaceLine, Status, TargetLine, TestAnswer,
+    ApprovalLine, BracketLine, ConfigStatus, LedgerStatus, NextLine, OverdueLine, SpaceLine, Status,
+    TargetLine, TestAnswer,
 };
 
 use jiff::Timestamp;
@@ -67,6 +68,11 @@ pub enum Request {
         /// Which: an id, the beginning of one, or a job's name.
         run: String,
     },
+    /// Start a run that was skipped because it would remove too much, allowing what its look found. Doing.
+    Approve {
+        /// Which: an id, the beginning of one, or a job's name for its newest.
+        run: String,
+    },
     /// Do not start a job by schedule. Doing.
     Pause {
         /// Which.
@@ -102,6 +108,7 @@ impl Request {
         matches!(
             self,
             Self::Run { .. }
+                | Self::Approve { .. }
                 | Self::Cancel { .. }
                 | Self::Pause { .. }
                 | Self::Resume { .. }

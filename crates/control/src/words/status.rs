@@ -2,7 +2,7 @@
 
 use super::RunLine;
 use jiff::Timestamp;
-use mastmaint_words::{Digest, JobName};
+use mastmaint_words::{Digest, JobName, RunId, UnitName};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -23,11 +23,17 @@ pub struct Status {
     pub running: Vec<RunLine>,
     /// What waits for a lock.
     pub queued: Vec<RunLine>,
+    /// Services that runs have stopped and that are owed a start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub brackets: Vec<BracketLine>,
     /// The job that is due next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<NextLine>,
     /// Whether runs are being recorded; else why not.
     pub ledger: LedgerStatus,
+    /// Runs that wait for a person's approval, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<ApprovalLine>,
     /// The room on the file system of the media, if a step on local storage has looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub space: Option<SpaceLine>,
@@ -92,6 +98,22 @@ pub struct ConfigStatus {
     pub refused: Vec<String>,
 }
 
+/// Services that a run has stopped and that are owed a start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BracketLine {
+    /// The run.
+    pub run: RunId,
+    /// Its job.
+    pub job: JobName,
+    /// Since when.
+    pub since: Timestamp,
+    /// What is owed a start.
+    pub units: Vec<UnitName>,
+    /// Why they do not count as started, if that was tried in vain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_confirmed: Option<String>,
+}
+
 /// The job that is due next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NextLine {
@@ -99,6 +121,21 @@ pub struct NextLine {
     pub job: JobName,
     /// When.
     pub at: Timestamp,
+}
+
+/// A run that was skipped because it would remove too much, and that can be started by an approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalLine {
+    /// The run.
+    pub run: RunId,
+    /// Its job.
+    pub job: JobName,
+    /// When it was skipped.
+    pub at: Timestamp,
+    /// Until when it can be approved.
+    pub until: Timestamp,
+    /// What was too much.
+    pub why: String,
 }
 
 /// How the room on the file system of the media has changed.

@@ -6,7 +6,8 @@ use crate::{
     table::Tone,
     when::{self, When},
 };
-use mastmaint_control::words::{JobLine, LedgerStatus, RunLine, SpaceLine, Status};
+use mastmaint_control::words::{BracketLine, JobLine, LedgerStatus, RunLine, SpaceLine, Status};
+use mastmaint_words::UnitName;
 use mastmaint_words::human;
 use std::{cmp::Reverse, fmt::Write as _};
 
@@ -68,8 +69,17 @@ pub fn status(status: &Status, jobs: &[JobLine], when: &When) -> String {
         let lost = format!("{} entries could not be written", status.journal_lost);
         field("journal", &Tone::Odd.paint(&lost));
     }
+    for approval in &status.approvals {
+        let until = when.both(approval.until);
+        let text = format!("{} {}, {}", approval.job, approval.run, tame(&approval.why));
+        field("approve", &Tone::Odd.paint(&text));
+        field("", &format!("start it with `mastmaintctl approve {}` until {until}", approval.run));
+    }
     if let Some(space) = &status.space {
         field("disk", &disk(space, when));
+    }
+    for bracket in &status.brackets {
+        field("stopped", &stopped(bracket, when));
     }
     if let Some(next) = &status.next {
         let overdue = if is_overdue(status, when) { Tone::Bad.paint(" overdue") } else { String::new() };
@@ -130,6 +140,16 @@ fn disk(space: &SpaceLine, when: &When) -> String {
         let _ = write!(text, ", {change} {before}before");
     }
     text
+}
+
+fn stopped(bracket: &BracketLine, when: &When) -> String {
+    let units: Vec<&str> = bracket.units.iter().map(UnitName::as_str).collect();
+    let text =
+        format!("{} by {} {}, {}", units.join(" "), bracket.job, bracket.run, when.both(bracket.since));
+    match &bracket.not_confirmed {
+        None => text,
+        Some(why) => format!("{text}; {}", Tone::Bad.paint(&format!("not back: {}", tame(why)))),
+    }
 }
 
 fn current(run: &RunLine) -> String {

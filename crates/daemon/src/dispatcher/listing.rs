@@ -5,10 +5,10 @@ use crate::notify::{Messenger, Seen};
 use jiff::Timestamp;
 use mastmaint_config::zone;
 use mastmaint_control::words::{
-    ConfigStatus, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, SpaceLine, Status, StepLine,
-    StepNow,
+    BracketLine, ConfigStatus, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, SpaceLine,
+    Status, StepLine, StepNow,
 };
-use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation};
+use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation, Stopped};
 use mastmaint_ledger::{RunRecord, RunWithSteps, SpaceTrend, StepRecord};
 use mastmaint_words::{JobName, Numbers};
 
@@ -35,8 +35,10 @@ impl Dispatcher {
             },
             running,
             queued,
+            brackets: self.brackets.clone(),
             next: self.next_line(),
             ledger: self.outside.recorder.status(),
+            approvals: self.approval_lines(now),
             space: None,
             journal_lost: self.outside.teller.lost(),
             overdue: told.overdue,
@@ -84,7 +86,11 @@ impl Dispatcher {
     fn active_line(&self, active: &Active, now: Timestamp) -> RunLine {
         let spec = &active.spec;
         let waits_for = self.admission.waits_for(&spec.id);
-        let state = if self.admission.is_waiting(&spec.id) { RunState::Queued } else { RunState::Running };
+        let state = if self.admission.is_waiting(&spec.id) || self.admission.is_preparing(&spec.id) {
+            RunState::Queued
+        } else {
+            RunState::Running
+        };
         RunLine {
             run: spec.id.clone(),
             job: spec.job_name.clone(),
@@ -117,6 +123,7 @@ impl Dispatcher {
         };
         let told = self.told();
         let situation = Situation {
+            stopped: self.brackets.iter().map(stopped).collect(),
             phase: if self.reload.checking { Phase::Reloading } else { Phase::Working },
             refused: refused.map(|(mistake, at)| Refused { at, mistake: first_line(mistake) }),
             not_recording,
@@ -133,6 +140,14 @@ impl Dispatcher {
 
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn stopped(bracket: &BracketLine) -> Stopped {
+    Stopped {
+        job: bracket.job.clone(),
+        units: bracket.units.clone(),
+        not_confirmed: bracket.not_confirmed.clone(),
+    }
 }
 
 fn now_running(active: &Active) -> Option<NowRunning> {

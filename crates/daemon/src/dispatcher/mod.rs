@@ -3,7 +3,9 @@
 //! what follows from it: admit runs, plan the next instants, say the sentence.
 
 mod adopt;
+mod approvals;
 mod asks;
+mod brackets;
 mod ends;
 mod left_behind;
 mod listing;
@@ -29,10 +31,10 @@ use crate::{
 };
 use jiff::Timestamp;
 use mastmaint_config::accepted::DaemonView;
-use mastmaint_control::words::{FollowEvent, Reply};
+use mastmaint_control::words::{BracketLine, FollowEvent, Reply};
 use mastmaint_health::Notifier;
-use mastmaint_ledger::{PlannedRetry, RunRecord, StepRecord};
-use mastmaint_words::{JobName, RunId, StepIndex, Verdict};
+use mastmaint_ledger::{Approval, PlannedRetry, RunRecord, StepRecord};
+use mastmaint_words::{JobName, Numbers, RunId, StepIndex, Verdict};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -92,6 +94,8 @@ pub enum Order {
     },
     /// One more cancel of the run of `--run`.
     CancelOnce,
+    /// The systemctl room has said what is stopped.
+    Brackets(Vec<BracketLine>),
     /// The rooms have said what they keep.
     LeftBehind(Vec<LeftBehind>),
     /// End the loop; runs go on in their rooms.
@@ -116,6 +120,10 @@ struct Active {
     started: Option<Timestamp>,
     /// The steps that have begun, in their order.
     steps: BTreeMap<StepIndex, StepRecord>,
+    /// Whether its look has begun.
+    looking: bool,
+    /// What its looks found to be too much, by step.
+    needs: BTreeMap<StepIndex, (Numbers, String)>,
     /// Whether it was told that it waits.
     told_waiting: bool,
     once: Option<oneshot::Sender<Verdict>>,
@@ -142,6 +150,8 @@ pub struct Dispatcher {
     /// Paused jobs: since when, and by whom.
     paused: BTreeMap<JobName, (Timestamp, u32)>,
     retries: BTreeMap<JobName, PlannedRetry>,
+    /// Runs that wait for a person's approval or have got one, by the run that was skipped.
+    approvals: BTreeMap<RunId, Approval>,
     last: BTreeMap<JobName, RunRecord>,
     admission: Admission,
     /// Nothing is started before the rooms have said what they keep.
@@ -149,6 +159,8 @@ pub struct Dispatcher {
     /// Whether the ledger has been read: until then nobody knows what an earlier daemon left.
     ledger_known: bool,
     runs: BTreeMap<RunId, Active>,
+    /// What is stopped, as the systemctl room last said.
+    brackets: Vec<BracketLine>,
     reload: reload::Reload,
     ticker: Option<Arc<Ticker>>,
     run_news: (mpsc::Sender<RunNews>, mpsc::Receiver<RunNews>),
@@ -183,11 +195,13 @@ impl Dispatcher {
             warmed: BTreeMap::new(),
             paused: BTreeMap::new(),
             retries: BTreeMap::new(),
+            approvals: BTreeMap::new(),
             last: BTreeMap::new(),
             admission: Admission::default(),
             gate_open: false,
             ledger_known: false,
             runs: BTreeMap::new(),
+            brackets: Vec::new(),
             reload: reload::Reload::default(),
             ticker,
             run_news: mpsc::channel(256),
@@ -234,6 +248,7 @@ impl Dispatcher {
                     self.cancel(&id).await;
                 }
             }
+            Order::Brackets(open) => self.take_in_brackets(open),
             Order::LeftBehind(left) => self.take_in(left).await,
             Order::Stop => {}
         }

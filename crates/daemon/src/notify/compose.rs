@@ -184,6 +184,9 @@ fn closer(text: &mut String, job: &JobName, say: &Say) {
     match say {
         Say::Trouble { trouble, .. } => {
             let run = &trouble.run;
+            if trouble.occasion == Occasion::NeedsApproval {
+                let _ = write!(text, "\nTo let it do so, within a day:\n  mastmaintctl approve {run}\n");
+            }
             let _ = write!(
                 text,
                 "\nTo look closer:\n  mastmaintctl show {run} --output\nTo be reminded no more of this:\n  mastmaintctl ack {job}\n"

@@ -2,6 +2,7 @@
 //! the first failure, another reason, the end of it; and while it lasts a reminder now and then, unless a person said
 //! that they know.
 
+use crate::run::cap::NEEDS_APPROVAL;
 use jiff::{SignedDuration, Timestamp};
 use mastmaint_words::{Occasion, Outcome, RunId};
 use serde::{Deserialize, Serialize};
@@ -9,8 +10,6 @@ use serde::{Deserialize, Serialize};
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// A job that does a part of its work is in no hurry.
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// Code of a run that waits for a person's word.
-const NEEDS_APPROVAL: &str = "needs-approval";
 /// A slot with this code was not answered: the job did nothing because it could not begin.
 const NOT_BEGUN: [&str; 2] = ["still-running", "window-closed"];
 

@@ -220,6 +220,9 @@ impl Follow<'_> {
             | EventKind::Kept { .. }
             | EventKind::Listed
             | EventKind::Notified { .. }
+            | EventKind::Bracket(_)
+            | EventKind::Resumed
+            | EventKind::Probed { .. }
             | EventKind::Accepted { .. }
             | EventKind::Rejected { .. }
             | EventKind::Other => {}

@@ -86,6 +86,10 @@ pub(super) fn entries(told: Told, spec: Option<&RunSpec>) -> Vec<Entry> {
         Told::RunGivenUp { run, job, verdict } => {
             one(of_verdict(format!("{job}: {verdict}"), &verdict).job(&job).run(&run))
         }
+        Told::Approved { job, skipped, uid } => {
+            let text = format!("{job} is started by user {uid}, allowing what the look of {skipped} found");
+            one(Entry::notice(text).job(&job).run(&skipped))
+        }
         Told::Paused { job, uid } => {
             let text = format!("{job} is paused by user {uid}: it does not run by schedule until resumed");
             one(Entry::notice(text).id(MessageId::JobPaused).job(&job))
@@ -189,6 +193,16 @@ fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
             let how = ended_how(&end.verdict, Some(end.took.get()));
             let text = format!("{}: {title}: {how}", step_of(step));
             of_verdict(text, &end.verdict).id(ended_id(&end.verdict)).step(step).duration(end.took.get())
+        }
+        Told::BracketOpened { step, units } => {
+            let text = format!("{}: {units} stopped, to be started again whatever happens", job());
+            Entry::notice(text).id(MessageId::BracketOpened).step(step)
+        }
+        Told::BracketClosed { step, how } => {
+            Entry::notice(format!("{}: {how}", job())).id(MessageId::BracketClosed).step(step)
+        }
+        Told::BracketNotConfirmed { step, why } => {
+            Entry::error(format!("{}: {why}", job())).id(MessageId::BracketNotConfirmed).step(step)
         }
         Told::RetryPlanned { at, attempt, of } => {
             let text = format!("{}: tried again at {} (retry {attempt} of {of})", job(), on_the_clock(at));

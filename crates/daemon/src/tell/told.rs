@@ -92,6 +92,15 @@ pub enum Told {
         /// Its verdict.
         verdict: Verdict,
     },
+    /// A person approved a run that would remove more than its job allows.
+    Approved {
+        /// Its job.
+        job: JobName,
+        /// The run that was skipped.
+        skipped: RunId,
+        /// Who.
+        uid: u32,
+    },
     /// A person paused a job.
     Paused {
         /// Which.
@@ -218,6 +227,27 @@ pub enum Told {
         title: String,
         /// How.
         end: Box<StepEnd>,
+    },
+    /// The run has stopped services.
+    BracketOpened {
+        /// Its step.
+        step: StepIndex,
+        /// What was stopped.
+        units: String,
+    },
+    /// What the run had stopped is up again.
+    BracketClosed {
+        /// Its step.
+        step: StepIndex,
+        /// In a sentence.
+        how: String,
+    },
+    /// What the run had stopped did not come back.
+    BracketNotConfirmed {
+        /// Its step.
+        step: StepIndex,
+        /// What is wrong.
+        why: String,
     },
     /// The run is tried again.
     RetryPlanned {

@@ -1,15 +1,10 @@
--- Schema 3: what people were told, so that a restart neither repeats nor forgets it.
+-- Schema 3. Runs that were skipped because they would remove too much, for a person to approve.
 
--- What whoever decides that keeps about a job or a summary, in its own words.
-CREATE TABLE tellings (
-    subject TEXT PRIMARY KEY,
-    state   TEXT NOT NULL               -- JSON
+CREATE TABLE approvals (
+    run     TEXT PRIMARY KEY,
+    job     TEXT NOT NULL,
+    at      INTEGER NOT NULL,
+    found   TEXT NOT NULL,              -- JSON: by step
+    why     TEXT NOT NULL,
+    used_by TEXT
 ) WITHOUT ROWID;
-
--- Messages that have not reached their target yet.
-CREATE TABLE outbox (
-    id     INTEGER PRIMARY KEY,
-    target INTEGER NOT NULL,
-    made   INTEGER NOT NULL,
-    notice TEXT NOT NULL                -- JSON
-);

@@ -86,7 +86,12 @@ fn obey(desk: &Desk, id: u64, op: &Op) {
             let text = format!("the step {} still runs; it can be forgotten when it has finished", desk.key);
             desk.hub.reply(id, refused("busy", text));
         }
-        Op::Accept { .. } | Op::Notify { .. } | Op::List => {}
+        Op::Accept { .. }
+        | Op::Notify { .. }
+        | Op::List
+        | Op::Brackets
+        | Op::Resume { .. }
+        | Op::Probe { .. } => {}
     }
 }
 

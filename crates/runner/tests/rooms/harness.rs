@@ -37,6 +37,7 @@ impl Scratch {
             on_partial: OnPartial::GoOn,
             go_on: false,
             prove: mastmaint_config::settings::Prove::default(),
+            at_most: None,
             dangerous: false,
             judged: Judged::default(),
             environment: Environment::default(),
@@ -46,6 +47,7 @@ impl Scratch {
             live: scratch.dir.path().join("live"),
             user: own_user(),
             services: services.iter().map(|name| name.parse().unwrap()).collect(),
+            settle: mastmaint_config::settings::USUAL_SETTLE,
             environment: Environment::default(),
             url: None,
         };
