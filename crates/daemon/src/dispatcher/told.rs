@@ -5,7 +5,10 @@ use super::{
     asks::{error, unknown_job},
     reply,
 };
-use crate::{notify::Fact, tell::Told};
+use crate::{
+    notify::Fact,
+    tell::{Telling, Told},
+};
 use jiff::Timestamp;
 use mastmaint_control::words::Reply;
 use mastmaint_words::JobName;
@@ -29,7 +32,7 @@ impl Dispatcher {
             let said = match answered.await {
                 _ if !known => unknown_job(&job),
                 Ok(true) => {
-                    teller.of_daemon(Told::Acknowledged { job, until, uid });
+                    teller.of_daemon(Told::Telling(Telling::Acknowledged { job, until, uid }));
                     Reply::Done
                 }
                 _ => error("nothing-wrong", format!("nothing is wrong with {job}: nobody is reminded of it")),

@@ -6,7 +6,10 @@ use super::{
     state,
     task::Task,
 };
-use crate::{recorder::Owed, tell::Told};
+use crate::{
+    recorder::Owed,
+    tell::{Telling, Told},
+};
 use jiff::Timestamp;
 use mastmaint_words::JobName;
 
@@ -18,9 +21,9 @@ impl Task {
         match self.state.outbox.sent(&parcel, error.clone(), now) {
             Some(Change::Failing) => {
                 let why = error.unwrap_or_default();
-                self.teller.of_daemon(Told::NotTold { target: label, why });
+                self.teller.of_daemon(Told::Telling(Telling::NotTold { target: label, why }));
             }
-            Some(Change::Again) => self.teller.of_daemon(Told::ToldAgain { target: label }),
+            Some(Change::Again) => self.teller.of_daemon(Told::Telling(Telling::ToldAgain { target: label })),
             None => {}
         }
         if told {
@@ -39,7 +42,7 @@ impl Task {
     pub(super) async fn give_up(&self, parcel: Parcel) {
         if parcel.kept {
             let (target, subject) = (self.label(parcel.target), parcel.notice.subject.clone());
-            self.teller.of_daemon(Told::MessageGivenUp { target, subject });
+            self.teller.of_daemon(Told::Telling(Telling::MessageGivenUp { target, subject }));
         }
         self.settle(&parcel).await;
     }

@@ -1,6 +1,6 @@
 //! The sentences. Pure: something worth telling in, entries out.
 
-use super::Told;
+use super::{Telling, Told};
 use crate::{recorder::LedgerNews, run::RunSpec};
 use jiff::Timestamp;
 use mastmaint_config::zone;
@@ -97,23 +97,30 @@ pub(super) fn entries(told: Told, spec: Option<&RunSpec>) -> Vec<Entry> {
         Told::Resumed { job } => {
             one(Entry::notice(format!("{job} is resumed")).id(MessageId::JobResumed).job(&job))
         }
-        Told::NotTold { target, why } => {
+        Told::Telling(telling) => one(of_telling(telling)),
+        of_a_run => one(of_run(of_a_run, spec)),
+    }
+}
+
+/// The entry for something about telling people.
+fn of_telling(telling: Telling) -> Entry {
+    match telling {
+        Telling::NotTold { target, why } => {
             let text = format!("cannot notify target {target}: {why}; it is tried again");
-            one(Entry::error(text).id(MessageId::NotNotified))
+            Entry::error(text).id(MessageId::NotNotified)
         }
-        Told::ToldAgain { target } => {
-            one(Entry::notice(format!("target {target} is notified again")).id(MessageId::NotifiedAgain))
+        Telling::ToldAgain { target } => {
+            Entry::notice(format!("target {target} is notified again")).id(MessageId::NotifiedAgain)
         }
-        Told::MessageGivenUp { target, subject } => {
+        Telling::MessageGivenUp { target, subject } => {
             let text = format!("target {target} was never told, and will not be any more: {subject}");
-            one(Entry::error(text).id(MessageId::NotNotified))
+            Entry::error(text).id(MessageId::NotNotified)
         }
-        Told::Acknowledged { job, until, uid } => {
+        Telling::Acknowledged { job, until, uid } => {
             let until = until.map_or_else(|| "it changes".to_owned(), on_the_clock);
             let text = format!("{job}: user {uid} knows; nobody is reminded until {until}");
-            one(Entry::notice(text).id(MessageId::Acknowledged).job(&job))
+            Entry::notice(text).id(MessageId::Acknowledged).job(&job)
         }
-        of_a_run => one(of_run(of_a_run, spec)),
     }
 }
 

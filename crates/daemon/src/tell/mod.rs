@@ -4,7 +4,7 @@
 mod entries;
 mod told;
 
-pub use told::Told;
+pub use told::{Telling, Told};
 
 use crate::run::RunSpec;
 use mastmaint_health::Journal;

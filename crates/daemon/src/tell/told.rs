@@ -113,34 +113,8 @@ pub enum Told {
         /// Which.
         job: JobName,
     },
-    /// A target of `notify:` does not take its messages.
-    NotTold {
-        /// Which.
-        target: String,
-        /// Why.
-        why: String,
-    },
-    /// It takes them again.
-    ToldAgain {
-        /// Which.
-        target: String,
-    },
-    /// A message is given up.
-    MessageGivenUp {
-        /// Whose.
-        target: String,
-        /// What it was about.
-        subject: String,
-    },
-    /// A person knows of what is wrong with a job.
-    Acknowledged {
-        /// Which.
-        job: JobName,
-        /// Until when.
-        until: Option<Timestamp>,
-        /// Who.
-        uid: u32,
-    },
+    /// Something about telling people.
+    Telling(Telling),
     /// A run was admitted.
     RunStarted,
     /// It waits for another run.
@@ -282,5 +256,38 @@ pub enum Told {
         started: Option<Timestamp>,
         /// When it was over.
         ended: Timestamp,
+    },
+}
+
+/// Something about telling people that the journal should say.
+#[derive(Debug)]
+pub enum Telling {
+    /// A target of `notify:` does not take its messages.
+    NotTold {
+        /// Which.
+        target: String,
+        /// Why.
+        why: String,
+    },
+    /// It takes them again.
+    ToldAgain {
+        /// Which.
+        target: String,
+    },
+    /// A message is given up.
+    MessageGivenUp {
+        /// Whose.
+        target: String,
+        /// What it was about.
+        subject: String,
+    },
+    /// A person knows of what is wrong with a job.
+    Acknowledged {
+        /// Which.
+        job: JobName,
+        /// Until when.
+        until: Option<Timestamp>,
+        /// Who.
+        uid: u32,
     },
 }
