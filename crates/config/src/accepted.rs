@@ -3,7 +3,7 @@
 //! environment goes only to the room that needs it.
 
 use crate::settings::{Instance, Job, LedgerSettings, Settings, Step};
-use mastmaint_words::{Digest, JobName, Room, StepIndex};
+use mastmaint_words::{Digest, Hold, JobName, Room, StepIndex};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -19,6 +19,9 @@ pub struct DaemonView {
     pub jobs: BTreeMap<JobName, Job>,
     /// How long the ledger remembers.
     pub ledger: LedgerSettings,
+    /// Periods in which jobs marked `change: true` do not run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Hold>,
 }
 
 /// What a room sees: the instance and the steps that run in it.
@@ -49,7 +52,8 @@ impl Settings {
         for step in jobs.values_mut().flat_map(|job| &mut job.steps) {
             step.environment.clear();
         }
-        DaemonView { digest, instance: self.instance_without_environment(), jobs, ledger: self.ledger }
+        let (instance, holds) = (self.instance_without_environment(), self.holds.clone());
+        DaemonView { digest, instance, jobs, ledger: self.ledger, holds }
     }
 
     /// The part for a room.

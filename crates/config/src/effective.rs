@@ -2,6 +2,7 @@
 //! the same settings again.
 
 use crate::settings::{Action, Environment, Job, OnPartial, Retry, Settings, Step};
+use jiff::Timestamp;
 use mastmaint_words::{LockName, Span, UnitName};
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path};
@@ -12,6 +13,15 @@ struct Document<'a> {
     instance: Option<Instance<'a>>,
     ledger: crate::settings::LedgerSettings,
     jobs: BTreeMap<&'a str, WrittenJob<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    holds: Vec<WrittenHold<'a>>,
+}
+
+#[derive(Serialize)]
+struct WrittenHold<'a> {
+    from: Timestamp,
+    until: Timestamp,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -32,7 +42,10 @@ struct WrittenJob<'a> {
     timing: Option<Timing<'a>>,
     timeout: Span,
     retry: Retry,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    change: bool,
     lock: Option<&'a LockName>,
+    lock_wait: Span,
     steps: Vec<WrittenStep<'a>>,
 }
 
@@ -89,7 +102,10 @@ pub fn effective_yaml(settings: &Settings) -> Result<String, String> {
         url: i.url.as_deref(),
     });
     let jobs = settings.jobs.iter().map(|(name, job)| (name.as_str(), written(job))).collect();
-    let document = Document { instance, ledger: settings.ledger, jobs };
+    let holds = settings.holds.iter();
+    let holds =
+        holds.map(|hold| WrittenHold { from: hold.from, until: hold.until, reason: &hold.reason }).collect();
+    let document = Document { instance, ledger: settings.ledger, jobs, holds };
     let yaml = serde_yaml::to_string(&document).map_err(|error| error.to_string())?;
     Ok(format!(
         "# The effective configuration of mastmaintd: what the files say, with every default written out.\n\
@@ -111,7 +127,9 @@ fn written(job: &Job) -> WrittenJob<'_> {
         timing,
         timeout: job.timeout,
         retry: job.retry,
+        change: job.change,
         lock: job.lock.as_ref(),
+        lock_wait: job.lock_wait,
         steps: job.steps.iter().map(written_step).collect(),
     }
 }

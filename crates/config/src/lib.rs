@@ -10,6 +10,7 @@ mod command_line;
 mod diagnostic;
 mod effective;
 mod host;
+pub mod instant;
 mod load;
 mod mistake;
 mod read;

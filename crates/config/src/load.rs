@@ -182,7 +182,7 @@ fn merge(reader: &mut Reader, fragments: Vec<Node>) -> Node {
             Kind::Map(pairs) => pairs,
             Kind::Null => continue,
             _ => {
-                let wanted = "a map with instance, defaults, jobs, ledger";
+                let wanted = "a map with instance, defaults, jobs, holds, ledger";
                 reader.wrong(place, "", Mistake::WrongType { wanted, found: fragment.kind_name() });
                 continue;
             }
@@ -202,6 +202,9 @@ fn merge(reader: &mut Reader, fragments: Vec<Node>) -> Node {
                 root.iter_mut().find(|(known, _)| matches!(&known.kind, Kind::Text(known) if known == name));
             match (same, value) {
                 (Some((_, Node { kind: Kind::Map(into), .. })), Node { kind: Kind::Map(more), .. }) => {
+                    into.extend(more);
+                }
+                (Some((_, Node { kind: Kind::Seq(into), .. })), Node { kind: Kind::Seq(more), .. }) => {
                     into.extend(more);
                 }
                 (Some((_, into @ Node { kind: Kind::Null, .. })), value) => *into = value,

@@ -22,7 +22,7 @@ struct Versioned<T> {
     listing: T,
 }
 
-fn print_json(listing: impl Serialize) -> Result<(), CtlError> {
+pub(crate) fn print_json(listing: impl Serialize) -> Result<(), CtlError> {
     Ok(print::json(&Versioned { version: VERSION, listing })?)
 }
 

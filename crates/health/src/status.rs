@@ -2,7 +2,7 @@
 //! whenever something changed and whenever it is awake anyway, because "in 3 h" grows old.
 
 use jiff::{Timestamp, civil, tz::TimeZone};
-use mastmaint_words::{JobName, Outcome, StepIndex, human};
+use mastmaint_words::{Hold, HoldScope, JobName, Outcome, StepIndex, human};
 
 /// Everything that the sentence is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Situation {
     pub refused: Option<Refused>,
     /// Why runs are not recorded: `disk full`, `read-only`.
     pub not_recording: Option<String>,
+    /// The hold that is on; of several the foremost.
+    pub hold: Option<Hold>,
     /// Runs that run.
     pub running: Vec<NowRunning>,
     /// How many runs wait.
@@ -103,6 +105,14 @@ impl Situation {
         }
         if let Some(why) = &self.not_recording {
             parts.push(format!("not recording: {why}"));
+        }
+        if let Some(hold) = &self.hold {
+            let what = match hold.scope {
+                HoldScope::Change => "changes on hold",
+                HoldScope::All => "all jobs on hold",
+            };
+            let until = hold.until.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
+            parts.push(format!("{what} until {until} ({})", hold.reason));
         }
         parts.push(self.now(now));
         if let Some(NextRun { job, at }) = self.next.as_ref().filter(|_| self.running.is_empty()) {

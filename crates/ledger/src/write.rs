@@ -99,6 +99,20 @@ impl Ledger {
         if known { Ok(()) } else { Err(LedgerError::UnknownRun { run: run.clone() }) }
     }
 
+    /// Records that somebody cancelled a run, so that it goes no further under the next daemon either. The first time
+    /// stays; of a run that is over nothing is.
+    pub fn ask_cancel(&mut self, run: &RunId, at: Timestamp) -> Result<(), LedgerError> {
+        let known = self.change(|tx| {
+            let Some((seq, _)) = find_run(tx, run)? else { return Ok(false) };
+            tx.prepare_cached(
+                "UPDATE runs SET cancel_asked = coalesce(cancel_asked, ?2) WHERE seq = ?1 AND ended IS NULL",
+            )?
+            .execute(params![seq, micros(at)])?;
+            Ok(true)
+        })?;
+        if known { Ok(()) } else { Err(LedgerError::UnknownRun { run: run.clone() }) }
+    }
+
     /// Records that a step is about to be sent to its room, and with the first one that the run was admitted: one wait
     /// for the disk instead of two. Repeated, it changes nothing.
     pub fn start_step(&mut self, step: &StepStart) -> Result<(), LedgerError> {

@@ -4,6 +4,7 @@
 
 mod config;
 mod control;
+mod holds;
 mod outcomes;
 mod progress;
 mod restarts;

@@ -1,6 +1,7 @@
 //! The merged tree becomes [`Settings`]: every key is read, every default filled in, every mistake collected.
 
 mod command;
+mod holds;
 mod job;
 mod step;
 mod window;
@@ -15,12 +16,23 @@ use mastmaint_words::{LockName, Span, UnitName};
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// The sections of a file.
-pub(crate) const SECTIONS: &[&str] = &["instance", "defaults", "jobs", "ledger"];
+pub(crate) const SECTIONS: &[&str] = &["instance", "defaults", "jobs", "holds", "ledger"];
 pub(crate) const INSTANCE: &[&str] = &["live", "user", "services", "environment", "url"];
-pub(crate) const DEFAULTS: &[&str] =
-    &["timezone", "timeout", "grace", "quiet_limit", "lock", "random_delay", "retry", "environment"];
+pub(crate) const DEFAULTS: &[&str] = &[
+    "timezone",
+    "timeout",
+    "grace",
+    "quiet_limit",
+    "lock",
+    "lock_wait",
+    "random_delay",
+    "retry",
+    "environment",
+];
 pub(crate) const LEDGER: &[&str] = &["keep", "keep_output"];
 pub(crate) const RETRY: &[&str] = &["times", "backoff", "on"];
+#[cfg(test)]
+pub(crate) use holds::KEYS as HOLD;
 #[cfg(test)]
 pub(crate) use job::{KEYS as JOB, WINDOW};
 #[cfg(test)]
@@ -29,6 +41,7 @@ pub(crate) use step::KEYS as STEP;
 const DAY: u64 = 86_400;
 const TIMEOUT: (u64, u64) = (1, 30 * DAY);
 const GRACE: (u64, u64) = (0, DAY);
+const LOCK_WAIT: (u64, u64) = (0, 7 * DAY);
 const MOST_JOBS: usize = 200;
 const MOST_STEPS: usize = 100;
 
@@ -41,6 +54,7 @@ pub(crate) struct Defaults {
     /// `None`: the usual; `Some(None)`: written as null.
     #[expect(clippy::option_option, reason = "nothing written and null written are two things")]
     lock: Option<Option<LockName>>,
+    lock_wait: Span,
     random_delay: Span,
     retry: Retry,
     environment: Environment,
@@ -48,10 +62,11 @@ pub(crate) struct Defaults {
 
 /// Checks a merged tree.
 pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) -> Option<Settings> {
-    let f = reader.fields(root, "", "a map with instance, defaults, jobs, ledger", SECTIONS)?;
+    let f = reader.fields(root, "", "a map with instance, defaults, jobs, holds, ledger", SECTIONS)?;
     let instance = f.get("instance").map(|node| read_instance(reader, node));
     let defaults = read_defaults(reader, &f, host_timezone);
     let ledger = read_ledger(reader, &f);
+    let holds = section(&f, "holds").map(|node| holds::holds(reader, node, &defaults.timezone.value));
     let mut jobs = BTreeMap::new();
     let listed =
         section(&f, "jobs").and_then(|node| reader.pairs_and_duplicates(node, "jobs", "a map of jobs"));
@@ -77,7 +92,12 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
     for (name, _, node) in again.into_iter().take(MOST_JOBS) {
         job::job(reader, node, name, &defaults, instance.as_ref().map(Option::as_ref));
     }
-    reader.mistakes.is_empty().then(|| Settings { instance: instance.flatten(), jobs, ledger })
+    reader.mistakes.is_empty().then(|| Settings {
+        instance: instance.flatten(),
+        jobs,
+        ledger,
+        holds: holds.unwrap_or_default(),
+    })
 }
 
 /// A section that may be there with everything in it commented out.
@@ -165,6 +185,7 @@ fn read_defaults(reader: &mut Reader, f: &Fields<'_>, host_timezone: &str) -> De
         grace: Span::from_secs(600),
         quiet_limit: None,
         lock: None,
+        lock_wait: crate::settings::usual_lock_wait(),
         random_delay: Span::default(),
         retry: usual,
         environment: Environment::new(),
@@ -188,6 +209,9 @@ fn read_defaults(reader: &mut Reader, f: &Fields<'_>, host_timezone: &str) -> De
         defaults.random_delay = at.value;
     }
     defaults.lock = lock(reader, &f);
+    if let Some(at) = lock_wait(reader, &f) {
+        defaults.lock_wait = at.value;
+    }
     defaults.retry = retry(reader, &f, usual);
     defaults.environment = reader.environment(&f, "environment");
     defaults
@@ -242,6 +266,10 @@ fn lock(reader: &mut Reader, f: &Fields<'_>) -> Option<Option<LockName>> {
             None
         }
     }
+}
+
+fn lock_wait(reader: &mut Reader, f: &Fields<'_>) -> Option<At<Span>> {
+    reader.span_within(f, "lock_wait", "a wait for a lock", LOCK_WAIT, "it is at most 7d")
 }
 
 fn retry(reader: &mut Reader, f: &Fields<'_>, inherited: Retry) -> Retry {

@@ -10,7 +10,8 @@ use crate::{
         SystemctlAction, SystemctlVerb, Window,
     },
 };
-use mastmaint_words::Span;
+use jiff::Timestamp;
+use mastmaint_words::{Hold, HoldScope, Span};
 use proptest::{collection, option, prelude::*, sample::select};
 use std::time::Duration;
 
@@ -64,27 +65,32 @@ fn job() -> impl Strategy<Value = Job> {
         span(99_999),
         retry,
         option::of("[a-z][a-z0-9-]{0,6}".prop_map(|n| n.parse().unwrap())),
+        (any::<bool>(), span(99_999)),
         collection::vec(step(), 1..3),
     )
-        .prop_map(|(description, timing, timeout, (times, backoff, on), lock, steps)| {
-            let at = |h: i8, m: i8| jiff::civil::Time::new(h, m, 0, 0).unwrap();
-            // From noon on, so that the window is as long as the schedule needs, whatever the schedule.
-            let window = timing.as_ref().and_then(|(cron, _, _, w)| {
-                w.filter(|_| *cron == "30 0 * * *")
-                    .map(|(h, m)| Window { from: Some(at(h + 12, m)), until: at(11, 59) })
-            });
-            Job {
-                description,
-                schedule: timing.map(|(cron, zone, _, _)| Schedule::parse(cron, zone).unwrap()),
-                random_delay: Span::default(),
-                window,
-                catch_up: timing.is_some_and(|(_, _, catch_up, _)| catch_up),
-                timeout,
-                retry: Retry { times, backoff, on },
-                lock,
-                steps,
-            }
-        })
+        .prop_map(
+            |(description, timing, timeout, (times, backoff, on), lock, (change, lock_wait), steps)| {
+                let at = |h: i8, m: i8| jiff::civil::Time::new(h, m, 0, 0).unwrap();
+                // From noon on, so that the window is as long as the schedule needs, whatever the schedule.
+                let window = timing.as_ref().and_then(|(cron, _, _, w)| {
+                    w.filter(|_| *cron == "30 0 * * *")
+                        .map(|(h, m)| Window { from: Some(at(h + 12, m)), until: at(11, 59) })
+                });
+                Job {
+                    description,
+                    schedule: timing.map(|(cron, zone, _, _)| Schedule::parse(cron, zone).unwrap()),
+                    random_delay: Span::default(),
+                    window,
+                    catch_up: timing.is_some_and(|(_, _, catch_up, _)| catch_up),
+                    timeout,
+                    retry: Retry { times, backoff, on },
+                    change,
+                    lock,
+                    lock_wait,
+                    steps,
+                }
+            },
+        )
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
@@ -99,9 +105,19 @@ fn settings() -> impl Strategy<Value = Settings> {
         }
     });
     let name = "[a-z0-9][a-z0-9_-]{0,8}".prop_map(|n| n.parse().unwrap());
-    (instance, collection::btree_map(name, job(), 0..4)).prop_map(|(instance, jobs)| Settings {
+    let hold = (0..4_000_000_000_i64, 1..100_000_000_i64, "[!-~é]{1,9}( [!-~é]{1,9})?").prop_map(
+        |(from, long, reason)| Hold {
+            from: Timestamp::from_second(from).unwrap(),
+            until: Timestamp::from_second(from + long).unwrap(),
+            scope: HoldScope::Change,
+            reason,
+        },
+    );
+    let holds = collection::vec(hold, 0..3);
+    (instance, collection::btree_map(name, job(), 0..4), holds).prop_map(|(instance, jobs, holds)| Settings {
         instance: Some(instance),
         jobs,
+        holds,
         ledger: LedgerSettings { keep: Span::from_secs(400 * 86_400), keep_output: Span::from_secs(86_400) },
     })
 }

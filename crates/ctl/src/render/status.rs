@@ -1,6 +1,6 @@
 //! `mastmaintctl status`: one page about everything.
 
-use super::{ended, step_now};
+use super::{ended, hold_on, step_now};
 use crate::{
     print::tame,
     table::Tone,
@@ -67,6 +67,9 @@ pub fn status(status: &Status, jobs: &[JobLine], when: &When) -> String {
         let lost = format!("{} entries could not be written", status.journal_lost);
         field("journal", &Tone::Odd.paint(&lost));
     }
+    for hold in &status.holds {
+        field("hold", &Tone::Odd.paint(&hold_on(hold, when)));
+    }
     if let Some(next) = &status.next {
         let overdue = if is_overdue(status, when) { Tone::Bad.paint(" overdue") } else { String::new() };
         field("next", &format!("{} {}{overdue}", next.job, when.both(next.at)));
@@ -79,6 +82,9 @@ pub fn status(status: &Status, jobs: &[JobLine], when: &When) -> String {
     }
     for run in &status.queued {
         field("queued", &current(run));
+        if let Some(wait) = &run.waits_for {
+            field("", &format!("it is skipped if it still waits at {}", when.both(wait.until)));
+        }
     }
     let bad = not_well(jobs);
     if !bad.is_empty() {

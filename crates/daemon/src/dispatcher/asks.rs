@@ -1,13 +1,13 @@
 //! What clients ask. Looking is answered from the dispatcher's truth and the ledger; doing changes the truth. Answers
 //! that need the ledger are given by tasks of their own, so that a slow reader costs the loop nothing.
 
-use super::{Dispatcher, listing, reply, runs::Queued};
+use super::{Dispatcher, holds, listing, reply, runs::Queued};
 use crate::{control::Ask, recorder::Owed, tell::Told};
 use flate2::read::GzDecoder;
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use mastmaint_control::words::{FollowEvent, Reply, Request};
 use mastmaint_ledger::FindError;
-use mastmaint_words::{JobName, RunId, StepIndex, StepKey, Trigger};
+use mastmaint_words::{Hold, JobName, RunId, StepIndex, StepKey, Trigger};
 use std::{io::Read, sync::Arc};
 use tokio::sync::{broadcast, mpsc};
 
@@ -27,10 +27,17 @@ impl Dispatcher {
             Request::Show { run } => return self.show(run, replies),
             Request::Output { run, step } => return self.output(StepKey { run, step }, replies),
             Request::Follow { run } => return self.follow(run, replies).await,
-            Request::Run { job, dry_run } => self.run_by_hand(&job, dry_run, uid).await,
+            Request::Run { job, dry_run, despite_hold } => {
+                self.run_by_hand(&job, Trigger::Manual { uid, despite_hold }, dry_run).await
+            }
             Request::Cancel { run } => self.cancel_by_hand(&run, uid).await,
             Request::Pause { job } => self.pause(job, uid).await,
             Request::Resume { job } => self.resume(job).await,
+            Request::Holds => Reply::Holds { holds: self.hold_lines(Timestamp::now()) },
+            Request::HoldAdd { from, until, scope, reason } => {
+                self.add_hold(holds::asked(from, until, scope, reason), uid).await
+            }
+            Request::HoldRemove { id } => self.remove_hold(id, uid).await,
             Request::Reload => {
                 self.begin_reload(Some(replies));
                 return;
@@ -39,7 +46,7 @@ impl Dispatcher {
         reply(&replies, answer).await;
     }
 
-    async fn run_by_hand(&mut self, name: &JobName, dry_run: bool, uid: u32) -> Reply {
+    async fn run_by_hand(&mut self, name: &JobName, trigger: Trigger, dry_run: bool) -> Reply {
         let Some(job) = self.config.view.jobs.get(name).cloned().map(Arc::new) else {
             return unknown_job(name);
         };
@@ -51,17 +58,22 @@ impl Dispatcher {
                 ),
             );
         }
-        match self.queue(name, &job, Trigger::Manual { uid }, dry_run, None).await {
+        let insists = matches!(trigger, Trigger::Manual { despite_hold: true, .. });
+        if let Some(hold) = self.hold_of(&job, Timestamp::now()).filter(|_| !dry_run && !insists) {
+            return error("held", held(name, hold));
+        }
+        match self.queue(name, &job, trigger, dry_run, None).await {
             Ok(Queued::Run(run)) => {
-                let Some(active) = self.runs.get(&run) else {
-                    let text = "a job that stops services does not run while the ledger cannot be written";
-                    return error("not-recording", format!("{text}; see \"mastmaintctl status\""));
-                };
-                let unrecorded = !active.spec.recorded;
+                let unrecorded = self.runs.get(&run).is_some_and(|active| !active.spec.recorded);
                 self.admit().await;
-                let waits_for = self.admission.waits_for(&run);
+                self.plan().await;
+                let waits_for = self.admission.waits_for(&run).map(|wait| wait.to_string());
                 Reply::Queued { run, waits_for, already: false, unrecorded }
             }
+            Ok(Queued::Over(verdict)) => match verdict.reasons.into_iter().next() {
+                Some(why) => error(&why.code, format!("{}; see \"mastmaintctl status\"", why.text)),
+                None => error("not-run", "it was not run; see \"mastmaintctl status\"".to_owned()),
+            },
             Ok(Queued::Already) => error("already-running", format!("{name} has run for this slot")),
             Err(e) => error("no-randomness", format!("no run id can be made: {e}")),
         }
@@ -204,7 +216,8 @@ impl Dispatcher {
             let of = u16::try_from(active.spec.job.steps.len()).unwrap_or(u16::MAX);
             FollowEvent::StepStarted { step: step.key.step, of, title: step.title.clone() }
         });
-        let waiting = self.admission.waits_for(&run).map(|why| FollowEvent::Waiting { why });
+        let waiting = self.admission.waits_for(&run);
+        let waiting = waiting.map(|wait| FollowEvent::Waiting { why: wait.to_string() });
         tokio::spawn(async move {
             for event in waiting.into_iter().chain(current) {
                 reply(&replies, Reply::Follow(event)).await;
@@ -247,7 +260,16 @@ impl Dispatcher {
     }
 }
 
-fn error(code: &str, message: String) -> Reply {
+/// What a person is told who runs a job during a hold.
+fn held(name: &JobName, hold: &Hold) -> String {
+    let until = hold.until.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M %Z");
+    format!(
+        "{name} is on hold until {until}: {}; run it all the same with --despite-hold, or try it with --dry-run",
+        hold.reason
+    )
+}
+
+pub(super) fn error(code: &str, message: String) -> Reply {
     Reply::Error { code: code.to_owned(), message }
 }
 

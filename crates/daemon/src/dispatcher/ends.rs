@@ -53,6 +53,7 @@ impl Dispatcher {
             grade: Some(verdict.grade),
             reason: verdict.reasons.first().cloned(),
             numbers: verdict.numbers,
+            cancel_asked: active.cancel_asked,
         };
         self.outside.teller.of_run(
             &active.spec,

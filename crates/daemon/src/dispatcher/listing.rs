@@ -2,8 +2,10 @@
 
 use super::{Active, Dispatcher};
 use jiff::{Timestamp, tz::TimeZone};
+use mastmaint_config::settings::Job;
 use mastmaint_control::words::{
-    ConfigStatus, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, Status, StepLine, StepNow,
+    ConfigStatus, HoldLine, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, Status, StepLine,
+    StepNow,
 };
 use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation};
 use mastmaint_ledger::{RunRecord, RunWithSteps, StepRecord};
@@ -32,6 +34,7 @@ impl Dispatcher {
             running,
             queued,
             next: self.next_line(),
+            holds: self.hold_lines(now).into_iter().filter(|line| line.on).collect(),
             ledger: self.outside.recorder.status(),
             journal_lost: self.outside.teller.lost(),
         }
@@ -70,13 +73,21 @@ impl Dispatcher {
                     .and_then(|id| self.runs.get(id))
                     .map(|active| self.active_line(active, now)),
                 paused: self.paused.contains_key(name),
+                change: job.change,
+                held: self.held_line(job, now),
             })
             .collect()
     }
 
+    /// The hold that keeps a job from running now.
+    fn held_line(&self, job: &Job, now: Timestamp) -> Option<HoldLine> {
+        let hold = self.hold_of(job, now)?;
+        self.hold_lines(now).into_iter().find(|line| line.hold == *hold)
+    }
+
     fn active_line(&self, active: &Active, now: Timestamp) -> RunLine {
         let spec = &active.spec;
-        let waits_for = self.admission.waits_for(&spec.id);
+        let waits_for = self.wait_line(active, now);
         let state = if self.admission.is_waiting(&spec.id) { RunState::Queued } else { RunState::Running };
         RunLine {
             run: spec.id.clone(),
@@ -90,9 +101,10 @@ impl Dispatcher {
             took_seconds: active.started.map(|started| seconds_between(started, now)),
             outcome: None,
             grade: None,
-            reason: waits_for,
+            reason: self.admission.waits_for(&spec.id).map(|wait| wait.to_string()),
             numbers: Numbers::default(),
             step: step_now(active),
+            waits_for,
         }
     }
 
@@ -107,6 +119,7 @@ impl Dispatcher {
             phase: if self.reload.checking { Phase::Reloading } else { Phase::Working },
             refused: refused.map(|(mistake, at)| Refused { at, mistake: first_line(mistake) }),
             not_recording,
+            hold: self.foremost_hold(now),
             running: self.runs.values().filter_map(now_running).collect(),
             queued: self.runs.values().filter(|active| active.started.is_none()).count(),
             next: self.next_line().map(|next| NextRun { job: next.job, at: next.at }),
@@ -182,6 +195,7 @@ pub(super) fn run_line(record: &RunRecord, waits_for: Option<String>, now: Times
         reason: record.reason.as_ref().map(|r| r.text.clone()).or(waits_for),
         numbers: record.numbers,
         step: None,
+        waits_for: None,
     }
 }
 

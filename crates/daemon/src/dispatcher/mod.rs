@@ -5,12 +5,14 @@
 mod adopt;
 mod asks;
 mod ends;
+mod holds;
 mod left_behind;
 mod listing;
 mod marks;
 mod reload;
 mod runs;
 mod slots;
+mod waits;
 
 use crate::{
     accept::Accepted,
@@ -29,8 +31,8 @@ use jiff::Timestamp;
 use mastmaint_config::accepted::DaemonView;
 use mastmaint_control::words::{FollowEvent, Reply};
 use mastmaint_health::Notifier;
-use mastmaint_ledger::{PlannedRetry, RunRecord, StepRecord};
-use mastmaint_words::{JobName, RunId, StepIndex, Verdict};
+use mastmaint_ledger::{HandHold, PlannedRetry, RunRecord, StepRecord};
+use mastmaint_words::{Hold, HoldId, JobName, RunId, StepIndex, Verdict};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
 use tokio::sync::{mpsc, oneshot};
 
@@ -114,6 +116,10 @@ struct Active {
     steps: BTreeMap<StepIndex, StepRecord>,
     /// Whether it was told that it waits.
     told_waiting: bool,
+    /// It is skipped if it still waits then.
+    waits_until: Instant,
+    /// When somebody cancelled it.
+    cancel_asked: Option<Timestamp>,
     once: Option<oneshot::Sender<Verdict>>,
 }
 
@@ -137,6 +143,10 @@ pub struct Dispatcher {
     /// Paused jobs: since when, and by whom.
     paused: BTreeMap<JobName, (Timestamp, u32)>,
     retries: BTreeMap<JobName, PlannedRetry>,
+    /// Holds that were set by hand.
+    hand_holds: BTreeMap<HoldId, HandHold>,
+    /// Holds that are on and were told of.
+    holds_on: Vec<Hold>,
     last: BTreeMap<JobName, RunRecord>,
     admission: Admission,
     /// Nothing is started before the rooms have said what they keep.
@@ -177,6 +187,8 @@ impl Dispatcher {
             warmed: BTreeMap::new(),
             paused: BTreeMap::new(),
             retries: BTreeMap::new(),
+            hand_holds: BTreeMap::new(),
+            holds_on: Vec::new(),
             last: BTreeMap::new(),
             admission: Admission::default(),
             gate_open: false,

@@ -1,8 +1,10 @@
 //! Runs from their making to their start: recorded, admitted, started, cancelled.
 
-use super::{Active, Dispatcher, follow, marks};
+use super::{Active, Dispatcher, follow, marks, waits};
 use crate::{
     admission::Claim,
+    holds,
+    recorder::Owed,
     run::{self, RunNews, RunSpec, policy},
     schedule::policy::Mark,
     tell::Told,
@@ -17,8 +19,10 @@ use tokio::sync::oneshot;
 
 /// What became of the wish to run a job.
 pub(super) enum Queued {
-    /// It has an id now.
+    /// It has an id now and waits for its admission.
     Run(RunId),
+    /// It was over as soon as it was made.
+    Over(Verdict),
     /// It has run already, so this is not done again.
     Already,
 }
@@ -77,12 +81,13 @@ impl Dispatcher {
             }
         }
         let refused = (!spec.recorded && job.stops_services() && !dry_run).then(not_without_a_record);
+        let refused = refused.or_else(|| self.hold_of_run(&spec, queued).map(holds::held));
         self.enter(spec, None);
         if let Some(verdict) = refused {
-            self.end(&id, verdict).await;
-        } else {
-            self.admission.enqueue(self.claim(&id));
+            self.end(&id, verdict.clone()).await;
+            return Ok(Queued::Over(verdict));
         }
+        self.admission.enqueue(self.claim(&id));
         Ok(Queued::Run(id))
     }
 
@@ -90,8 +95,18 @@ impl Dispatcher {
     pub(super) fn enter(&mut self, spec: RunSpec, once: Option<oneshot::Sender<Verdict>>) {
         let steps = spec.before.iter().map(|step| (step.key.step, step.clone())).collect();
         let (id, started) = (spec.id.clone(), spec.started);
-        let handle = run::handle();
-        self.runs.insert(id, Active { spec, handle, started, steps, told_waiting: false, once });
+        let waits_until = waits::may_wait_until(spec.queued, spec.job.lock_wait.get(), Timestamp::now());
+        let active = Active {
+            spec,
+            handle: run::handle(),
+            started,
+            steps,
+            told_waiting: false,
+            waits_until,
+            cancel_asked: None,
+            once,
+        };
+        self.runs.insert(id, active);
     }
 
     /// What admission has to know of a run.
@@ -109,7 +124,8 @@ impl Dispatcher {
             }
             for claim in admitted {
                 let now = Timestamp::now();
-                if let Some(verdict) = self.too_late(&claim.run, now) {
+                let held = self.hold_of_run(&self.runs[&claim.run].spec, now).map(holds::held);
+                if let Some(verdict) = self.too_late(&claim.run, now).or(held) {
                     self.end(&claim.run, verdict).await;
                 } else {
                     self.start(&claim.run, now);
@@ -117,22 +133,13 @@ impl Dispatcher {
             }
         }
         for (id, active) in &mut self.runs {
-            if let Some(why) = self.admission.waits_for(id).filter(|_| !active.told_waiting) {
+            if let Some(wait) = self.admission.waits_for(id).filter(|_| !active.told_waiting) {
                 active.told_waiting = true;
+                let why = wait.to_string();
                 follow(&active.handle, FollowEvent::Waiting { why: why.clone() });
                 self.outside.teller.of_run(&active.spec, Told::RunWaits { why });
             }
         }
-    }
-
-    /// The verdict of a run whose window closed while it waited.
-    fn too_late(&self, id: &RunId, now: Timestamp) -> Option<Verdict> {
-        let spec = &self.runs[id].spec;
-        if self.window_is_open(&spec.job_name, &spec.job, &spec.trigger, now) {
-            return None;
-        }
-        let reason = Reason::new("window-closed", "its window closed while it waited for another run");
-        Some(Verdict::because(Outcome::Skipped, Grade::Exit, reason))
     }
 
     /// Starts the task of a run that was admitted or adopted.
@@ -166,12 +173,19 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Cancels a run: one that waits ends at once, one that runs is asked to.
+    /// Cancels a run: one that waits ends at once, one that runs is asked to. That it was asked is in the ledger before:
+    /// between two steps nothing else would tell the next daemon.
     pub(super) async fn cancel(&mut self, id: &RunId) {
         if self.admission.is_waiting(id) {
             self.end(id, policy::cancelled()).await;
             self.admit().await;
-        } else if let Some(active) = self.runs.get(id) {
+        } else if let Some(active) = self.runs.get_mut(id) {
+            if active.cancel_asked.is_none() && active.spec.recorded {
+                let at = Timestamp::now();
+                active.cancel_asked = Some(at);
+                // What cannot be written now is written when it can; the ledger's own news says that it cannot.
+                let _ = self.outside.recorder.owe(Owed::Cancel { run: id.clone(), at }).await;
+            }
             active.handle.cancels.send_modify(|count| *count += 1);
         }
     }
@@ -179,13 +193,16 @@ impl Dispatcher {
     /// Runs a job for `--run`.
     pub(super) async fn run_once(&mut self, name: JobName, ended: oneshot::Sender<Verdict>) {
         let Some(job) = self.config.view.jobs.get(&name).cloned().map(Arc::new) else { return };
-        let trigger = Trigger::Manual { uid: nix::unistd::getuid().as_raw() };
-        if let Ok(Queued::Run(id)) = self.queue(&name, &job, trigger, false, None).await {
-            match self.runs.get_mut(&id) {
-                Some(active) => active.once = Some(ended),
-                // It was refused and is over; the journal has said why.
-                None => drop(ended.send(not_without_a_record())),
+        let trigger = Trigger::Manual { uid: nix::unistd::getuid().as_raw(), despite_hold: false };
+        match self.queue(&name, &job, trigger, false, None).await {
+            Ok(Queued::Run(id)) => {
+                if let Some(active) = self.runs.get_mut(&id) {
+                    active.once = Some(ended);
+                }
             }
+            // The journal has said why.
+            Ok(Queued::Over(verdict)) => drop(ended.send(verdict)),
+            Ok(Queued::Already) | Err(_) => {}
         }
         self.admit().await;
     }

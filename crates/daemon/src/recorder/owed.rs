@@ -1,8 +1,8 @@
 //! What must be in the ledger sooner or later, and a bounded queue of it for as long as the ledger cannot be written.
 
 use jiff::Timestamp;
-use mastmaint_ledger::{Ledger, LedgerError, Mark, PlannedRetry, StepEnd};
-use mastmaint_words::{Grade, JobName, Outcome, Reason, RunId};
+use mastmaint_ledger::{HandHold, Ledger, LedgerError, Mark, PlannedRetry, StepEnd};
+use mastmaint_words::{Grade, HoldId, JobName, Outcome, Reason, RunId};
 use std::collections::VecDeque;
 
 /// So many are kept.
@@ -58,6 +58,23 @@ pub enum Owed {
         /// The job.
         job: JobName,
     },
+    /// A person set a hold.
+    SetHold {
+        /// It.
+        hold: Box<HandHold>,
+    },
+    /// A person took a hold back.
+    RemoveHold {
+        /// Which.
+        id: HoldId,
+    },
+    /// A person cancelled a run that goes on.
+    Cancel {
+        /// Which.
+        run: RunId,
+        /// When.
+        at: Timestamp,
+    },
     /// The retry of a job is not owed any more.
     DropRetry {
         /// The job.
@@ -75,6 +92,9 @@ impl Owed {
             Self::Mark { job, mark } => ledger.set_mark(job, mark),
             Self::Pause { job, at, uid } => ledger.pause(job, *at, *uid),
             Self::Resume { job } => ledger.resume(job).map(drop),
+            Self::SetHold { hold } => ledger.set_hold(hold),
+            Self::RemoveHold { id } => ledger.remove_hold(*id).map(drop),
+            Self::Cancel { run, at } => ledger.ask_cancel(run, *at),
             Self::DropRetry { job } => ledger.drop_retry(job).map(drop),
         }
     }
@@ -88,6 +108,8 @@ impl Owed {
             | (Self::Resume { job }, Self::Pause { job: other, .. } | Self::Resume { job: other }) => {
                 job == other
             }
+            (Self::RemoveHold { id }, Self::SetHold { hold }) => *id == hold.id,
+            (Self::EndRun { run, .. }, Self::Cancel { run: other, .. }) => run == other,
             _ => false,
         }
     }

@@ -88,11 +88,11 @@ pub fn cancelled() -> Verdict {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use mastmaint_config::settings::Action;
 
-    fn step() -> Step {
+    pub(crate) fn step() -> Step {
         Step {
             action: Action::Run(vec!["/bin/true".into()]),
             timeout: Span::from_secs(60),
@@ -104,7 +104,7 @@ mod tests {
         }
     }
 
-    fn job(steps: Vec<Step>) -> Job {
+    pub(crate) fn job(steps: Vec<Step>) -> Job {
         Job {
             description: None,
             schedule: None,
@@ -113,7 +113,9 @@ mod tests {
             catch_up: false,
             timeout: Span::from_secs(600),
             retry: Retry { times: 2, backoff: Span::from_secs(10), on: RetryOn::Unreachable },
+            change: false,
             lock: None,
+            lock_wait: Span::from_secs(60),
             steps,
         }
     }

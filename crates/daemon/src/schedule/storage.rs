@@ -40,6 +40,8 @@ pub(super) struct Desk {
 #[derive(Default)]
 struct State {
     jobs: HashMap<Uuid, Entry>,
+    /// One more instant to wake at, which is no job's.
+    also: Option<Timestamp>,
     /// Set by the alarm: entries up to here are due.
     reached: Option<Timestamp>,
     /// How many want the write lock.
@@ -84,9 +86,16 @@ impl Desk {
         }
     }
 
+    /// Sets the instant that is no job's.
+    pub(super) fn set_also(&self, also: Option<Timestamp>) {
+        self.state().also = also;
+    }
+
     /// The earliest instant that is still to come after `floor`.
     pub(super) fn earliest_after(&self, floor: Timestamp) -> Option<Timestamp> {
-        self.state().jobs.values().filter_map(|entry| entry.next).filter(|next| *next > floor).min()
+        let state = self.state();
+        let nexts = state.jobs.values().filter_map(|entry| entry.next).chain(state.also);
+        nexts.filter(|next| *next > floor).min()
     }
 
     /// Everything up to `now` is due.

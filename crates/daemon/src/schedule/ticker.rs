@@ -184,6 +184,12 @@ impl Ticker {
         Ok(())
     }
 
+    /// One more instant to wake at, which belongs to no scheduled job: a hold begins or ends, a run has waited as long
+    /// as it may. Rung for by the alarm alone; it is taken up with the next [`Ticker::set_plan`].
+    pub fn also_wake(&self, at: Option<Timestamp>) {
+        self.desk.set_also(at);
+    }
+
     /// Comes back when a job that the scheduler's loop triggered for this purpose has run: proof that loop, channels
     /// and runner are alive. It can come in the loop's sleep of 500 ms, so allow more than that. No slot becomes late
     /// by it: the alarm does not wait for the loop.

@@ -5,7 +5,7 @@ use crate::{recorder::LedgerNews, run::RunSpec};
 use jiff::{Timestamp, tz::TimeZone};
 use mastmaint_health::{Entry, Level, MessageId, Stream};
 use mastmaint_runner::protocol::{EndingCause, LineClass};
-use mastmaint_words::{Numbers, Outcome, StepIndex, Trigger, Verdict, human};
+use mastmaint_words::{Hold, HoldScope, Numbers, Outcome, StepIndex, Trigger, Verdict, human};
 use std::time::Duration;
 
 /// The entries for something worth telling. Pure.
@@ -91,6 +91,20 @@ pub(super) fn entries(told: Told, spec: Option<&RunSpec>) -> Vec<Entry> {
         }
         Told::Resumed { job } => {
             one(Entry::notice(format!("{job} is resumed")).id(MessageId::JobResumed).job(&job))
+        }
+        Told::HoldSet { hold, uid } => {
+            let text = format!("user {uid} set a hold from {}: {}", on_the_clock(hold.from), of_hold(&hold));
+            one(Entry::notice(text).id(MessageId::HoldOn))
+        }
+        Told::HoldRemoved { hold, uid } => {
+            let text = format!("user {uid} removed a hold: {}", hold.reason);
+            one(Entry::notice(text).id(MessageId::HoldOver))
+        }
+        Told::HoldOn { hold } => {
+            one(Entry::notice(format!("a hold is on: {}", of_hold(&hold))).id(MessageId::HoldOn))
+        }
+        Told::HoldOver { hold } => {
+            one(Entry::notice(format!("a hold is over: {}", hold.reason)).id(MessageId::HoldOver))
         }
         of_a_run => one(of_run(of_a_run, spec)),
     }
@@ -200,6 +214,14 @@ fn of_ledger(news: LedgerNews) -> Entry {
             Entry::error(text).id(MessageId::LedgerSetAside)
         }
     }
+}
+
+fn of_hold(hold: &Hold) -> String {
+    let what = match hold.scope {
+        HoldScope::Change => "jobs marked change",
+        HoldScope::All => "all jobs",
+    };
+    format!("{what} do not run until {}: {}", on_the_clock(hold.until), hold.reason)
 }
 
 /// An instant as the host's people read it.

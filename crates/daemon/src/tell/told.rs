@@ -4,7 +4,7 @@ use crate::recorder::LedgerNews;
 use jiff::Timestamp;
 use mastmaint_ledger::StepEnd;
 use mastmaint_runner::protocol::{EndingCause, LineClass};
-use mastmaint_words::{Digest, JobName, RunId, Span, StepIndex, Verdict};
+use mastmaint_words::{Digest, Hold, JobName, RunId, Span, StepIndex, Verdict};
 
 /// Something worth telling.
 #[derive(Debug)]
@@ -103,6 +103,30 @@ pub enum Told {
     Resumed {
         /// Which.
         job: JobName,
+    },
+    /// A person set a hold.
+    HoldSet {
+        /// It.
+        hold: Hold,
+        /// Who.
+        uid: u32,
+    },
+    /// A person took a hold back.
+    HoldRemoved {
+        /// It.
+        hold: Hold,
+        /// Who.
+        uid: u32,
+    },
+    /// A hold has begun, or was on when the daemon started.
+    HoldOn {
+        /// It.
+        hold: Hold,
+    },
+    /// A hold is over.
+    HoldOver {
+        /// It.
+        hold: Hold,
     },
     /// A run was admitted.
     RunStarted,

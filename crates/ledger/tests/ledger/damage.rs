@@ -105,6 +105,8 @@ fn a_ledger_of_schema_1_is_read() {
     let run = ledger.history(None, 10).unwrap().remove(0);
     assert_eq!((run.job, run.outcome, run.ended), (job("clean"), Some(Outcome::Partial), Some(at(21))));
     assert_eq!(run.numbers.bytes, Some(1024));
+    assert_eq!(run.cancel_asked, None);
+    assert_eq!(ledger.holds().unwrap(), []);
     assert_eq!(ledger.marks().unwrap()[&job("clean")].handled, at(0));
     ledger.quick_check().unwrap();
 }
