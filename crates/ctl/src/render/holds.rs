@@ -1,8 +1,7 @@
 //! `mastmaintctl hold list`, and what other listings say of holds.
 
-use super::listed;
+use super::{listed, one_line};
 use crate::{
-    print::tame,
     table::{Cell, Tone, columns},
     when::When,
 };
@@ -23,7 +22,7 @@ pub fn holds(holds: &[HoldLine], when: &When, width: Option<usize>) -> String {
                 listed(when, line.hold.until, width).into(),
                 left.into(),
                 held(line.hold.scope).into(),
-                tame(&line.hold.reason).into(),
+                one_line(&line.hold.reason).into(),
             ]
         })
         .collect();
@@ -33,7 +32,7 @@ pub fn holds(holds: &[HoldLine], when: &When, width: Option<usize>) -> String {
 /// `until Fri 2027-01-01 00:00:00 CET (in 30 d), changes: freeze after the outage`.
 pub fn hold_on(line: &HoldLine, when: &When) -> String {
     let hold = &line.hold;
-    format!("until {}, {}: {}", when.both(hold.until), held(hold.scope), tame(&hold.reason))
+    format!("until {}, {}: {}", when.both(hold.until), held(hold.scope), one_line(&hold.reason))
 }
 
 const fn held(scope: HoldScope) -> &'static str {
@@ -63,7 +62,7 @@ mod tests {
         assert!(text.contains("1 h") && text.contains("all jobs") && text.contains("changes"), "{text}");
         assert_eq!(
             hold_on(&lines[0], &when),
-            "until Mon 2026-11-23 13:00:00 UTC (in 1 h), all jobs: own\nwork"
+            "until Mon 2026-11-23 13:00:00 UTC (in 1 h), all jobs: own work"
         );
     }
 }
