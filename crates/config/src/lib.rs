@@ -12,6 +12,7 @@ mod effective;
 mod host;
 pub mod instant;
 mod load;
+mod mask;
 mod mistake;
 mod read;
 mod repair;

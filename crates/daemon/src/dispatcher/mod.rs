@@ -8,6 +8,7 @@ mod ends;
 mod holds;
 mod left_behind;
 mod listing;
+mod looks;
 mod marks;
 mod reload;
 mod runs;

@@ -75,6 +75,11 @@ pub enum Owed {
         /// When.
         at: Timestamp,
     },
+    /// A retry of a run that is not in the ledger itself.
+    PlanRetry {
+        /// It.
+        retry: Box<PlannedRetry>,
+    },
     /// The retry of a job is not owed any more.
     DropRetry {
         /// The job.
@@ -95,6 +100,7 @@ impl Owed {
             Self::SetHold { hold } => ledger.set_hold(hold),
             Self::RemoveHold { id } => ledger.remove_hold(*id).map(drop),
             Self::Cancel { run, at } => ledger.ask_cancel(run, *at),
+            Self::PlanRetry { retry } => ledger.plan_retry(retry),
             Self::DropRetry { job } => ledger.drop_retry(job).map(drop),
         }
     }
@@ -110,6 +116,8 @@ impl Owed {
             }
             (Self::RemoveHold { id }, Self::SetHold { hold }) => *id == hold.id,
             (Self::EndRun { run, .. }, Self::Cancel { run: other, .. }) => run == other,
+            (Self::PlanRetry { retry }, Self::PlanRetry { retry: other }) => retry.job == other.job,
+            (Self::DropRetry { job }, Self::PlanRetry { retry }) => *job == retry.job,
             _ => false,
         }
     }

@@ -46,7 +46,6 @@ struct State {
     reached: Option<Timestamp>,
     /// How many want the write lock.
     visitors: u32,
-    closed: bool,
     /// How often the loop asked; tests count its wake-ups with it.
     turns: u64,
 }
@@ -110,12 +109,6 @@ impl Desk {
         self.changed.notify_one();
     }
 
-    /// Never parks the loop again.
-    pub(super) fn close(&self) {
-        self.state().closed = true;
-        self.changed.notify_one();
-    }
-
     #[cfg(test)]
     pub(super) fn turns(&self) -> u64 {
         self.state().turns
@@ -134,7 +127,7 @@ impl Desk {
                 JobAndNextTick { id: entry.data.id, job_type, next_tick: LONG_AGO, last_tick: None }
             })
             .collect();
-        (!ticks.is_empty() || state.visitors > 0 || state.closed).then_some(ticks)
+        (!ticks.is_empty() || state.visitors > 0).then_some(ticks)
     }
 }
 

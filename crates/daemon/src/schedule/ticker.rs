@@ -36,7 +36,6 @@ use std::{
 };
 use tokio::{
     sync::{Notify, RwLock, mpsc, oneshot},
-    task::JoinHandle,
     time::timeout,
 };
 use tokio_cron_scheduler::{
@@ -118,7 +117,6 @@ pub struct Ticker {
     wakes: mpsc::Sender<Wake>,
     pulse: Uuid,
     pulses: Pulses,
-    alarm: JoinHandle<()>,
 }
 
 impl Ticker {
@@ -152,9 +150,10 @@ impl Ticker {
         .await?;
         scheduler.start().await.map_err(|error| TickerError::Scheduler { doing: "start", error })?;
         let replanned = Arc::new(Notify::new());
-        let alarm = tokio::spawn(alarm::run(clock, Arc::clone(&desk), Arc::clone(&replanned), wakes.clone()));
+        // It ends with the receiver of the wakes.
+        tokio::spawn(alarm::run(clock, Arc::clone(&desk), Arc::clone(&replanned), wakes.clone()));
         let jobs = tokio::sync::Mutex::default();
-        Ok(Self { scheduler, desk, bodies: known, jobs, replanned, wakes, pulse, pulses, alarm })
+        Ok(Self { scheduler, desk, bodies: known, jobs, replanned, wakes, pulse, pulses })
     }
 
     /// Replaces the plan: every scheduled job with the instant of its next run, if it has one. Only jobs that are new
@@ -201,14 +200,6 @@ impl Ticker {
             Ok(Ok(())) => Ok(()),
             _ => Err(TickerError::Stuck { doing: "pass on a heartbeat", after: limit }),
         }
-    }
-
-    /// Ends the loop and the alarm.
-    pub async fn stop(mut self) -> Result<(), TickerError> {
-        self.alarm.abort();
-        let stopped = within_patience("stop", self.scheduler.shutdown()).await;
-        self.desk.close();
-        stopped
     }
 
     async fn add(
