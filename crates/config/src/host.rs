@@ -7,6 +7,7 @@ use crate::{
     read::Reader,
     settings::{Action, Settings},
 };
+use mastmaint_tootctl::{Call, Series, Version};
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
 /// The zone of this host, or UTC if it says none.
@@ -47,8 +48,21 @@ pub(crate) fn look(reader: &mut Reader, settings: &Settings) {
             );
         }
     }
+    let installed = settings.instance.as_ref().and_then(|instance| installed(&instance.live));
+    if let Some(version) = installed.as_ref().filter(|version| version.series().is_newer_than_known()) {
+        let what = format!("Mastodon {version} is newer than what mastmaintd knows ({})", Series::NEWEST);
+        let help = "its commands are judged by the newest rules; look for a newer mastmaintd";
+        say(reader, "instance.live", what, help);
+    }
     for (name, job) in &settings.jobs {
         for (index, step) in job.indexed_steps() {
+            if let (Action::Tootctl(args), Some(version)) = (&step.action, &installed) {
+                let call = Call::read(args, Some(version.series()));
+                for misuse in call.misuses().iter().filter(|misuse| misuse.wrong.is_of_version()) {
+                    let path = format!("jobs.{name}.steps[{index}].tootctl");
+                    say(reader, &path, misuse.wrong.to_string(), "the step fails until it is there");
+                }
+            }
             if let Action::Run(argv) = &step.action
                 && let Some(program) = argv.first()
                 && !is_executable(Path::new(program))
@@ -63,6 +77,11 @@ pub(crate) fn look(reader: &mut Reader, settings: &Settings) {
             }
         }
     }
+}
+
+/// The version of the Mastodon below `live`, if its file says one in the usual way.
+fn installed(live: &Path) -> Option<Version> {
+    Version::from_ruby(&std::fs::read_to_string(live.join("lib/mastodon/version.rb")).ok()?)
 }
 
 fn is_executable(path: &Path) -> bool {

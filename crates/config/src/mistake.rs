@@ -2,6 +2,7 @@
 //! wrong and what would be right. Texts never quote values of environments.
 
 use crate::calendar::ScheduleError;
+use mastmaint_tootctl::Wrong;
 use thiserror::Error;
 
 macro_rules! mistakes {
@@ -100,6 +101,16 @@ mistakes! {
     Doubled { given: String, key: &'static str } = "doubled-command", "begins with {given:?}, but {key} is what the key already says; remove that word";
     /// An em dash from a web page.
     Dash { word: String } = "dash", "{word:?} begins with a dash that is no hyphen (copied from a web page?); write it with two hyphens: --";
+    /// A command that tootctl does not know so.
+    BadCommand { misuse: Wrong } = "bad-command", "{misuse}";
+    /// A command that must never stand in a schedule.
+    Dangerous { command: &'static str, why: &'static str } = "dangerous", "tootctl {command} is nothing for a schedule: {why}; if it is meant, write `dangerous: true` on the step";
+    /// A key of another kind of step.
+    Misplaced { why: &'static str } = "misplaced-key", "has no place here: {why}; remove it";
+    /// A pattern that is none.
+    BadPattern { why: String } = "bad-pattern", "is not a regular expression: {why}";
+    /// Warning: days that are too few.
+    FewDays { given: String, least: u32, why: &'static str } = "few-days", "{given} days are few: {why}; take {least} or more";
     /// What only a shell understands.
     ShellSyntax { what: String, help: &'static str } = "shell-syntax", "{what:?} means something only to a shell, and no shell reads this; {help}";
     /// Quotes that do not end.
@@ -143,6 +154,7 @@ impl Mistake {
     pub fn code(&self) -> &'static str {
         match self {
             Self::BadSchedule { error } => error.code(),
+            Self::BadCommand { misuse } => misuse.code(),
             other => other.own_code(),
         }
     }

@@ -140,9 +140,34 @@ pub struct Step {
     /// Whether the next step runs after one that did not end well.
     #[serde(rename = "continue")]
     pub go_on: bool,
+    /// A command that must never be scheduled is meant all the same.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub dangerous: bool,
+    /// How it is judged beside what is known of its command.
+    #[serde(flatten)]
+    pub judged: Judged,
     /// Job's and step's variables, merged; the instance's come before them.
     #[serde(default, skip_serializing_if = "Environment::is_empty")]
     pub environment: Environment,
+}
+
+/// How a step is judged beside what is known of its command.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judged {
+    /// So many items may fail: what is gone for ever fails for ever.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub tolerated_errors: u32,
+    /// Regular expressions; each must be found in a line of the output.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expect: Vec<String>,
+    /// Regular expressions; none may be found in a line of the output.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fail_on: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What a step does.

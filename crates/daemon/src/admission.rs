@@ -80,6 +80,11 @@ impl Admission {
         admitted
     }
 
+    /// Whether a run that came now would be admitted at once.
+    pub fn is_free_for(&self, claim: &Claim) -> bool {
+        !self.running.values().chain(&self.waiting).any(|other| excludes(other, claim))
+    }
+
     /// Gives back what a run held, or takes it out of the queue.
     pub fn release(&mut self, run: &RunId) {
         self.running.remove(run);

@@ -86,9 +86,11 @@ proptest! {
         // In the end everybody ends.
         let endings = std::iter::repeat_n(Event::End(0), events.len() + 3);
         for event in events.into_iter().chain(endings) {
+            let mut starts_at_once = None;
             match event {
                 Event::Ask { job, lock } => {
                     let claim = claim_of(job, lock);
+                    starts_at_once = admission.is_free_for(&claim).then(|| claim.clone());
                     waiting.push(claim.clone());
                     admission.enqueue(claim);
                 }
@@ -110,6 +112,9 @@ proptest! {
                 prop_assert!(!earlier.iter().any(|e| excludes(e, &admitted)), "overtook whom it excludes");
                 prop_assert!(!running.iter().any(|r| excludes(r, &admitted)), "overlaps");
                 running.push(admitted);
+            }
+            if let Some(claim) = starts_at_once {
+                prop_assert!(running.contains(&claim), "the lock was free: {claim:?}");
             }
             for (place, claim) in waiting.iter().enumerate() {
                 // Whoever waits can say for whom, and it is true.

@@ -34,4 +34,6 @@ pub struct Ledger {
     path: std::path::PathBuf,
     conn: rusqlite::Connection,
     skipped: std::cell::RefCell<std::collections::BTreeSet<u64>>,
+    /// Since the log was last written back.
+    changes: u32,
 }

@@ -100,7 +100,7 @@ impl Ledger {
         if found < known {
             schema::migrate(&mut conn, schema::MIGRATIONS, env!("CARGO_PKG_VERSION")).map_err(of)?;
         }
-        Ok(Self { path: path.to_owned(), conn, skipped: RefCell::default() })
+        Ok(Self { path: path.to_owned(), conn, skipped: RefCell::default(), changes: 0 })
     }
 }
 

@@ -9,11 +9,35 @@ use mastmaint_words::{Grade, JobName, Outcome, Reason, RunId, StepKey, Trigger};
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
 use serde::Serialize;
 
+/// By then the write-ahead log has about half the size at which SQLite writes it back in the middle of whatever commit
+/// it is: that would be the start of a run as often as its end.
+const WRITE_BACK_AFTER: u32 = 100;
+
 impl Ledger {
     /// Records a run before it is admitted, and with it up to where its job's slots are dealt with: after a crash
     /// between the two the slot would be lost or run twice. A slot that has its run already is refused, and then the
     /// mark stays as it was too. A retry that becomes a run is no longer planned.
     pub fn queue_run(&mut self, run: &NewRun, mark: Option<(&JobName, &Mark)>) -> Result<(), LedgerError> {
+        self.queue(run, mark, None)
+    }
+
+    /// The same for a run that starts at once, together with the start of its first step ([`Ledger::start_step`]): one
+    /// wait for the disk instead of two before the step is sent to its room.
+    pub fn queue_and_start(
+        &mut self,
+        run: &NewRun,
+        mark: Option<(&JobName, &Mark)>,
+        first: &StepStart,
+    ) -> Result<(), LedgerError> {
+        self.queue(run, mark, Some(first))
+    }
+
+    fn queue(
+        &mut self,
+        run: &NewRun,
+        mark: Option<(&JobName, &Mark)>,
+        first: Option<&StepStart>,
+    ) -> Result<(), LedgerError> {
         let slot = match &run.trigger {
             Trigger::Schedule { slot } | Trigger::CatchUp { slot } => Some(*slot),
             Trigger::Manual { .. } | Trigger::Retry { .. } => None,
@@ -27,24 +51,16 @@ impl Ledger {
                     return Ok(true);
                 }
             }
-            tx.prepare_cached(
-                "INSERT INTO runs (id, job, trigger, slot, digest, dry_run, queued) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            )?
-            .execute(params![
-                run.id.as_str(),
-                run.job.as_str(),
-                json(&run.trigger)?,
-                slot.map(micros),
-                run.digest.as_str(),
-                run.dry_run,
-                micros(run.queued_at),
-            ])?;
+            let seq = put_run(tx, run, slot)?;
             // A retry that has become a run is no longer owed.
             if matches!(run.trigger, Trigger::Retry { .. }) {
                 delete_retry(tx, &run.job)?;
             }
             if let Some((job, mark)) = mark {
                 put_mark(tx, job, mark)?;
+            }
+            if let Some(first) = first {
+                put_start(tx, seq, first)?;
             }
             Ok(false)
         })?;
@@ -96,6 +112,7 @@ impl Ledger {
             }
             Ok(true)
         })?;
+        self.write_back();
         if known { Ok(()) } else { Err(LedgerError::UnknownRun { run: run.clone() }) }
     }
 
@@ -113,17 +130,21 @@ impl Ledger {
         if known { Ok(()) } else { Err(LedgerError::UnknownRun { run: run.clone() }) }
     }
 
+    /// Writes the log back after a while, now that nobody waits for the ledger.
+    fn write_back(&mut self) {
+        if self.changes >= WRITE_BACK_AFTER {
+            self.changes = 0;
+            // What cannot be written back now is still in the log, and SQLite comes to it by itself.
+            let _ = self.conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        }
+    }
+
     /// Records that a step is about to be sent to its room, and with the first one that the run was admitted: one wait
     /// for the disk instead of two. Repeated, it changes nothing.
     pub fn start_step(&mut self, step: &StepStart) -> Result<(), LedgerError> {
         let known = self.change(|tx| {
             let Some((seq, _)) = find_run(tx, &step.key.run)? else { return Ok(false) };
-            tx.prepare_cached("UPDATE runs SET started = ?2 WHERE seq = ?1 AND started IS NULL")?
-                .execute(params![seq, micros(step.at)])?;
-            tx.prepare_cached(
-                "INSERT INTO steps (run, step, title, room, at) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
-            )?
-            .execute(params![seq, step.key.step.0, step.title, step.room.as_str(), micros(step.at)])?;
+            put_start(tx, seq, step)?;
             Ok(true)
         })?;
         if known { Ok(()) } else { Err(LedgerError::UnknownRun { run: step.key.run.clone() }) }
@@ -208,6 +229,7 @@ impl Ledger {
         let tx = self.conn.transaction_with_behavior(TransactionBehavior::Immediate).map_err(of)?;
         let done = change(&tx).map_err(of)?;
         tx.commit().map_err(of)?;
+        self.changes += 1;
         Ok(done)
     }
 }
@@ -217,6 +239,32 @@ pub(crate) fn find_run(tx: &Transaction<'_>, run: &RunId) -> rusqlite::Result<Op
     tx.prepare_cached("SELECT seq, ended IS NULL FROM runs WHERE id = ?1")?
         .query_row([run.as_str()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()
+}
+
+/// The number of the run.
+fn put_run(tx: &Transaction<'_>, run: &NewRun, slot: Option<Timestamp>) -> rusqlite::Result<i64> {
+    tx.prepare_cached(
+        "INSERT INTO runs (id, job, trigger, slot, digest, dry_run, queued) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute(params![
+        run.id.as_str(),
+        run.job.as_str(),
+        json(&run.trigger)?,
+        slot.map(micros),
+        run.digest.as_str(),
+        run.dry_run,
+        micros(run.queued_at),
+    ])?;
+    Ok(tx.last_insert_rowid())
+}
+
+fn put_start(tx: &Transaction<'_>, run: i64, step: &StepStart) -> rusqlite::Result<usize> {
+    tx.prepare_cached("UPDATE runs SET started = ?2 WHERE seq = ?1 AND started IS NULL")?
+        .execute(params![run, micros(step.at)])?;
+    tx.prepare_cached(
+        "INSERT INTO steps (run, step, title, room, at) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING",
+    )?
+    .execute(params![run, step.key.step.0, step.title, step.room.as_str(), micros(step.at)])
 }
 
 pub(crate) fn put_end(tx: &Transaction<'_>, run: i64, end: &StepEnd) -> rusqlite::Result<usize> {

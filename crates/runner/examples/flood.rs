@@ -3,6 +3,7 @@
 
 use mastmaint_runner::{
     exec::{Limits, Orders, Sink, StepCommand, execute},
+    output::Patterns,
     protocol::{EndingCause, EventKind},
     redact::Redactor,
     verdict::Judge,
@@ -28,6 +29,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         args: vec!["-c".into(), format!("yes '{line}' | head -n {lines}")],
         environment: BTreeMap::from([("PATH".to_owned(), "/usr/bin:/bin".to_owned())]),
         directory: "/".into(),
+        patterns: Patterns::default(),
     };
     let limits = Limits { timeout: day, timeout_cause: EndingCause::StepTimeout, grace: day, quiet: None };
     let (_orders, receiver) = Orders::new()?;

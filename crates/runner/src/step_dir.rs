@@ -79,6 +79,18 @@ mod tests {
     }
 
     #[test]
+    fn a_record_that_a_power_cut_tore_still_says_that_it_was_begun() {
+        let state = tempfile::tempdir().unwrap();
+        let steps = Steps::open(state.path()).unwrap();
+        let Known::Fresh(dir) = steps.claim(&key()).unwrap() else { panic!("not fresh") };
+        dir.begin(&begun()).unwrap();
+        fs::write(steps.path(&key()).join(STARTED), b"").unwrap();
+        drop(dir);
+        let Known::Died(dir) = steps.claim(&key()).unwrap() else { panic!("it could run twice") };
+        assert_eq!(dir.begun(), None);
+    }
+
+    #[test]
     fn a_socket_below_a_very_long_path_can_be_reached() {
         let state = tempfile::tempdir().unwrap();
         let steps = Steps::open(&state.path().join("d".repeat(120))).unwrap();

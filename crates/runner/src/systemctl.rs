@@ -8,6 +8,7 @@ mod units;
 pub use units::{Claim, claim};
 
 use crate::exec::{Ended, StepCommand};
+use crate::output::Patterns;
 use crate::verdict::Judge;
 use mastmaint_config::settings::{SystemctlAction, SystemctlVerb};
 use mastmaint_words::{Grade, Outcome, Reason, UnitName, Verdict};
@@ -99,6 +100,7 @@ impl Systemctl {
             args: fixed.into_iter().map(str::to_owned).chain(units).collect(),
             environment: self.environment.clone(),
             directory: PathBuf::from("/"),
+            patterns: Patterns::default(),
         }
     }
 

@@ -4,6 +4,7 @@
 
 use mastmaint_runner::{
     exec::{Limits, Orders, Sink, StepCommand, execute},
+    output::Patterns,
     protocol::{EndingCause, EventKind, LineClass, Sign, StepReport, Stream},
     redact::Redactor,
     verdict::Judge,
@@ -72,6 +73,7 @@ fn sh(script: &str) -> StepCommand {
         args: vec!["-c".to_owned(), script.to_owned()],
         environment: BTreeMap::from([("PATH".to_owned(), "/usr/local/bin:/usr/bin:/bin".to_owned())]),
         directory: "/".into(),
+        patterns: Patterns::default(),
     }
 }
 
@@ -395,6 +397,21 @@ fn a_child_of_somebody_else_is_left_alone() {
     assert_eq!(other.try_wait().unwrap(), None);
     other.kill().unwrap();
     other.wait().unwrap();
+}
+
+#[test]
+fn what_the_admin_fears_or_misses_in_the_output_fails_the_step() {
+    let judged = |expect: &[&str], fail_on: &[&str]| {
+        let own = |texts: &[&str]| texts.iter().map(|t| (*t).to_owned()).collect();
+        let patterns = Patterns { expect: own(expect), fail_on: own(fail_on) };
+        let command = StepCommand { patterns, ..sh("echo copied 5; echo 2 lost >&2") };
+        let long = Duration::from_mins(1);
+        let verdict = run_with(&command, long, long, drop).report.verdict;
+        (verdict.outcome, verdict.reasons.first().map_or(String::new(), |r| r.code.clone()))
+    };
+    assert_eq!(judged(&["^copied [0-9]+$"], &["^5 lost"]), (Outcome::Ok, String::new()));
+    assert_eq!(judged(&["^moved"], &[]), (Outcome::Failed, "expected-line-missing".to_owned()));
+    assert_eq!(judged(&["^copied"], &["[1-9] lost"]), (Outcome::Failed, "feared-line".to_owned()));
 }
 
 /// The step alone, under a `quiet_limit`.

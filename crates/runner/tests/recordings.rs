@@ -9,7 +9,13 @@ use mastmaint_runner::{
 };
 use mastmaint_tootctl::Version;
 use mastmaint_words::{Numbers, Outcome, Verdict};
-use std::{fs, path::Path};
+use proptest::prelude::*;
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{self, Read},
+    path::Path,
+};
 
 const RECORDINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/recordings");
 
@@ -57,10 +63,13 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-fn judge(case: &Case, signals: Signals) -> Verdict {
+fn judge_of(case: &Case, signals: Signals) -> Judge {
     let version = case.name.split('/').next().unwrap().parse::<Version>().unwrap().series();
-    let judge =
-        Judge::of_line(&case.argv).with(Terms { version: Some(version), signals, ..Terms::default() });
+    Judge::of_line(&case.argv).with(Terms { version: Some(version), signals, ..Terms::default() })
+}
+
+fn judge(case: &Case, signals: Signals) -> Verdict {
+    let judge = judge_of(case, signals);
     saved::judge(&judge, case.ending.clone(), case.stdout.as_slice(), case.stderr.as_slice()).unwrap()
 }
 
@@ -136,4 +145,125 @@ fn the_numbers_are_those_of_the_output() {
     ] {
         assert_eq!(case(name).numbers, expected, "{name}");
     }
+}
+
+/// Gives away its bytes in pieces of these sizes.
+struct Chopped<'a> {
+    rest: &'a [u8],
+    sizes: std::iter::Cycle<std::slice::Iter<'a, usize>>,
+}
+
+impl Read for Chopped<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let size = self.sizes.next().copied().unwrap_or(1).min(into.len()).min(self.rest.len());
+        let (piece, rest) = self.rest.split_at(size);
+        into[..size].copy_from_slice(piece);
+        self.rest = rest;
+        Ok(size)
+    }
+}
+
+/// The same run somewhere else: other ids, times and paths, and `times` as many items of each fate.
+fn elsewhere(text: &[u8], times: u64, salt: u64) -> Vec<u8> {
+    let text = String::from_utf8_lossy(text)
+        .replace("/home/mastodon", "/srv/a-fediverse")
+        .replace("2026-11-23", "2031-02-09");
+    let mut other = String::new();
+    for line in text.split_inclusive('\n') {
+        let is_statement = mastmaint_tootctl::is_statement(line.trim_end());
+        // A line that begins within a bar's line is the bar's, too.
+        let repeats = if line.starts_with("Error processing ") || line.starts_with("Account failed: ") {
+            times
+        } else {
+            1
+        };
+        for repeat in 0..repeats {
+            let mut digits = String::new();
+            for c in line.chars().chain(['\0']) {
+                if c.is_ascii_digit() {
+                    digits.push(c);
+                    continue;
+                }
+                if !digits.is_empty() {
+                    other.push_str(&renumbered(&digits, is_statement && c == ' ', times, salt + repeat));
+                    digits.clear();
+                }
+                other.extend((c != '\0').then_some(c));
+            }
+        }
+    }
+    other.into_bytes()
+}
+
+/// Ids become other ids, counts of a statement are multiplied, all else stays.
+fn renumbered(digits: &str, is_count: bool, times: u64, salt: u64) -> String {
+    match digits.parse::<u64>() {
+        Ok(id) if digits.len() >= 12 => (id / 7 + salt).to_string(),
+        Ok(count) if is_count && digits.len() < 10 => (count * times).to_string(),
+        _ => digits.to_owned(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn the_verdict_depends_on_nothing_but_what_was_said(
+        times in 1_u64..40,
+        salt in 0_u64..1_000_000,
+        sizes in proptest::collection::vec(1_usize..300, 1..8),
+    ) {
+        for case in cases().iter().filter(|c| c.told_by == "exit" || c.told_by == "output") {
+            let (stdout, stderr) = (elsewhere(&case.stdout, times, salt), elsewhere(&case.stderr, times, salt));
+            let chopped = |rest| Chopped { rest, sizes: sizes.iter().cycle() };
+            let verdict = saved::judge(
+                &judge_of(case, Signals::Person),
+                case.ending.clone(),
+                chopped(stdout.as_slice()),
+                chopped(stderr.as_slice()),
+            )?;
+            prop_assert_eq!(verdict.outcome.as_str(), &case.truth, "{} ×{}: {}", case.name, times, verdict);
+        }
+    }
+}
+
+/// What must hold of the page is between these marks.
+const MARKS: (&str, &str) = ("<!-- from the recordings -->\n", "<!-- end -->");
+
+/// Outcome by truth, over every recording, and the cases that only their effect tells.
+fn confusion() -> String {
+    let cases = cases();
+    let truths = ["ok", "partial", "failed", "cancelled"];
+    let mut text = String::from(
+        "| truth, told by | cases | judged ok | partial | failed | cancelled |\n|---|---|---|---|---|---|\n",
+    );
+    for told_by in ["exit", "output", "effect", "nothing"] {
+        for truth in truths {
+            let of: Vec<_> = cases.iter().filter(|c| c.truth == truth && c.told_by == told_by).collect();
+            if of.is_empty() {
+                continue;
+            }
+            let outcomes: Vec<_> = of.iter().map(|c| judge(c, Signals::Person).outcome).collect();
+            let counts =
+                truths.map(|word| outcomes.iter().filter(|o| o.as_str() == word).count().to_string());
+            let counts = counts.map(|count| if count == "0" { "·".to_owned() } else { count });
+            let _ = writeln!(text, "| {truth}, {told_by} | {} | {} |", of.len(), counts.join(" | "));
+        }
+    }
+    text
+}
+
+#[test]
+fn the_page_shows_what_is_so() {
+    let page = Path::new(RECORDINGS).join("../../docs/verdicts.md");
+    let written = fs::read_to_string(&page).unwrap();
+    let (before, rest) = written.split_once(MARKS.0).unwrap();
+    let (_, after) = rest.split_once(MARKS.1).unwrap();
+    let right = format!("{before}{}{}{}{after}", MARKS.0, confusion(), MARKS.1);
+    if std::env::var_os("WRITE_DOCS").is_some() {
+        fs::write(&page, &right).unwrap();
+    }
+    assert!(
+        written == right,
+        "docs/verdicts.md is not what the recordings say; run this test with WRITE_DOCS=1"
+    );
 }

@@ -116,6 +116,11 @@ impl Command {
         }
     }
 
+    /// Every command that is known.
+    pub fn all() -> impl Iterator<Item = &'static Self> {
+        COMMANDS.iter().copied().flatten()
+    }
+
     /// The option of that name.
     pub fn option(&self, name: &str) -> Option<&'static OptionSpec> {
         let name = normal(name);
@@ -154,7 +159,7 @@ pub(crate) enum Search {
 
 /// Finds the command. Thor takes an unambiguous beginning of a word for the word.
 pub(crate) fn find(args: &[String]) -> Search {
-    let mut left: Vec<&'static Command> = COMMANDS.iter().copied().flatten().collect();
+    let mut left: Vec<&'static Command> = Command::all().collect();
     for level in 0.. {
         if let [command] = left[..]
             && command.word(level).is_none()
@@ -188,28 +193,24 @@ fn first_bytes(shapes: impl Iterator<Item = &'static str>) -> [bool; 256] {
     first
 }
 
-fn commands() -> impl Iterator<Item = &'static Command> {
-    COMMANDS.iter().copied().flatten()
-}
-
 /// Whether a line states the success of any command.
 pub fn is_statement(text: &str) -> bool {
     static FIRST: LazyLock<[bool; 256]> = LazyLock::new(|| {
-        let statements = commands().flat_map(|command| command.statements);
+        let statements = Command::all().flat_map(|command| command.statements);
         first_bytes(statements.flat_map(|statement| statement.shapes).copied())
     });
     text.bytes().next().is_some_and(|byte| FIRST[usize::from(byte)])
-        && commands().flat_map(|command| command.statements).any(|s| s.read(text).is_some())
+        && Command::all().flat_map(|command| command.statements).any(|s| s.read(text).is_some())
 }
 
 /// Whether a line says that something now is in the database that is taken away later.
 pub fn is_milestone(text: &str) -> bool {
     static FIRST: LazyLock<[bool; 256]> = LazyLock::new(|| {
-        let debris = commands().flat_map(|command| command.debris);
+        let debris = Command::all().flat_map(|command| command.debris);
         first_bytes(debris.flat_map(|debris| debris.begins).copied())
     });
     text.bytes().next().is_some_and(|byte| FIRST[usize::from(byte)])
-        && commands()
+        && Command::all()
             .flat_map(|command| command.debris)
             .any(|debris| debris.begins.iter().any(|shape| statement::read(shape, text).is_some()))
 }
@@ -262,7 +263,7 @@ mod tests {
     #[test]
     fn the_table_is_sound() {
         let mut seen = BTreeSet::new();
-        for command in commands() {
+        for command in Command::all() {
             assert!(seen.insert(command.words), "{} stands twice", command.words);
             let mut options = BTreeSet::new();
             for option in command.options {

@@ -4,7 +4,9 @@ mod command;
 mod holds;
 mod instance;
 mod job;
+mod judged;
 mod step;
+mod tootctl;
 mod window;
 
 use crate::{

@@ -3,6 +3,7 @@
 use super::{
     Defaults,
     command::{self, Key},
+    judged, tootctl,
 };
 use crate::{
     diagnostic::Place,
@@ -24,6 +25,10 @@ pub(crate) const KEYS: &[&str] = &[
     "quiet_limit",
     "on_partial",
     "continue",
+    "dangerous",
+    "tolerate",
+    "expect",
+    "fail_on",
     "environment",
 ];
 const ACTIONS: [(&str, Key); 3] =
@@ -60,7 +65,9 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
         .word(&f, "on_partial", "word", &[("go-on", OnPartial::GoOn), ("stop", OnPartial::Stop)])
         .unwrap_or_default();
     let go_on = reader.boolean(&f, "continue").unwrap_or(false);
+    let judged = judged::judged(reader, &f, action.as_ref());
     let own = reader.environment(&f, "environment");
+    let dangerous = tootctl::dangerous(reader, &f, action.as_ref());
     let action = action?;
     let quiet_limit = quiet_limit_of(reader, &f, &action, quiet_limit, timeout, around);
     let mut environment = Environment::new();
@@ -73,7 +80,7 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
         environment.clone_from(around.environment);
         environment.extend(own);
     }
-    Some(Step { action, timeout, grace, quiet_limit, on_partial, go_on, environment })
+    Some(Step { action, timeout, grace, quiet_limit, on_partial, go_on, dangerous, judged, environment })
 }
 
 /// What a step writes counts for more than the default. systemctl says nothing while it waits for a unit.

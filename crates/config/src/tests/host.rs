@@ -69,3 +69,38 @@ fn a_directory_must_hold_a_tootctl_that_can_run() {
     fs::set_permissions(&tootctl, fs::Permissions::from_mode(0o755)).unwrap();
     assert_eq!(said(scratch.path(), &text), [""; 0]);
 }
+
+#[test]
+fn what_the_installed_mastodon_lacks_is_only_warned_of() {
+    let scratch = tempfile::tempdir().unwrap();
+    let live = scratch.path().join("live");
+    fs::create_dir_all(live.join("bin")).unwrap();
+    fs::create_dir_all(live.join("lib/mastodon")).unwrap();
+    let tootctl = live.join("bin/tootctl");
+    fs::write(&tootctl, "#!/bin/sh\n").unwrap();
+    fs::set_permissions(&tootctl, fs::Permissions::from_mode(0o755)).unwrap();
+    let install = |major: u16, minor: u16| {
+        let text = format!("def major\n  {major}\nend\ndef minor\n  {minor}\nend\ndef patch\n  1\nend\n");
+        fs::write(live.join("lib/mastodon/version.rb"), text).unwrap();
+    };
+    let text = format!(
+        "instance: {{live: {}, user: nobody}}\njobs: {{a: {{steps: [{{tootctl: media remove --keep-interacted}}]}}}}\n",
+        live.display()
+    );
+    install(4, 6);
+    assert_eq!(said(scratch.path(), &text), [""; 0]);
+    install(4, 3);
+    assert_eq!(
+        said(scratch.path(), &text),
+        [
+            "m.yaml:2:30: jobs.a.steps[1].tootctl: Mastodon 4.3 has no --keep-interacted of tootctl media remove; it is there from 4.6 on; the step fails until it is there"
+        ]
+    );
+    install(9, 0);
+    assert_eq!(
+        said(scratch.path(), &text),
+        [
+            "m.yaml:1:18: instance.live: Mastodon 9.0.1 is newer than what mastmaintd knows (4.6); its commands are judged by the newest rules; look for a newer mastmaintd"
+        ]
+    );
+}

@@ -6,8 +6,8 @@ use crate::{
     calendar::Schedule,
     digest, effective_yaml, load_str,
     settings::{
-        Action, Environment, Instance, Job, LedgerSettings, OnPartial, Retry, RetryOn, Settings, Step,
-        SystemctlAction, SystemctlVerb, Window,
+        Action, Environment, Instance, Job, Judged, LedgerSettings, OnPartial, Retry, RetryOn, Settings,
+        Step, SystemctlAction, SystemctlVerb, Window,
     },
 };
 use jiff::Timestamp;
@@ -34,22 +34,50 @@ fn action() -> impl Strategy<Value = Action> {
     let units = select(vec!["mastodon-web", "mastodon-sidekiq.service"]);
     let units = collection::vec(units.prop_map(|u: &str| u.parse().unwrap()), 1..3);
     prop_oneof![
-        Just(Action::Tootctl(vec!["media".into(), "remove".into(), "--days".into(), "14".into()])),
+        select(vec!["media remove --days 14", "accounts cull --dry-run", "cache clear"])
+            .prop_map(|line| Action::Tootctl(line.split(' ').map(str::to_owned).collect())),
         (select(SystemctlVerb::ALL.to_vec()), units)
             .prop_map(|(verb, units)| Action::Systemctl(SystemctlAction { verb, units })),
         run,
     ]
 }
 
+fn judged() -> impl Strategy<Value = Judged> {
+    let pattern = select(vec!["^done$", "copied \\d+ files", "[Ee]rror: #\"'"]).prop_map(str::to_owned);
+    let patterns = || collection::vec(pattern.clone(), 0..3);
+    (0_u32..9, patterns(), patterns()).prop_map(|(tolerated_errors, expect, fail_on)| Judged {
+        tolerated_errors,
+        expect,
+        fail_on,
+    })
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let on_partial = select(vec![OnPartial::GoOn, OnPartial::Stop]);
     let limits = (span(9999), span(9999), option::of(span(9999)));
-    (action(), limits, on_partial, any::<bool>(), environment()).prop_map(
-        |(action, (timeout, grace, quiet_limit), on_partial, go_on, environment)| {
+    (action(), limits, on_partial, any::<bool>(), environment(), judged()).prop_map(
+        |(action, (timeout, grace, quiet_limit), on_partial, go_on, environment, judged)| {
             let is_systemctl = matches!(action, Action::Systemctl(_));
             let environment = if is_systemctl { Environment::new() } else { environment };
             let quiet_limit = quiet_limit.filter(|_| !is_systemctl);
-            Step { action, timeout, grace, quiet_limit, on_partial, go_on, environment }
+            let judged = match action {
+                Action::Run(_) => judged,
+                Action::Tootctl(_) => {
+                    Judged { tolerated_errors: judged.tolerated_errors, ..Judged::default() }
+                }
+                Action::Systemctl(_) => Judged::default(),
+            };
+            Step {
+                action,
+                timeout,
+                grace,
+                quiet_limit,
+                on_partial,
+                go_on,
+                dangerous: false,
+                judged,
+                environment,
+            }
         },
     )
 }

@@ -42,9 +42,17 @@ fn the_sample_does_what_it_says_it_does() {
 #[test]
 fn its_examples_load_too() {
     let all = loaded(&with_examples());
-    assert!(all.warnings.is_empty(), "{:?}", all.warnings);
+    // What shows how it should not be is warned of.
+    let said: Vec<_> = all.warnings.iter().map(|w| (w.code(), w.path.as_str())).collect();
+    assert_eq!(
+        said,
+        [
+            ("few-days", "jobs.post-mortem-as-it-was.steps[2].tootctl"),
+            ("few-days", "jobs.post-mortem-as-it-was.steps[3].tootctl")
+        ]
+    );
     let jobs = &all.settings.jobs;
-    assert_eq!(jobs.len(), 8);
+    assert_eq!(jobs.len(), 9);
     assert_eq!(jobs["clean-statuses"].timeout.to_string(), "12h");
     assert_eq!(
         jobs["clean-statuses"].steps[0].timeout.to_string(),

@@ -135,6 +135,7 @@ impl Dispatcher {
                         dry_run: run.dry_run,
                         queued: run.queued,
                         recorded: true,
+                        begun: None,
                         before: steps,
                         started,
                         only: None,

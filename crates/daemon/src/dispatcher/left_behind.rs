@@ -108,6 +108,7 @@ impl Dispatcher {
             dry_run: false,
             queued: at,
             recorded: false,
+            begun: None,
             before: vec![begun],
             started: Some(at),
             only,

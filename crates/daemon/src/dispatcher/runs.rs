@@ -48,28 +48,39 @@ impl Dispatcher {
             dry_run,
             queued_at: queued,
         };
-        let (run, marked, of) = (new.clone(), mark.as_ref().map(marks::to_ledger), name.clone());
-        let recorded = self
-            .outside
-            .recorder
-            .with(move |ledger| ledger.queue_run(&run, marked.as_ref().map(|mark| (&of, mark))))
-            .await;
-        if let Some(mark) = mark {
-            self.marks.insert(name.clone(), mark);
-        }
-        let spec = RunSpec {
+        let mut spec = RunSpec {
             id: id.clone(),
             job_name: name.clone(),
             job: Arc::clone(job),
-            digest: new.digest,
+            digest: new.digest.clone(),
             trigger,
             dry_run,
             queued,
-            recorded: recorded.is_ok(),
+            recorded: false,
+            begun: None,
             before: Vec::new(),
             started: None,
             only: None,
         };
+        let first = if self.starts_at_once(&spec, queued) { spec.first_step() } else { None };
+        let (marked, of) = (mark.as_ref().map(marks::to_ledger), name.clone());
+        let start = first.as_ref().map(run::start_of);
+        let recorded = self
+            .outside
+            .recorder
+            .with(move |ledger| {
+                let mark = marked.as_ref().map(|mark| (&of, mark));
+                match &start {
+                    Some(start) => ledger.queue_and_start(&new, mark, start),
+                    None => ledger.queue_run(&new, mark),
+                }
+            })
+            .await;
+        if let Some(mark) = mark {
+            self.marks.insert(name.clone(), mark);
+        }
+        spec.recorded = recorded.is_ok();
+        spec.begun = first.filter(|_| spec.recorded);
         if let Err(error) = recorded {
             if error.code == "duplicate-slot" {
                 return Ok(Queued::Already);
@@ -93,7 +104,7 @@ impl Dispatcher {
 
     /// Puts a run among those that are under way.
     pub(super) fn enter(&mut self, spec: RunSpec, once: Option<oneshot::Sender<Verdict>>) {
-        let steps = spec.before.iter().map(|step| (step.key.step, step.clone())).collect();
+        let steps = spec.before.iter().chain(&spec.begun).map(|step| (step.key.step, step.clone())).collect();
         let (id, started) = (spec.id.clone(), spec.started);
         let waits_until = waits::may_wait_until(spec.queued, spec.job.lock_wait.get(), Timestamp::now());
         let active = Active {
@@ -111,8 +122,18 @@ impl Dispatcher {
 
     /// What admission has to know of a run.
     pub(super) fn claim(&self, id: &RunId) -> Claim {
-        let spec = &self.runs[id].spec;
-        Claim { run: id.clone(), job: spec.job_name.clone(), lock: spec.lock() }
+        claim(&self.runs[id].spec)
+    }
+
+    /// Whether the next [`Dispatcher::admit`] starts a run that is made now: nothing stands in its way, and nothing
+    /// that this task does in between puts anything there.
+    fn starts_at_once(&self, spec: &RunSpec, now: Timestamp) -> bool {
+        self.gate_open && self.admission.is_free_for(&claim(spec)) && self.must_not_start(spec, now).is_none()
+    }
+
+    /// The verdict of a run that must not start at an instant: its window is closed, or a hold is on.
+    fn must_not_start(&self, spec: &RunSpec, now: Timestamp) -> Option<Verdict> {
+        self.too_late(spec, now).or_else(|| self.hold_of_run(spec, now).map(holds::held))
     }
 
     /// Starts what may start.
@@ -124,8 +145,10 @@ impl Dispatcher {
             }
             for claim in admitted {
                 let now = Timestamp::now();
-                let held = self.hold_of_run(&self.runs[&claim.run].spec, now).map(holds::held);
-                if let Some(verdict) = self.too_late(&claim.run, now).or(held) {
+                let spec = &self.runs[&claim.run].spec;
+                // What is recorded as begun was in time.
+                let refused = if spec.begun.is_some() { None } else { self.must_not_start(spec, now) };
+                if let Some(verdict) = refused {
                     self.end(&claim.run, verdict).await;
                 } else {
                     self.start(&claim.run, now);
@@ -206,6 +229,10 @@ impl Dispatcher {
         }
         self.admit().await;
     }
+}
+
+fn claim(spec: &RunSpec) -> Claim {
+    Claim { run: spec.id.clone(), job: spec.job_name.clone(), lock: spec.lock() }
 }
 
 fn not_without_a_record() -> Verdict {

@@ -1,7 +1,7 @@
 //! Runs that wait for others: how long they may, and what is said of them.
 
 use super::{Active, Dispatcher};
-use crate::{admission::Wait, schedule::policy::Terms};
+use crate::{admission::Wait, run::RunSpec, schedule::policy::Terms};
 use jiff::{SignedDuration, Timestamp};
 use mastmaint_control::words::WaitLine;
 use mastmaint_words::{Grade, Outcome, Reason, RunId, Verdict, human};
@@ -19,7 +19,7 @@ impl Dispatcher {
             .iter()
             .filter_map(|(id, active)| {
                 let wait = self.admission.waits_for(id)?;
-                let verdict = self.too_late(id, now).or_else(|| {
+                let verdict = self.too_late(&active.spec, now).or_else(|| {
                     let waited = active.spec.job.lock_wait.get();
                     (active.waits_until <= instant).then(|| waited_too_long(&wait, waited))
                 });
@@ -32,8 +32,7 @@ impl Dispatcher {
     }
 
     /// The verdict of a run whose window closed while it waited.
-    pub(super) fn too_late(&self, id: &RunId, now: Timestamp) -> Option<Verdict> {
-        let spec = &self.runs[id].spec;
+    pub(super) fn too_late(&self, spec: &RunSpec, now: Timestamp) -> Option<Verdict> {
         if self.window_is_open(&spec.job_name, &spec.job, &spec.trigger, now) {
             return None;
         }

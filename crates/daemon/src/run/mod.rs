@@ -55,6 +55,8 @@ pub struct RunSpec {
     pub queued: Timestamp,
     /// Whether the ledger knows of it; else nothing of it is recorded, now or later.
     pub recorded: bool,
+    /// Its first step, where that was recorded as begun together with the run itself.
+    pub begun: Option<StepRecord>,
     /// Steps that an earlier daemon began; empty for a new run.
     pub before: Vec<StepRecord>,
     /// When it was admitted, for a run that an earlier daemon began.
@@ -69,9 +71,37 @@ impl RunSpec {
         self.job.lock.clone()
     }
 
+    /// The first step as it is recorded when it begins now.
+    pub fn first_step(&self) -> Option<StepRecord> {
+        match policy::next(&self.job, &[]) {
+            policy::Next::Step(step) => {
+                self.job.steps.get(usize::from(step.0)).map(|first| self.step_record(step, first))
+            }
+            policy::Next::End => None,
+        }
+    }
+
     fn key(&self, step: StepIndex) -> StepKey {
         StepKey { run: self.id.clone(), step }
     }
+
+    fn step_record(&self, step: StepIndex, definition: &Step) -> StepRecord {
+        StepRecord {
+            key: self.key(step),
+            title: definition.action.title(),
+            room: definition.action.room(),
+            at: Timestamp::now(),
+            journaled: 0,
+            output_kept: false,
+            end: None,
+        }
+    }
+}
+
+/// What the ledger keeps of the start of a step.
+pub fn start_of(step: &StepRecord) -> StepStart {
+    let StepRecord { key, title, room, at, .. } = step.clone();
+    StepStart { key, title, room, at }
 }
 
 /// What a run tells the dispatcher.
@@ -193,7 +223,7 @@ impl Drive {
             Some(begun) => self.adopt(&begun, &definition).await,
             // The earlier daemon may have begun it at a time when nothing could be recorded.
             None if resumed && self.is_known_to_room(step, &definition).await => {
-                let begun = self.step_record(step, &definition);
+                let begun = self.spec.step_record(step, &definition);
                 // Its start was not recorded when it began; without it its outcome could not be, either.
                 self.record_start(&begun).await;
                 self.adopt(&begun, &definition).await
@@ -204,16 +234,20 @@ impl Drive {
 
     /// A step that nobody has begun.
     async fn begin(&mut self, step: StepIndex, definition: &Step) -> Verdict {
-        if *self.cancels.borrow_and_update() > 0 {
-            return policy::cancelled();
-        }
-        if self.deadline <= Instant::now() {
-            return policy::out_of_time(self.spec.job.timeout);
-        }
-        let record = self.step_record(step, definition);
-        // Opening a room asks nothing of it, so it need not wait for the disk; what is asked of it does.
-        let (recorded, room) =
-            tokio::join!(self.record_start(&record), self.outside.rooms.open(record.room),);
+        let (recorded, room) = if self.spec.begun.take_if(|begun| begun.key.step == step).is_some() {
+            // Recorded with the run. From there on it is a step under way: a cancel is its room's business.
+            (true, self.outside.rooms.open(definition.action.room()).await)
+        } else {
+            if *self.cancels.borrow_and_update() > 0 {
+                return policy::cancelled();
+            }
+            if self.deadline <= Instant::now() {
+                return policy::out_of_time(self.spec.job.timeout);
+            }
+            let record = self.spec.step_record(step, definition);
+            // Opening a room asks nothing of it, so it need not wait for the disk; what is asked of it does.
+            tokio::join!(self.record_start(&record), self.outside.rooms.open(record.room))
+        };
         if !recorded && step::may_stop_services(definition) && !self.spec.dry_run {
             return step::not_without_a_record();
         }
@@ -241,25 +275,12 @@ impl Drive {
 
     /// Lets the dispatcher know where the run stands.
     async fn note(&self, step: StepIndex, definition: &Step, end: Option<StepEnd>) {
-        let record = StepRecord { end, ..self.step_record(step, definition) };
+        let record = StepRecord { end, ..self.spec.step_record(step, definition) };
         let _ = self.news.send(RunNews::Step(Box::new(record))).await;
     }
 
-    fn step_record(&self, step: StepIndex, definition: &Step) -> StepRecord {
-        StepRecord {
-            key: self.spec.key(step),
-            title: definition.action.title(),
-            room: definition.action.room(),
-            at: Timestamp::now(),
-            journaled: 0,
-            output_kept: false,
-            end: None,
-        }
-    }
-
     async fn record_start(&self, step: &StepRecord) -> bool {
-        let StepRecord { key, title, room, at, .. } = step.clone();
-        let start = StepStart { key, title, room, at };
+        let start = start_of(step);
         self.record("the start of the step", move |ledger| ledger.start_step(&start)).await
     }
 

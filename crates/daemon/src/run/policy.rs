@@ -90,7 +90,7 @@ pub fn cancelled() -> Verdict {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use mastmaint_config::settings::Action;
+    use mastmaint_config::settings::{Action, Judged};
 
     pub(crate) fn step() -> Step {
         Step {
@@ -100,6 +100,8 @@ pub(crate) mod tests {
             quiet_limit: None,
             on_partial: OnPartial::GoOn,
             go_on: false,
+            dangerous: false,
+            judged: Judged::default(),
             environment: std::collections::BTreeMap::new(),
         }
     }

@@ -24,8 +24,8 @@ use uuid::Uuid;
 
 /// A tick that lies before any "now"; 0 would make the crate delete the job.
 const LONG_AGO: u64 = 1;
-/// So many jobs are answered at once: the crate's broadcast channels hold 200 messages and drop the oldest.
-const BATCH: usize = 64;
+/// So many jobs are answered at once: the crate's broadcast channels hold 32 messages and drop the oldest.
+const BATCH: usize = 16;
 
 type Answer<T> = Pin<Box<dyn Future<Output = Result<T, JobSchedulerError>> + Send>>;
 

@@ -11,7 +11,7 @@
 //! | it polls each 500 ms: 120 wake-ups a minute, up to 500 ms late | the storage parks its loop; the alarm sends [`Wake::Due`] at the instant itself, wherever the loop is |
 //! | its loop takes "now" before it asks the storage | due jobs are answered with a tick long past |
 //! | after a step of the clock jobs stay silent or storm | it compares nothing that depends on the clock; a timerfd notices the step and sends [`Wake::ClockStepped`] |
-//! | broadcast channels of 200 lose triggers, a lagging listener dies for good | at most 64 jobs are answered at once, jobs are added and removed one after the other, and a trigger is only a hint: `Due` comes without them |
+//! | broadcast channels lose triggers when they are full, a lagging listener dies for good | at most 16 jobs are answered at once, jobs are added and removed one after the other, and a trigger is only a hint: `Due` comes without them |
 //! | its loop holds the storage's write lock while it waits | a visit lets it out of the park before a job is added or removed |
 //! | `add` returns before the job's code is known | `add` here waits until it is |
 //! | a job that never matches is deleted silently (tick 0) | tick 0 is never answered |
@@ -49,8 +49,9 @@ pub const UPSTREAM_LOG_TARGET: &str = "tokio_cron_scheduler";
 /// Any pattern that the crate accepts, this one being worked out fastest when a job is added. The storage drops it: the
 /// crate's own idea of the next tick is never asked.
 const ANY_PATTERN: &str = "* * * * * *";
-/// Messages that each of its broadcast channels holds.
-const CHANNEL: usize = 200;
+/// Messages that each of its ten broadcast channels holds. All of that memory is there from the start: with the crate's
+/// own 200 they take 200 KB.
+const CHANNEL: usize = 32;
 /// Adding or removing a job takes microseconds; after this its tasks are dead.
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -43,6 +43,25 @@ fn a_run_reads_back_as_it_was_told() {
 }
 
 #[test]
+fn a_run_that_starts_at_once_is_recorded_whole_or_not_at_all() {
+    let (_dir, mut ledger) = fresh();
+    let mark = Mark { handled: at(0), state: "s".to_owned() };
+    ledger
+        .queue_and_start(&scheduled("clean", 1, 0), Some((&job("clean"), &mark)), &start(key(1, 0), 2))
+        .unwrap();
+    let again = NewRun { trigger: Trigger::Schedule { slot: at(0) }, ..manual("clean", 2) };
+    let refused = ledger.queue_and_start(&again, Some((&job("clean"), &mark)), &start(key(2, 0), 3));
+    assert!(matches!(refused, Err(LedgerError::DuplicateSlot { .. })));
+    // Said again, as after an adoption, it changes nothing.
+    ledger.start_step(&start(key(1, 0), 9)).unwrap();
+    let open = ledger.open_runs().unwrap();
+    assert_eq!(open.len(), 1);
+    assert_eq!((open[0].run.id.clone(), open[0].run.started), (run_id(1), Some(at(2))));
+    assert_eq!((open[0].steps.len(), open[0].steps[0].at), (1, at(2)));
+    assert_eq!(ledger.marks().unwrap()[&job("clean")], mark);
+}
+
+#[test]
 fn a_slot_is_answered_by_one_run() {
     let (_dir, mut ledger) = fresh();
     let before = Mark { handled: at(0), state: "s".to_owned() };

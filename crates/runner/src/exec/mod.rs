@@ -17,7 +17,7 @@ pub use orders::{OrderReceiver, Orders};
 pub use run::execute;
 
 use crate::{
-    output::Summary,
+    output::{Patterns, Summary},
     protocol::{EndingCause, EventKind},
 };
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
@@ -33,6 +33,8 @@ pub struct StepCommand {
     pub environment: BTreeMap<String, String>,
     /// Where it runs.
     pub directory: PathBuf,
+    /// What must and what must not be in its output.
+    pub patterns: Patterns,
 }
 
 /// How long a step may take.

@@ -55,7 +55,7 @@ pub fn execute(
     let oom_kills_before = oom::kills();
     let mut tree = Tree::new();
     let (started, clock) = (Timestamp::now(), Instant::now());
-    let mut reader = Reader::new(redactor);
+    let mut reader = Reader::new(redactor).watching(&command.patterns);
     let (status, cut) = match start(command) {
         Ok(child) => {
             let (status, cut) = attend(child, &mut tree, limits, orders, &mut reader, sink);

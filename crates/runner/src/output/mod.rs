@@ -10,9 +10,11 @@ mod lines;
 mod reader;
 mod share;
 mod signs;
+mod watch;
 
 pub use copy::KeptCopy;
 pub use reader::Reader;
+pub use watch::Patterns;
 
 /// Longest text of a line, in bytes; the rest is counted and thrown away.
 pub const MAX_LINE: usize = 4096;
@@ -58,6 +60,10 @@ pub struct Summary {
     pub ruby_signal: Option<String>,
     /// The last line on standard output that no logger wrote.
     pub last_stdout: Option<String>,
+    /// Patterns that the admin expects and that no line holds.
+    pub unmet: Vec<String>,
+    /// A pattern that the admin fears, and the first line that holds it.
+    pub feared: Option<(String, String)>,
 }
 
 impl Summary {

@@ -8,6 +8,7 @@ use super::{
     cut,
     lines::{End, Piece, Splitter},
     share::Share,
+    watch::{Patterns, Watch},
 };
 use crate::{
     protocol::{EventKind, Progress, Stream},
@@ -28,6 +29,7 @@ struct Digest<'r> {
     redactor: &'r Redactor,
     bars: [Bar; 2],
     share: Share,
+    watch: Watch,
     copy: KeptCopy,
     summary: Summary,
     last: String,
@@ -43,12 +45,20 @@ impl<'r> Reader<'r> {
                 redactor,
                 bars: Default::default(),
                 share: Share::default(),
+                watch: Watch::default(),
                 copy: KeptCopy::default(),
                 summary: Summary::default(),
                 last: String::new(),
                 is_changed: false,
             },
         }
+    }
+
+    /// The same, and it looks for what the admin wants to see and what not.
+    #[must_use]
+    pub fn watching(mut self, patterns: &Patterns) -> Self {
+        self.digest.watch = Watch::new(patterns);
+        self
     }
 
     /// Takes what was read.
@@ -89,6 +99,7 @@ impl<'r> Reader<'r> {
             splitters[index(stream)].finish(|piece| digest.piece(at, stream, piece, emit));
         }
         digest.share.finish(emit);
+        digest.watch.finish(&mut digest.summary);
         (digest.summary, digest.copy)
     }
 }
@@ -122,6 +133,7 @@ impl Digest<'_> {
         } else {
             cut(&redacted, MAX_LINE)
         };
+        self.watch.line(&text);
         let kind = classify(stream, &text);
         self.summary.note(stream, kind, &text);
         let is_of_logger = text.get(1..4) == Some(", [");

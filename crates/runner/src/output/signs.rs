@@ -37,6 +37,8 @@ static TRIGGERS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         "warn",
         "deprecat",
         "failed to",
+        "build failed",
+        "compilation failed",
         "could",
         "unable to",
         "cannot",
@@ -52,8 +54,17 @@ const ERROR_LEVELS: [&str; 11] =
 const WARNING_LEVELS: [&str; 4] = ["warning", "warn", "deprecated", "deprecation"];
 /// Levels with which people, too, begin a line, without a mark. `Alert settings saved` is none.
 const PLAIN_SPEECH: [&str; 4] = ["error", "fatal", "warning", "deprecated"];
-const COMPLAINTS: [&str; 7] =
-    ["failed to ", "could not ", "couldn't ", "unable to ", "cannot ", "can't ", "can not "];
+const COMPLAINTS: [&str; 9] = [
+    "failed to ",
+    "could not ",
+    "couldn't ",
+    "unable to ",
+    "cannot ",
+    "can't ",
+    "can not ",
+    "build failed",
+    "compilation failed",
+];
 
 /// The sign of a line, if it has any.
 pub(super) fn sign(text: &str) -> Option<Sign> {

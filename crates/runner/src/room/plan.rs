@@ -3,6 +3,7 @@
 
 use super::Options;
 use crate::exec::{Ended, Limits, StepCommand};
+use crate::output::Patterns;
 use crate::protocol::{EndingCause, Op};
 use crate::redact::Redactor;
 use crate::verdict::{Judge, Terms};
@@ -129,9 +130,24 @@ fn tootctl(options: &Options, view: &RoomView, step: &Step, args: &[String], nam
     };
     let environment = environment::for_tootctl(instance, &step.environment, &home());
     let redactor = Redactor::for_instance(&instance.live, &environment);
-    let command = StepCommand { program, args: args.clone(), environment, directory: instance.live.clone() };
-    let judge = Judge::tootctl(&args).with(Terms { version, ..Terms::default() });
+    let command = StepCommand {
+        program,
+        args: args.clone(),
+        environment,
+        directory: instance.live.clone(),
+        patterns: patterns(step),
+    };
+    let judge = Judge::tootctl(&args).with(terms(step, version));
     run(command, step, named, redactor, Box::new(move |ended| judge.judge(ended)))
+}
+
+/// What the step says of how it is judged.
+fn terms(step: &Step, version: Option<Series>) -> Terms {
+    Terms { version, tolerated_errors: u64::from(step.judged.tolerated_errors), ..Terms::default() }
+}
+
+fn patterns(step: &Step) -> Patterns {
+    Patterns { expect: step.judged.expect.clone(), fail_on: step.judged.fail_on.clone() }
 }
 
 /// The series of the installed Mastodon, without starting Ruby; `None` if its file says none in the usual way.
@@ -168,8 +184,14 @@ fn program(step: &Step, argv: &[String], named: &Named) -> Work {
     let environment = environment::for_program(&step.environment, &home, PATH);
     let redactor = Redactor::for_program(&step.environment, argv);
     let directory = if home.is_dir() { home } else { PathBuf::from("/") };
-    let command = StepCommand { program: name.into(), args: arguments.to_vec(), environment, directory };
-    let judge = Judge::of_line(argv);
+    let command = StepCommand {
+        program: name.into(),
+        args: arguments.to_vec(),
+        environment,
+        directory,
+        patterns: patterns(step),
+    };
+    let judge = Judge::of_line(argv).with(terms(step, None));
     run(command, step, named, redactor, Box::new(move |ended| judge.judge(ended)))
 }
 
@@ -241,7 +263,7 @@ fn no_dry_run(what: &str) -> Work {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mastmaint_config::settings::{Environment, OnPartial};
+    use mastmaint_config::settings::{Environment, Judged, OnPartial};
 
     fn step() -> Step {
         Step {
@@ -251,6 +273,8 @@ mod tests {
             quiet_limit: None,
             on_partial: OnPartial::GoOn,
             go_on: false,
+            dangerous: false,
+            judged: Judged::default(),
             environment: Environment::default(),
         }
     }

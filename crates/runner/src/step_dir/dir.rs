@@ -69,9 +69,15 @@ impl StepDir {
     pub fn begin(&self, begun: &Begun) -> io::Result<()> {
         // Blocks that are assigned to the file are not lost to others; what is in them nobody reads.
         posix_fallocate(create(&self.path.join(RESERVE))?, 0, RESERVED)?;
-        self.put(STARTED, &serde_json::to_vec(begun)?)?;
-        // The name of the directory itself. Last: by now it is in the journal of the file system already.
-        File::open(self.path.join(".."))?.sync_all()
+        let parent = File::open(self.path.join(".."))?;
+        // The name first, and then the record, its name and the directory's name at once: a file system with a journal
+        // makes that one wait instead of three. A power cut in between can leave a torn record; nothing ran by then,
+        // and that it is there is what counts ([`super::Known::Died`]).
+        let new = self.path.join(format!("{STARTED}.new"));
+        let mut record = create(&new)?;
+        record.write_all(&serde_json::to_vec(begun)?)?;
+        fs::rename(&new, self.path.join(STARTED))?;
+        sync_together(&record, [&self.handle, &parent])
     }
 
     /// Notes the process; needs not survive a crash of the host, since the process does not either.
@@ -193,6 +199,20 @@ pub(super) fn lock(dir: &Path, create: bool) -> io::Result<Option<Flock<File>>> 
         (Ok(there), Ok(ours)) if there.ino() == ours.ino() && there.dev() == ours.dev() => Ok(Some(lock)),
         _ => Err(io::ErrorKind::NotFound.into()),
     }
+}
+
+/// Comes back when all of them are durable.
+fn sync_together(file: &File, directories: [&File; 2]) -> io::Result<()> {
+    std::thread::scope(|scope| {
+        let syncing = directories.map(|directory| scope.spawn(|| directory.sync_all()));
+        let mut synced = file.sync_all();
+        for thread in syncing {
+            let ended =
+                thread.join().unwrap_or_else(|_| Err(io::Error::other("the thread that syncs broke off")));
+            synced = synced.and(ended);
+        }
+        synced
+    })
 }
 
 fn create(path: &Path) -> io::Result<File> {

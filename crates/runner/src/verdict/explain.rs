@@ -51,21 +51,24 @@ pub(crate) fn is_known_reason(text: &str) -> bool {
 /// The reasons for an exit status other than 0: a sentence, then what the program said itself.
 pub(super) fn exit_status(status: i32, summary: &Summary, is_tootctl: bool) -> Vec<Reason> {
     let exception = summary.exception.as_deref();
-    let first = summary.first_stderr.first().map(String::as_str);
-    let error = summary.first_errors.first().map(String::as_str);
+    let (stderr, errors) = (&summary.first_stderr, &summary.first_errors);
     // What tootctl refuses with comes first; other programs may begin standard error with a table.
-    let said = if is_tootctl { first.or(error) } else { error.or(first) };
+    let (first, second) = if is_tootctl { (stderr, errors) } else { (errors, stderr) };
     // Older versions refuse on standard output.
     let last = summary.last_stdout.as_deref().filter(|_| is_tootctl && status == 1);
-    let candidates = [exception, said].into_iter().flatten().chain(last);
-    let Some(line) = candidates.clone().find(|line| find(line).is_some()).or(candidates.clone().next())
-    else {
+    let mut lines: Vec<&str> =
+        exception.into_iter().chain(first.iter().chain(second).map(String::as_str)).chain(last).collect();
+    // `rails aborted!` says nothing that the status does not say.
+    if lines.iter().any(|line| !line.ends_with("aborted!")) {
+        lines.retain(|line| !line.ends_with("aborted!"));
+    }
+    let Some(line) = lines.iter().find(|line| find(line).is_some()).or(lines.first()) else {
         return vec![Reason::new(
             "exit-status",
             format!("it exited with {status} and said nothing about it"),
         )];
     };
-    let message = exception_message(line).unwrap_or_else(|| line.to_owned());
+    let message = exception_message(line).unwrap_or_else(|| (*line).to_owned());
     if let Some(known) = explain(line) {
         let remedy = if known.remedy.is_empty() { String::new() } else { format!("; {}", known.remedy) };
         let text = format!("{}{remedy} (exit status {status})", known.says);

@@ -6,6 +6,7 @@ mod end;
 mod explain;
 mod known;
 mod numbers;
+mod patterns;
 mod place;
 mod rails;
 mod sentence;
@@ -77,22 +78,32 @@ impl Judge {
             },
             Program::Other => match end::bad(ended, end::Kind::Other, self.terms.signals) {
                 Some(verdict) => verdict,
-                None => other_at_exit_zero(ended),
+                None => other_at_exit_zero(ended, &self.terms),
             },
         };
-        with_survivors(verdict, ended)
+        with_survivors(patterns::heed(verdict, ended), ended)
     }
 }
 
 /// The verdict on any other program after exit status 0: whether its output says that something went wrong.
-fn other_at_exit_zero(ended: &Ended) -> Verdict {
+fn other_at_exit_zero(ended: &Ended, terms: &Terms) -> Verdict {
     let summary = &ended.summary;
     if summary.errors() == 0 {
         return ok(Grade::Exit);
     }
     let reason = sentence::errors(summary, summary.errors(), None);
     let numbers = Numbers { failed: some_if_any(summary.item_errors), ..Numbers::default() };
-    Verdict { numbers, ..Verdict::because(Outcome::Partial, Grade::Read, reason) }
+    let is_tolerated =
+        summary.errors() == summary.item_errors && summary.item_errors <= terms.tolerated_errors;
+    let (outcome, reason) =
+        if is_tolerated { (Outcome::Ok, tolerated(&reason, terms)) } else { (Outcome::Partial, reason) };
+    Verdict { numbers, ..Verdict::because(outcome, Grade::Read, reason) }
+}
+
+/// Said beside `ok`.
+fn tolerated(reason: &Reason, terms: &Terms) -> Reason {
+    let text = format!("{} (up to {} are tolerated)", reason.text, terms.tolerated_errors);
+    Reason::new("tolerated", text)
 }
 
 const fn ok(grade: Grade) -> Verdict {

@@ -1,6 +1,6 @@
 //! The verdict on tootctl.
 
-use super::{Terms, debris, end, numbers, ok, sentence};
+use super::{Terms, debris, end, numbers, ok, sentence, tolerated};
 use crate::{exec::Ended, output::Summary};
 use mastmaint_tootctl::{Call, Command};
 use mastmaint_words::{Grade, Numbers, Outcome, Reason, Verdict};
@@ -95,8 +95,7 @@ fn with_errors(call: &Call, terms: &Terms, summary: &Summary, numbers: Numbers, 
     let reason = gone.unwrap_or_else(|| sentence::errors(summary, errors, numbers.visited));
     let only_items = errors == summary.item_errors && summary.unexpected == 0;
     if outcome == Outcome::Partial && only_items && errors <= terms.tolerated_errors {
-        let text = format!("{} (up to {} are tolerated)", reason.text, terms.tolerated_errors);
-        return Verdict::because(Outcome::Ok, Grade::Read, Reason::new("tolerated", text));
+        return Verdict::because(Outcome::Ok, Grade::Read, tolerated(&reason, terms));
     }
     Verdict::because(outcome, Grade::Read, reason)
 }

@@ -1,7 +1,7 @@
 //! A room in a scratch directory, and clients of it.
 
 use mastmaint_config::accepted::RoomView;
-use mastmaint_config::settings::{Action, Environment, Instance, OnPartial, Step};
+use mastmaint_config::settings::{Action, Environment, Instance, Judged, OnPartial, Step};
 use mastmaint_runner::codec::{decode, encode_request, read_frame};
 use mastmaint_runner::protocol::{Event, EventKind, MAX_FRAME, Op, StepReport};
 use mastmaint_words::{Digest, Room, Span, StepIndex, StepKey};
@@ -36,6 +36,8 @@ impl Scratch {
             quiet_limit: None,
             on_partial: OnPartial::GoOn,
             go_on: false,
+            dangerous: false,
+            judged: Judged::default(),
             environment: Environment::default(),
         };
         let steps: BTreeMap<_, _> = (0..).map(StepIndex).zip(actions.into_iter().map(step)).collect();

@@ -223,6 +223,18 @@ fn a_misspelt_option_is_refused_before_it_becomes_a_name() {
 }
 
 #[test]
+fn what_the_installed_version_lacks_fails_before_it_runs() {
+    let args = ["media", "remove", "--keep-interacted"].map(str::to_owned).to_vec();
+    let room = Scratch::new(Room::Tootctl, &[], vec![Action::Tootctl(args)]);
+    room.file("live/bin/tootctl", "#!/bin/sh\necho 'Removed 0 media attachments (approx. 0 Bytes)'\n", 0o755);
+    let version = "def major\n  4\nend\ndef minor\n  3\nend\ndef patch\n  1\nend\n";
+    room.file("live/lib/mastodon/version.rb", version, 0o644);
+    let report = room.connect().ask(start(0)).report();
+    assert_eq!((report.verdict.outcome, report.exit), (Outcome::Failed, None));
+    assert_eq!(report.verdict.reasons[0].code, "not-in-this-version");
+}
+
+#[test]
 fn tootctl_never_runs_as_somebody_else() {
     let room = Scratch::new(Room::Tootctl, &[], vec![Action::Tootctl(vec!["cache".into(), "clear".into()])]);
     room.file("live/bin/tootctl", "#!/bin/sh\necho OK\n", 0o755);

@@ -96,6 +96,13 @@ impl Call {
     fn name(&mut self, command: &'static Command, at: usize, word: &str) {
         self.names += 1;
         let allowed = command.names;
+        // What follows a misspelt option is its value, and is not told twice.
+        let follows_unknown = self.misuses.last().is_some_and(|misuse| {
+            misuse.word + 1 == at && matches!(misuse.wrong, Wrong::UnknownOption { .. } | Wrong::Dash { .. })
+        });
+        if follows_unknown {
+            return;
+        }
         if self.names > allowed.most {
             self.wrong(at, Wrong::ExtraName { command: command.words, given: word.to_owned() }, false);
         } else if !allowed.of.is_empty() && !allowed.of.contains(&word) {
