@@ -7,6 +7,7 @@ mod control;
 mod holds;
 mod outcomes;
 mod progress;
+mod proofs;
 mod restarts;
 mod state;
 mod trees;

@@ -1,6 +1,7 @@
 //! The merged tree becomes [`Settings`]: every key is read, every default filled in, every mistake collected.
 
 mod command;
+mod effect;
 mod holds;
 mod instance;
 mod job;
@@ -33,6 +34,8 @@ pub(crate) const DEFAULTS: &[&str] = &[
 ];
 pub(crate) const LEDGER: &[&str] = &["keep", "keep_output"];
 pub(crate) const RETRY: &[&str] = &["times", "backoff", "on"];
+#[cfg(test)]
+pub(crate) use effect::{AGAIN, PROVE};
 #[cfg(test)]
 pub(crate) use holds::KEYS as HOLD;
 #[cfg(test)]

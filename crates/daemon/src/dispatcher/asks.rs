@@ -11,7 +11,7 @@ use std::sync::Arc;
 impl Dispatcher {
     pub(super) async fn answer(&mut self, Ask { request, uid, replies }: Ask) {
         let answer = match request {
-            Request::Status => Reply::Status(Box::new(self.status(Timestamp::now()))),
+            Request::Status => return self.status_page(replies),
             Request::Jobs => Reply::Jobs { jobs: self.job_lines(Timestamp::now()) },
             Request::History { job, limit } => return self.history(job, limit, replies),
             Request::Show { run } => return self.show(run, replies),

@@ -7,17 +7,31 @@ use jiff::Timestamp;
 use mastmaint_control::words::{FollowEvent, Reply};
 use mastmaint_ledger::FindError;
 use mastmaint_words::{JobName, RunId, StepIndex, StepKey};
-use std::io::Read;
+use std::{io::Read, time::Duration};
 use tokio::sync::{broadcast, mpsc};
 
 /// A piece of kept output in one reply.
 const OUTPUT_PIECE: usize = 32 * 1024;
 /// Rooms keep at most 1 MiB of text; more than this from a small blob is a trick.
 const MAX_OUTPUT: u64 = 4 * 1024 * 1024;
+/// A page is not kept waiting for a slow disk.
+const LEDGER_PATIENCE: Duration = Duration::from_secs(1);
 /// Nobody reads further back on a terminal.
 const MAX_HISTORY: u32 = 10_000;
 
 impl Dispatcher {
+    /// What the ledger adds to the page is left out if the ledger does not answer: the page must.
+    pub(super) fn status_page(&self, replies: mpsc::Sender<Reply>) {
+        let (mut page, recorder) = (self.status(Timestamp::now()), self.outside.recorder.clone());
+        tokio::spawn(async move {
+            let trend = recorder.with(|ledger| ledger.space_trend());
+            if let Ok(Ok(Some(trend))) = tokio::time::timeout(LEDGER_PATIENCE, trend).await {
+                page.space = Some(listing::space_line(trend));
+            }
+            reply(&replies, Reply::Status(Box::new(page))).await;
+        });
+    }
+
     pub(super) fn history(&self, job: Option<JobName>, limit: u32, replies: mpsc::Sender<Reply>) {
         let recorder = self.outside.recorder.clone();
         tokio::spawn(async move {

@@ -1,14 +1,6 @@
--- Schema 2: holds that were set by hand, and cancels that were asked for.
+-- Schema 2. What the file system of the media had free around a step, in bytes.
 
-CREATE TABLE holds (
-    id      INTEGER PRIMARY KEY,
-    begins  INTEGER NOT NULL,
-    ends    INTEGER NOT NULL,
-    scope   TEXT NOT NULL,
-    reason  TEXT NOT NULL,
-    at      INTEGER NOT NULL,           -- when it was set
-    uid     INTEGER NOT NULL            -- and by whom
-);
-
--- A run that somebody cancelled and that is not over yet goes no further, also under the next daemon.
-ALTER TABLE runs ADD COLUMN cancel_asked INTEGER;
+ALTER TABLE steps ADD COLUMN disk INTEGER;
+ALTER TABLE steps ADD COLUMN free_before INTEGER;
+ALTER TABLE steps ADD COLUMN free_after INTEGER;
+CREATE INDEX steps_space ON steps (ended) WHERE free_after IS NOT NULL;

@@ -1,8 +1,8 @@
 //! What the ledger keeps, and that each thing is kept once.
 
 use crate::common::*;
-use mastmaint_ledger::{FindError, HandHold, LedgerError, Mark, NewRun, PlannedRetry};
-use mastmaint_words::{Grade, Hold, HoldId, HoldScope, Numbers, Outcome, Reason, Span, Trigger};
+use mastmaint_ledger::{FindError, HandHold, LedgerError, Mark, NewRun, PlannedRetry, StepEnd};
+use mastmaint_words::{Grade, Hold, HoldId, HoldScope, Numbers, Outcome, Reason, Space, Span, Trigger};
 
 #[test]
 fn a_run_reads_back_as_it_was_told() {
@@ -250,4 +250,21 @@ fn a_cancel_is_kept_for_as_long_as_the_run_goes_on() {
     let ledger = open(dir.path());
     assert_eq!(ledger.open_runs().unwrap()[0].run.cancel_asked, Some(at(5)), "the first time stays");
     assert_eq!(ledger.run(&run_id(2)).unwrap().unwrap().run.cancel_asked, None, "it was over");
+}
+
+#[test]
+fn the_room_of_the_media_is_told_now_and_a_week_before() {
+    let (_dir, mut ledger) = fresh();
+    assert_eq!(ledger.space_trend().unwrap(), None);
+    for (day, free) in [(0, 100), (1, 110), (8, 120), (9, 130)] {
+        let second = 86_400 * day;
+        ledger.queue_run(&manual("clean", second), None).unwrap();
+        ledger.start_step(&start(key(second, 0), second)).unwrap();
+        let space = Space { total_bytes: 1000, free_before_bytes: 90, free_after_bytes: free };
+        let end = StepEnd { space: Some(space), ..end(key(second, 0), second, Outcome::Ok) };
+        ledger.end_step(&end, None).unwrap();
+    }
+    let trend = ledger.space_trend().unwrap().unwrap();
+    assert_eq!((trend.total, trend.free), (1000, 130));
+    assert_eq!(trend.earlier, Some((at(86_400), 110)), "neither the oldest nor the one of the day before");
 }
