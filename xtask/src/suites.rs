@@ -22,6 +22,7 @@ pub(crate) fn test(long: bool, containers: bool) -> Result<()> {
     let begin = Instant::now();
     apt::install(apt::DATABASE)?;
     if containers {
+        apt::install(apt::BACKUPS)?;
         apt::install(apt::CONTAINERS)?;
     }
     let mut tests = cargo(["test", "--workspace", "--locked"]);
