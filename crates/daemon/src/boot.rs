@@ -18,6 +18,7 @@ use crate::{
     tell::{Teller, Told},
     watchdog,
 };
+use mastmaint_config::zone;
 use mastmaint_health::{Journal, JournalConfig, Level, Notifier};
 use mastmaint_ledger::LedgerError;
 use mastmaint_words::{JobName, Room, Verdict, exit};
@@ -85,7 +86,7 @@ impl BootError {
 
 /// Runs the daemon to its end; the exit status.
 pub fn main(args: Args) -> u8 {
-    let logging = JournalConfig { identifier: "mastmaintd".into(), level: Level::Info };
+    let logging = JournalConfig { identifier: "mastmaintd".into(), level: Level::Info, zone: zone::local() };
     // Without a single thread to be had there is nobody to tell, either.
     let Ok(journal) = Journal::start(&logging) else { return exit::NOT_FINE };
     tracing_subscriber::registry().with(journal.layer()).init();

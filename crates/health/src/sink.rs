@@ -83,8 +83,8 @@ pub(crate) struct Text<W> {
 }
 
 impl<W: Write + Send> Text<W> {
-    pub(crate) fn new(to: W, colour: bool) -> Self {
-        Self { to, colour, zone: TimeZone::system() }
+    pub(crate) const fn new(to: W, colour: bool, zone: TimeZone) -> Self {
+        Self { to, colour, zone }
     }
 }
 

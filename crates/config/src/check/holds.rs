@@ -5,6 +5,7 @@ use crate::{
     mistake::Mistake,
     read::{At, Fields, Reader},
     tree::{Kind, Node},
+    zone,
 };
 use jiff::{Timestamp, tz::TimeZone};
 use mastmaint_words::{Hold, HoldScope};
@@ -26,7 +27,7 @@ pub(super) fn holds(reader: &mut Reader, node: &Node, zone: &str) -> Vec<Hold> {
         reader.wrong(node.place, "holds", mistake);
     }
     // A zone that is wrong has been reported.
-    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+    let zone = zone::named(zone).unwrap_or(TimeZone::UTC);
     let numbered = items.iter().take(MOST).enumerate();
     numbered.filter_map(|(index, item)| hold(reader, item, &format!("holds[{}]", index + 1), &zone)).collect()
 }

@@ -169,7 +169,7 @@ fn quiet_limit(reader: &mut Reader, f: &Fields<'_>) -> Option<Option<At<Span>>> 
 fn zone(reader: &mut Reader, f: &Fields<'_>) -> Option<At<String>> {
     let zone = reader.text(f, "timezone", "a time zone, like Europe/Paris")?;
     // UTC is there also where no database is.
-    if zone.value == "UTC" || jiff::tz::TimeZone::get(&zone.value).is_ok() {
+    if zone.value == "UTC" || crate::zone::named(&zone.value).is_ok() {
         return Some(zone);
     }
     let help = if reader.is_full() {

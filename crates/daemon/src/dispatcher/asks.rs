@@ -3,7 +3,8 @@
 
 use super::{Dispatcher, holds, reply, runs::Queued};
 use crate::{control::Ask, recorder::Owed, tell::Told};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
+use mastmaint_config::zone;
 use mastmaint_control::words::{Reply, Request};
 use mastmaint_words::{Hold, JobName, RunId, StepKey, Trigger};
 use std::sync::Arc;
@@ -138,7 +139,7 @@ impl Dispatcher {
 
 /// What a person is told who runs a job during a hold.
 fn held(name: &JobName, hold: &Hold) -> String {
-    let until = hold.until.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M %Z");
+    let until = hold.until.to_zoned(zone::local()).strftime("%Y-%m-%d %H:%M %Z");
     format!(
         "{name} is on hold until {until}: {}; run it all the same with --despite-hold, or try it with --dry-run",
         hold.reason

@@ -1,8 +1,8 @@
 //! The truth in the shapes that clients and systemd are shown.
 
 use super::{Active, Dispatcher};
-use jiff::{Timestamp, tz::TimeZone};
-use mastmaint_config::settings::Job;
+use jiff::Timestamp;
+use mastmaint_config::{settings::Job, zone};
 use mastmaint_control::words::{
     ConfigStatus, HoldLine, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, SpaceLine, Status,
     StepLine, StepNow,
@@ -126,7 +126,7 @@ impl Dispatcher {
             next: self.next_line().map(|next| NextRun { job: next.job, at: next.at }),
             last: self.last.values().filter_map(last_run).collect(),
         };
-        situation.sentence(now, &TimeZone::system())
+        situation.sentence(now, &zone::local())
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::Told;
 use crate::{recorder::LedgerNews, run::RunSpec};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
+use mastmaint_config::zone;
 use mastmaint_health::{Entry, Level, MessageId, Stream};
 use mastmaint_runner::protocol::{EndingCause, LineClass};
 use mastmaint_words::{Hold, HoldScope, Numbers, Outcome, StepIndex, Trigger, Verdict, human};
@@ -226,7 +227,7 @@ fn of_hold(hold: &Hold) -> String {
 
 /// An instant as the host's people read it.
 fn on_the_clock(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+    at.to_zoned(zone::local()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
 /// An entry at the level of an outcome, with its fields.
