@@ -133,6 +133,7 @@ fn replies() -> Vec<Reply> {
         held: Some(hold_line()),
     };
     let status = Status {
+        brackets: vec![],
         daemon: "0.1.0".to_owned(),
         pid: 1,
         since: time(),

@@ -167,6 +167,7 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     let mut dispatcher = Dispatcher::new(setup, ticker.clone(), orders.clone());
     dispatcher.take_over(known).await;
     dispatcher.ask_what_is_left();
+    dispatcher.look_at_brackets();
     let sockets = if scheduling {
         let dir = absolute(&args.runtime_dir);
         Some(control::listen(&dir, &asks_tx).map_err(|source| BootError::Sockets { dir, source })?)

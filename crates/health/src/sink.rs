@@ -58,6 +58,7 @@ macro_rules! say {
             MASTMAINT_DURATION_USEC = $entry.duration.map(|d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX)),
             MASTMAINT_ITEMS = $entry.items,
             MASTMAINT_BYTES = $entry.bytes,
+            OBJECT_SYSTEMD_UNIT = $entry.unit,
             message = $entry.message.as_str(),
         )
     };

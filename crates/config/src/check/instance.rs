@@ -4,14 +4,16 @@ use super::command;
 use crate::{
     mistake::Mistake,
     read::{Fields, Reader},
-    settings::{Environment, Instance},
+    settings::{Environment, Instance, USUAL_SETTLE},
     tree::{Kind, Node},
 };
 use mastmaint_words::UnitName;
 use std::path::PathBuf;
 
 /// The keys of an instance.
-pub(crate) const KEYS: &[&str] = &["live", "user", "services", "environment", "url"];
+pub(crate) const KEYS: &[&str] = &["live", "user", "services", "settle", "environment", "url"];
+/// In seconds.
+const SETTLE: (u64, u64) = (1, 600);
 
 pub(super) fn instance(reader: &mut Reader, node: &Node) -> Option<Instance> {
     let before = reader.mistakes.len();
@@ -34,12 +36,14 @@ pub(super) fn instance(reader: &mut Reader, node: &Node) -> Option<Instance> {
         reader.wrong(url.place, "instance.url", Mistake::BadUrl);
     }
     let services = services(reader, &f);
+    let settle = reader.span_within(&f, "settle", "settle", SETTLE, "it is at least 1s and at most 10m");
     let mut environment = Environment::from([("RAILS_ENV".to_owned(), "production".to_owned())]);
     environment.extend(reader.environment(&f, "environment"));
     (reader.mistakes.len() == before).then(|| Instance {
         live: PathBuf::from(live.map_or_else(|| "/home/mastodon/live".to_owned(), |at| at.value)),
         user: user.map_or_else(|| "mastodon".to_owned(), |at| at.value),
         services,
+        settle: settle.map_or(USUAL_SETTLE, |at| at.value),
         environment,
         url: url.map(|at| at.value),
     })

@@ -1,5 +1,6 @@
 //! The merged tree becomes [`Settings`]: every key is read, every default filled in, every mistake collected.
 
+mod bracket;
 mod command;
 mod effect;
 mod holds;
@@ -34,6 +35,8 @@ pub(crate) const DEFAULTS: &[&str] = &[
 ];
 pub(crate) const LEDGER: &[&str] = &["keep", "keep_output"];
 pub(crate) const RETRY: &[&str] = &["times", "backoff", "on"];
+#[cfg(test)]
+pub(crate) use bracket::put_together;
 #[cfg(test)]
 pub(crate) use effect::{AGAIN, PROVE};
 #[cfg(test)]

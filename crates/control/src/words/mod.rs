@@ -9,7 +9,7 @@ pub use follow::FollowEvent;
 pub use listing::{
     HoldLine, JobLine, RunDetail, RunLine, RunState, StepLine, StepNow, StepProgress, WaitLine,
 };
-pub use status::{ConfigStatus, LedgerStatus, NextLine, SpaceLine, Status};
+pub use status::{BracketLine, ConfigStatus, LedgerStatus, NextLine, SpaceLine, Status};
 
 use jiff::Timestamp;
 use mastmaint_words::{Digest, HoldId, HoldScope, JobName, RunId, StepIndex};

@@ -4,10 +4,10 @@ use super::{Active, Dispatcher};
 use jiff::Timestamp;
 use mastmaint_config::{settings::Job, zone};
 use mastmaint_control::words::{
-    ConfigStatus, HoldLine, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, SpaceLine, Status,
-    StepLine, StepNow,
+    BracketLine, ConfigStatus, HoldLine, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, SpaceLine,
+    Status, StepLine, StepNow,
 };
-use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation};
+use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation, Stopped};
 use mastmaint_ledger::{RunRecord, RunWithSteps, SpaceTrend, StepRecord};
 use mastmaint_words::{JobName, Numbers};
 
@@ -33,6 +33,7 @@ impl Dispatcher {
             },
             running,
             queued,
+            brackets: self.brackets.clone(),
             next: self.next_line(),
             holds: self.hold_lines(now).into_iter().filter(|line| line.on).collect(),
             ledger: self.outside.recorder.status(),
@@ -117,6 +118,7 @@ impl Dispatcher {
             LedgerStatus::NotRecording { why } => Some(why),
         };
         let situation = Situation {
+            stopped: self.brackets.iter().map(stopped).collect(),
             phase: if self.reload.checking { Phase::Reloading } else { Phase::Working },
             refused: refused.map(|(mistake, at)| Refused { at, mistake: first_line(mistake) }),
             not_recording,
@@ -132,6 +134,14 @@ impl Dispatcher {
 
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn stopped(bracket: &BracketLine) -> Stopped {
+    Stopped {
+        job: bracket.job.clone(),
+        units: bracket.units.clone(),
+        not_confirmed: bracket.not_confirmed.clone(),
+    }
 }
 
 fn now_running(active: &Active) -> Option<NowRunning> {

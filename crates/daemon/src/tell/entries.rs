@@ -188,6 +188,16 @@ fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
             let text = format!("{}: {title}: {how}", step_of(step));
             of_verdict(text, &end.verdict).id(ended_id(&end.verdict)).step(step).duration(end.took.get())
         }
+        Told::BracketOpened { step, units } => {
+            let text = format!("{}: {units} stopped, to be started again whatever happens", job());
+            Entry::notice(text).id(MessageId::BracketOpened).step(step)
+        }
+        Told::BracketClosed { step, how } => {
+            Entry::notice(format!("{}: {how}", job())).id(MessageId::BracketClosed).step(step)
+        }
+        Told::BracketNotConfirmed { step, why } => {
+            Entry::error(format!("{}: {why}", job())).id(MessageId::BracketNotConfirmed).step(step)
+        }
         Told::RetryPlanned { at, attempt, of } => {
             let text = format!("{}: tried again at {} (retry {attempt} of {of})", job(), on_the_clock(at));
             Entry::notice(text).id(MessageId::RetryPlanned)
