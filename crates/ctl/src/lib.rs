@@ -61,6 +61,7 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
         Command::Run { job, follow, dry_run, despite_hold } => {
             order::run(&daemon, job, order::How { follow, dry_run, despite_hold })
         }
+        Command::Approve { run, follow } => order::approve(&daemon, run, follow),
         Command::Cancel { run } => order::cancel(&daemon, run),
         Command::Pause { job } => order::pause(&daemon, job),
         Command::Resume { job } => order::resume(&daemon, job),

@@ -21,24 +21,37 @@ pub struct Claim {
 
 /// What a waiting run waits for. `Display` is the sentence for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wait {
-    /// The lock; `None` if it waits because both are runs of one job.
+pub enum Wait {
+    /// It looks first how much it would remove.
+    Look,
+    /// Another run stands before it.
+    Run(Ahead),
+}
+
+/// The run that stands before another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ahead {
+    /// The lock that both need; `None` if both are runs of one job.
     pub lock: Option<LockName>,
-    /// The job of the run that it waits for.
+    /// Its job.
     pub job: JobName,
-    /// That run.
+    /// It.
     pub run: RunId,
-    /// Whether that one runs; else it waits, too, and stands before it.
+    /// Whether it runs; else it waits, too.
     pub is_running: bool,
 }
 
 impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { lock, job, run, is_running } = self;
-        match lock {
-            Some(lock) if *is_running => write!(f, "waits for the lock {lock}, held by {job} ({run})"),
-            Some(lock) => write!(f, "waits for the lock {lock}, behind {job} ({run})"),
-            None => write!(f, "waits for the run {run} of the same job"),
+        match self {
+            Self::Look => f.write_str("looks first how much it would remove"),
+            Self::Run(Ahead { lock: Some(lock), job, run, is_running: true }) => {
+                write!(f, "waits for the lock {lock}, held by {job} ({run})")
+            }
+            Self::Run(Ahead { lock: Some(lock), job, run, is_running: false }) => {
+                write!(f, "waits for the lock {lock}, behind {job} ({run})")
+            }
+            Self::Run(Ahead { lock: None, run, .. }) => write!(f, "waits for the run {run} of the same job"),
         }
     }
 }
@@ -48,12 +61,32 @@ impl fmt::Display for Wait {
 pub struct Admission {
     running: BTreeMap<RunId, Claim>,
     waiting: VecDeque<Claim>,
+    /// Runs that look first how much they would remove: they ask for nothing yet.
+    preparing: Vec<Claim>,
 }
 
 impl Admission {
     /// Puts a run at the end of the queue.
     pub fn enqueue(&mut self, claim: Claim) {
         self.waiting.push_back(claim);
+    }
+
+    /// Notes a run that looks first and asks for its lock later.
+    pub fn prepare(&mut self, claim: Claim) {
+        self.preparing.push(claim);
+    }
+
+    /// Puts a run that has looked at the end of the queue.
+    pub fn enqueue_prepared(&mut self, run: &RunId) {
+        if let Some(at) = self.preparing.iter().position(|claim| claim.run == *run) {
+            let claim = self.preparing.remove(at);
+            self.enqueue(claim);
+        }
+    }
+
+    /// Whether the run looks first.
+    pub fn is_preparing(&self, run: &RunId) -> bool {
+        self.preparing.iter().any(|claim| claim.run == *run)
     }
 
     /// Takes the locks of a run that is already going on: one that an earlier daemon started.
@@ -88,6 +121,7 @@ impl Admission {
     /// Gives back what a run held, or takes it out of the queue.
     pub fn release(&mut self, run: &RunId) {
         self.running.remove(run);
+        self.preparing.retain(|claim| claim.run != *run);
         self.waiting.retain(|claim| claim.run != *run);
     }
 
@@ -98,18 +132,28 @@ impl Admission {
 
     /// The run of this job that runs or waits.
     pub fn of_job(&self, job: &JobName) -> Option<&RunId> {
-        self.running.values().chain(&self.waiting).find(|claim| claim.job == *job).map(|claim| &claim.run)
+        self.running
+            .values()
+            .chain(&self.waiting)
+            .chain(&self.preparing)
+            .find(|claim| claim.job == *job)
+            .map(|claim| &claim.run)
     }
 
-    /// What a waiting run waits for: the one that runs if there is such a one, else the one before it.
+    /// What a waiting run waits for.
     pub fn waits_for(&self, run: &RunId) -> Option<Wait> {
+        if self.is_preparing(run) { Some(Wait::Look) } else { self.ahead_of(run).map(Wait::Run) }
+    }
+
+    /// The run that stands before a waiting one: the one that runs if there is such a one, else the one before it.
+    pub fn ahead_of(&self, run: &RunId) -> Option<Ahead> {
         let claim = self.waiting.iter().find(|claim| claim.run == *run)?;
         let ahead = self.waiting.iter().take_while(|other| other.run != *run);
         let running = self.running.values().map(|claim| (claim, true));
         let (other, is_running) =
             running.chain(ahead.map(|claim| (claim, false))).find(|(other, _)| excludes(other, claim))?;
         let lock = claim.lock.clone().filter(|_| other.job != claim.job);
-        Some(Wait { lock, job: other.job.clone(), run: other.run.clone(), is_running })
+        Some(Ahead { lock, job: other.job.clone(), run: other.run.clone(), is_running })
     }
 }
 

@@ -118,7 +118,7 @@ proptest! {
             }
             for (place, claim) in waiting.iter().enumerate() {
                 // Whoever waits can say for whom, and it is true.
-                let wait = admission.waits_for(&claim.run);
+                let wait = admission.ahead_of(&claim.run);
                 prop_assert!(wait.is_some(), "waits for nobody: {claim:?}");
                 let wait = wait.unwrap();
                 let other = if wait.is_running { running.as_slice() } else { &waiting[..place] };

@@ -225,7 +225,7 @@ impl Ledger {
         }
     }
 
-    fn one<T>(
+    pub(crate) fn one<T>(
         &self,
         sql: &str,
         params: impl Params,

@@ -9,7 +9,7 @@ pub use follow::FollowEvent;
 pub use listing::{
     HoldLine, JobLine, RunDetail, RunLine, RunState, StepLine, StepNow, StepProgress, WaitLine,
 };
-pub use status::{BracketLine, ConfigStatus, LedgerStatus, NextLine, SpaceLine, Status};
+pub use status::{ApprovalLine, BracketLine, ConfigStatus, LedgerStatus, NextLine, SpaceLine, Status};
 
 use jiff::Timestamp;
 use mastmaint_words::{Digest, HoldId, HoldScope, JobName, RunId, StepIndex};
@@ -70,6 +70,11 @@ pub enum Request {
         /// Which: an id, the beginning of one, or a job's name.
         run: String,
     },
+    /// Start a run that was skipped because it would remove too much, allowing what its look found. Doing.
+    Approve {
+        /// Which: an id, the beginning of one, or a job's name for its newest.
+        run: String,
+    },
     /// Do not start a job by schedule. Doing.
     Pause {
         /// Which.
@@ -109,6 +114,7 @@ impl Request {
         matches!(
             self,
             Self::Run { .. }
+                | Self::Approve { .. }
                 | Self::Cancel { .. }
                 | Self::Pause { .. }
                 | Self::Resume { .. }

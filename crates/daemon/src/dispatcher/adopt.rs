@@ -5,11 +5,11 @@ use super::Dispatcher;
 use crate::{
     accept,
     recorder::{NotRecorded, Recorder},
-    run::RunSpec,
+    run::{RunSpec, policy},
     tell::Told,
 };
 use jiff::Timestamp;
-use mastmaint_ledger::{HandHold, Mark, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps};
+use mastmaint_ledger::{Approval, HandHold, Mark, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps};
 use mastmaint_words::{Grade, JobName, Numbers, Outcome, Reason, Verdict};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,6 +20,7 @@ use std::{
 #[derive(Debug)]
 pub struct Known {
     marks: BTreeMap<JobName, Mark>,
+    approvals: Vec<Approval>,
     paused: BTreeSet<JobName>,
     retries: Vec<PlannedRetry>,
     holds: Vec<HandHold>,
@@ -38,6 +39,7 @@ impl Known {
             .with(|ledger| {
                 Ok(Self {
                     marks: ledger.marks()?,
+                    approvals: ledger.approvals()?,
                     paused: ledger.paused()?,
                     retries: ledger.planned_retries()?,
                     holds: ledger.holds()?,
@@ -55,7 +57,7 @@ impl Dispatcher {
     /// happened by then counts for more than what it says.
     pub async fn take_over(&mut self, known: Result<Known, NotRecorded>) {
         let open = match known {
-            Ok(Known { marks, paused, retries, holds, last, open, unreadable }) => {
+            Ok(Known { marks, approvals, paused, retries, holds, last, open, unreadable }) => {
                 if unreadable > 0 {
                     self.outside.teller.of_daemon(Told::UnreadableRows { rows: unreadable });
                 }
@@ -64,6 +66,9 @@ impl Dispatcher {
                 let mut known = super::marks::from_ledger(marks);
                 known.append(&mut self.marks);
                 self.marks = known;
+                for approval in approvals {
+                    self.approvals.entry(approval.run.clone()).or_insert(approval);
+                }
                 for job in paused {
                     self.paused.entry(job).or_insert((now, 0));
                 }
@@ -138,6 +143,8 @@ impl Dispatcher {
                         begun: None,
                         before: steps,
                         started,
+                        allowance: self.allowance_of(&id),
+                        looked: None,
                         only: None,
                     },
                     None,
@@ -145,13 +152,16 @@ impl Dispatcher {
                 if let Some(active) = self.runs.get_mut(&id).filter(|_| run.cancel_asked.is_some()) {
                     active.cancel_asked = run.cancel_asked;
                     active.handle.cancels.send_replace(1);
+                    if started.is_none() {
+                        return self.end(&id, policy::cancelled()).await;
+                    }
                 }
                 let claim = self.claim(&id);
                 if started.is_some() {
                     self.admission.adopt(claim);
                     self.start(&id, Timestamp::now());
                 } else {
-                    self.admission.enqueue(claim);
+                    self.prepare_or_enqueue(&id);
                 }
             }
             Err(why) => self.give_up(run, why).await,

@@ -22,6 +22,7 @@ impl Dispatcher {
                 self.run_by_hand(&job, Trigger::Manual { uid, despite_hold }, dry_run).await
             }
             Request::Cancel { run } => self.cancel_by_hand(&run, uid).await,
+            Request::Approve { run } => self.approve_by_hand(&run, uid).await,
             Request::Pause { job } => self.pause(job, uid).await,
             Request::Resume { job } => self.resume(job).await,
             Request::Holds => Reply::Holds { holds: self.hold_lines(Timestamp::now()) },
@@ -53,7 +54,13 @@ impl Dispatcher {
         if let Some(hold) = self.hold_of(&job, Timestamp::now()).filter(|_| !dry_run && !insists) {
             return error("held", held(name, hold));
         }
-        match self.queue(name, &job, trigger, dry_run, None).await {
+        let queued = self.queue(name, &job, trigger, dry_run, None).await;
+        self.answer_queued(name, queued).await
+    }
+
+    /// What a person is told who asked for a run.
+    pub(super) async fn answer_queued(&mut self, name: &JobName, queued: std::io::Result<Queued>) -> Reply {
+        match queued {
             Ok(Queued::Run(run)) => {
                 let unrecorded = self.runs.get(&run).is_some_and(|active| !active.spec.recorded);
                 self.admit().await;

@@ -2,7 +2,12 @@
 //! job from running is decided in [`crate::holds`].
 
 use super::{Dispatcher, asks::error};
-use crate::{holds, recorder::Owed, run::RunSpec, tell::Told};
+use crate::{
+    holds,
+    recorder::Owed,
+    run::RunSpec,
+    tell::{HoldNews, Told},
+};
 use jiff::Timestamp;
 use mastmaint_config::settings::Job;
 use mastmaint_control::words::{HoldLine, Reply};
@@ -54,10 +59,10 @@ impl Dispatcher {
     pub(super) fn look_at_holds(&mut self, now: Timestamp) {
         let on: Vec<Hold> = self.holds().filter(|hold| hold.is_on(now)).cloned().collect();
         for hold in on.iter().filter(|hold| !self.holds_on.contains(hold)) {
-            self.outside.teller.of_daemon(Told::HoldOn { hold: hold.clone() });
+            self.outside.teller.of_daemon(Told::Hold(HoldNews::On(hold.clone())));
         }
         for hold in self.holds_on.iter().filter(|hold| !on.contains(hold)) {
-            self.outside.teller.of_daemon(Told::HoldOver { hold: hold.clone() });
+            self.outside.teller.of_daemon(Told::Hold(HoldNews::Over(hold.clone())));
         }
         self.holds_on = on;
     }
@@ -83,7 +88,7 @@ impl Dispatcher {
         {
             return error(not.code, format!("the hold cannot be kept: {not}"));
         }
-        self.outside.teller.of_daemon(Told::HoldSet { hold: set.hold.clone(), uid });
+        self.outside.teller.of_daemon(Told::Hold(HoldNews::Set { hold: set.hold.clone(), uid }));
         if set.hold.is_on(now) {
             // It is told by the one who set it.
             self.holds_on.push(set.hold.clone());
@@ -107,7 +112,7 @@ impl Dispatcher {
         }
         if let Some(set) = self.hand_holds.remove(&id) {
             self.holds_on.retain(|hold| *hold != set.hold);
-            self.outside.teller.of_daemon(Told::HoldRemoved { hold: set.hold, uid });
+            self.outside.teller.of_daemon(Told::Hold(HoldNews::Removed { hold: set.hold, uid }));
         }
         self.look_at_slots().await;
         Reply::Done

@@ -4,8 +4,8 @@ use super::{Active, Dispatcher};
 use jiff::Timestamp;
 use mastmaint_config::{settings::Job, zone};
 use mastmaint_control::words::{
-    BracketLine, ConfigStatus, HoldLine, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, SpaceLine,
-    Status, StepLine, StepNow,
+    BracketLine, ConfigStatus, HoldLine, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState,
+    SpaceLine, Status, StepLine, StepNow,
 };
 use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation, Stopped};
 use mastmaint_ledger::{RunRecord, RunWithSteps, SpaceTrend, StepRecord};
@@ -37,6 +37,7 @@ impl Dispatcher {
             next: self.next_line(),
             holds: self.hold_lines(now).into_iter().filter(|line| line.on).collect(),
             ledger: self.outside.recorder.status(),
+            approvals: self.approval_lines(now),
             space: None,
             journal_lost: self.outside.teller.lost(),
         }
@@ -90,7 +91,11 @@ impl Dispatcher {
     fn active_line(&self, active: &Active, now: Timestamp) -> RunLine {
         let spec = &active.spec;
         let waits_for = self.wait_line(active, now);
-        let state = if self.admission.is_waiting(&spec.id) { RunState::Queued } else { RunState::Running };
+        let state = if self.admission.is_waiting(&spec.id) || self.admission.is_preparing(&spec.id) {
+            RunState::Queued
+        } else {
+            RunState::Running
+        };
         RunLine {
             run: spec.id.clone(),
             job: spec.job_name.clone(),

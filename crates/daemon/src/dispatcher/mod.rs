@@ -3,6 +3,7 @@
 //! what follows from it: admit runs, plan the next instants, say the sentence.
 
 mod adopt;
+mod approvals;
 mod asks;
 mod brackets;
 mod ends;
@@ -33,8 +34,8 @@ use jiff::Timestamp;
 use mastmaint_config::accepted::DaemonView;
 use mastmaint_control::words::{BracketLine, FollowEvent, Reply};
 use mastmaint_health::Notifier;
-use mastmaint_ledger::{HandHold, PlannedRetry, RunRecord, StepRecord};
-use mastmaint_words::{Hold, HoldId, JobName, RunId, StepIndex, Verdict};
+use mastmaint_ledger::{Approval, HandHold, PlannedRetry, RunRecord, StepRecord};
+use mastmaint_words::{Hold, HoldId, JobName, Numbers, RunId, StepIndex, Verdict};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
 use tokio::sync::{mpsc, oneshot};
 
@@ -118,6 +119,10 @@ struct Active {
     started: Option<Timestamp>,
     /// The steps that have begun, in their order.
     steps: BTreeMap<StepIndex, StepRecord>,
+    /// Whether its look has begun.
+    looking: bool,
+    /// What its looks found to be too much, by step.
+    needs: BTreeMap<StepIndex, (Numbers, String)>,
     /// Whether it was told that it waits.
     told_waiting: bool,
     /// It is skipped if it still waits then.
@@ -151,6 +156,8 @@ pub struct Dispatcher {
     hand_holds: BTreeMap<HoldId, HandHold>,
     /// Holds that are on and were told of.
     holds_on: Vec<Hold>,
+    /// Runs that wait for a person's approval or have got one, by the run that was skipped.
+    approvals: BTreeMap<RunId, Approval>,
     last: BTreeMap<JobName, RunRecord>,
     admission: Admission,
     /// Nothing is started before the rooms have said what they keep.
@@ -195,6 +202,7 @@ impl Dispatcher {
             retries: BTreeMap::new(),
             hand_holds: BTreeMap::new(),
             holds_on: Vec::new(),
+            approvals: BTreeMap::new(),
             last: BTreeMap::new(),
             admission: Admission::default(),
             gate_open: false,

@@ -5,7 +5,7 @@ use crate::{
     admission::Claim,
     holds,
     recorder::Owed,
-    run::{self, RunNews, RunSpec, policy},
+    run::{self, RunNews, RunSpec, cap, policy},
     schedule::policy::Mark,
     tell::Told,
 };
@@ -14,7 +14,7 @@ use mastmaint_config::settings::Job;
 use mastmaint_control::words::FollowEvent;
 use mastmaint_ledger::NewRun;
 use mastmaint_words::{Grade, JobName, Outcome, Reason, RunId, Trigger, Verdict};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use tokio::sync::oneshot;
 
 /// What became of the wish to run a job.
@@ -38,6 +38,29 @@ impl Dispatcher {
         dry_run: bool,
         mark: Option<Mark>,
     ) -> std::io::Result<Queued> {
+        self.make(name, job, trigger, dry_run, mark, cap::Found::new()).await
+    }
+
+    /// Makes a run that may remove what a person has allowed.
+    pub(super) async fn queue_allowing(
+        &mut self,
+        name: &JobName,
+        job: &Arc<Job>,
+        trigger: Trigger,
+        allowance: cap::Found,
+    ) -> std::io::Result<Queued> {
+        self.make(name, job, trigger, false, None, allowance).await
+    }
+
+    async fn make(
+        &mut self,
+        name: &JobName,
+        job: &Arc<Job>,
+        trigger: Trigger,
+        dry_run: bool,
+        mark: Option<Mark>,
+        allowance: cap::Found,
+    ) -> std::io::Result<Queued> {
         let queued = Timestamp::now();
         let id = RunId::new(queued)?;
         let new = NewRun {
@@ -60,9 +83,12 @@ impl Dispatcher {
             begun: None,
             before: Vec::new(),
             started: None,
+            allowance,
+            looked: None,
             only: None,
         };
-        let first = if self.starts_at_once(&spec, queued) { spec.first_step() } else { None };
+        let at_once = !run::looks_first(&spec) && self.starts_at_once(&spec, queued);
+        let first = if at_once { spec.first_step() } else { None };
         let (marked, of) = (mark.as_ref().map(marks::to_ledger), name.clone());
         let start = first.as_ref().map(run::start_of);
         let recorded = self
@@ -98,7 +124,7 @@ impl Dispatcher {
             self.end(&id, verdict.clone()).await;
             return Ok(Queued::Over(verdict));
         }
-        self.admission.enqueue(self.claim(&id));
+        self.prepare_or_enqueue(&id);
         Ok(Queued::Run(id))
     }
 
@@ -112,12 +138,35 @@ impl Dispatcher {
             handle: run::handle(),
             started,
             steps,
+            looking: false,
+            needs: BTreeMap::new(),
             told_waiting: false,
             waits_until,
             cancel_asked: None,
             once,
         };
         self.runs.insert(id, active);
+    }
+
+    /// A run whose steps have limits looks first; it asks for its locks when that is over.
+    pub(super) fn prepare_or_enqueue(&mut self, id: &RunId) {
+        let claim = self.claim(id);
+        if run::looks_first(&self.runs[id].spec) {
+            self.admission.prepare(claim);
+        } else {
+            self.admission.enqueue(claim);
+        }
+    }
+
+    /// Begins the looks of the runs that have to.
+    fn begin_looks(&mut self) {
+        let news = &self.run_news.0;
+        for active in self.runs.values_mut() {
+            if self.admission.is_preparing(&active.spec.id) && !active.looking {
+                active.looking = true;
+                run::spawn_look(active.spec.clone(), self.outside.clone(), &active.handle, news.clone());
+            }
+        }
     }
 
     /// What admission has to know of a run.
@@ -138,6 +187,9 @@ impl Dispatcher {
 
     /// Starts what may start.
     pub(super) async fn admit(&mut self) {
+        if self.gate_open {
+            self.begin_looks();
+        }
         while self.gate_open {
             let admitted = self.admission.admit();
             if admitted.is_empty() {
@@ -185,6 +237,18 @@ impl Dispatcher {
                 self.watch_for_brackets(&record);
                 if let Some(active) = self.runs.get_mut(&record.key.run) {
                     active.steps.insert(record.key.step, *record);
+                }
+            }
+            RunNews::NeedsApproval { run, step, found, why } => self.note_need(&run, step, found, why),
+            RunNews::Looked { run, verdict: Some(verdict) } => {
+                self.end(&run, *verdict).await;
+                self.look_at_slots().await;
+            }
+            RunNews::Looked { run, verdict: None } => {
+                if let Some(active) = self.runs.get_mut(&run) {
+                    active.spec.looked = Some(Instant::now());
+                    self.admission.enqueue_prepared(&run);
+                    self.admit().await;
                 }
             }
             RunNews::Ended { run, verdict } => {

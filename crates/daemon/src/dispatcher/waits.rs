@@ -1,7 +1,7 @@
 //! Runs that wait for others: how long they may, and what is said of them.
 
 use super::{Active, Dispatcher};
-use crate::{admission::Wait, run::RunSpec, schedule::policy::Terms};
+use crate::{admission::Ahead, run::RunSpec, schedule::policy::Terms};
 use jiff::{SignedDuration, Timestamp};
 use mastmaint_control::words::WaitLine;
 use mastmaint_words::{Grade, Outcome, Reason, RunId, Verdict, human};
@@ -18,10 +18,10 @@ impl Dispatcher {
             .runs
             .iter()
             .filter_map(|(id, active)| {
-                let wait = self.admission.waits_for(id)?;
+                let ahead = self.admission.ahead_of(id)?;
                 let verdict = self.too_late(&active.spec, now).or_else(|| {
                     let waited = active.spec.job.lock_wait.get();
-                    (active.waits_until <= instant).then(|| waited_too_long(&wait, waited))
+                    (active.waits_until <= instant).then(|| waited_too_long(&ahead, waited))
                 });
                 Some((id.clone(), verdict?))
             })
@@ -42,13 +42,13 @@ impl Dispatcher {
 
     /// When the first run that waits has waited as long as it may.
     pub(super) fn next_wait_end(&self, now: Timestamp) -> Option<Timestamp> {
-        let waiting = self.runs.iter().filter(|(id, _)| self.admission.waits_for(id).is_some());
+        let waiting = self.runs.iter().filter(|(id, _)| self.admission.ahead_of(id).is_some());
         waiting.map(|(_, active)| self.wait_ends(active, now)).min()
     }
 
     /// What a run waits for, if it waits.
     pub(super) fn wait_line(&self, active: &Active, now: Timestamp) -> Option<WaitLine> {
-        let Wait { lock, job, run, is_running } = self.admission.waits_for(&active.spec.id)?;
+        let Ahead { lock, job, run, is_running } = self.admission.ahead_of(&active.spec.id)?;
         Some(WaitLine { lock, job, run, running: is_running, until: self.wait_ends(active, now) })
     }
 
@@ -72,8 +72,8 @@ pub(super) fn may_wait_until(queued: Timestamp, lock_wait: Duration, now: Timest
     Instant::now() + lock_wait.saturating_sub(waited)
 }
 
-fn waited_too_long(wait: &Wait, waited: Duration) -> Verdict {
-    let Wait { lock, job, run, .. } = wait;
+fn waited_too_long(ahead: &Ahead, waited: Duration) -> Verdict {
+    let Ahead { lock, job, run, .. } = ahead;
     let what = lock.as_ref().map_or_else(|| "an earlier run".to_owned(), |lock| format!("the lock {lock}"));
     let text = format!("it waited {} for {what} ({job} {run}); see lock_wait", human::span(waited));
     Verdict::because(Outcome::Skipped, Grade::Exit, Reason::new("lock-wait", text))
@@ -85,13 +85,13 @@ mod tests {
 
     #[test]
     fn a_run_says_for_what_it_waited() {
-        let wait = Wait {
+        let ahead = Ahead {
             lock: Some("mastodon".parse().unwrap()),
             job: "clean-media".parse().unwrap(),
             run: "20261123T003000Z-7k3f9q".parse().unwrap(),
             is_running: true,
         };
-        let verdict = waited_too_long(&wait, Duration::from_hours(12));
+        let verdict = waited_too_long(&ahead, Duration::from_hours(12));
         assert_eq!(
             verdict.to_string(),
             "skipped (exit): it waited 12 h for the lock mastodon (clean-media 20261123T003000Z-7k3f9q); see lock_wait"

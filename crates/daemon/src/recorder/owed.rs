@@ -1,7 +1,7 @@
 //! What must be in the ledger sooner or later, and a bounded queue of it for as long as the ledger cannot be written.
 
 use jiff::Timestamp;
-use mastmaint_ledger::{HandHold, Ledger, LedgerError, Mark, PlannedRetry, StepEnd};
+use mastmaint_ledger::{Approval, HandHold, Ledger, LedgerError, Mark, PlannedRetry, StepEnd};
 use mastmaint_words::{Grade, HoldId, JobName, Outcome, Reason, RunId};
 use std::collections::VecDeque;
 
@@ -80,6 +80,8 @@ pub enum Owed {
         /// It.
         retry: Box<PlannedRetry>,
     },
+    /// A run waits for approval, or has got one.
+    Approval(Box<Approval>),
     /// The retry of a job is not owed any more.
     DropRetry {
         /// The job.
@@ -101,6 +103,7 @@ impl Owed {
             Self::RemoveHold { id } => ledger.remove_hold(*id).map(drop),
             Self::Cancel { run, at } => ledger.ask_cancel(run, *at),
             Self::PlanRetry { retry } => ledger.plan_retry(retry),
+            Self::Approval(approval) => ledger.put_approval(approval),
             Self::DropRetry { job } => ledger.drop_retry(job).map(drop),
         }
     }

@@ -1,12 +1,12 @@
 //! The sentences. Pure: something worth telling in, entries out.
 
-use super::Told;
+use super::{Told, holds};
 use crate::{recorder::LedgerNews, run::RunSpec};
 use jiff::Timestamp;
 use mastmaint_config::zone;
 use mastmaint_health::{Entry, Level, MessageId, Stream};
 use mastmaint_runner::protocol::{EndingCause, LineClass};
-use mastmaint_words::{Hold, HoldScope, Numbers, Outcome, StepIndex, Trigger, Verdict, human};
+use mastmaint_words::{Numbers, Outcome, StepIndex, Trigger, Verdict, human};
 use std::time::Duration;
 
 /// The entries for something worth telling. Pure.
@@ -86,6 +86,10 @@ pub(super) fn entries(told: Told, spec: Option<&RunSpec>) -> Vec<Entry> {
         Told::RunGivenUp { run, job, verdict } => {
             one(of_verdict(format!("{job}: {verdict}"), &verdict).job(&job).run(&run))
         }
+        Told::Approved { job, skipped, uid } => {
+            let text = format!("{job} is started by user {uid}, allowing what the look of {skipped} found");
+            one(Entry::notice(text).job(&job).run(&skipped))
+        }
         Told::Paused { job, uid } => {
             let text = format!("{job} is paused by user {uid}: it does not run by schedule until resumed");
             one(Entry::notice(text).id(MessageId::JobPaused).job(&job))
@@ -93,20 +97,7 @@ pub(super) fn entries(told: Told, spec: Option<&RunSpec>) -> Vec<Entry> {
         Told::Resumed { job } => {
             one(Entry::notice(format!("{job} is resumed")).id(MessageId::JobResumed).job(&job))
         }
-        Told::HoldSet { hold, uid } => {
-            let text = format!("user {uid} set a hold from {}: {}", on_the_clock(hold.from), of_hold(&hold));
-            one(Entry::notice(text).id(MessageId::HoldOn))
-        }
-        Told::HoldRemoved { hold, uid } => {
-            let text = format!("user {uid} removed a hold: {}", hold.reason);
-            one(Entry::notice(text).id(MessageId::HoldOver))
-        }
-        Told::HoldOn { hold } => {
-            one(Entry::notice(format!("a hold is on: {}", of_hold(&hold))).id(MessageId::HoldOn))
-        }
-        Told::HoldOver { hold } => {
-            one(Entry::notice(format!("a hold is over: {}", hold.reason)).id(MessageId::HoldOver))
-        }
+        Told::Hold(news) => one(holds::entry(&news)),
         of_a_run => one(of_run(of_a_run, spec)),
     }
 }
@@ -227,16 +218,8 @@ fn of_ledger(news: LedgerNews) -> Entry {
     }
 }
 
-fn of_hold(hold: &Hold) -> String {
-    let what = match hold.scope {
-        HoldScope::Change => "jobs marked change",
-        HoldScope::All => "all jobs",
-    };
-    format!("{what} do not run until {}: {}", on_the_clock(hold.until), hold.reason)
-}
-
 /// An instant as the host's people read it.
-fn on_the_clock(at: Timestamp) -> String {
+pub(super) fn on_the_clock(at: Timestamp) -> String {
     at.to_zoned(zone::local()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 

@@ -1,10 +1,11 @@
 //! Everything worth telling, as data.
 
+use super::HoldNews;
 use crate::recorder::LedgerNews;
 use jiff::Timestamp;
 use mastmaint_ledger::StepEnd;
 use mastmaint_runner::protocol::{EndingCause, LineClass};
-use mastmaint_words::{Digest, Hold, JobName, RunId, Span, StepIndex, Verdict};
+use mastmaint_words::{Digest, JobName, RunId, Span, StepIndex, Verdict};
 
 /// Something worth telling.
 #[derive(Debug)]
@@ -92,6 +93,15 @@ pub enum Told {
         /// Its verdict.
         verdict: Verdict,
     },
+    /// A person approved a run that would remove more than its job allows.
+    Approved {
+        /// Its job.
+        job: JobName,
+        /// The run that was skipped.
+        skipped: RunId,
+        /// Who.
+        uid: u32,
+    },
     /// A person paused a job.
     Paused {
         /// Which.
@@ -104,30 +114,8 @@ pub enum Told {
         /// Which.
         job: JobName,
     },
-    /// A person set a hold.
-    HoldSet {
-        /// It.
-        hold: Hold,
-        /// Who.
-        uid: u32,
-    },
-    /// A person took a hold back.
-    HoldRemoved {
-        /// It.
-        hold: Hold,
-        /// Who.
-        uid: u32,
-    },
-    /// A hold has begun, or was on when the daemon started.
-    HoldOn {
-        /// It.
-        hold: Hold,
-    },
-    /// A hold is over.
-    HoldOver {
-        /// It.
-        hold: Hold,
-    },
+    /// Something about a hold.
+    Hold(HoldNews),
     /// A run was admitted.
     RunStarted,
     /// It waits for another run.

@@ -1,14 +1,10 @@
--- Schema 3: holds that were set by hand, and cancels that were asked for.
+-- Schema 3. Runs that were skipped because they would remove too much, for a person to approve.
 
-CREATE TABLE holds (
-    id      INTEGER PRIMARY KEY,
-    begins  INTEGER NOT NULL,
-    ends    INTEGER NOT NULL,
-    scope   TEXT NOT NULL,
-    reason  TEXT NOT NULL,
-    at      INTEGER NOT NULL,           -- when it was set
-    uid     INTEGER NOT NULL            -- and by whom
-);
-
--- A run that somebody cancelled and that is not over yet goes no further, also under the next daemon.
-ALTER TABLE runs ADD COLUMN cancel_asked INTEGER;
+CREATE TABLE approvals (
+    run     TEXT PRIMARY KEY,
+    job     TEXT NOT NULL,
+    at      INTEGER NOT NULL,
+    found   TEXT NOT NULL,              -- JSON: by step
+    why     TEXT NOT NULL,
+    used_by TEXT
+) WITHOUT ROWID;
