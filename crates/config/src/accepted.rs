@@ -6,7 +6,7 @@ use crate::{
     settings::{Instance, Job, LedgerSettings, Settings, Step},
     targets::{Target, TargetView},
 };
-use mastmaint_words::{Digest, JobName, Room, StepIndex};
+use mastmaint_words::{Digest, Hold, JobName, Room, StepIndex};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -25,6 +25,9 @@ pub struct DaemonView {
     /// Who is told what, without addresses.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<TargetView>,
+    /// Periods in which jobs marked `change: true` do not run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Hold>,
 }
 
 /// What a room sees: the instance and the steps that run in it.
@@ -63,6 +66,7 @@ impl Settings {
             instance: self.instance_without_environment(),
             jobs,
             ledger: self.ledger,
+            holds: self.holds.clone(),
             notify: self.notify.iter().map(Target::view).collect(),
         }
     }

@@ -1,5 +1,6 @@
 //! What people read when a configuration is wrong or odd: place, key path, sentence, then the source line with a
-//! caret. Values of environments are masked in the line: diagnostics go to the journal.
+//! caret. What must not be shown of the line is masked
+//! (`mask.rs`): diagnostics go to the journal.
 
 use crate::mistake::Mistake;
 use std::{fmt, fmt::Write as _};

@@ -4,6 +4,7 @@
 mod written_target;
 
 use crate::settings::{Action, AtMost, Environment, Job, OnPartial, Prove, Retry, Settings, Step};
+use jiff::Timestamp;
 use mastmaint_words::{LockName, Span, UnitName};
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path};
@@ -16,6 +17,15 @@ struct Document<'a> {
     jobs: BTreeMap<&'a str, WrittenJob<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notify: Vec<written_target::WrittenTarget<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    holds: Vec<WrittenHold<'a>>,
+}
+
+#[derive(Serialize)]
+struct WrittenHold<'a> {
+    from: Timestamp,
+    until: Timestamp,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -37,7 +47,10 @@ struct WrittenJob<'a> {
     timing: Option<Timing<'a>>,
     timeout: Span,
     retry: Retry,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    change: bool,
     lock: Option<&'a LockName>,
+    lock_wait: Span,
     #[serde(skip_serializing_if = "Option::is_none")]
     with_services_stopped: Option<&'a [UnitName]>,
     steps: Vec<WrittenStep<'a>>,
@@ -126,8 +139,11 @@ pub fn effective_yaml(settings: &Settings) -> Result<String, String> {
         url: i.url.as_deref(),
     });
     let jobs = settings.jobs.iter().map(|(name, job)| (name.as_str(), written(job))).collect();
+    let holds = settings.holds.iter();
+    let holds =
+        holds.map(|hold| WrittenHold { from: hold.from, until: hold.until, reason: &hold.reason }).collect();
     let notify = settings.notify.iter().map(written_target::written).collect();
-    let document = Document { instance, ledger: settings.ledger, jobs, notify };
+    let document = Document { instance, ledger: settings.ledger, jobs, holds, notify };
     let yaml = serde_yaml::to_string(&document).map_err(|error| error.to_string())?;
     Ok(format!(
         "# The effective configuration of mastmaintd: what the files say, with every default written out.\n\
@@ -155,7 +171,9 @@ fn written(job: &Job) -> WrittenJob<'_> {
         timing,
         timeout: job.timeout,
         retry: job.retry,
+        change: job.change,
         lock: job.lock.as_ref(),
+        lock_wait: job.lock_wait,
         with_services_stopped: bracket.map(|bracket| bracket.units),
         steps,
         then,

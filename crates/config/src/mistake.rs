@@ -133,6 +133,10 @@ mistakes! {
     BadVariable { name: String } = "bad-variable", "{name:?} is not a name of a variable; it takes letters, digits and _, and no digit first";
     /// A time of day.
     BadTime { given: String } = "bad-time", "{given:?} is not a time of day; write hours and minutes in quotes, like \"02:30\"";
+    /// No instant.
+    BadInstant { why: String } = "bad-instant", "{why}";
+    /// Until is not after from.
+    EmptyHold = "empty-hold", "until is not after from, so nothing is ever held; make it end later, or remove the hold";
     /// From equals until.
     EmptyWindow = "empty-window", "from and until are the same time, so the window is empty; make it end later, or remove it";
     /// A schedule that never falls into its window.

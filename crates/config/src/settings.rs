@@ -2,7 +2,7 @@
 //! make one is [`crate::load`] (or reading back what it once accepted).
 
 use crate::{calendar::Schedule, targets::Target};
-use mastmaint_words::{Bytes, JobName, LockName, Percent, Span, StepIndex, UnitName};
+use mastmaint_words::{Bytes, Hold, JobName, LockName, Percent, Span, StepIndex, UnitName};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -19,6 +19,9 @@ pub struct Settings {
     pub jobs: BTreeMap<JobName, Job>,
     /// How long the ledger remembers.
     pub ledger: LedgerSettings,
+    /// Periods in which jobs marked `change: true` do not run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Hold>,
     /// Who is told what.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Target>,
@@ -80,12 +83,23 @@ pub struct Job {
     pub timeout: Span,
     /// What happens after a failure.
     pub retry: Retry,
+    /// Whether it changes the server: such a job does not run during a hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub change: bool,
     /// Runs that share it never overlap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<LockName>,
+    /// A run that has waited this long for another one is skipped.
+    #[serde(default = "usual_lock_wait")]
+    pub lock_wait: Span,
     /// What is done, in order. A job that stops services has the stop first, its start after the steps that need them
     /// stopped, and after that what is done `then`.
     pub steps: Vec<Step>,
+}
+
+/// How long a run waits for another one where nothing else is written: a lock is free in every night.
+pub const fn usual_lock_wait() -> Span {
+    Span::from_secs(12 * 3600)
 }
 
 /// The part of the day in which a job may start, in the job's time zone.

@@ -1,6 +1,6 @@
 //! The command line, as clap reads it. The same description makes the completions of the package.
 
-use crate::{error::CtlError, judge, print};
+use crate::{error::CtlError, hold::HoldCommand, judge, print};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use jiff::Timestamp;
@@ -52,6 +52,9 @@ pub enum Command {
         /// Change nothing: commands that have a dry run make one, other steps are skipped.
         #[arg(long)]
         dry_run: bool,
+        /// Also while a hold keeps the job from running.
+        #[arg(long)]
+        despite_hold: bool,
     },
     /// End a run: TERM, its grace, KILL. A second cancel kills at once.
     Cancel {
@@ -114,6 +117,12 @@ pub enum Command {
         /// What to do.
         #[command(subcommand)]
         what: Notify,
+    },
+    /// Keep jobs from running for a while: a freeze, or one's own work on the server.
+    Hold {
+        /// What to do.
+        #[command(subcommand)]
+        command: HoldCommand,
     },
     /// Have the daemon read its configuration again; exit 78 if it refuses.
     Reload,

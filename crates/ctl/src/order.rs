@@ -4,11 +4,20 @@ use crate::{client::Daemon, error::CtlError, exit, follow, print};
 use mastmaint_control::words::{Reply, Request};
 use mastmaint_words::JobName;
 
-pub(crate) fn run(daemon: &Daemon, job: JobName, follow: bool, dry_run: bool) -> Result<u8, CtlError> {
+/// How a job is run by hand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct How {
+    pub(crate) follow: bool,
+    pub(crate) dry_run: bool,
+    pub(crate) despite_hold: bool,
+}
+
+pub(crate) fn run(daemon: &Daemon, job: JobName, how: How) -> Result<u8, CtlError> {
+    let How { follow, dry_run, despite_hold } = how;
     // Before the run exists: a Ctrl-C from here on must find somebody who says what became of it.
     let detach = follow.then(follow::Detach::prepare).transpose()?;
     let name = job.to_string();
-    queued(daemon, &Request::Run { job, dry_run }, &name, detach)
+    queued(daemon, &Request::Run { job, dry_run, despite_hold }, &name, detach)
 }
 
 pub(crate) fn approve(daemon: &Daemon, run: String, follow: bool) -> Result<u8, CtlError> {

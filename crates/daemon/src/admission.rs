@@ -1,8 +1,12 @@
 //! Which waiting runs may start. Pure: a table of who holds which lock and a queue, no clock and no tasks. Two runs
-//! that share a lock never overlap, whatever asked for them, and a job never overlaps itself.
+//! that share a lock never overlap, whatever asked for them, and a job never overlaps itself. Nobody overtakes whom it
+//! would have to wait for, so nobody waits for ever behind runs that came later.
 
 use mastmaint_words::{JobName, LockName, RunId};
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+};
 
 /// What admission knows of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +17,43 @@ pub struct Claim {
     pub job: JobName,
     /// The lock that it needs, if any.
     pub lock: Option<LockName>,
+}
+
+/// What a waiting run waits for. `Display` is the sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wait {
+    /// It looks first how much it would remove.
+    Look,
+    /// Another run stands before it.
+    Run(Ahead),
+}
+
+/// The run that stands before another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ahead {
+    /// The lock that both need; `None` if both are runs of one job.
+    pub lock: Option<LockName>,
+    /// Its job.
+    pub job: JobName,
+    /// It.
+    pub run: RunId,
+    /// Whether it runs; else it waits, too.
+    pub is_running: bool,
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Look => f.write_str("looks first how much it would remove"),
+            Self::Run(Ahead { lock: Some(lock), job, run, is_running: true }) => {
+                write!(f, "waits for the lock {lock}, held by {job} ({run})")
+            }
+            Self::Run(Ahead { lock: Some(lock), job, run, is_running: false }) => {
+                write!(f, "waits for the lock {lock}, behind {job} ({run})")
+            }
+            Self::Run(Ahead { lock: None, run, .. }) => write!(f, "waits for the run {run} of the same job"),
+        }
+    }
 }
 
 /// Who runs and who waits.
@@ -99,20 +140,20 @@ impl Admission {
             .map(|claim| &claim.run)
     }
 
-    /// For people: what a waiting run waits for.
-    pub fn waits_for(&self, run: &RunId) -> Option<String> {
-        if self.is_preparing(run) {
-            return Some("looks first how much it would remove".to_owned());
-        }
+    /// What a waiting run waits for.
+    pub fn waits_for(&self, run: &RunId) -> Option<Wait> {
+        if self.is_preparing(run) { Some(Wait::Look) } else { self.ahead_of(run).map(Wait::Run) }
+    }
+
+    /// The run that stands before a waiting one: the one that runs if there is such a one, else the one before it.
+    pub fn ahead_of(&self, run: &RunId) -> Option<Ahead> {
         let claim = self.waiting.iter().find(|claim| claim.run == *run)?;
         let ahead = self.waiting.iter().take_while(|other| other.run != *run);
-        let other = self.running.values().chain(ahead).find(|other| excludes(other, claim))?;
-        Some(match &claim.lock {
-            Some(lock) if other.job != claim.job => {
-                format!("waits for the lock {lock}, held by {} ({})", other.job, other.run)
-            }
-            _ => format!("waits for the run {} of the same job", other.run),
-        })
+        let running = self.running.values().map(|claim| (claim, true));
+        let (other, is_running) =
+            running.chain(ahead.map(|claim| (claim, false))).find(|(other, _)| excludes(other, claim))?;
+        let lock = claim.lock.clone().filter(|_| other.job != claim.job);
+        Some(Ahead { lock, job: other.job.clone(), run: other.run.clone(), is_running })
     }
 }
 
@@ -121,82 +162,5 @@ fn excludes(holder: &Claim, claim: &Claim) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use jiff::Timestamp;
-    use proptest::prelude::*;
-
-    fn claim(job: &str, lock: Option<&str>) -> Claim {
-        Claim {
-            run: RunId::new(Timestamp::UNIX_EPOCH).unwrap(),
-            job: job.parse().unwrap(),
-            lock: lock.map(|l| l.parse().unwrap()),
-        }
-    }
-
-    #[test]
-    fn a_shared_lock_makes_the_second_wait_and_say_for_whom() {
-        let mut admission = Admission::default();
-        let (first, second) = (claim("media", Some("mastodon")), claim("cards", Some("mastodon")));
-        admission.enqueue(first.clone());
-        admission.enqueue(second.clone());
-        assert_eq!(admission.admit(), vec![first.clone()]);
-        let why = admission.waits_for(&second.run).unwrap();
-        assert_eq!(why, format!("waits for the lock mastodon, held by media ({})", first.run));
-        admission.release(&first.run);
-        assert_eq!(admission.admit(), vec![second]);
-    }
-
-    #[test]
-    fn a_job_without_a_lock_overtakes_but_never_overlaps_itself() {
-        let mut admission = Admission::default();
-        let (a, b, c, d) = (claim("a", Some("x")), claim("b", Some("x")), claim("c", None), claim("c", None));
-        for each in [&a, &b, &c, &d] {
-            admission.enqueue(each.clone());
-        }
-        assert_eq!(admission.admit(), vec![a, c]);
-        assert!(admission.waits_for(&d.run).unwrap().contains("same job"));
-        assert!(admission.is_waiting(&b.run));
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_that_excludes_each_other_ever_runs_together(
-            steps in proptest::collection::vec((0..4_u8, 0..3_u8, any::<bool>()), 1..60)
-        ) {
-            let mut admission = Admission::default();
-            let mut running: Vec<Claim> = Vec::new();
-            let mut asked = 0;
-            let mut ended = 0;
-            for (job, lock, end) in steps {
-                if end && !running.is_empty() {
-                    let done = running.remove(usize::from(job) % running.len());
-                    admission.release(&done.run);
-                    ended += 1;
-                } else {
-                    let lock = ["", "x", "y"][usize::from(lock)];
-                    let new = claim(&format!("j{job}"), (!lock.is_empty()).then_some(lock));
-                    let free = admission.is_free_for(&new);
-                    admission.enqueue(new.clone());
-                    asked += 1;
-                    let admitted = admission.admit();
-                    prop_assert_eq!(free, admitted.contains(&new));
-                    running.extend(admitted);
-                }
-                running.extend(admission.admit());
-                for (i, a) in running.iter().enumerate() {
-                    for b in &running[i + 1..] {
-                        prop_assert!(!excludes(a, b));
-                    }
-                }
-            }
-            // Nobody starves: once everything that runs has ended, everybody has run.
-            while let Some(done) = running.pop() {
-                admission.release(&done.run);
-                ended += 1;
-                running.extend(admission.admit());
-            }
-            prop_assert_eq!(asked, ended);
-        }
-    }
-}
+#[path = "admission_tests.rs"]
+mod tests;

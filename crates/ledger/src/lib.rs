@@ -13,6 +13,7 @@
 mod approvals;
 mod error;
 mod forget;
+mod holds;
 mod open;
 mod read;
 mod records;
@@ -25,8 +26,8 @@ mod write;
 pub use error::{FindError, LedgerError};
 pub use open::{Opened, set_aside};
 pub use records::{
-    Approval, Forgotten, Mark, NewRun, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps, SpaceTrend,
-    StepEnd, StepRecord, StepStart,
+    Approval, Forgotten, HandHold, Mark, NewRun, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps,
+    SpaceTrend, StepEnd, StepRecord, StepStart,
 };
 
 pub use tellings::OwedMessage;

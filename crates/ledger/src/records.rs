@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 use mastmaint_words::{
-    Digest, Grade, JobName, Numbers, Outcome, Reason, Room, RunId, Space, Span, StepIndex, StepKey, Trigger,
-    Verdict,
+    Digest, Grade, Hold, HoldId, JobName, Numbers, Outcome, Reason, Room, RunId, Space, Span, StepIndex,
+    StepKey, Trigger, Verdict,
 };
 use std::collections::BTreeMap;
 
@@ -60,6 +60,8 @@ pub struct RunRecord {
     pub reason: Option<Reason>,
     /// Sums over its steps.
     pub numbers: Numbers,
+    /// When somebody cancelled it, if that was before it was over.
+    pub cancel_asked: Option<Timestamp>,
 }
 
 /// A run with those of its steps that have begun, in their order.
@@ -199,6 +201,19 @@ pub struct Pause {
     pub uid: u32,
 }
 
+/// A hold that was set by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandHold {
+    /// By which it is called.
+    pub id: HoldId,
+    /// When it is on, for what, and why.
+    pub hold: Hold,
+    /// When it was set.
+    pub at: Timestamp,
+    /// By whom.
+    pub uid: u32,
+}
+
 /// What a living daemon knows and a ledger that begins anew does not: see [`crate::Ledger::restore`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Restore {
@@ -208,6 +223,8 @@ pub struct Restore {
     pub paused: Vec<Pause>,
     /// The retries that are owed.
     pub retries: Vec<PlannedRetry>,
+    /// The holds that were set by hand.
+    pub holds: Vec<HandHold>,
     /// Runs, oldest first, with the steps that have begun.
     pub runs: Vec<RunWithSteps>,
 }

@@ -69,12 +69,15 @@ pub enum Op {
         #[serde(default)]
         after: u64,
     },
-    /// End a running step: TERM, grace, KILL. A second one kills at once.
+    /// End a running step: TERM, grace, KILL. A second one kills at once, unless it is said gently.
     /// Answer: [`EventKind::Cancelling`], [`EventKind::Unknown`], or [`EventKind::Refused`] with `not-running` if it
     /// has ended already; those who follow it get the outcome.
     Cancel {
         /// Run and step.
         key: StepKey,
+        /// Do nothing if it is being ended already: said by whoever does not know whether the first was heard.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        gently: bool,
     },
     /// Tell somebody (notify room only). Answer: [`EventKind::Notified`], or [`EventKind::Refused`] with `not-told` and
     /// what the other side said.
@@ -126,7 +129,7 @@ impl Op {
             | Self::Probe { .. } => None,
             Self::Start { key, .. }
             | Self::Collect { key, .. }
-            | Self::Cancel { key }
+            | Self::Cancel { key, .. }
             | Self::Forget { key } => Some(key),
         }
     }

@@ -3,6 +3,7 @@
 //! can speak of the same things without knowing each other.
 
 pub mod exit;
+mod hold;
 pub mod human;
 mod ids;
 mod occasion;
@@ -15,6 +16,7 @@ mod span;
 mod trigger;
 mod verdict;
 
+pub use hold::{Hold, HoldId, HoldScope, UnknownScope};
 pub use ids::{Digest, JobName, LockName, NameError, RunId, StepIndex, StepKey, UnitName};
 pub use occasion::Occasion;
 pub use outcome::{Grade, Outcome};

@@ -5,6 +5,7 @@
 mod approvals;
 mod config;
 mod control;
+mod holds;
 mod notify;
 mod outcomes;
 mod progress;

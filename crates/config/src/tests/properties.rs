@@ -12,7 +12,8 @@ use crate::{
     },
     targets::{Login, Mail, Preset, Secret, Smtp, Target, Tls, Via, Way, Webhook},
 };
-use mastmaint_words::{Bytes, Occasion, Span};
+use jiff::Timestamp;
+use mastmaint_words::{Bytes, Hold, HoldScope, Occasion, Span};
 use proptest::{collection, option, prelude::*, sample::select};
 use std::{collections::BTreeSet, time::Duration};
 
@@ -130,37 +131,54 @@ fn job() -> impl Strategy<Value = Job> {
         span(99_999),
         retry,
         option::of("[a-z][a-z0-9-]{0,6}".prop_map(|n| n.parse().unwrap())),
+        (any::<bool>(), span(99_999)),
         collection::vec(step(), 1..3),
         option::of((any::<bool>(), collection::vec(step(), 0..2))),
     )
-        .prop_map(|(description, timing, timeout, (times, backoff, on), lock, steps, bracket)| {
-            let (stopped, then) = match bracket {
-                Some((web_only, then)) => {
-                    let all =
-                        ["mastodon-web", "mastodon-sidekiq"].into_iter().take(if web_only { 1 } else { 2 });
-                    (Some(all.map(|unit| unit.parse().unwrap()).collect()), then)
-                }
-                None => (None, vec![]),
-            };
-            let steps = put_together(stopped, steps, then, USUAL_SETTLE);
-            let at = |h: i8, m: i8| jiff::civil::Time::new(h, m, 0, 0).unwrap();
-            // From noon on, so that the window is as long as the schedule needs, whatever the schedule.
-            let window = timing.as_ref().and_then(|(cron, _, _, w)| {
-                w.filter(|_| *cron == "30 0 * * *")
-                    .map(|(h, m)| Window { from: Some(at(h + 12, m)), until: at(11, 59) })
-            });
-            Job {
+        .prop_map(
+            |(
                 description,
-                schedule: timing.map(|(cron, zone, _, _)| Schedule::parse(cron, zone).unwrap()),
-                random_delay: Span::default(),
-                window,
-                catch_up: timing.is_some_and(|(_, _, catch_up, _)| catch_up),
+                timing,
                 timeout,
-                retry: Retry { times, backoff, on },
+                (times, backoff, on),
                 lock,
+                (change, lock_wait),
                 steps,
-            }
-        })
+                bracket,
+            )| {
+                let (stopped, then) = match bracket {
+                    Some((web_only, then)) => {
+                        let all = ["mastodon-web", "mastodon-sidekiq"].into_iter().take(if web_only {
+                            1
+                        } else {
+                            2
+                        });
+                        (Some(all.map(|unit| unit.parse().unwrap()).collect()), then)
+                    }
+                    None => (None, vec![]),
+                };
+                let steps = put_together(stopped, steps, then, USUAL_SETTLE);
+                let at = |h: i8, m: i8| jiff::civil::Time::new(h, m, 0, 0).unwrap();
+                // From noon on, so that the window is as long as the schedule needs, whatever the schedule.
+                let window = timing.as_ref().and_then(|(cron, _, _, w)| {
+                    w.filter(|_| *cron == "30 0 * * *")
+                        .map(|(h, m)| Window { from: Some(at(h + 12, m)), until: at(11, 59) })
+                });
+                Job {
+                    description,
+                    schedule: timing.map(|(cron, zone, _, _)| Schedule::parse(cron, zone).unwrap()),
+                    random_delay: Span::default(),
+                    window,
+                    catch_up: timing.is_some_and(|(_, _, catch_up, _)| catch_up),
+                    timeout,
+                    retry: Retry { times, backoff, on },
+                    change,
+                    lock,
+                    lock_wait,
+                    steps,
+                }
+            },
+        )
 }
 
 fn target() -> impl Strategy<Value = Target> {
@@ -202,18 +220,28 @@ fn settings() -> impl Strategy<Value = Settings> {
         }
     });
     let name = "[a-z0-9][a-z0-9_-]{0,8}".prop_map(|n| n.parse().unwrap());
-    let targets = collection::vec(target(), 0..4);
-    (instance, collection::btree_map(name, job(), 0..4), targets).prop_map(|(instance, jobs, notify)| {
-        Settings {
+    let hold = (0..4_000_000_000_i64, 1..100_000_000_i64, "[!-~é]{1,9}( [!-~é]{1,9})?").prop_map(
+        |(from, long, reason)| Hold {
+            from: Timestamp::from_second(from).unwrap(),
+            until: Timestamp::from_second(from + long).unwrap(),
+            scope: HoldScope::Change,
+            reason,
+        },
+    );
+    let holds = collection::vec(hold, 0..3);
+    let notify = collection::vec(target(), 0..4);
+    (instance, collection::btree_map(name, job(), 0..4), holds, notify).prop_map(
+        |(instance, jobs, holds, notify)| Settings {
             instance: Some(instance),
             jobs,
+            holds,
             notify,
             ledger: LedgerSettings {
                 keep: Span::from_secs(400 * 86_400),
                 keep_output: Span::from_secs(86_400),
             },
-        }
-    })
+        },
+    )
 }
 
 /// Texts that are nearly a configuration: the sample with some lines changed for rubbish.

@@ -140,6 +140,7 @@ fn every_key_stands_in_it() {
         check::SECTIONS,
         check::INSTANCE,
         check::DEFAULTS,
+        check::HOLD,
         check::LEDGER,
         check::RETRY,
         check::JOB,

@@ -6,14 +6,16 @@ mod listing;
 mod status;
 
 pub use follow::FollowEvent;
-pub use listing::{JobLine, RunDetail, RunLine, RunState, StepLine, StepNow, StepProgress};
+pub use listing::{
+    HoldLine, JobLine, RunDetail, RunLine, RunState, StepLine, StepNow, StepProgress, WaitLine,
+};
 pub use status::{
     ApprovalLine, BracketLine, ConfigStatus, LedgerStatus, NextLine, OverdueLine, SpaceLine, Status,
     TargetLine, TestAnswer,
 };
 
 use jiff::Timestamp;
-use mastmaint_words::{Digest, JobName, RunId, StepIndex};
+use mastmaint_words::{Digest, HoldId, HoldScope, JobName, RunId, StepIndex};
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol and of every `--json` listing.
@@ -62,6 +64,9 @@ pub enum Request {
         job: JobName,
         /// Change nothing where the commands can.
         dry_run: bool,
+        /// Also while a hold keeps it from running.
+        #[serde(default)]
+        despite_hold: bool,
     },
     /// End a run. Doing.
     Cancel {
@@ -82,6 +87,24 @@ pub enum Request {
     Resume {
         /// Which.
         job: JobName,
+    },
+    /// The holds that are on or still to come. Looking.
+    Holds,
+    /// Set a hold. Doing.
+    HoldAdd {
+        /// From here on.
+        from: Timestamp,
+        /// Not from here on any more.
+        until: Timestamp,
+        /// For which jobs.
+        scope: HoldScope,
+        /// Why.
+        reason: String,
+    },
+    /// Take a hold back that was set by hand. Doing.
+    HoldRemove {
+        /// Which.
+        id: HoldId,
     },
     /// Read the configuration again; answered when that is decided. Doing.
     Reload,
@@ -112,6 +135,8 @@ impl Request {
                 | Self::Cancel { .. }
                 | Self::Pause { .. }
                 | Self::Resume { .. }
+                | Self::HoldAdd { .. }
+                | Self::HoldRemove { .. }
                 | Self::Reload
                 | Self::Ack { .. }
                 | Self::NotifyTest { .. }
@@ -157,6 +182,16 @@ pub enum Reply {
         /// Whether the ledger could not take it: then `show` and `history` will not know it.
         #[serde(default)]
         unrecorded: bool,
+    },
+    /// To `Holds`.
+    Holds {
+        /// Those that are on first, then by their begin.
+        holds: Vec<HoldLine>,
+    },
+    /// To `HoldAdd`.
+    HoldAdded {
+        /// By which it is called.
+        id: HoldId,
     },
     /// To `Reload`: the new configuration is in force.
     Reloaded {

@@ -1,6 +1,6 @@
 //! One page about everything: the reply to `status`.
 
-use super::RunLine;
+use super::{HoldLine, RunLine};
 use jiff::Timestamp;
 use mastmaint_words::{Digest, JobName, RunId, UnitName};
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,9 @@ pub struct Status {
     /// The job that is due next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<NextLine>,
+    /// The holds that are on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<HoldLine>,
     /// Whether runs are being recorded; else why not.
     pub ledger: LedgerStatus,
     /// Runs that wait for a person's approval, oldest first.

@@ -1,6 +1,7 @@
 //! What the daemon said, as text for people. Pure: replies, the clock and a width go in, text comes out.
 
 mod history;
+mod holds;
 mod jobs;
 mod progress;
 mod run;
@@ -8,6 +9,7 @@ mod status;
 mod verdict;
 
 pub use history::history;
+pub use holds::{hold_on, holds};
 pub use jobs::jobs;
 pub use progress::{how_far, one_line, step_now};
 pub use run::{ended, run, step_ended};

@@ -1,6 +1,6 @@
 //! `mastmaintctl status`: one page about everything.
 
-use super::{ended, step_now};
+use super::{ended, hold_on, step_now};
 use crate::{
     print::tame,
     table::Tone,
@@ -69,6 +69,9 @@ pub fn status(status: &Status, jobs: &[JobLine], when: &When) -> String {
         let lost = format!("{} entries could not be written", status.journal_lost);
         field("journal", &Tone::Odd.paint(&lost));
     }
+    for hold in &status.holds {
+        field("hold", &Tone::Odd.paint(&hold_on(hold, when)));
+    }
     for approval in &status.approvals {
         let until = when.both(approval.until);
         let text = format!("{} {}, {}", approval.job, approval.run, tame(&approval.why));
@@ -108,6 +111,9 @@ pub fn status(status: &Status, jobs: &[JobLine], when: &When) -> String {
     }
     for run in &status.queued {
         field("queued", &current(run));
+        if let Some(wait) = &run.waits_for {
+            field("", &format!("it is skipped if it still waits at {}", when.both(wait.until)));
+        }
     }
     let bad = not_well(jobs);
     if !bad.is_empty() {

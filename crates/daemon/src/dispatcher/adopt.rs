@@ -6,11 +6,11 @@ use crate::{
     accept,
     notify::Fact,
     recorder::{NotRecorded, Recorder},
-    run::RunSpec,
+    run::{RunSpec, policy},
     tell::Told,
 };
 use jiff::Timestamp;
-use mastmaint_ledger::{Approval, Mark, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps};
+use mastmaint_ledger::{Approval, HandHold, Mark, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps};
 use mastmaint_words::{Grade, JobName, Numbers, Outcome, Reason, Verdict};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,6 +24,7 @@ pub struct Known {
     approvals: Vec<Approval>,
     paused: BTreeSet<JobName>,
     retries: Vec<PlannedRetry>,
+    holds: Vec<HandHold>,
     last: BTreeMap<JobName, RunRecord>,
     open: Vec<RunWithSteps>,
     unreadable: usize,
@@ -42,6 +43,7 @@ impl Known {
                     approvals: ledger.approvals()?,
                     paused: ledger.paused()?,
                     retries: ledger.planned_retries()?,
+                    holds: ledger.holds()?,
                     last: ledger.last_ended()?,
                     open: ledger.open_runs()?,
                     unreadable: ledger.unreadable_rows(),
@@ -56,7 +58,7 @@ impl Dispatcher {
     /// happened by then counts for more than what it says.
     pub async fn take_over(&mut self, known: Result<Known, NotRecorded>) {
         let open = match known {
-            Ok(Known { marks, approvals, paused, retries, last, open, unreadable }) => {
+            Ok(Known { marks, approvals, paused, retries, holds, last, open, unreadable }) => {
                 if unreadable > 0 {
                     self.outside.teller.of_daemon(Told::UnreadableRows { rows: unreadable });
                 }
@@ -73,6 +75,9 @@ impl Dispatcher {
                 }
                 for retry in retries {
                     self.retries.entry(retry.job.clone()).or_insert(retry);
+                }
+                for hold in holds {
+                    self.hand_holds.entry(hold.id).or_insert(hold);
                 }
                 for (job, run) in last {
                     self.last.entry(job).or_insert(run);
@@ -107,6 +112,7 @@ impl Dispatcher {
             marks,
             paused: paused.collect(),
             retries: self.retries.values().cloned().collect(),
+            holds: self.hand_holds.values().cloned().collect(),
             runs: self.runs.values().filter(|active| active.spec.recorded).map(under_way).collect(),
         };
         if let Err(error) = self.outside.recorder.with(move |ledger| ledger.restore(&restore)).await {
@@ -148,6 +154,13 @@ impl Dispatcher {
                     },
                     None,
                 );
+                if let Some(active) = self.runs.get_mut(&id).filter(|_| run.cancel_asked.is_some()) {
+                    active.cancel_asked = run.cancel_asked;
+                    active.handle.cancels.send_replace(1);
+                    if started.is_none() {
+                        return self.end(&id, policy::cancelled()).await;
+                    }
+                }
                 let claim = self.claim(&id);
                 if started.is_some() {
                     self.admission.adopt(claim);
@@ -207,6 +220,7 @@ fn under_way(active: &super::Active) -> RunWithSteps {
             grade: None,
             reason: None,
             numbers: Numbers::default(),
+            cancel_asked: active.cancel_asked,
         },
         steps: active.steps.values().cloned().collect(),
     }

@@ -98,28 +98,15 @@ impl Dispatcher {
         if let Some(run) = self.admission.of_job(&name) {
             return error("already-running", format!("{name} runs or waits already as {run}"));
         }
-        match self.queue_allowing(&name, &job, Trigger::Manual { uid }, approval.found.clone()).await {
-            Ok(Queued::Run(run)) => {
-                self.outside.teller.of_daemon(Told::Approved {
-                    job: name,
-                    skipped: approval.run.clone(),
-                    uid,
-                });
-                self.keep_approval(Approval { used_by: Some(run.clone()), ..approval }).await;
-                let Some(active) = self.runs.get(&run) else {
-                    return error(
-                        "not-recording",
-                        "the run was refused; see \"mastmaintctl status\"".to_owned(),
-                    );
-                };
-                let unrecorded = !active.spec.recorded;
-                self.admit().await;
-                let waits_for = self.admission.waits_for(&run);
-                Reply::Queued { run, waits_for, already: false, unrecorded }
-            }
-            Ok(Queued::Already) => error("already-running", format!("{name} has run for this slot")),
-            Err(e) => error("no-randomness", format!("no run id can be made: {e}")),
+        // A hold keeps an approved run from running, too: whoever approves may not know of it.
+        let trigger = Trigger::Manual { uid, despite_hold: false };
+        let queued = self.queue_allowing(&name, &job, trigger, approval.found.clone()).await;
+        if let Ok(Queued::Run(run)) = &queued {
+            let skipped = approval.run.clone();
+            self.outside.teller.of_daemon(Told::Approved { job: name.clone(), skipped, uid });
+            self.keep_approval(Approval { used_by: Some(run.clone()), ..approval }).await;
         }
+        self.answer_queued(&name, queued).await
     }
 
     /// What a run was allowed when it was started.

@@ -41,6 +41,9 @@ impl Dispatcher {
                     Told::NotRecorded { what: "the end of the run", why: error.message },
                 );
             }
+        } else if let Some(retry) = retry.clone().map(Box::new) {
+            // Nothing is made up of the run, but that it is tried again the next daemon must know.
+            let _ = self.outside.recorder.owe(Owed::PlanRetry { retry }).await;
         }
         let record = RunRecord {
             id: id.clone(),
@@ -55,6 +58,7 @@ impl Dispatcher {
             grade: Some(verdict.grade),
             reason: verdict.reasons.first().cloned(),
             numbers: verdict.numbers,
+            cancel_asked: active.cancel_asked,
         };
         self.outside.teller.of_run(
             &active.spec,

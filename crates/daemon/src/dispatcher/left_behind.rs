@@ -109,7 +109,7 @@ impl Dispatcher {
             job_name,
             job: Arc::new(job),
             digest,
-            trigger: Trigger::Manual { uid: nix::unistd::getuid().as_raw() },
+            trigger: Trigger::Manual { uid: nix::unistd::getuid().as_raw(), despite_hold: true },
             dry_run: false,
             queued: at,
             recorded: false,

@@ -3,10 +3,10 @@
 use super::{Active, Dispatcher};
 use crate::notify::{Messenger, Seen};
 use jiff::Timestamp;
-use mastmaint_config::zone;
+use mastmaint_config::{settings::Job, zone};
 use mastmaint_control::words::{
-    BracketLine, ConfigStatus, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, SpaceLine,
-    Status, StepLine, StepNow,
+    BracketLine, ConfigStatus, HoldLine, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState,
+    SpaceLine, Status, StepLine, StepNow,
 };
 use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation, Stopped};
 use mastmaint_ledger::{RunRecord, RunWithSteps, SpaceTrend, StepRecord};
@@ -37,6 +37,7 @@ impl Dispatcher {
             queued,
             brackets: self.brackets.clone(),
             next: self.next_line(),
+            holds: self.hold_lines(now).into_iter().filter(|line| line.on).collect(),
             ledger: self.outside.recorder.status(),
             approvals: self.approval_lines(now),
             space: None,
@@ -79,13 +80,21 @@ impl Dispatcher {
                     .and_then(|id| self.runs.get(id))
                     .map(|active| self.active_line(active, now)),
                 paused: self.paused.contains_key(name),
+                change: job.change,
+                held: self.held_line(job, now),
             })
             .collect()
     }
 
+    /// The hold that keeps a job from running now.
+    fn held_line(&self, job: &Job, now: Timestamp) -> Option<HoldLine> {
+        let hold = self.hold_of(job, now)?;
+        self.hold_lines(now).into_iter().find(|line| line.hold == *hold)
+    }
+
     fn active_line(&self, active: &Active, now: Timestamp) -> RunLine {
         let spec = &active.spec;
-        let waits_for = self.admission.waits_for(&spec.id);
+        let waits_for = self.wait_line(active, now);
         let state = if self.admission.is_waiting(&spec.id) || self.admission.is_preparing(&spec.id) {
             RunState::Queued
         } else {
@@ -103,9 +112,10 @@ impl Dispatcher {
             took_seconds: active.started.map(|started| seconds_between(started, now)),
             outcome: None,
             grade: None,
-            reason: waits_for,
+            reason: self.admission.waits_for(&spec.id).map(|wait| wait.to_string()),
             numbers: Numbers::default(),
             step: step_now(active),
+            waits_for,
         }
     }
 
@@ -127,6 +137,7 @@ impl Dispatcher {
             phase: if self.reload.checking { Phase::Reloading } else { Phase::Working },
             refused: refused.map(|(mistake, at)| Refused { at, mistake: first_line(mistake) }),
             not_recording,
+            hold: self.foremost_hold(now),
             not_notifying: told.targets.into_iter().find_map(|target| target.failing),
             overdue: told.overdue.into_iter().map(|line| line.job).collect(),
             running: self.runs.values().filter_map(now_running).collect(),
@@ -223,6 +234,7 @@ pub(super) fn run_line(record: &RunRecord, waits_for: Option<String>, now: Times
         reason: record.reason.as_ref().map(|r| r.text.clone()).or(waits_for),
         numbers: record.numbers,
         step: None,
+        waits_for: None,
     }
 }
 

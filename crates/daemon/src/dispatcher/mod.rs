@@ -7,13 +7,16 @@ mod approvals;
 mod asks;
 mod brackets;
 mod ends;
+mod holds;
 mod left_behind;
 mod listing;
+mod looks;
 mod marks;
 mod reload;
 mod runs;
 mod slots;
 mod told;
+mod waits;
 
 use crate::{
     accept::Accepted,
@@ -33,8 +36,8 @@ use jiff::Timestamp;
 use mastmaint_config::accepted::DaemonView;
 use mastmaint_control::words::{BracketLine, FollowEvent, Reply};
 use mastmaint_health::Notifier;
-use mastmaint_ledger::{Approval, PlannedRetry, RunRecord, StepRecord};
-use mastmaint_words::{JobName, Numbers, RunId, StepIndex, Verdict};
+use mastmaint_ledger::{Approval, HandHold, PlannedRetry, RunRecord, StepRecord};
+use mastmaint_words::{Hold, HoldId, JobName, Numbers, RunId, StepIndex, Verdict};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -126,6 +129,10 @@ struct Active {
     needs: BTreeMap<StepIndex, (Numbers, String)>,
     /// Whether it was told that it waits.
     told_waiting: bool,
+    /// It is skipped if it still waits then.
+    waits_until: Instant,
+    /// When somebody cancelled it.
+    cancel_asked: Option<Timestamp>,
     once: Option<oneshot::Sender<Verdict>>,
 }
 
@@ -150,6 +157,10 @@ pub struct Dispatcher {
     /// Paused jobs: since when, and by whom.
     paused: BTreeMap<JobName, (Timestamp, u32)>,
     retries: BTreeMap<JobName, PlannedRetry>,
+    /// Holds that were set by hand.
+    hand_holds: BTreeMap<HoldId, HandHold>,
+    /// Holds that are on and were told of.
+    holds_on: Vec<Hold>,
     /// Runs that wait for a person's approval or have got one, by the run that was skipped.
     approvals: BTreeMap<RunId, Approval>,
     last: BTreeMap<JobName, RunRecord>,
@@ -195,6 +206,8 @@ impl Dispatcher {
             warmed: BTreeMap::new(),
             paused: BTreeMap::new(),
             retries: BTreeMap::new(),
+            hand_holds: BTreeMap::new(),
+            holds_on: Vec::new(),
             approvals: BTreeMap::new(),
             last: BTreeMap::new(),
             admission: Admission::default(),

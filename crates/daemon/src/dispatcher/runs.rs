@@ -1,9 +1,11 @@
 //! Runs from their making to their start: recorded, admitted, started, cancelled.
 
-use super::{Active, Dispatcher, follow, marks};
+use super::{Active, Dispatcher, follow, marks, waits};
 use crate::{
     admission::Claim,
+    holds,
     notify::Fact,
+    recorder::Owed,
     run::{self, RunNews, RunSpec, cap, policy},
     schedule::policy::Mark,
     tell::Told,
@@ -18,8 +20,10 @@ use tokio::sync::oneshot;
 
 /// What became of the wish to run a job.
 pub(super) enum Queued {
-    /// It has an id now.
+    /// It has an id now and waits for its admission.
     Run(RunId),
+    /// It was over as soon as it was made.
+    Over(Verdict),
     /// It has run already, so this is not done again.
     Already,
 }
@@ -115,12 +119,13 @@ impl Dispatcher {
             }
         }
         let refused = (!spec.recorded && job.stops_services() && !dry_run).then(not_without_a_record);
+        let refused = refused.or_else(|| self.hold_of_run(&spec, queued).map(holds::held));
         self.enter(spec, None);
         if let Some(verdict) = refused {
-            self.end(&id, verdict).await;
-        } else {
-            self.prepare_or_enqueue(&id);
+            self.end(&id, verdict.clone()).await;
+            return Ok(Queued::Over(verdict));
         }
+        self.prepare_or_enqueue(&id);
         Ok(Queued::Run(id))
     }
 
@@ -128,20 +133,20 @@ impl Dispatcher {
     pub(super) fn enter(&mut self, spec: RunSpec, once: Option<oneshot::Sender<Verdict>>) {
         let steps = spec.before.iter().chain(&spec.begun).map(|step| (step.key.step, step.clone())).collect();
         let (id, started) = (spec.id.clone(), spec.started);
-        let handle = run::handle();
-        self.runs.insert(
-            id,
-            Active {
-                spec,
-                handle,
-                started,
-                steps,
-                told_waiting: false,
-                looking: false,
-                needs: BTreeMap::new(),
-                once,
-            },
-        );
+        let waits_until = waits::may_wait_until(spec.queued, spec.job.lock_wait.get(), Timestamp::now());
+        let active = Active {
+            spec,
+            handle: run::handle(),
+            started,
+            steps,
+            looking: false,
+            needs: BTreeMap::new(),
+            told_waiting: false,
+            waits_until,
+            cancel_asked: None,
+            once,
+        };
+        self.runs.insert(id, active);
     }
 
     /// A run whose steps have limits looks first; it asks for its locks when that is over.
@@ -173,7 +178,12 @@ impl Dispatcher {
     /// Whether the next [`Dispatcher::admit`] starts a run that is made now: nothing stands in its way, and nothing
     /// that this task does in between puts anything there.
     fn starts_at_once(&self, spec: &RunSpec, now: Timestamp) -> bool {
-        self.gate_open && self.admission.is_free_for(&claim(spec)) && self.too_late(spec, now).is_none()
+        self.gate_open && self.admission.is_free_for(&claim(spec)) && self.must_not_start(spec, now).is_none()
+    }
+
+    /// The verdict of a run that must not start at an instant: its window is closed, or a hold is on.
+    fn must_not_start(&self, spec: &RunSpec, now: Timestamp) -> Option<Verdict> {
+        self.too_late(spec, now).or_else(|| self.hold_of_run(spec, now).map(holds::held))
     }
 
     /// Starts what may start.
@@ -190,8 +200,8 @@ impl Dispatcher {
                 let now = Timestamp::now();
                 let spec = &self.runs[&claim.run].spec;
                 // What is recorded as begun was in time.
-                let too_late = if spec.begun.is_some() { None } else { self.too_late(spec, now) };
-                if let Some(verdict) = too_late {
+                let refused = if spec.begun.is_some() { None } else { self.must_not_start(spec, now) };
+                if let Some(verdict) = refused {
                     self.end(&claim.run, verdict).await;
                 } else {
                     self.start(&claim.run, now);
@@ -199,21 +209,13 @@ impl Dispatcher {
             }
         }
         for (id, active) in &mut self.runs {
-            if let Some(why) = self.admission.waits_for(id).filter(|_| !active.told_waiting) {
+            if let Some(wait) = self.admission.waits_for(id).filter(|_| !active.told_waiting) {
                 active.told_waiting = true;
+                let why = wait.to_string();
                 follow(&active.handle, FollowEvent::Waiting { why: why.clone() });
                 self.outside.teller.of_run(&active.spec, Told::RunWaits { why });
             }
         }
-    }
-
-    /// The verdict of a run whose window closed while it waited.
-    fn too_late(&self, spec: &RunSpec, now: Timestamp) -> Option<Verdict> {
-        if self.window_is_open(&spec.job_name, &spec.job, &spec.trigger, now) {
-            return None;
-        }
-        let reason = Reason::new("window-closed", "its window closed while it waited for another run");
-        Some(Verdict::because(Outcome::Skipped, Grade::Exit, reason))
     }
 
     /// Starts the task of a run that was admitted or adopted.
@@ -265,12 +267,19 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Cancels a run: one that waits ends at once, one that runs is asked to.
+    /// Cancels a run: one that waits ends at once, one that runs is asked to. That it was asked is in the ledger before:
+    /// between two steps nothing else would tell the next daemon.
     pub(super) async fn cancel(&mut self, id: &RunId) {
         if self.admission.is_waiting(id) {
             self.end(id, policy::cancelled()).await;
             self.admit().await;
-        } else if let Some(active) = self.runs.get(id) {
+        } else if let Some(active) = self.runs.get_mut(id) {
+            if active.cancel_asked.is_none() && active.spec.recorded {
+                let at = Timestamp::now();
+                active.cancel_asked = Some(at);
+                // What cannot be written now is written when it can; the ledger's own news says that it cannot.
+                let _ = self.outside.recorder.owe(Owed::Cancel { run: id.clone(), at }).await;
+            }
             active.handle.cancels.send_modify(|count| *count += 1);
         }
     }
@@ -278,13 +287,16 @@ impl Dispatcher {
     /// Runs a job for `--run`.
     pub(super) async fn run_once(&mut self, name: JobName, ended: oneshot::Sender<Verdict>) {
         let Some(job) = self.config.view.jobs.get(&name).cloned().map(Arc::new) else { return };
-        let trigger = Trigger::Manual { uid: nix::unistd::getuid().as_raw() };
-        if let Ok(Queued::Run(id)) = self.queue(&name, &job, trigger, false, None).await {
-            match self.runs.get_mut(&id) {
-                Some(active) => active.once = Some(ended),
-                // It was refused and is over; the journal has said why.
-                None => drop(ended.send(not_without_a_record())),
+        let trigger = Trigger::Manual { uid: nix::unistd::getuid().as_raw(), despite_hold: false };
+        match self.queue(&name, &job, trigger, false, None).await {
+            Ok(Queued::Run(id)) => {
+                if let Some(active) = self.runs.get_mut(&id) {
+                    active.once = Some(ended);
+                }
             }
+            // The journal has said why.
+            Ok(Queued::Over(verdict)) => drop(ended.send(verdict)),
+            Ok(Queued::Already) | Err(_) => {}
         }
         self.admit().await;
     }

@@ -28,6 +28,7 @@ fn failed_run() -> RunWithSteps {
         outcome: Some(Outcome::Failed),
         grade: Some(Grade::Read),
         reason: Some(reason.clone()),
+        cancel_asked: None,
         numbers: mastmaint_words::Numbers::default(),
     };
     let end = StepEnd {

@@ -11,7 +11,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// A job that does a part of its work is in no hurry.
 const WEEK: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// A slot with this code was not answered: the job did nothing because it could not begin.
-const NOT_BEGUN: [&str; 2] = ["still-running", "window-closed"];
+const NOT_BEGUN: [&str; 3] = ["still-running", "window-closed", "lock-wait"];
 
 /// What is known about a job.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

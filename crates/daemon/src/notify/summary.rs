@@ -128,6 +128,7 @@ mod tests {
             outcome: Some(outcome),
             grade: Some(Grade::Read),
             reason,
+            cancel_asked: None,
             numbers: Numbers { removed: freed.map(|_| 33_553), bytes: freed, ..Numbers::default() },
         }
     }

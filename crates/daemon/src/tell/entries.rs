@@ -1,6 +1,6 @@
 //! The sentences. Pure: something worth telling in, entries out.
 
-use super::{Telling, Told};
+use super::{Telling, Told, holds};
 use crate::{recorder::LedgerNews, run::RunSpec};
 use jiff::Timestamp;
 use mastmaint_config::zone;
@@ -98,6 +98,7 @@ pub(super) fn entries(told: Told, spec: Option<&RunSpec>) -> Vec<Entry> {
             one(Entry::notice(format!("{job} is resumed")).id(MessageId::JobResumed).job(&job))
         }
         Told::Telling(telling) => one(of_telling(telling)),
+        Told::Hold(news) => one(holds::entry(&news)),
         of_a_run => one(of_run(of_a_run, spec)),
     }
 }
@@ -241,7 +242,7 @@ fn of_ledger(news: LedgerNews) -> Entry {
 }
 
 /// An instant as the host's people read it.
-fn on_the_clock(at: Timestamp) -> String {
+pub(super) fn on_the_clock(at: Timestamp) -> String {
     at.to_zoned(zone::local()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 

@@ -2,8 +2,10 @@
 //! each stand side by side in `entries` and nowhere else.
 
 mod entries;
+mod holds;
 mod told;
 
+pub use holds::HoldNews;
 pub use told::{Telling, Told};
 
 use crate::run::RunSpec;

@@ -1,5 +1,6 @@
 //! Everything worth telling, as data.
 
+use super::HoldNews;
 use crate::recorder::LedgerNews;
 use jiff::Timestamp;
 use mastmaint_ledger::StepEnd;
@@ -113,6 +114,8 @@ pub enum Told {
         /// Which.
         job: JobName,
     },
+    /// Something about a hold.
+    Hold(HoldNews),
     /// Something about telling people.
     Telling(Telling),
     /// A run was admitted.

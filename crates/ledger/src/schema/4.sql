@@ -1,15 +1,14 @@
--- Schema 4: what people were told, so that a restart neither repeats nor forgets it.
+-- Schema 4: holds that were set by hand, and cancels that were asked for.
 
--- What whoever decides that keeps about a job or a summary, in its own words.
-CREATE TABLE tellings (
-    subject TEXT PRIMARY KEY,
-    state   TEXT NOT NULL               -- JSON
-) WITHOUT ROWID;
-
--- Messages that have not reached their target yet.
-CREATE TABLE outbox (
-    id     INTEGER PRIMARY KEY,
-    target INTEGER NOT NULL,
-    made   INTEGER NOT NULL,
-    notice TEXT NOT NULL                -- JSON
+CREATE TABLE holds (
+    id      INTEGER PRIMARY KEY,
+    begins  INTEGER NOT NULL,
+    ends    INTEGER NOT NULL,
+    scope   TEXT NOT NULL,
+    reason  TEXT NOT NULL,
+    at      INTEGER NOT NULL,           -- when it was set
+    uid     INTEGER NOT NULL            -- and by whom
 );
+
+-- A run that somebody cancelled and that is not over yet goes no further, also under the next daemon.
+ALTER TABLE runs ADD COLUMN cancel_asked INTEGER;

@@ -1,8 +1,12 @@
 //! What the ledger keeps, and that each thing is kept once.
 
 use crate::common::*;
-use mastmaint_ledger::{Approval, FindError, LedgerError, Mark, NewRun, OwedMessage, PlannedRetry, StepEnd};
-use mastmaint_words::{Grade, Numbers, Outcome, Reason, Space, Span, StepIndex, Trigger};
+use mastmaint_ledger::{
+    Approval, FindError, HandHold, LedgerError, Mark, NewRun, OwedMessage, PlannedRetry, StepEnd,
+};
+use mastmaint_words::{
+    Grade, Hold, HoldId, HoldScope, Numbers, Outcome, Reason, Space, Span, StepIndex, Trigger,
+};
 
 #[test]
 fn a_run_reads_back_as_it_was_told() {
@@ -230,6 +234,44 @@ fn what_people_were_told_and_what_is_owed_to_them_is_kept_as_one() {
     assert_eq!(ledger.owed_messages().unwrap(), [message(1, 1)]);
     let kept = ledger.tellings().unwrap();
     assert_eq!(kept.into_iter().collect::<Vec<_>>(), [("job:clean".to_owned(), r#"{"a":1}"#.to_owned())]);
+}
+
+#[test]
+fn a_hold_stays_until_it_is_removed_and_is_forgotten_with_the_runs() {
+    let (dir, mut ledger) = fresh();
+    let set = |id, until| HandHold {
+        id: HoldId(id),
+        hold: Hold { from: at(1), until: at(until), scope: HoldScope::Change, reason: "freeze".into() },
+        at: at(1),
+        uid: 0,
+    };
+    for hold in [set(1, 10), set(2, 20), set(3, 30)] {
+        ledger.set_hold(&hold).unwrap();
+    }
+    drop(ledger);
+    let mut ledger = open(dir.path());
+    assert!(ledger.remove_hold(HoldId(2)).unwrap());
+    assert!(!ledger.remove_hold(HoldId(2)).unwrap());
+    assert_eq!(ledger.holds().unwrap(), [set(1, 10), set(3, 30)]);
+    let keep = Span::from_secs(5);
+    ledger.forget_old(at(16), keep, keep).unwrap();
+    assert_eq!(ledger.holds().unwrap(), [set(3, 30)]);
+}
+
+#[test]
+fn a_cancel_is_kept_for_as_long_as_the_run_goes_on() {
+    let (dir, mut ledger) = fresh();
+    ledger.queue_run(&manual("clean", 1), None).unwrap();
+    ledger.queue_run(&manual("clean", 2), None).unwrap();
+    ledger.ask_cancel(&run_id(1), at(5)).unwrap();
+    ledger.ask_cancel(&run_id(1), at(6)).unwrap();
+    ledger.end_run(&run_id(2), at(7), Outcome::Ok, None, None).unwrap();
+    ledger.ask_cancel(&run_id(2), at(8)).unwrap();
+    assert!(matches!(ledger.ask_cancel(&run_id(3), at(9)), Err(LedgerError::UnknownRun { .. })));
+    drop(ledger);
+    let ledger = open(dir.path());
+    assert_eq!(ledger.open_runs().unwrap()[0].run.cancel_asked, Some(at(5)), "the first time stays");
+    assert_eq!(ledger.run(&run_id(2)).unwrap().unwrap().run.cancel_asked, None, "it was over");
 }
 
 #[test]

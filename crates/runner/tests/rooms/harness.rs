@@ -225,7 +225,7 @@ pub(crate) fn collect() -> Op {
 }
 
 pub(crate) fn cancel() -> Op {
-    Op::Cancel { key: key(0) }
+    Op::Cancel { key: key(0), gently: false }
 }
 
 pub(crate) fn forget() -> Op {
