@@ -1,7 +1,7 @@
 //! The effective configuration as YAML in the schema of the config file, every default written out. Reading it gives
 //! the same settings again.
 
-use crate::settings::{Action, Environment, Job, OnPartial, Prove, Retry, Settings, Step};
+use crate::settings::{Action, AtMost, Environment, Job, OnPartial, Prove, Retry, Settings, Step};
 use mastmaint_words::{LockName, Span, UnitName};
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path};
@@ -72,6 +72,8 @@ struct WrittenStep<'a> {
     go_on: bool,
     #[serde(skip_serializing_if = "Prove::is_none")]
     prove: Prove,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_most: Option<AtMost>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dangerous: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -162,6 +164,7 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
         on_partial: step.on_partial,
         go_on: step.go_on,
         prove: step.prove,
+        at_most: step.at_most,
         dangerous: step.dangerous,
         tolerate: tolerate(step),
         expect: &step.judged.expect,

@@ -71,6 +71,8 @@ mistakes! {
     Empty { wanted: &'static str } = "empty-value", "has no value; it takes {wanted}";
     /// A text that is not a duration.
     BadDuration { why: String } = "bad-duration", "{why}";
+    /// A text that is not a size or a share.
+    BadSize { why: String } = "bad-size", "{why}";
     /// An effect that cannot be looked at in this way.
     NoProof { what: &'static str, help: &'static str } = "no-proof", "{what} is not to be had for this step: {help}";
     /// Zero.

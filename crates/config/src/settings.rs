@@ -2,7 +2,7 @@
 //! make one is [`crate::load`] (or reading back what it once accepted).
 
 use crate::calendar::Schedule;
-use mastmaint_words::{JobName, LockName, Span, StepIndex, UnitName};
+use mastmaint_words::{Bytes, JobName, LockName, Percent, Span, StepIndex, UnitName};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -140,6 +140,9 @@ pub struct Step {
     /// How its effect is looked at.
     #[serde(default, skip_serializing_if = "Prove::is_none")]
     pub prove: Prove,
+    /// How much it may remove without a person's approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<AtMost>,
     /// A command that must never be scheduled is meant all the same.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dangerous: bool,
@@ -193,6 +196,23 @@ pub struct Judged {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 const fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+/// How much a step may remove without a person's approval. What is absent has no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtMost {
+    /// So many items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<u64>,
+    /// So many bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Bytes>,
+    /// So many of a hundred files; only of remove-orphans it is known how many there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Percent>,
+    /// So many times what it usually removes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times_usual: Option<u32>,
 }
 
 /// What a step does.

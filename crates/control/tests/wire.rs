@@ -127,6 +127,7 @@ fn replies() -> Vec<Reply> {
         queued: vec![],
         next: Some(NextLine { job: "clean-media".parse().unwrap(), at: time() }),
         ledger: LedgerStatus::NotRecording { why: "disk full".to_owned() },
+        approvals: vec![],
         space: None,
         journal_lost: 3,
     };

@@ -58,6 +58,15 @@ pub enum Command {
         #[arg(value_name = "RUN|JOB")]
         run: String,
     },
+    /// Start a run that was skipped because it would remove too much, allowing what its look found (within 24 h).
+    Approve {
+        /// Id of the skipped run, the beginning of one, or its job's name.
+        #[arg(value_name = "RUN|JOB")]
+        run: String,
+        /// Stay, show what it does, and exit with its outcome.
+        #[arg(short, long)]
+        follow: bool,
+    },
     /// List past runs, newest first.
     History {
         /// Of this job only.

@@ -58,6 +58,7 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
         Command::History { job, number, json } => look::history(&daemon, &when, job, number, json),
         Command::Show { run, output, json } => look::show(&daemon, &when, &run, output, json),
         Command::Run { job, follow, dry_run } => order::run(&daemon, job, follow, dry_run),
+        Command::Approve { run, follow } => order::approve(&daemon, run, follow),
         Command::Cancel { run } => order::cancel(&daemon, run),
         Command::Pause { job } => order::pause(&daemon, job),
         Command::Resume { job } => order::resume(&daemon, job),

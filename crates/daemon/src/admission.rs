@@ -20,12 +20,32 @@ pub struct Claim {
 pub struct Admission {
     running: BTreeMap<RunId, Claim>,
     waiting: VecDeque<Claim>,
+    /// Runs that look first how much they would remove: they ask for nothing yet.
+    preparing: Vec<Claim>,
 }
 
 impl Admission {
     /// Puts a run at the end of the queue.
     pub fn enqueue(&mut self, claim: Claim) {
         self.waiting.push_back(claim);
+    }
+
+    /// Notes a run that looks first and asks for its lock later.
+    pub fn prepare(&mut self, claim: Claim) {
+        self.preparing.push(claim);
+    }
+
+    /// Puts a run that has looked at the end of the queue.
+    pub fn enqueue_prepared(&mut self, run: &RunId) {
+        if let Some(at) = self.preparing.iter().position(|claim| claim.run == *run) {
+            let claim = self.preparing.remove(at);
+            self.enqueue(claim);
+        }
+    }
+
+    /// Whether the run looks first.
+    pub fn is_preparing(&self, run: &RunId) -> bool {
+        self.preparing.iter().any(|claim| claim.run == *run)
     }
 
     /// Takes the locks of a run that is already going on: one that an earlier daemon started.
@@ -60,6 +80,7 @@ impl Admission {
     /// Gives back what a run held, or takes it out of the queue.
     pub fn release(&mut self, run: &RunId) {
         self.running.remove(run);
+        self.preparing.retain(|claim| claim.run != *run);
         self.waiting.retain(|claim| claim.run != *run);
     }
 
@@ -70,11 +91,19 @@ impl Admission {
 
     /// The run of this job that runs or waits.
     pub fn of_job(&self, job: &JobName) -> Option<&RunId> {
-        self.running.values().chain(&self.waiting).find(|claim| claim.job == *job).map(|claim| &claim.run)
+        self.running
+            .values()
+            .chain(&self.waiting)
+            .chain(&self.preparing)
+            .find(|claim| claim.job == *job)
+            .map(|claim| &claim.run)
     }
 
     /// For people: what a waiting run waits for.
     pub fn waits_for(&self, run: &RunId) -> Option<String> {
+        if self.is_preparing(run) {
+            return Some("looks first how much it would remove".to_owned());
+        }
         let claim = self.waiting.iter().find(|claim| claim.run == *run)?;
         let ahead = self.waiting.iter().take_while(|other| other.run != *run);
         let other = self.running.values().chain(ahead).find(|other| excludes(other, claim))?;

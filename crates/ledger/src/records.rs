@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use mastmaint_words::{
-    Digest, Grade, JobName, Numbers, Outcome, Reason, Room, RunId, Space, Span, StepKey, Trigger, Verdict,
+    Digest, Grade, JobName, Numbers, Outcome, Reason, Room, RunId, Space, Span, StepIndex, StepKey, Trigger,
+    Verdict,
 };
 use std::collections::BTreeMap;
 
@@ -146,6 +147,23 @@ pub struct PlannedRetry {
     pub not_before: Timestamp,
     /// The configuration that the failed run followed.
     pub digest: Digest,
+}
+
+/// A run that was skipped because it would remove more than its job allows, and that a person may start all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// The run that was skipped.
+    pub run: RunId,
+    /// Its job.
+    pub job: JobName,
+    /// When it was skipped.
+    pub at: Timestamp,
+    /// What the looks found, by step: so much is allowed once it is approved.
+    pub found: BTreeMap<StepIndex, Numbers>,
+    /// What was too much, in a sentence.
+    pub why: String,
+    /// The run that was started with it.
+    pub used_by: Option<RunId>,
 }
 
 /// How the room on the file system of the media has changed.

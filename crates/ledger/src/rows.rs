@@ -40,7 +40,7 @@ pub(crate) fn word<T: FromStr<Err: std::fmt::Display>>(row: &Row<'_>, column: us
         .map_err(|e: T::Err| unreadable(column, e))
 }
 
-fn optional<T>(
+pub(crate) fn optional<T>(
     row: &Row<'_>,
     column: usize,
     read: impl FnOnce(&Row<'_>, usize) -> rusqlite::Result<T>,
@@ -56,7 +56,7 @@ pub(crate) fn optional_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Op
     optional(row, column, time)
 }
 
-fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+pub(crate) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text = row.get_ref(column)?.as_str().map_err(|e| unreadable(column, e))?;
     serde_json::from_str(text).map_err(|e| unreadable(column, e))
 }

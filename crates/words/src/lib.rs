@@ -8,6 +8,7 @@ mod ids;
 mod outcome;
 pub mod proof;
 mod room;
+mod size;
 mod space;
 mod span;
 mod trigger;
@@ -17,6 +18,7 @@ pub use ids::{Digest, JobName, LockName, NameError, RunId, StepIndex, StepKey, U
 pub use outcome::{Grade, Outcome};
 pub use proof::{Looked, Sample, SampledItem, Together};
 pub use room::Room;
+pub use size::{Bytes, ParseBytesError, ParsePercentError, Percent};
 pub use space::Space;
 pub use span::{ParseSpanError, Span};
 pub use trigger::Trigger;

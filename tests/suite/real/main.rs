@@ -2,6 +2,7 @@
 //! tootctl is the stand-in.
 #![expect(clippy::unwrap_used, reason = "a test whose ground gives way has to end there")]
 
+mod approvals;
 mod config;
 mod control;
 mod outcomes;

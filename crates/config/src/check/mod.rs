@@ -28,7 +28,7 @@ pub(crate) const RETRY: &[&str] = &["times", "backoff", "on"];
 #[cfg(test)]
 pub(crate) use bracket::put_together;
 #[cfg(test)]
-pub(crate) use effect::{AGAIN, PROVE};
+pub(crate) use effect::{AGAIN, AT_MOST, PROVE};
 #[cfg(test)]
 pub(crate) use job::{KEYS as JOB, WINDOW};
 #[cfg(test)]

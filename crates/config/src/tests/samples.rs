@@ -145,6 +145,7 @@ fn every_key_stands_in_it() {
         check::STEP,
         check::PROVE,
         check::AGAIN,
+        check::AT_MOST,
     ];
     for key in known.concat() {
         assert!(found.contains(key), "{key} is not in the sample");

@@ -7,7 +7,7 @@ mod status;
 
 pub use follow::FollowEvent;
 pub use listing::{JobLine, RunDetail, RunLine, RunState, StepLine, StepNow, StepProgress};
-pub use status::{BracketLine, ConfigStatus, LedgerStatus, NextLine, SpaceLine, Status};
+pub use status::{ApprovalLine, BracketLine, ConfigStatus, LedgerStatus, NextLine, SpaceLine, Status};
 
 use mastmaint_words::{Digest, JobName, RunId, StepIndex};
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,11 @@ pub enum Request {
         /// Which: an id, the beginning of one, or a job's name.
         run: String,
     },
+    /// Start a run that was skipped because it would remove too much, allowing what its look found. Doing.
+    Approve {
+        /// Which: an id, the beginning of one, or a job's name for its newest.
+        run: String,
+    },
     /// Do not start a job by schedule. Doing.
     Pause {
         /// Which.
@@ -84,7 +89,12 @@ impl Request {
     pub const fn is_doing(&self) -> bool {
         matches!(
             self,
-            Self::Run { .. } | Self::Cancel { .. } | Self::Pause { .. } | Self::Resume { .. } | Self::Reload
+            Self::Run { .. }
+                | Self::Approve { .. }
+                | Self::Cancel { .. }
+                | Self::Pause { .. }
+                | Self::Resume { .. }
+                | Self::Reload
         )
     }
 }

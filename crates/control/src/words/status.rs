@@ -31,6 +31,9 @@ pub struct Status {
     pub next: Option<NextLine>,
     /// Whether runs are being recorded; else why not.
     pub ledger: LedgerStatus,
+    /// Runs that wait for a person's approval, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<ApprovalLine>,
     /// The room on the file system of the media, if a step on local storage has looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub space: Option<SpaceLine>,
@@ -76,6 +79,21 @@ pub struct NextLine {
     pub job: JobName,
     /// When.
     pub at: Timestamp,
+}
+
+/// A run that was skipped because it would remove too much, and that can be started by an approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalLine {
+    /// The run.
+    pub run: RunId,
+    /// Its job.
+    pub job: JobName,
+    /// When it was skipped.
+    pub at: Timestamp,
+    /// Until when it can be approved.
+    pub until: Timestamp,
+    /// What was too much.
+    pub why: String,
 }
 
 /// How the room on the file system of the media has changed.

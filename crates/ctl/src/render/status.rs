@@ -69,6 +69,12 @@ pub fn status(status: &Status, jobs: &[JobLine], when: &When) -> String {
         let lost = format!("{} entries could not be written", status.journal_lost);
         field("journal", &Tone::Odd.paint(&lost));
     }
+    for approval in &status.approvals {
+        let until = when.both(approval.until);
+        let text = format!("{} {}, {}", approval.job, approval.run, tame(&approval.why));
+        field("approve", &Tone::Odd.paint(&text));
+        field("", &format!("start it with `mastmaintctl approve {}` until {until}", approval.run));
+    }
     if let Some(space) = &status.space {
         field("disk", &disk(space, when));
     }

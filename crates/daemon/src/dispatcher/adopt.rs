@@ -9,7 +9,7 @@ use crate::{
     tell::Told,
 };
 use jiff::Timestamp;
-use mastmaint_ledger::{Mark, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps};
+use mastmaint_ledger::{Approval, Mark, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps};
 use mastmaint_words::{Grade, JobName, Numbers, Outcome, Reason, Verdict};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,6 +20,7 @@ use std::{
 #[derive(Debug)]
 pub struct Known {
     marks: BTreeMap<JobName, Mark>,
+    approvals: Vec<Approval>,
     paused: BTreeSet<JobName>,
     retries: Vec<PlannedRetry>,
     last: BTreeMap<JobName, RunRecord>,
@@ -37,6 +38,7 @@ impl Known {
             .with(|ledger| {
                 Ok(Self {
                     marks: ledger.marks()?,
+                    approvals: ledger.approvals()?,
                     paused: ledger.paused()?,
                     retries: ledger.planned_retries()?,
                     last: ledger.last_ended()?,
@@ -53,7 +55,7 @@ impl Dispatcher {
     /// happened by then counts for more than what it says.
     pub async fn take_over(&mut self, known: Result<Known, NotRecorded>) {
         let open = match known {
-            Ok(Known { marks, paused, retries, last, open, unreadable }) => {
+            Ok(Known { marks, approvals, paused, retries, last, open, unreadable }) => {
                 if unreadable > 0 {
                     self.outside.teller.of_daemon(Told::UnreadableRows { rows: unreadable });
                 }
@@ -62,6 +64,9 @@ impl Dispatcher {
                 let mut known = super::marks::from_ledger(marks);
                 known.append(&mut self.marks);
                 self.marks = known;
+                for approval in approvals {
+                    self.approvals.entry(approval.run.clone()).or_insert(approval);
+                }
                 for job in paused {
                     self.paused.entry(job).or_insert((now, 0));
                 }
@@ -132,6 +137,8 @@ impl Dispatcher {
                         begun: None,
                         before: steps,
                         started,
+                        allowance: self.allowance_of(&id),
+                        looked: None,
                         only: None,
                     },
                     None,
@@ -141,7 +148,7 @@ impl Dispatcher {
                     self.admission.adopt(claim);
                     self.start(&id, Timestamp::now());
                 } else {
-                    self.admission.enqueue(claim);
+                    self.prepare_or_enqueue(&id);
                 }
             }
             Err(why) => self.give_up(run, why).await,

@@ -31,6 +31,7 @@ impl Dispatcher {
             Request::Follow { run } => return self.follow(run, replies).await,
             Request::Run { job, dry_run } => self.run_by_hand(&job, dry_run, uid).await,
             Request::Cancel { run } => self.cancel_by_hand(&run, uid).await,
+            Request::Approve { run } => self.approve_by_hand(&run, uid).await,
             Request::Pause { job } => self.pause(job, uid).await,
             Request::Resume { job } => self.resume(job).await,
             Request::Reload => {

@@ -22,6 +22,7 @@ impl Dispatcher {
     pub(super) async fn end(&mut self, id: &RunId, verdict: Verdict) {
         let Some(active) = self.runs.remove(id) else { return };
         let ended = Timestamp::now();
+        self.keep_need(&active, ended).await;
         let retry = self.next_try(&active.spec, &verdict, ended);
         if active.spec.recorded {
             let end = Owed::EndRun {

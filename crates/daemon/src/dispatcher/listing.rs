@@ -36,6 +36,7 @@ impl Dispatcher {
             brackets: self.brackets.clone(),
             next: self.next_line(),
             ledger: self.outside.recorder.status(),
+            approvals: self.approval_lines(now),
             space: None,
             journal_lost: self.outside.teller.lost(),
         }
@@ -81,7 +82,11 @@ impl Dispatcher {
     fn active_line(&self, active: &Active, now: Timestamp) -> RunLine {
         let spec = &active.spec;
         let waits_for = self.admission.waits_for(&spec.id);
-        let state = if self.admission.is_waiting(&spec.id) { RunState::Queued } else { RunState::Running };
+        let state = if self.admission.is_waiting(&spec.id) || self.admission.is_preparing(&spec.id) {
+            RunState::Queued
+        } else {
+            RunState::Running
+        };
         RunLine {
             run: spec.id.clone(),
             job: spec.job_name.clone(),

@@ -3,6 +3,7 @@
 //! what follows from it: admit runs, plan the next instants, say the sentence.
 
 mod adopt;
+mod approvals;
 mod asks;
 mod brackets;
 mod ends;
@@ -30,8 +31,8 @@ use jiff::Timestamp;
 use mastmaint_config::accepted::DaemonView;
 use mastmaint_control::words::{BracketLine, FollowEvent, Reply};
 use mastmaint_health::Notifier;
-use mastmaint_ledger::{PlannedRetry, RunRecord, StepRecord};
-use mastmaint_words::{JobName, RunId, StepIndex, Verdict};
+use mastmaint_ledger::{Approval, PlannedRetry, RunRecord, StepRecord};
+use mastmaint_words::{JobName, Numbers, RunId, StepIndex, Verdict};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
 use tokio::sync::{mpsc, oneshot};
 
@@ -115,6 +116,10 @@ struct Active {
     started: Option<Timestamp>,
     /// The steps that have begun, in their order.
     steps: BTreeMap<StepIndex, StepRecord>,
+    /// Whether its look has begun.
+    looking: bool,
+    /// What its looks found to be too much, by step.
+    needs: BTreeMap<StepIndex, (Numbers, String)>,
     /// Whether it was told that it waits.
     told_waiting: bool,
     once: Option<oneshot::Sender<Verdict>>,
@@ -140,6 +145,8 @@ pub struct Dispatcher {
     /// Paused jobs: since when, and by whom.
     paused: BTreeMap<JobName, (Timestamp, u32)>,
     retries: BTreeMap<JobName, PlannedRetry>,
+    /// Runs that wait for a person's approval or have got one, by the run that was skipped.
+    approvals: BTreeMap<RunId, Approval>,
     last: BTreeMap<JobName, RunRecord>,
     admission: Admission,
     /// Nothing is started before the rooms have said what they keep.
@@ -182,6 +189,7 @@ impl Dispatcher {
             warmed: BTreeMap::new(),
             paused: BTreeMap::new(),
             retries: BTreeMap::new(),
+            approvals: BTreeMap::new(),
             last: BTreeMap::new(),
             admission: Admission::default(),
             gate_open: false,

@@ -3,7 +3,7 @@
 use super::{Active, Dispatcher, follow, marks};
 use crate::{
     admission::Claim,
-    run::{self, RunNews, RunSpec, policy},
+    run::{self, RunNews, RunSpec, cap, policy},
     schedule::policy::Mark,
     tell::Told,
 };
@@ -12,7 +12,7 @@ use mastmaint_config::settings::Job;
 use mastmaint_control::words::FollowEvent;
 use mastmaint_ledger::NewRun;
 use mastmaint_words::{Grade, JobName, Outcome, Reason, RunId, Trigger, Verdict};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use tokio::sync::oneshot;
 
 /// What became of the wish to run a job.
@@ -33,6 +33,29 @@ impl Dispatcher {
         trigger: Trigger,
         dry_run: bool,
         mark: Option<Mark>,
+    ) -> std::io::Result<Queued> {
+        self.make(name, job, trigger, dry_run, mark, cap::Found::new()).await
+    }
+
+    /// Makes a run that may remove what a person has allowed.
+    pub(super) async fn queue_allowing(
+        &mut self,
+        name: &JobName,
+        job: &Arc<Job>,
+        trigger: Trigger,
+        allowance: cap::Found,
+    ) -> std::io::Result<Queued> {
+        self.make(name, job, trigger, false, None, allowance).await
+    }
+
+    async fn make(
+        &mut self,
+        name: &JobName,
+        job: &Arc<Job>,
+        trigger: Trigger,
+        dry_run: bool,
+        mark: Option<Mark>,
+        allowance: cap::Found,
     ) -> std::io::Result<Queued> {
         let queued = Timestamp::now();
         let id = RunId::new(queued)?;
@@ -56,9 +79,12 @@ impl Dispatcher {
             begun: None,
             before: Vec::new(),
             started: None,
+            allowance,
+            looked: None,
             only: None,
         };
-        let first = if self.starts_at_once(&spec, queued) { spec.first_step() } else { None };
+        let at_once = !run::looks_first(&spec) && self.starts_at_once(&spec, queued);
+        let first = if at_once { spec.first_step() } else { None };
         let (marked, of) = (mark.as_ref().map(marks::to_ledger), name.clone());
         let start = first.as_ref().map(run::start_of);
         let recorded = self
@@ -92,7 +118,7 @@ impl Dispatcher {
         if let Some(verdict) = refused {
             self.end(&id, verdict).await;
         } else {
-            self.admission.enqueue(self.claim(&id));
+            self.prepare_or_enqueue(&id);
         }
         Ok(Queued::Run(id))
     }
@@ -102,7 +128,40 @@ impl Dispatcher {
         let steps = spec.before.iter().chain(&spec.begun).map(|step| (step.key.step, step.clone())).collect();
         let (id, started) = (spec.id.clone(), spec.started);
         let handle = run::handle();
-        self.runs.insert(id, Active { spec, handle, started, steps, told_waiting: false, once });
+        self.runs.insert(
+            id,
+            Active {
+                spec,
+                handle,
+                started,
+                steps,
+                told_waiting: false,
+                looking: false,
+                needs: BTreeMap::new(),
+                once,
+            },
+        );
+    }
+
+    /// A run whose steps have limits looks first; it asks for its locks when that is over.
+    pub(super) fn prepare_or_enqueue(&mut self, id: &RunId) {
+        let claim = self.claim(id);
+        if run::looks_first(&self.runs[id].spec) {
+            self.admission.prepare(claim);
+        } else {
+            self.admission.enqueue(claim);
+        }
+    }
+
+    /// Begins the looks of the runs that have to.
+    fn begin_looks(&mut self) {
+        let news = &self.run_news.0;
+        for active in self.runs.values_mut() {
+            if self.admission.is_preparing(&active.spec.id) && !active.looking {
+                active.looking = true;
+                run::spawn_look(active.spec.clone(), self.outside.clone(), &active.handle, news.clone());
+            }
+        }
     }
 
     /// What admission has to know of a run.
@@ -118,6 +177,9 @@ impl Dispatcher {
 
     /// Starts what may start.
     pub(super) async fn admit(&mut self) {
+        if self.gate_open {
+            self.begin_looks();
+        }
         while self.gate_open {
             let admitted = self.admission.admit();
             if admitted.is_empty() {
@@ -173,6 +235,18 @@ impl Dispatcher {
                 self.watch_for_brackets(&record);
                 if let Some(active) = self.runs.get_mut(&record.key.run) {
                     active.steps.insert(record.key.step, *record);
+                }
+            }
+            RunNews::NeedsApproval { run, step, found, why } => self.note_need(&run, step, found, why),
+            RunNews::Looked { run, verdict: Some(verdict) } => {
+                self.end(&run, *verdict).await;
+                self.look_at_slots().await;
+            }
+            RunNews::Looked { run, verdict: None } => {
+                if let Some(active) = self.runs.get_mut(&run) {
+                    active.spec.looked = Some(Instant::now());
+                    self.admission.enqueue_prepared(&run);
+                    self.admit().await;
                 }
             }
             RunNews::Ended { run, verdict } => {

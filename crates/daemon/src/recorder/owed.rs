@@ -1,7 +1,7 @@
 //! What must be in the ledger sooner or later, and a bounded queue of it for as long as the ledger cannot be written.
 
 use jiff::Timestamp;
-use mastmaint_ledger::{Ledger, LedgerError, Mark, PlannedRetry, StepEnd};
+use mastmaint_ledger::{Approval, Ledger, LedgerError, Mark, PlannedRetry, StepEnd};
 use mastmaint_words::{Grade, JobName, Outcome, Reason, RunId};
 use std::collections::VecDeque;
 
@@ -58,6 +58,8 @@ pub enum Owed {
         /// The job.
         job: JobName,
     },
+    /// A run waits for approval, or has got one.
+    Approval(Box<Approval>),
     /// The retry of a job is not owed any more.
     DropRetry {
         /// The job.
@@ -75,6 +77,7 @@ impl Owed {
             Self::Mark { job, mark } => ledger.set_mark(job, mark),
             Self::Pause { job, at, uid } => ledger.pause(job, *at, *uid),
             Self::Resume { job } => ledger.resume(job).map(drop),
+            Self::Approval(approval) => ledger.put_approval(approval),
             Self::DropRetry { job } => ledger.drop_retry(job).map(drop),
         }
     }

@@ -125,6 +125,7 @@ mod tests {
             on_partial: OnPartial::GoOn,
             go_on: false,
             prove: mastmaint_config::settings::Prove::default(),
+            at_most: None,
             dangerous: false,
             judged: Judged::default(),
             environment: std::collections::BTreeMap::new(),

@@ -86,6 +86,10 @@ pub(super) fn entries(told: Told, spec: Option<&RunSpec>) -> Vec<Entry> {
         Told::RunGivenUp { run, job, verdict } => {
             one(of_verdict(format!("{job}: {verdict}"), &verdict).job(&job).run(&run))
         }
+        Told::Approved { job, skipped, uid } => {
+            let text = format!("{job} is started by user {uid}, allowing what the look of {skipped} found");
+            one(Entry::notice(text).job(&job).run(&skipped))
+        }
         Told::Paused { job, uid } => {
             let text = format!("{job} is paused by user {uid}: it does not run by schedule until resumed");
             one(Entry::notice(text).id(MessageId::JobPaused).job(&job))

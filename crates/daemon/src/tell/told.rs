@@ -92,6 +92,15 @@ pub enum Told {
         /// Its verdict.
         verdict: Verdict,
     },
+    /// A person approved a run that would remove more than its job allows.
+    Approved {
+        /// Its job.
+        job: JobName,
+        /// The run that was skipped.
+        skipped: RunId,
+        /// Who.
+        uid: u32,
+    },
     /// A person paused a job.
     Paused {
         /// Which.

@@ -1,8 +1,8 @@
 //! What the ledger keeps, and that each thing is kept once.
 
 use crate::common::*;
-use mastmaint_ledger::{FindError, LedgerError, Mark, NewRun, PlannedRetry, StepEnd};
-use mastmaint_words::{Grade, Numbers, Outcome, Reason, Space, Span, Trigger};
+use mastmaint_ledger::{Approval, FindError, LedgerError, Mark, NewRun, PlannedRetry, StepEnd};
+use mastmaint_words::{Grade, Numbers, Outcome, Reason, Space, Span, StepIndex, Trigger};
 
 #[test]
 fn a_run_reads_back_as_it_was_told() {
@@ -229,4 +229,45 @@ fn the_room_of_the_media_is_told_now_and_a_week_before() {
     let trend = ledger.space_trend().unwrap().unwrap();
     assert_eq!((trend.total, trend.free), (1000, 130));
     assert_eq!(trend.earlier, Some((at(86_400), 110)), "neither the oldest nor the one of the day before");
+}
+
+#[test]
+fn an_approval_is_kept_until_it_is_used() {
+    let (dir, mut ledger) = fresh();
+    let found = [(StepIndex(1), Numbers { removed: Some(5000), ..Numbers::default() })].into();
+    let why = "would remove 5000 items".to_owned();
+    let asked = Approval { run: run_id(1), job: job("clean"), at: at(1), found, why, used_by: None };
+    ledger.put_approval(&asked).unwrap();
+    drop(ledger);
+    let mut ledger = open(dir.path());
+    assert_eq!(ledger.approvals().unwrap(), std::slice::from_ref(&asked));
+    let used = Approval { used_by: Some(run_id(2)), ..asked };
+    ledger.put_approval(&used).unwrap();
+    assert_eq!(ledger.approvals().unwrap(), [used]);
+    let later = Approval {
+        run: run_id(9),
+        at: at(8 * 86_400),
+        found: [].into(),
+        job: job("clean"),
+        why: String::new(),
+        used_by: None,
+    };
+    ledger.put_approval(&later).unwrap();
+    assert_eq!(ledger.approvals().unwrap(), [later]);
+}
+
+#[test]
+fn what_is_usual_is_the_middle_of_the_last_runs() {
+    let (_dir, mut ledger) = fresh();
+    let title = start(key(1, 0), 1).title;
+    for (second, removed) in [(1, 10), (2, 5000), (3, 12)] {
+        assert_eq!(ledger.usual(&job("clean"), &title).unwrap(), None, "too few to say");
+        ledger.queue_run(&manual("clean", second), None).unwrap();
+        ledger.start_step(&start(key(second, 0), second)).unwrap();
+        let mut end = end(key(second, 0), second, Outcome::Ok);
+        end.verdict.numbers.removed = Some(removed);
+        ledger.end_step(&end, None).unwrap();
+    }
+    assert_eq!(ledger.usual(&job("clean"), &title).unwrap(), Some(12));
+    assert_eq!(ledger.usual(&job("other"), &title).unwrap(), None);
 }

@@ -37,6 +37,7 @@ impl Scratch {
             on_partial: OnPartial::GoOn,
             go_on: false,
             prove: mastmaint_config::settings::Prove::default(),
+            at_most: None,
             dangerous: false,
             judged: Judged::default(),
             environment: Environment::default(),
