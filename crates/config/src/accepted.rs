@@ -64,7 +64,8 @@ impl Settings {
             .filter(|(_, steps): &(JobName, BTreeMap<StepIndex, Step>)| !steps.is_empty())
             .collect();
         let instance = match room {
-            Room::Tootctl => self.instance.clone(),
+            // Where services are asked, and with which password, is said by the same variables.
+            Room::Tootctl | Room::Probe => self.instance.clone(),
             Room::Systemctl | Room::Run => self.instance_without_environment(),
         };
         RoomView { digest, room, instance, steps }

@@ -19,6 +19,7 @@ struct Instance<'a> {
     live: &'a Path,
     user: &'a str,
     services: &'a [UnitName],
+    settle: Span,
     environment: &'a Environment,
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<&'a str>,
@@ -33,7 +34,11 @@ struct WrittenJob<'a> {
     timeout: Span,
     retry: Retry,
     lock: Option<&'a LockName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    with_services_stopped: Option<&'a [UnitName]>,
     steps: Vec<WrittenStep<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    then: Vec<WrittenStep<'a>>,
 }
 
 /// What only a job with a schedule has.
@@ -100,6 +105,7 @@ pub fn effective_yaml(settings: &Settings) -> Result<String, String> {
         live: &i.live,
         user: &i.user,
         services: &i.services,
+        settle: i.settle,
         environment: &i.environment,
         url: i.url.as_deref(),
     });
@@ -121,24 +127,34 @@ fn written(job: &Job) -> WrittenJob<'_> {
         window: job.window.map(|w| WrittenWindow { from: w.from.map(time), until: time(w.until) }),
         catch_up: job.catch_up,
     });
+    let bracket = job.bracket();
+    let (mut steps, mut then) = (Vec::new(), Vec::new());
+    for (index, step) in job.indexed_steps() {
+        let list = if bracket.is_some_and(|bracket| index > bracket.start) { &mut then } else { &mut steps };
+        list.extend(written_step(step));
+    }
     WrittenJob {
         description: job.description.as_deref(),
         timing,
         timeout: job.timeout,
         retry: job.retry,
         lock: job.lock.as_ref(),
-        steps: job.steps.iter().map(written_step).collect(),
+        with_services_stopped: bracket.map(|bracket| bracket.units),
+        steps,
+        then,
     }
 }
 
-fn written_step(step: &Step) -> WrittenStep<'_> {
+/// `None` for the ends of a bracket, which no file writes as steps.
+fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
     let action = match &step.action {
         Action::Tootctl(words) | Action::Run(words) => WrittenAction::Words(words),
         Action::Systemctl(action) => {
             WrittenAction::Units(BTreeMap::from([(action.verb.as_str(), action.units.as_slice())]))
         }
+        Action::Services(_) => return None,
     };
-    WrittenStep {
+    Some(WrittenStep {
         action: BTreeMap::from([(step.action.kind(), action)]),
         timeout: step.timeout,
         grace: step.grace,
@@ -151,7 +167,7 @@ fn written_step(step: &Step) -> WrittenStep<'_> {
         expect: &step.judged.expect,
         fail_on: &step.judged.fail_on,
         environment: &step.environment,
-    }
+    })
 }
 
 /// Steps without items that could fail have none to tolerate.

@@ -6,22 +6,23 @@ use crate::{
     mistake::Mistake,
     read::Reader,
     settings::{Action, Settings},
+    zone,
 };
 use mastmaint_tootctl::{Call, Series, Version};
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
 /// The zone of this host, or UTC if it says none.
 pub(crate) fn timezone() -> String {
-    let zone = jiff::tz::TimeZone::system();
+    let zone = zone::local();
     // A copied /etc/localtime has no name, and a schedule needs one that reads back.
     match zone.iana_name() {
-        Some(name) if jiff::tz::TimeZone::get(name).is_ok() => name.to_owned(),
+        Some(name) if zone::named(name).is_ok() => name.to_owned(),
         _ => "UTC".to_owned(),
     }
 }
 
 pub(crate) fn look(reader: &mut Reader, settings: &Settings) {
-    if jiff::tz::db().available().next().is_none() {
+    if zone::named("Etc/UTC").is_err() && jiff::tz::db().available().next().is_none() {
         say(
             reader,
             "defaults.timezone",

@@ -23,6 +23,7 @@ mod store;
 mod tests;
 mod tree;
 mod units;
+pub mod zone;
 
 pub use command_line::secrets_of;
 pub use diagnostic::{Diagnostic, Place};

@@ -97,6 +97,14 @@ mistakes! {
     NoInstance { action: &'static str } = "no-instance", "a {action} step needs an instance; add `instance:` with live, user and services, or use `run`";
     /// A unit that the instance does not name.
     UnitNotNamed { unit: String, help: String } = "unit-not-named", "unit {unit:?} is not in instance.services; {help}";
+    /// Services to stop where there are none.
+    NoServices = "no-services", "there are no services to stop; add `instance:` with live, user and services";
+    /// `then` without a bracket.
+    ThenWithoutBracket = "then-without-services", "then is what is done when stopped services are up again; add with_services_stopped, or move its steps to the end of steps";
+    /// A stop that nobody takes back.
+    StopOnSchedule { unit: String } = "stop-on-schedule", "the job would stop {unit} by schedule and leave it stopped; write with_services_stopped, which starts it again whatever happens";
+    /// A stop and a start as plain steps.
+    StopAndStart { unit: String } = "stop-and-start", "if a step between this stop and the later start of {unit} fails, it stays stopped; write with_services_stopped, which starts it again whatever happens";
     /// A path from nowhere.
     RelativePath { given: String, help: String } = "relative-path", "{given:?} is not an absolute path; {help}";
     /// `tootctl: bin/tootctl …`.
@@ -141,6 +149,8 @@ mistakes! {
     NoEffect { why: &'static str } = "no-effect", "has no effect: {why}; remove it";
     /// Warning: the job ends before its step may.
     StepOutlivesJob { step: String, job: String } = "step-outlives-job", "the step may take {step}, but its job ends after {job}; raise the job's timeout or lower this one";
+    /// Warning: a runbook that stops services for good.
+    StaysStopped { unit: String } = "stays-stopped", "{unit} stays stopped after this job until somebody starts it; write with_services_stopped if it should come back by itself";
     /// Warning: tootctl as root.
     TootctlAsRoot = "tootctl-as-root", "tootctl would run as root, who then owns the files that it writes, and Mastodon cannot change them; name the user that Mastodon runs as";
     /// Warning: something is not on this host.

@@ -30,6 +30,9 @@ pub struct Instance {
     pub user: String,
     /// Its systemd units; only these are ever acted on.
     pub services: Vec<UnitName>,
+    /// A service that was started counts as up when it has stayed up, unchanged, for this long.
+    #[serde(default = "usual_settle")]
+    pub settle: Span,
     /// What every tootctl step finds in its environment beyond the defaults of `facts/mastodon.md`.
     #[serde(default, skip_serializing_if = "Environment::is_empty")]
     pub environment: Environment,
@@ -37,6 +40,13 @@ pub struct Instance {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }
+
+fn usual_settle() -> Span {
+    USUAL_SETTLE
+}
+
+/// [`Instance::settle`] where the configuration says nothing.
+pub const USUAL_SETTLE: Span = Span::from_secs(10);
 
 /// How long runs and their output are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,7 +80,8 @@ pub struct Job {
     /// Runs that share it never overlap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<LockName>,
-    /// What is done, in order.
+    /// What is done, in order. A job that stops services has the stop first, its start after the steps that need them
+    /// stopped, and after that what is done `then`.
     pub steps: Vec<Step>,
 }
 
@@ -194,6 +205,21 @@ pub enum Action {
     Systemctl(SystemctlAction),
     /// A program of the admin with its arguments; no shell reads it.
     Run(Vec<String>),
+    /// An end of a bracket.
+    Services(ServicesAction),
+}
+
+/// The two ends of a bracket, the time in which a job has stopped services and owes their start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServicesAction {
+    /// Those of these units that run are recorded and stopped.
+    Stop {
+        /// In the order in which they are started again; a template stands for its loaded instances.
+        units: Vec<UnitName>,
+    },
+    /// What was recorded is started again and watched until it stays up and answers.
+    Start,
 }
 
 /// What the systemctl room does.
@@ -261,13 +287,22 @@ impl SystemctlVerb {
 }
 
 impl Action {
+    /// Whether it can leave a service stopped.
+    pub const fn stops_services(&self) -> bool {
+        match self {
+            Self::Systemctl(action) => action.verb.stops_services(),
+            Self::Services(ServicesAction::Stop { .. }) => true,
+            Self::Tootctl(_) | Self::Run(_) | Self::Services(ServicesAction::Start) => false,
+        }
+    }
+
     /// The room in which it runs.
     pub const fn room(&self) -> mastmaint_words::Room {
         use mastmaint_words::Room;
         match self {
             Self::Tootctl(_) => Room::Tootctl,
-            Self::Systemctl(_) => Room::Systemctl,
             Self::Run(_) => Room::Run,
+            Self::Systemctl(_) | Self::Services(_) => Room::Systemctl,
         }
     }
 
@@ -277,6 +312,7 @@ impl Action {
             Self::Tootctl(_) => "tootctl",
             Self::Systemctl(_) => "systemctl",
             Self::Run(_) => "run",
+            Self::Services(_) => "services",
         }
     }
 
@@ -290,6 +326,13 @@ impl Action {
                 format!("systemctl {} {}", action.verb.as_str(), units.join(" "))
             }
             Self::Run(argv) => crate::command_line::shown(argv),
+            Self::Services(ServicesAction::Stop { units }) => {
+                let units: Vec<_> = units.iter().map(UnitName::as_str).collect();
+                format!("stop {}, to be started again", units.join(" "))
+            }
+            Self::Services(ServicesAction::Start) => {
+                "start what was stopped, and see that it works".to_owned()
+            }
         }
     }
 }
@@ -302,7 +345,36 @@ impl Job {
 
     /// Whether a step of it can leave a service stopped.
     pub fn stops_services(&self) -> bool {
-        self.steps.iter().any(|s| matches!(&s.action, Action::Systemctl(a) if a.verb.stops_services()))
+        self.steps.iter().any(|step| step.action.stops_services())
+    }
+
+    /// Where its bracket begins and ends, if it stops services.
+    pub fn bracket(&self) -> Option<Bracket<'_>> {
+        let (stop, units) = self.indexed_steps().find_map(|(index, step)| match &step.action {
+            Action::Services(ServicesAction::Stop { units }) => Some((index, units.as_slice())),
+            _ => None,
+        })?;
+        let is_start = |step: &Step| matches!(step.action, Action::Services(ServicesAction::Start));
+        let start = self.indexed_steps().find(|(_, step)| is_start(step))?.0;
+        Some(Bracket { stop, start, units })
+    }
+}
+
+/// Where the bracket of a job lies among its steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bracket<'a> {
+    /// The step that stops the services.
+    pub stop: StepIndex,
+    /// The step that starts them again.
+    pub start: StepIndex,
+    /// What is stopped.
+    pub units: &'a [UnitName],
+}
+
+impl Bracket<'_> {
+    /// Whether a step runs while the services are stopped.
+    pub fn holds(&self, step: StepIndex) -> bool {
+        self.stop < step && step < self.start
     }
 }
 

@@ -111,6 +111,7 @@ fn replies() -> Vec<Reply> {
         paused: true,
     };
     let status = Status {
+        brackets: vec![],
         daemon: "0.1.0".to_owned(),
         pid: 1,
         since: time(),

@@ -18,6 +18,7 @@ use crate::{
     tell::{Teller, Told},
     watchdog,
 };
+use mastmaint_config::zone;
 use mastmaint_health::{Journal, JournalConfig, Level, Notifier};
 use mastmaint_ledger::LedgerError;
 use mastmaint_words::{JobName, Room, Verdict, exit};
@@ -85,7 +86,7 @@ impl BootError {
 
 /// Runs the daemon to its end; the exit status.
 pub fn main(args: Args) -> u8 {
-    let logging = JournalConfig { identifier: "mastmaintd".into(), level: Level::Info };
+    let logging = JournalConfig { identifier: "mastmaintd".into(), level: Level::Info, zone: zone::local() };
     // Without a single thread to be had there is nobody to tell, either.
     let Ok(journal) = Journal::start(&logging) else { return exit::NOT_FINE };
     tracing_subscriber::registry().with(journal.layer()).init();
@@ -166,6 +167,7 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
     let mut dispatcher = Dispatcher::new(setup, ticker.clone(), orders.clone());
     dispatcher.take_over(known).await;
     dispatcher.ask_what_is_left();
+    dispatcher.look_at_brackets();
     let sockets = if scheduling {
         let dir = absolute(&args.runtime_dir);
         Some(control::listen(&dir, &asks_tx).map_err(|source| BootError::Sockets { dir, source })?)

@@ -66,7 +66,7 @@ fn next(socket: &UnixDatagram) -> BTreeMap<String, String> {
 }
 
 fn config() -> JournalConfig {
-    JournalConfig { identifier: "mastmaintd".to_owned(), level: Level::Debug }
+    JournalConfig { identifier: "mastmaintd".to_owned(), level: Level::Debug, zone: TimeZone::UTC }
 }
 
 #[test]

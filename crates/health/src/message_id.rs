@@ -70,6 +70,14 @@ kinds! {
     SlotMissed = "39118981a6cc4535ab8d97ac6c99db89",
     /// A slot that passed is run now.
     CatchUp = "96c8472542da4321908a0b06fece12e3",
+    /// A run has stopped services and owes their start.
+    BracketOpened = "d82ecbfb7f4a4190a76f75b741f5772e",
+    /// What a run had stopped is up again.
+    BracketClosed = "7b1810b06d3847349a4b3a3e34c8a3c9",
+    /// What a run had stopped did not come back.
+    BracketNotConfirmed = "6a7660fd282b444db53b6f3676580e4b",
+    /// What a run had stopped was started again without it.
+    BracketRecovered = "f7ecfe86b56d454a885eeb0ef8fcfa6c",
     /// A run is tried again later.
     RetryPlanned = "ca375788373c4e3fb87685eeae55abd2",
     /// A room could not be opened.

@@ -2,7 +2,7 @@
 //! whenever something changed and whenever it is awake anyway, because "in 3 h" grows old.
 
 use jiff::{Timestamp, civil, tz::TimeZone};
-use mastmaint_words::{JobName, Outcome, StepIndex, human};
+use mastmaint_words::{JobName, Outcome, StepIndex, UnitName, human};
 
 /// Everything that the sentence is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +13,8 @@ pub struct Situation {
     pub refused: Option<Refused>,
     /// Why runs are not recorded: `disk full`, `read-only`.
     pub not_recording: Option<String>,
+    /// Services that runs have stopped.
+    pub stopped: Vec<Stopped>,
     /// Runs that run.
     pub running: Vec<NowRunning>,
     /// How many runs wait.
@@ -44,6 +46,17 @@ pub struct Refused {
     pub at: Timestamp,
     /// The first mistake: `FILE:LINE:COLUMN: …`.
     pub mistake: String,
+}
+
+/// Services that a run has stopped and that are owed a start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopped {
+    /// Of which job.
+    pub job: JobName,
+    /// What.
+    pub units: Vec<UnitName>,
+    /// Why they do not count as started, if that was tried in vain.
+    pub not_confirmed: Option<String>,
 }
 
 /// A run that runs.
@@ -81,6 +94,16 @@ pub struct LastRun {
     pub freed: Option<u64>,
 }
 
+impl Stopped {
+    fn sentence(&self) -> String {
+        let units: Vec<&str> = self.units.iter().map(UnitName::as_str).collect();
+        match &self.not_confirmed {
+            None => format!("{} stopped by {}", units.join(", "), self.job),
+            Some(why) => format!("Mastodon is NOT BACK after {}: {why}", self.job),
+        }
+    }
+}
+
 impl Situation {
     /// The sentence, with times of day in `zone`.
     pub fn sentence(&self, now: Timestamp, zone: &TimeZone) -> String {
@@ -104,6 +127,7 @@ impl Situation {
         if let Some(why) = &self.not_recording {
             parts.push(format!("not recording: {why}"));
         }
+        parts.extend(self.stopped.iter().map(Stopped::sentence));
         parts.push(self.now(now));
         if let Some(NextRun { job, at }) = self.next.as_ref().filter(|_| self.running.is_empty()) {
             parts.push(format!("next {job} {}", human::until(now, *at)));

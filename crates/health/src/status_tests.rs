@@ -103,3 +103,22 @@ fn phases_have_their_words() {
     assert_eq!(say_phase(Phase::Reloading), "reading the configuration again; idle");
     assert_eq!(say_phase(Phase::Stopping), "stopping");
 }
+
+#[test]
+fn services_that_are_stopped_are_said_first() {
+    let mut situation = Situation {
+        stopped: vec![Stopped {
+            job: job("rebuild"),
+            units: vec!["mastodon-web".parse().unwrap(), "mastodon-sidekiq".parse().unwrap()],
+            not_confirmed: None,
+        }],
+        ..Situation::default()
+    };
+    let now = "2026-11-23T12:00:00Z";
+    assert_eq!(say(&situation, now), "mastodon-web, mastodon-sidekiq stopped by rebuild; idle");
+    situation.stopped[0].not_confirmed = Some("mastodon-web.service is failed (failed)".into());
+    assert_eq!(
+        say(&situation, now),
+        "Mastodon is NOT BACK after rebuild: mastodon-web.service is failed (failed); idle"
+    );
+}

@@ -4,8 +4,9 @@
 //! answers the requests of the connection in turn. Unknown fields are ignored and unknown kinds are errors, so that
 //! versions N and N−1 understand each other.
 
+use crate::probe::Said;
 use jiff::Timestamp;
-use mastmaint_words::{Digest, JobName, Room, Space, Span, StepKey, Verdict};
+use mastmaint_words::{Digest, JobName, Room, RunId, Space, Span, StepKey, UnitName, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// The version that this build speaks.
@@ -73,6 +74,24 @@ pub enum Op {
     },
     /// Name every step that is kept. Answer: any number of [`EventKind::Kept`], then [`EventKind::Listed`].
     List,
+    /// Name every bracket that is open (systemctl room only). Answer: any number of [`EventKind::Bracket`], then
+    /// [`EventKind::Listed`].
+    Brackets,
+    /// A daemon goes on with a run whose services are stopped (systemctl room only). Answer: [`EventKind::Resumed`], or
+    /// [`EventKind::Refused`] with `bracket-closed` if they have been started meanwhile.
+    Resume {
+        /// The run.
+        run: RunId,
+    },
+    /// Ask a service of the instance whether it works (probe room only). Answer: [`EventKind::Probed`].
+    Probe {
+        /// Configuration that names the service.
+        digest: Digest,
+        /// Its unit.
+        unit: UnitName,
+        /// When it was started: an older sign of life does not count.
+        since: Timestamp,
+    },
     /// Throw away the outcome of a finished step: the ledger has it. Answer: [`EventKind::Forgotten`], also where
     /// nothing is known of it, or [`EventKind::Refused`] with `busy` while it runs.
     Forget {
@@ -85,7 +104,9 @@ impl Op {
     /// The step that it is about, if it is about one.
     pub const fn key(&self) -> Option<&StepKey> {
         match self {
-            Self::Accept { .. } | Self::List => None,
+            Self::Accept { .. } | Self::List | Self::Brackets | Self::Resume { .. } | Self::Probe { .. } => {
+                None
+            }
             Self::Start { key, .. }
             | Self::Collect { key, .. }
             | Self::Cancel { key }
@@ -202,6 +223,15 @@ pub enum EventKind {
         /// Whether a runner works on it; else it is over or its runner died.
         working: bool,
     },
+    /// A bracket that is open.
+    Bracket(BracketLine),
+    /// The services of the run are stopped still.
+    Resumed,
+    /// What the service said.
+    Probed {
+        /// It.
+        said: Said,
+    },
     /// There are no more.
     Listed,
     /// The room knows nothing of this step.
@@ -221,6 +251,22 @@ pub enum EventKind {
     /// Something that a newer version says; it can be passed over.
     #[serde(other)]
     Other,
+}
+
+/// A bracket that is open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BracketLine {
+    /// The run that has stopped services.
+    pub run: RunId,
+    /// Its job.
+    pub job: JobName,
+    /// Since when.
+    pub opened: Timestamp,
+    /// What is owed a start.
+    pub units: Vec<UnitName>,
+    /// Why they do not count as started, if that was tried in vain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_confirmed: Option<String>,
 }
 
 /// Where a line came from.

@@ -273,6 +273,17 @@ impl StepDir {
         UnixListener::bind(through(&self.handle))
     }
 
+    /// The same for a runner that goes on with what another left.
+    ///
+    /// # Errors
+    /// If the socket cannot be made.
+    pub fn listen_again(&self) -> io::Result<UnixListener> {
+        match fs::remove_file(self.path.join(SOCKET)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => self.listen(),
+        }
+    }
+
     /// Throws everything away; after a crash in the middle nothing or all of it is left under the step's name.
     ///
     /// # Errors

@@ -14,11 +14,13 @@ pub enum Room {
     Systemctl,
     /// `run` steps that need no instance.
     Run,
+    /// Questions to the instance's services: the instance's user with a network.
+    Probe,
 }
 
 impl Room {
     /// Every room there is.
-    pub const ALL: [Self; 3] = [Self::Tootctl, Self::Systemctl, Self::Run];
+    pub const ALL: [Self; 4] = [Self::Tootctl, Self::Systemctl, Self::Run, Self::Probe];
 
     /// The word in unit, socket and directory names.
     pub const fn as_str(self) -> &'static str {
@@ -26,6 +28,7 @@ impl Room {
             Self::Tootctl => "tootctl",
             Self::Systemctl => "systemctl",
             Self::Run => "run",
+            Self::Probe => "probe",
         }
     }
 }

@@ -1,11 +1,11 @@
 //! One job: its schedule, its policy, its steps.
 
-use super::{Defaults, MOST_STEPS, TIMEOUT, step};
+use super::{Defaults, MOST_STEPS, TIMEOUT, bracket, step};
 use crate::{
     calendar::Schedule,
     mistake::Mistake,
     read::{At, Fields, Reader},
-    settings::{Action, Instance, Job, Step, Window},
+    settings::{Action, Instance, Job, Step, USUAL_SETTLE, Window},
     tree::{Kind, Node},
 };
 use mastmaint_words::Span;
@@ -22,7 +22,9 @@ pub(crate) const KEYS: &[&str] = &[
     "retry",
     "lock",
     "environment",
+    "with_services_stopped",
     "steps",
+    "then",
 ];
 /// The keys of a window.
 pub(crate) const WINDOW: &[&str] = &["from", "until"];
@@ -58,7 +60,12 @@ pub(super) fn job(
         job_timeout: job_timeout.clone(),
         environment: &environment,
     };
-    let steps = steps(reader, &f, &around);
+    let settle = around.instance.map_or(USUAL_SETTLE, |instance| instance.settle);
+    let stopped = bracket::units(reader, &f, &around);
+    let within = steps(reader, &f, &around);
+    let then = bracket::then(reader, &f, &around, stopped.is_some());
+    bracket::plain_stops(reader, &f, &within.iter().chain(&then));
+    let steps = bracket::put_together(stopped, within, then, settle);
     if let (Some(schedule), Some(window)) = (&schedule, &window)
         && let Some(mistake) = super::window::mistake(schedule, window, random_delay)
     {
@@ -86,26 +93,35 @@ fn sum(steps: &[Step]) -> Span {
 }
 
 fn steps(reader: &mut Reader, f: &Fields<'_>, around: &step::Surroundings<'_>) -> Vec<Step> {
-    let path = f.path_of("steps");
     let Some(node) = f.get("steps") else {
         reader.wrong(f.place, &f.path, Mistake::EmptySteps);
         return vec![];
     };
+    list(reader, node, &f.path_of("steps"), around)
+}
+
+/// The steps of a list.
+pub(super) fn list(
+    reader: &mut Reader,
+    node: &Node,
+    path: &str,
+    around: &step::Surroundings<'_>,
+) -> Vec<Step> {
     let items = match &node.kind {
         Kind::Seq(items) if !items.is_empty() => items,
         Kind::Seq(_) | Kind::Null => {
-            reader.wrong(node.place, &path, Mistake::EmptySteps);
+            reader.wrong(node.place, path, Mistake::EmptySteps);
             return vec![];
         }
         _ => {
             let wanted = "a list of steps, each after a hyphen";
-            reader.wrong(node.place, &path, Mistake::WrongType { wanted, found: node.kind_name() });
+            reader.wrong(node.place, path, Mistake::WrongType { wanted, found: node.kind_name() });
             return vec![];
         }
     };
     if items.len() > MOST_STEPS {
         let mistake = Mistake::TooMany { what: "steps", count: items.len(), max: MOST_STEPS };
-        reader.wrong(node.place, &path, mistake);
+        reader.wrong(node.place, path, mistake);
     }
     let numbered = items.iter().take(MOST_STEPS).enumerate();
     numbered

@@ -1,5 +1,6 @@
 //! The merged tree becomes [`Settings`]: every key is read, every default filled in, every mistake collected.
 
+mod bracket;
 mod command;
 mod effect;
 mod job;
@@ -11,7 +12,7 @@ mod window;
 use crate::{
     mistake::{self, Mistake},
     read::{At, Fields, Reader},
-    settings::{Environment, Instance, LedgerSettings, Retry, RetryOn, Settings},
+    settings::{Environment, Instance, LedgerSettings, Retry, RetryOn, Settings, USUAL_SETTLE},
     tree::{Kind, Node},
 };
 use mastmaint_words::{LockName, Span, UnitName};
@@ -19,11 +20,13 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 /// The sections of a file.
 pub(crate) const SECTIONS: &[&str] = &["instance", "defaults", "jobs", "ledger"];
-pub(crate) const INSTANCE: &[&str] = &["live", "user", "services", "environment", "url"];
+pub(crate) const INSTANCE: &[&str] = &["live", "user", "services", "settle", "environment", "url"];
 pub(crate) const DEFAULTS: &[&str] =
     &["timezone", "timeout", "grace", "quiet_limit", "lock", "random_delay", "retry", "environment"];
 pub(crate) const LEDGER: &[&str] = &["keep", "keep_output"];
 pub(crate) const RETRY: &[&str] = &["times", "backoff", "on"];
+#[cfg(test)]
+pub(crate) use bracket::put_together;
 #[cfg(test)]
 pub(crate) use effect::{AGAIN, PROVE};
 #[cfg(test)]
@@ -34,6 +37,7 @@ pub(crate) use step::KEYS as STEP;
 const DAY: u64 = 86_400;
 const TIMEOUT: (u64, u64) = (1, 30 * DAY);
 const GRACE: (u64, u64) = (0, DAY);
+const SETTLE: (u64, u64) = (1, 600);
 const MOST_JOBS: usize = 200;
 const MOST_STEPS: usize = 100;
 
@@ -111,12 +115,14 @@ fn read_instance(reader: &mut Reader, node: &Node) -> Option<Instance> {
         reader.wrong(url.place, "instance.url", Mistake::BadUrl);
     }
     let services = services(reader, &f);
+    let settle = reader.span_within(&f, "settle", "settle", SETTLE, "it is at least 1s and at most 10m");
     let mut environment = Environment::from([("RAILS_ENV".to_owned(), "production".to_owned())]);
     environment.extend(reader.environment(&f, "environment"));
     (reader.mistakes.len() == before).then(|| Instance {
         live: PathBuf::from(live.map_or_else(|| "/home/mastodon/live".to_owned(), |at| at.value)),
         user: user.map_or_else(|| "mastodon".to_owned(), |at| at.value),
         services,
+        settle: settle.map_or(USUAL_SETTLE, |at| at.value),
         environment,
         url: url.map(|at| at.value),
     })
@@ -215,7 +221,7 @@ fn quiet_limit(reader: &mut Reader, f: &Fields<'_>) -> Option<Option<At<Span>>> 
 fn zone(reader: &mut Reader, f: &Fields<'_>) -> Option<At<String>> {
     let zone = reader.text(f, "timezone", "a time zone, like Europe/Paris")?;
     // UTC is there also where no database is.
-    if zone.value == "UTC" || jiff::tz::TimeZone::get(&zone.value).is_ok() {
+    if zone.value == "UTC" || crate::zone::named(&zone.value).is_ok() {
         return Some(zone);
     }
     let help = if reader.is_full() {

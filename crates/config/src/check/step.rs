@@ -200,7 +200,7 @@ fn systemctl(
     (!names.is_empty()).then_some(SystemctlAction { verb: known, units: names })
 }
 
-fn named_unit(
+pub(super) fn named_unit(
     reader: &mut Reader,
     at: Place,
     path: &str,

@@ -4,10 +4,11 @@ use super::loaded;
 use crate::{
     MAX_FILE, SAMPLE,
     calendar::Schedule,
+    check::put_together,
     digest, effect, effective_yaml, load_str,
     settings::{
         Action, Again, Environment, Instance, Job, Judged, LedgerSettings, OnPartial, Prove, Retry, RetryOn,
-        Settings, Step, SystemctlAction, SystemctlVerb, Window,
+        Settings, Step, SystemctlAction, SystemctlVerb, USUAL_SETTLE, Window,
     },
 };
 use mastmaint_words::Span;
@@ -35,7 +36,16 @@ fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         select(vec!["media remove --days 14", "accounts cull --dry-run", "cache clear"])
             .prop_map(|line| Action::Tootctl(line.split(' ').map(str::to_owned).collect())),
-        (select(SystemctlVerb::ALL.to_vec()), units)
+        // A stop is for runbooks only, and for those that start nothing.
+        (
+            select(
+                SystemctlVerb::ALL
+                    .into_iter()
+                    .filter(|verb| *verb != SystemctlVerb::Stop)
+                    .collect::<Vec<_>>()
+            ),
+            units
+        )
             .prop_map(|(verb, units)| Action::Systemctl(SystemctlAction { verb, units })),
         run,
     ]
@@ -69,7 +79,7 @@ fn step() -> impl Strategy<Value = Step> {
                 Action::Tootctl(_) => {
                     Judged { tolerated_errors: judged.tolerated_errors, ..Judged::default() }
                 }
-                Action::Systemctl(_) => Judged::default(),
+                Action::Systemctl(_) | Action::Services(_) => Judged::default(),
             };
             // What has an effect that can be looked at.
             let removes = matches!(&action, Action::Tootctl(args) if effect::can_be_sampled(args));
@@ -102,8 +112,18 @@ fn job() -> impl Strategy<Value = Job> {
         retry,
         option::of("[a-z][a-z0-9-]{0,6}".prop_map(|n| n.parse().unwrap())),
         collection::vec(step(), 1..3),
+        option::of((any::<bool>(), collection::vec(step(), 0..2))),
     )
-        .prop_map(|(description, timing, timeout, (times, backoff, on), lock, steps)| {
+        .prop_map(|(description, timing, timeout, (times, backoff, on), lock, steps, bracket)| {
+            let (stopped, then) = match bracket {
+                Some((web_only, then)) => {
+                    let all =
+                        ["mastodon-web", "mastodon-sidekiq"].into_iter().take(if web_only { 1 } else { 2 });
+                    (Some(all.map(|unit| unit.parse().unwrap()).collect()), then)
+                }
+                None => (None, vec![]),
+            };
+            let steps = put_together(stopped, steps, then, USUAL_SETTLE);
             let at = |h: i8, m: i8| jiff::civil::Time::new(h, m, 0, 0).unwrap();
             // From noon on, so that the window is as long as the schedule needs, whatever the schedule.
             let window = timing.as_ref().and_then(|(cron, _, _, w)| {
@@ -131,6 +151,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             live: "/srv/mastodon's live".into(),
             user: "mastodon".into(),
             services: ["mastodon-web", "mastodon-sidekiq"].map(|u| u.parse().unwrap()).into(),
+            settle: USUAL_SETTLE,
             environment,
             url: Some("https://social.example".into()),
         }

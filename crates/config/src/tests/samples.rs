@@ -52,7 +52,7 @@ fn its_examples_load_too() {
         ]
     );
     let jobs = &all.settings.jobs;
-    assert_eq!(jobs.len(), 9);
+    assert_eq!(jobs.len(), 10);
     assert_eq!(jobs["clean-statuses"].timeout.to_string(), "12h");
     assert_eq!(
         jobs["clean-statuses"].steps[0].timeout.to_string(),

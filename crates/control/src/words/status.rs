@@ -2,7 +2,7 @@
 
 use super::RunLine;
 use jiff::Timestamp;
-use mastmaint_words::{Digest, JobName};
+use mastmaint_words::{Digest, JobName, RunId, UnitName};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -23,6 +23,9 @@ pub struct Status {
     pub running: Vec<RunLine>,
     /// What waits for a lock.
     pub queued: Vec<RunLine>,
+    /// Services that runs have stopped and that are owed a start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub brackets: Vec<BracketLine>,
     /// The job that is due next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<NextLine>,
@@ -48,6 +51,22 @@ pub struct ConfigStatus {
     pub warnings: Vec<String>,
     /// Mistakes of a newer version that was refused; empty if none was.
     pub refused: Vec<String>,
+}
+
+/// Services that a run has stopped and that are owed a start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BracketLine {
+    /// The run.
+    pub run: RunId,
+    /// Its job.
+    pub job: JobName,
+    /// Since when.
+    pub since: Timestamp,
+    /// What is owed a start.
+    pub units: Vec<UnitName>,
+    /// Why they do not count as started, if that was tried in vain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_confirmed: Option<String>,
 }
 
 /// The job that is due next.

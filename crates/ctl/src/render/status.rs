@@ -6,7 +6,8 @@ use crate::{
     table::Tone,
     when::{self, When},
 };
-use mastmaint_control::words::{JobLine, LedgerStatus, RunLine, SpaceLine, Status};
+use mastmaint_control::words::{BracketLine, JobLine, LedgerStatus, RunLine, SpaceLine, Status};
+use mastmaint_words::UnitName;
 use mastmaint_words::human;
 use std::{cmp::Reverse, fmt::Write as _};
 
@@ -71,6 +72,9 @@ pub fn status(status: &Status, jobs: &[JobLine], when: &When) -> String {
     if let Some(space) = &status.space {
         field("disk", &disk(space, when));
     }
+    for bracket in &status.brackets {
+        field("stopped", &stopped(bracket, when));
+    }
     if let Some(next) = &status.next {
         let overdue = if is_overdue(status, when) { Tone::Bad.paint(" overdue") } else { String::new() };
         field("next", &format!("{} {}{overdue}", next.job, when.both(next.at)));
@@ -115,6 +119,16 @@ fn disk(space: &SpaceLine, when: &When) -> String {
         let _ = write!(text, ", {change} {before}before");
     }
     text
+}
+
+fn stopped(bracket: &BracketLine, when: &When) -> String {
+    let units: Vec<&str> = bracket.units.iter().map(UnitName::as_str).collect();
+    let text =
+        format!("{} by {} {}, {}", units.join(" "), bracket.job, bracket.run, when.both(bracket.since));
+    match &bracket.not_confirmed {
+        None => text,
+        Some(why) => format!("{text}; {}", Tone::Bad.paint(&format!("not back: {}", tame(why)))),
+    }
 }
 
 fn current(run: &RunLine) -> String {

@@ -1,12 +1,13 @@
 //! The truth in the shapes that clients and systemd are shown.
 
 use super::{Active, Dispatcher};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
+use mastmaint_config::zone;
 use mastmaint_control::words::{
-    ConfigStatus, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, SpaceLine, Status, StepLine,
-    StepNow,
+    BracketLine, ConfigStatus, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, SpaceLine,
+    Status, StepLine, StepNow,
 };
-use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation};
+use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation, Stopped};
 use mastmaint_ledger::{RunRecord, RunWithSteps, SpaceTrend, StepRecord};
 use mastmaint_words::{JobName, Numbers};
 
@@ -32,6 +33,7 @@ impl Dispatcher {
             },
             running,
             queued,
+            brackets: self.brackets.clone(),
             next: self.next_line(),
             ledger: self.outside.recorder.status(),
             space: None,
@@ -106,6 +108,7 @@ impl Dispatcher {
             LedgerStatus::NotRecording { why } => Some(why),
         };
         let situation = Situation {
+            stopped: self.brackets.iter().map(stopped).collect(),
             phase: if self.reload.checking { Phase::Reloading } else { Phase::Working },
             refused: refused.map(|(mistake, at)| Refused { at, mistake: first_line(mistake) }),
             not_recording,
@@ -114,12 +117,20 @@ impl Dispatcher {
             next: self.next_line().map(|next| NextRun { job: next.job, at: next.at }),
             last: self.last.values().filter_map(last_run).collect(),
         };
-        situation.sentence(now, &TimeZone::system())
+        situation.sentence(now, &zone::local())
     }
 }
 
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn stopped(bracket: &BracketLine) -> Stopped {
+    Stopped {
+        job: bracket.job.clone(),
+        units: bracket.units.clone(),
+        not_confirmed: bracket.not_confirmed.clone(),
+    }
 }
 
 fn now_running(active: &Active) -> Option<NowRunning> {

@@ -4,6 +4,7 @@
 
 mod adopt;
 mod asks;
+mod brackets;
 mod ends;
 mod left_behind;
 mod listing;
@@ -27,7 +28,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use mastmaint_config::accepted::DaemonView;
-use mastmaint_control::words::{FollowEvent, Reply};
+use mastmaint_control::words::{BracketLine, FollowEvent, Reply};
 use mastmaint_health::Notifier;
 use mastmaint_ledger::{PlannedRetry, RunRecord, StepRecord};
 use mastmaint_words::{JobName, RunId, StepIndex, Verdict};
@@ -88,6 +89,8 @@ pub enum Order {
     },
     /// One more cancel of the run of `--run`.
     CancelOnce,
+    /// The systemctl room has said what is stopped.
+    Brackets(Vec<BracketLine>),
     /// The rooms have said what they keep.
     LeftBehind(Vec<LeftBehind>),
     /// End the loop; runs go on in their rooms.
@@ -144,6 +147,8 @@ pub struct Dispatcher {
     /// Whether the ledger has been read: until then nobody knows what an earlier daemon left.
     ledger_known: bool,
     runs: BTreeMap<RunId, Active>,
+    /// What is stopped, as the systemctl room last said.
+    brackets: Vec<BracketLine>,
     reload: reload::Reload,
     ticker: Option<Arc<Ticker>>,
     run_news: (mpsc::Sender<RunNews>, mpsc::Receiver<RunNews>),
@@ -182,6 +187,7 @@ impl Dispatcher {
             gate_open: false,
             ledger_known: false,
             runs: BTreeMap::new(),
+            brackets: Vec::new(),
             reload: reload::Reload::default(),
             ticker,
             run_news: mpsc::channel(256),
@@ -226,6 +232,7 @@ impl Dispatcher {
                     self.cancel(&id).await;
                 }
             }
+            Order::Brackets(open) => self.take_in_brackets(open),
             Order::LeftBehind(left) => self.take_in(left).await,
             Order::Stop => {}
         }

@@ -170,6 +170,7 @@ impl Dispatcher {
         match news {
             RunNews::Broken { run, why } => return Err(format!("the task of run {run} broke off: {why}")),
             RunNews::Step(record) => {
+                self.watch_for_brackets(&record);
                 if let Some(active) = self.runs.get_mut(&record.key.run) {
                     active.steps.insert(record.key.step, *record);
                 }

@@ -219,6 +219,9 @@ impl Follow<'_> {
             | EventKind::Forgotten
             | EventKind::Kept { .. }
             | EventKind::Listed
+            | EventKind::Bracket(_)
+            | EventKind::Resumed
+            | EventKind::Probed { .. }
             | EventKind::Accepted { .. }
             | EventKind::Rejected { .. }
             | EventKind::Other => {}

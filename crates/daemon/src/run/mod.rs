@@ -15,6 +15,7 @@ use crate::{
 use jiff::Timestamp;
 use mastmaint_config::settings::{Job, Step};
 use mastmaint_control::words::{FollowEvent, StepProgress};
+use mastmaint_failpoints::failpoint;
 use mastmaint_ledger::{StepEnd, StepRecord, StepStart};
 use mastmaint_words::{Digest, JobName, LockName, RunId, StepIndex, StepKey, Trigger, Verdict};
 use std::{
@@ -199,15 +200,17 @@ impl Drive {
             // That it was admitted is recorded with the start of its first step.
             self.tell(Told::RunStarted);
         }
-        let mut done: Vec<Verdict> = Vec::new();
+        let mut done: Vec<policy::Done> = Vec::new();
         if let Some(step) = self.spec.only {
-            done.push(self.take_up(step, resumed).await);
+            done.push(policy::Done { step, verdict: self.take_up(step, resumed).await });
         } else {
             while let policy::Next::Step(step) = policy::next(&self.spec.job, &done) {
-                done.push(self.take_up(step, resumed).await);
+                done.push(policy::Done { step, verdict: self.take_up(step, resumed).await });
             }
         }
-        let verdict = policy::verdict_of_run(&done);
+        let verdicts: Vec<Verdict> = done.into_iter().map(|done| done.verdict).collect();
+        let verdict = policy::verdict_of_run(&verdicts);
+        failpoint!("run.before-end");
         let ended = RunNews::Ended { run: self.spec.id.clone(), verdict: Box::new(verdict) };
         // The dispatcher outlives its runs; if it is gone the next daemon finds the run open and ends it.
         let _ = self.news.send(ended).await;
@@ -228,20 +231,24 @@ impl Drive {
                 self.record_start(&begun).await;
                 self.adopt(&begun, &definition).await
             }
+            None if resumed && self.needs_services_stopped(step) && !self.goes_on_in_bracket().await => {
+                policy::services_came_back()
+            }
             None => self.begin(step, &definition).await,
         }
     }
 
     /// A step that nobody has begun.
     async fn begin(&mut self, step: StepIndex, definition: &Step) -> Verdict {
+        let is_owed = step::is_owed(definition);
         let (recorded, room) = if self.spec.begun.take_if(|begun| begun.key.step == step).is_some() {
             // Recorded with the run. From there on it is a step under way: a cancel is its room's business.
             (true, self.outside.rooms.open(definition.action.room()).await)
         } else {
-            if *self.cancels.borrow_and_update() > 0 {
+            if *self.cancels.borrow_and_update() > 0 && !is_owed {
                 return policy::cancelled();
             }
-            if self.deadline <= Instant::now() {
+            if self.deadline <= Instant::now() && !is_owed {
                 return policy::out_of_time(self.spec.job.timeout);
             }
             let record = self.spec.step_record(step, definition);
@@ -251,6 +258,7 @@ impl Drive {
         if !recorded && step::may_stop_services(definition) && !self.spec.dry_run {
             return step::not_without_a_record();
         }
+        failpoint!("run.step-recorded");
         self.tell(Told::StepStarted { step, title: definition.action.title() });
         self.announce(step, definition).await;
         self.drive_step(step, definition, step::Begin::Fresh { room }).await
@@ -261,7 +269,11 @@ impl Drive {
         let step = begun.key.step;
         self.tell(Told::StepAdopted { step, title: begun.title.clone() });
         self.announce(step, definition).await;
-        let may_start = self.outside.same_boot && begun.journaled == 0 && self.spec.only.is_none();
+        let may_start = step::is_owed(definition)
+            || (self.outside.same_boot
+                && begun.journaled == 0
+                && self.spec.only.is_none()
+                && (!self.needs_services_stopped(step) || self.goes_on_in_bracket().await));
         let how = step::Begin::Adopted { after: begun.journaled, at: begun.at, may_start };
         self.drive_step(step, definition, how).await
     }

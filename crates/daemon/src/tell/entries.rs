@@ -2,7 +2,8 @@
 
 use super::Told;
 use crate::{recorder::LedgerNews, run::RunSpec};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
+use mastmaint_config::zone;
 use mastmaint_health::{Entry, Level, MessageId, Stream};
 use mastmaint_runner::protocol::{EndingCause, LineClass};
 use mastmaint_words::{Numbers, Outcome, StepIndex, Trigger, Verdict, human};
@@ -173,6 +174,16 @@ fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
             let text = format!("{}: {title}: {how}", step_of(step));
             of_verdict(text, &end.verdict).id(ended_id(&end.verdict)).step(step).duration(end.took.get())
         }
+        Told::BracketOpened { step, units } => {
+            let text = format!("{}: {units} stopped, to be started again whatever happens", job());
+            Entry::notice(text).id(MessageId::BracketOpened).step(step)
+        }
+        Told::BracketClosed { step, how } => {
+            Entry::notice(format!("{}: {how}", job())).id(MessageId::BracketClosed).step(step)
+        }
+        Told::BracketNotConfirmed { step, why } => {
+            Entry::error(format!("{}: {why}", job())).id(MessageId::BracketNotConfirmed).step(step)
+        }
         Told::RetryPlanned { at, attempt, of } => {
             let text = format!("{}: tried again at {} (retry {attempt} of {of})", job(), on_the_clock(at));
             Entry::notice(text).id(MessageId::RetryPlanned)
@@ -204,7 +215,7 @@ fn of_ledger(news: LedgerNews) -> Entry {
 
 /// An instant as the host's people read it.
 fn on_the_clock(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+    at.to_zoned(zone::local()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
 /// An entry at the level of an outcome, with its fields.

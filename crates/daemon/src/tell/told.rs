@@ -191,6 +191,27 @@ pub enum Told {
         /// How.
         end: Box<StepEnd>,
     },
+    /// The run has stopped services.
+    BracketOpened {
+        /// Its step.
+        step: StepIndex,
+        /// What was stopped.
+        units: String,
+    },
+    /// What the run had stopped is up again.
+    BracketClosed {
+        /// Its step.
+        step: StepIndex,
+        /// In a sentence.
+        how: String,
+    },
+    /// What the run had stopped did not come back.
+    BracketNotConfirmed {
+        /// Its step.
+        step: StepIndex,
+        /// What is wrong.
+        why: String,
+    },
     /// The run is tried again.
     RetryPlanned {
         /// When.

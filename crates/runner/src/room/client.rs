@@ -86,7 +86,7 @@ fn obey(desk: &Desk, id: u64, op: &Op) {
             let text = format!("the step {} still runs; it can be forgotten when it has finished", desk.key);
             desk.hub.reply(id, refused("busy", text));
         }
-        Op::Accept { .. } | Op::List => {}
+        Op::Accept { .. } | Op::List | Op::Brackets | Op::Resume { .. } | Op::Probe { .. } => {}
     }
 }
 

@@ -1,7 +1,7 @@
 //! From what a request names to what is done: the step is looked up in the accepted configuration, and everything
 //! about its process is decided before anything runs.
 
-use super::Options;
+use super::{Options, services::End};
 use crate::exec::{Ended, Limits, StepCommand};
 use crate::output::Patterns;
 use crate::proof::{Again, Around, Prover};
@@ -30,8 +30,17 @@ pub(super) type Decide = Box<dyn Fn(&Ended) -> Verdict>;
 pub(super) enum Work {
     /// This process is run.
     Run(Box<Process>),
+    /// Services are stopped or started.
+    Services(Box<End>),
     /// Nothing runs; this is the outcome.
     Settled(Verdict),
+}
+
+impl Work {
+    /// Whether it is owed in any case: without a durable record of the step, and again if a runner died of it.
+    pub(super) const fn is_owed(&self) -> bool {
+        matches!(self, Self::Services(end) if end.is_owed())
+    }
 }
 
 /// A process with all that is decided about it.
@@ -104,6 +113,14 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
             let judge: Decide = Box::new(move |ended| systemctl.judge(&action, ended));
             Ok(run(command, step, named, Redactor::from_secrets([]), judge))
         }
+        Action::Services(action) => Ok(match &view.instance {
+            Some(_) if named.dry_run => no_dry_run(&step.action.title()),
+            Some(instance) => Work::Services(Box::new(End::new(options, named, step, action, instance))),
+            None => failed(
+                "no-instance",
+                "the configuration names no instance; add `instance:` with its services",
+            ),
+        }),
     }
 }
 
@@ -343,6 +360,7 @@ mod tests {
             live: path.to_owned(),
             user: "mastodon".into(),
             services: vec![],
+            settle: mastmaint_config::settings::USUAL_SETTLE,
             environment: Environment::default(),
             url: None,
         };

@@ -46,6 +46,7 @@ impl Scratch {
             live: scratch.dir.path().join("live"),
             user: own_user(),
             services: services.iter().map(|name| name.parse().unwrap()).collect(),
+            settle: mastmaint_config::settings::USUAL_SETTLE,
             environment: Environment::default(),
             url: None,
         };

@@ -1,0 +1,110 @@
+//! A backup as the config describes it: where it is, of what kind, and what it must hold.
+
+use crate::prove::Budget;
+use mastmaint_words::Span;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, path::PathBuf};
+
+/// A named thing that can be verified.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backup {
+    /// What it is and where.
+    #[serde(flatten)]
+    pub place: Place,
+    /// The newest complete one must not be older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Span>,
+    /// Paths that must be in it and hold something.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub require: Vec<String>,
+    /// Paths that must not be in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub forbid: Vec<String>,
+    /// Where Mastodon's Rails root lies in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<String>,
+    /// The file backup that belongs to a dump.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<String>,
+    /// How much a night may read.
+    #[serde(default)]
+    pub budget: Budget,
+    /// A proof is good for this long.
+    pub prove_every: Span,
+    /// One that is being written is waited for at most this long.
+    pub wait: Span,
+}
+
+/// What a backup is and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Place {
+    /// Generations of rsnapshot, by its own configuration.
+    Rsnapshot {
+        /// `/etc/rsnapshot.conf`.
+        config: PathBuf,
+    },
+    /// A mirror, or one copy.
+    Tree {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Archives of tar, packed or not.
+    Tar {
+        /// A path whose last part may have `*` and `?`.
+        path: PathBuf,
+    },
+    /// Dumps of PostgreSQL.
+    Postgres {
+        /// A path whose last part may have `*` and `?`.
+        path: PathBuf,
+    },
+    /// Dumps of Redis.
+    Redis {
+        /// A path whose last part may have `*` and `?`.
+        path: PathBuf,
+    },
+}
+
+/// All backups by name.
+pub type Backups = BTreeMap<String, Backup>;
+
+impl Place {
+    /// The word in the config.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Rsnapshot { .. } => "rsnapshot",
+            Self::Tree { .. } => "tree",
+            Self::Tar { .. } => "tar",
+            Self::Postgres { .. } => "postgres",
+            Self::Redis { .. } => "redis",
+        }
+    }
+
+    /// Whether it holds the files of an instance.
+    pub const fn holds_files(&self) -> bool {
+        matches!(self, Self::Rsnapshot { .. } | Self::Tree { .. } | Self::Tar { .. })
+    }
+}
+
+impl Backup {
+    /// A proof is good for a week unless the config says otherwise.
+    pub const PROVE_EVERY: Span = Span::from_secs(7 * 86_400);
+    /// Longer than a backup of a night takes.
+    pub const WAIT: Span = Span::from_secs(2 * 3600);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_reads_back() {
+        let text = r#"{"kind":"rsnapshot","config":"/etc/rsnapshot.conf","max_age":"26h","prove_every":"7d","wait":"2h",
+            "require":["a"],"budget":{"time":"30m","bytes":5}}"#;
+        let backup: Backup = serde_json::from_str(text).unwrap();
+        assert_eq!(backup.place.kind(), "rsnapshot");
+        let again: Backup = serde_json::from_str(&serde_json::to_string(&backup).unwrap()).unwrap();
+        assert_eq!(backup, again);
+    }
+}

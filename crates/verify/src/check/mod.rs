@@ -1,0 +1,12 @@
+//! Checks of a backup: pure policy over what was seen, each with findings as its result.
+
+mod complete;
+mod env;
+mod fresh;
+mod history;
+
+pub(crate) use complete::candidates;
+pub use complete::{Mastodon, complete, live_in};
+pub use env::{Env, Version, missing_secrets};
+pub use fresh::{Age, KnownBy, fresh};
+pub use history::shrunk;

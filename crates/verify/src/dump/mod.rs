@@ -1,0 +1,16 @@
+//! PostgreSQL dumps: what kind one is, how old it says it is, and all of its text read to the end.
+
+mod archive;
+mod copy;
+mod facts;
+mod media;
+mod program;
+mod scan;
+mod secrets;
+
+pub use archive::{Header, Kind};
+pub use facts::{Facts, Sealed};
+pub use media::{MediaCheck, MediaFile};
+pub use program::{Restorer, read_dump};
+pub use scan::scan;
+pub use secrets::{Fit, fit};

@@ -1,0 +1,195 @@
+//! The text of a dump, line by line, read to its end. Rows go by and are counted; none is kept.
+
+use super::{
+    copy::Table,
+    facts::{Facts, Sealed},
+    media::{MediaFile, files_of},
+};
+use std::io::{self, BufRead, BufReader, Read};
+
+/// A longer line is a row with something huge in a column that is not looked at.
+const LONGEST: u64 = 1024 * 1024;
+/// More encrypted values tell nothing new.
+const SEALED: usize = 20;
+/// Text after the completion line: `\unrestrict TOKEN` and empty lines.
+const ENDINGS: [&str; 2] =
+    ["-- PostgreSQL database dump complete", "-- PostgreSQL database cluster dump complete"];
+
+/// Reads the text of a dump. `domain` is that of the instance; every media file is told.
+pub fn scan(
+    input: impl Read,
+    domain: Option<&str>,
+    is_cluster: bool,
+    tell: &mut dyn FnMut(MediaFile),
+) -> io::Result<Facts> {
+    let mut input = BufReader::with_capacity(256 * 1024, input);
+    let mut facts = Facts::default();
+    let mut line = Vec::new();
+    let mut table: Option<Table> = None;
+    let ending = ENDINGS[usize::from(is_cluster)];
+    let own = domain.map(|d| format!("https://{d}/"));
+    loop {
+        line.clear();
+        let count = (&mut input).take(LONGEST).read_until(b'\n', &mut line)?;
+        if count == 0 {
+            break;
+        }
+        if line.last() != Some(&b'\n') {
+            skip_line(&mut input)?;
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim_end_matches(['\n', '\r']);
+        match &table {
+            Some(_) if text == "\\." => table = None,
+            Some(table) => row(table, text, own.as_deref(), &mut facts, tell),
+            None => {
+                table = Table::parse(text);
+                if table.is_none() {
+                    statement(text, ending, &mut facts);
+                }
+            }
+        }
+    }
+    facts.is_complete &= table.is_none();
+    Ok(facts)
+}
+
+fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let buffer = input.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(());
+        }
+        let end = buffer.iter().position(|b| *b == b'\n');
+        let used = end.map_or(buffer.len(), |at| at + 1);
+        input.consume(used);
+        if end.is_some() {
+            return Ok(());
+        }
+    }
+}
+
+fn statement(text: &str, ending: &str, facts: &mut Facts) {
+    if text == ending {
+        facts.is_complete = true;
+    } else if !(text.is_empty()
+        || text == "--"
+        || text.starts_with("\\unrestrict")
+        || text.starts_with("-- Completed on"))
+    {
+        // Something follows the completion line: it was not the last one.
+        facts.is_complete = false;
+    }
+    let Some(what) = text.strip_prefix("CREATE ") else { return };
+    let name = |rest: &str| {
+        let name = rest.split([' ', '(']).next().unwrap_or_default();
+        name.strip_prefix("public.").unwrap_or(name).trim_matches('"').to_owned()
+    };
+    if let Some(rest) = what.strip_prefix("TABLE ").or_else(|| what.strip_prefix("UNLOGGED TABLE ")) {
+        facts.tables.insert(name(rest));
+    } else if what.starts_with("VIEW ") {
+        facts.views += 1;
+    } else if what.starts_with("MATERIALIZED VIEW ") {
+        facts.materialized += 1;
+    } else if let Some(rest) = what.strip_prefix("FUNCTION ") {
+        facts.has_timestamp_id |= name(rest) == "timestamp_id";
+    }
+}
+
+fn row(table: &Table, text: &str, own: Option<&str>, facts: &mut Facts, tell: &mut dyn FnMut(MediaFile)) {
+    match facts.rows.get_mut(&table.name) {
+        Some(count) => *count += 1,
+        None => drop(facts.rows.insert(table.name.clone(), 1)),
+    }
+    match table.name.as_str() {
+        "schema_migrations" => facts.migrations.extend(table.number::<u64>(text, "version")),
+        "statuses" => status(table, text, own, facts),
+        "users" => seal(table, text, "otp_secret", "users.otp_secret", facts),
+        "keypairs" => seal(table, text, "private_key", "keypairs.private_key", facts),
+        // Account -99 stands for the instance itself.
+        "accounts" if table.get(text, "domain").is_none() => facts.local_accounts += 1,
+        _ => {}
+    }
+    files_of(table, text, tell);
+}
+
+fn status(table: &Table, text: &str, own: Option<&str>, facts: &mut Facts) {
+    let ms = table.number::<u64>(text, "id").map_or(0, |id| id >> 16);
+    facts.newest_status_ms = facts.newest_status_ms.max(ms);
+    let uri = table.get(text, "uri");
+    let is_local = table.get(text, "local").is_some_and(|l| l == "t") || uri.is_none();
+    if !is_local {
+        return;
+    }
+    facts.local_statuses += 1;
+    if let Some((own, uri)) = own.zip(uri)
+        && !uri.starts_with(own)
+    {
+        facts.foreign_statuses += 1;
+        facts.foreign_uri.get_or_insert_with(|| uri.into_owned());
+    }
+}
+
+fn seal(table: &Table, text: &str, column: &str, name: &'static str, facts: &mut Facts) {
+    if facts.sealed.len() < SEALED {
+        let json = table.get(text, column).filter(|v| v.starts_with("{\"p\":"));
+        facts.sealed.extend(json.map(|json| Sealed { column: name, json: json.into_owned() }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DUMP: &str = "--\n-- PostgreSQL database dump\n--\n\nCREATE FUNCTION public.timestamp_id(t text) RETURNS bigint\n\
+        CREATE TABLE public.accounts (\n    id bigint\n);\nCREATE VIEW public.a AS\nCREATE MATERIALIZED VIEW public.b AS\n\
+        COPY public.accounts (id, domain, avatar_file_name, avatar_file_size) FROM stdin;\n\
+        1\t\\N\ta.png\t5\n2\tother.test\tb.png\t6\n\\.\n\n\
+        COPY public.statuses (id, uri, local) FROM stdin;\n\
+        117250000000000000\thttps://mast.test/users/a/statuses/1\tt\n117250000000000001\thttps://other.test/2\tf\n\\.\n\n\
+        COPY public.schema_migrations (version) FROM stdin;\n20260611150940\n\\.\n\n\
+        --\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict abc\n\n";
+
+    fn facts(text: &str, domain: &str) -> (Facts, Vec<MediaFile>) {
+        let mut files = Vec::new();
+        let facts = scan(text.as_bytes(), Some(domain), false, &mut |f| files.push(f)).unwrap();
+        (facts, files)
+    }
+
+    #[test]
+    fn everything_is_counted_in_one_reading() {
+        let (facts, files) = facts(DUMP, "mast.test");
+        assert!(facts.is_complete && facts.has_timestamp_id);
+        assert_eq!((facts.tables.len(), facts.views, facts.materialized), (1, 1, 1));
+        assert_eq!((facts.local_accounts, facts.local_statuses, facts.foreign_statuses), (1, 1, 0));
+        assert_eq!(facts.newest_status().unwrap().to_string()[..4], *"2026");
+        let paths: Vec<_> = files.iter().map(|f| f.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            [
+                "accounts/avatars/000/000/001/original/a.png",
+                "cache/accounts/avatars/000/000/002/original/b.png"
+            ]
+        );
+        assert_eq!(self::facts(DUMP, "else.test").0.foreign_statuses, 1);
+    }
+
+    #[test]
+    fn cut_anywhere_it_is_not_complete() {
+        let end = DUMP.find("dump complete").unwrap();
+        for cut in (0..end).step_by(7) {
+            assert!(!facts(&DUMP[..cut], "mast.test").0.is_complete, "cut at {cut}");
+        }
+        assert!(!facts(&format!("{DUMP}COPY public.a (b) FROM stdin;\n1\n"), "m").0.is_complete);
+    }
+
+    #[test]
+    fn a_row_that_is_too_long_is_passed_by() {
+        let long = "x".repeat(3 * 1024 * 1024);
+        let text = format!(
+            "COPY public.statuses (id, text) FROM stdin;\n1\t{long}\n2\tb\n\\.\n-- PostgreSQL database dump complete\n"
+        );
+        let (facts, _) = facts(&text, "m");
+        assert_eq!((facts.count("statuses"), facts.is_complete), (2, true));
+    }
+}

@@ -1,0 +1,55 @@
+//! Why a verification could not be done at all. What is wrong with a backup is a finding, not an error.
+
+use std::{io, path::PathBuf};
+
+/// A verification that could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// A file or directory of the backup.
+    #[error("{}: {source}", path.display())]
+    Backup {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The store of proofs.
+    #[error("the store of proofs in {}: {source}; the backup was not verified", path.display())]
+    Store {
+        /// Its directory.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another verification of the same backup is at work.
+    #[error("another verification of this backup is at work (lock {})", path.display())]
+    Busy {
+        /// The lock.
+        path: PathBuf,
+    },
+    /// Somebody asked for the end.
+    #[error("ended before it was done; what is proved stays proved, and the next start goes on from there")]
+    Cancelled,
+}
+
+impl VerifyError {
+    /// Stable code for machines.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Backup { .. } => "backup-unreachable",
+            Self::Store { .. } => "proof-store",
+            Self::Busy { .. } => "already-verifying",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    pub(crate) fn backup(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Backup { path, source }
+    }
+
+    pub(crate) fn store(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Store { path, source }
+    }
+}

@@ -1,0 +1,26 @@
+//! What can be checked of a backup, and the proof. It knows nothing of schedules and of systemd: a backup, a place for
+//! the proofs and the time go in, a report comes out.
+
+mod backup;
+pub mod check;
+pub mod dump;
+mod error;
+mod finding;
+mod found;
+pub mod look;
+mod manifest;
+pub mod prove;
+pub mod redis;
+pub mod rsnapshot;
+mod stamp;
+pub mod stream;
+mod tarball;
+mod verify;
+
+pub use backup::{Backup, Backups, Place};
+pub use error::VerifyError;
+pub use finding::{Code, Finding, Severity, shown};
+pub use manifest::{Line, manifest};
+pub use stamp::{Nanos, Stamp};
+pub use tarball::Tarball;
+pub use verify::{Newest, Report, Request, verify};

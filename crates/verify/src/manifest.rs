@@ -1,0 +1,159 @@
+//! The manifest: every name of the newest complete state of a file backup, with its hash where it is proved.
+
+use crate::{
+    backup::{Backup, Place},
+    error::VerifyError,
+    finding::shown,
+    prove::{Devices, Identity, Proof, Stat, State, Store, open_directory, stat_at},
+    rsnapshot::{self, Lock, Present, names},
+    stamp::Stamp,
+    verify::{open_below, open_root},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
+use rustix::fs::readlinkat;
+use serde::Serialize;
+use std::{
+    ffi::CString,
+    io::{self, Write},
+    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
+    path::Path,
+};
+
+/// One name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// From the root of the backup; what is not UTF-8 is escaped.
+    pub path: String,
+    /// The same in base64 if it is not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_base64: Option<String>,
+    /// `file`, `directory`, `link`, `other`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Number of the owner.
+    pub uid: u32,
+    /// Number of the group.
+    pub gid: u32,
+    /// Permissions, in octal digits.
+    pub mode: String,
+    /// Bytes, of a file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// Last change.
+    pub mtime: Timestamp,
+    /// BLAKE3 of a file whose content is proved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blake3: Option<String>,
+    /// Where a link leads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+}
+
+/// Deeper than any backup is.
+const DEEPEST: usize = 2_000;
+
+/// Writes the manifest, a line of JSON for each name, in the order of names. Says how many there were.
+pub fn manifest(
+    name: &str,
+    backup: &Backup,
+    proofs: &Path,
+    now: Timestamp,
+    out: &mut dyn Write,
+) -> Result<u64, VerifyError> {
+    let (root, at) = match &backup.place {
+        Place::Rsnapshot { config } => newest_generation(config).map_err(VerifyError::backup(config))?,
+        Place::Tree { path } => (open_root(path).map_err(VerifyError::backup(path))?, path.clone()),
+        Place::Tar { path } | Place::Postgres { path } | Place::Redis { path } => {
+            let source = io::Error::other("a manifest is made of directories: kinds rsnapshot and tree");
+            return Err(VerifyError::Backup { path: path.clone(), source });
+        }
+    };
+    let store = Store::open(&proofs.join(name), Stamp::of(now))?;
+    let mut walk = Walk { store: &store, devices: Devices::default(), out, count: 0 };
+    walk.directory(&root, &mut Vec::new(), 0).map_err(VerifyError::backup(at))?;
+    Ok(walk.count)
+}
+
+fn newest_generation(config: &Path) -> io::Result<(OwnedFd, std::path::PathBuf)> {
+    let conf = rsnapshot::read(config)?.conf;
+    let root = open_root(&conf.snapshot_root)?;
+    let present = Present::look(root.as_fd(), &conf, Lock::look(conf.lockfile.as_deref())?)?;
+    let newest = present.newest().ok_or_else(|| io::Error::other("there is no complete generation"))?;
+    let name = newest.name(&conf);
+    Ok((open_below(&root, &name)?, conf.snapshot_root.join(name)))
+}
+
+struct Walk<'a> {
+    store: &'a Store,
+    devices: Devices,
+    out: &'a mut dyn Write,
+    count: u64,
+}
+
+impl Walk<'_> {
+    fn directory(&mut self, fd: &OwnedFd, path: &mut Vec<u8>, depth: usize) -> io::Result<()> {
+        if depth > DEEPEST {
+            return Err(io::Error::other(format!("{} is nested too deep", shown(path))));
+        }
+        let device = self.devices.of(fd.as_fd())?;
+        let mut below = names(fd.as_fd())?;
+        below.sort_unstable();
+        for name in below {
+            let stat = stat_at(fd.as_fd(), &name)?;
+            let length = path.len();
+            if length > 0 {
+                path.push(b'/');
+            }
+            path.extend_from_slice(name.to_bytes());
+            let identity = Identity::new(device.key, stat.ino);
+            let line = self.line(path, fd.as_fd(), &name, &stat, identity)?;
+            serde_json::to_writer(&mut *self.out, &line)?;
+            self.out.write_all(b"\n")?;
+            self.count += 1;
+            if stat.is_directory() {
+                self.directory(&open_directory(fd.as_fd(), &name)?.fd, path, depth + 1)?;
+            }
+            path.truncate(length);
+        }
+        Ok(())
+    }
+
+    fn line(
+        &self,
+        path: &[u8],
+        above: BorrowedFd<'_>,
+        name: &CString,
+        stat: &Stat,
+        identity: Identity,
+    ) -> io::Result<Line> {
+        let is_link = stat.mode & 0o170_000 == 0o120_000;
+        let kind = match () {
+            () if stat.is_file() => "file",
+            () if stat.is_directory() => "directory",
+            () if is_link => "link",
+            () => "other",
+        };
+        let proof = self.store.proof_of(identity).filter(|p| stat.is_file() && is_of(p, stat));
+        let target =
+            if is_link { Some(shown(readlinkat(above, name, Vec::new())?.as_bytes())) } else { None };
+        Ok(Line {
+            path: shown(path),
+            path_base64: std::str::from_utf8(path).is_err().then(|| STANDARD.encode(path)),
+            kind,
+            uid: stat.uid,
+            gid: stat.gid,
+            mode: format!("{:04o}", stat.mode & 0o7777),
+            size: stat.is_file().then_some(stat.size),
+            mtime: stat.mtime.at(),
+            blake3: proof.map(|p| blake3::Hash::from_bytes(p.hash).to_hex().to_string()),
+            target,
+        })
+    }
+}
+
+/// Whether a proof is that of the file as it is now.
+fn is_of(proof: &Proof, stat: &Stat) -> bool {
+    proof.state == State::Sound
+        && (proof.size, proof.mtime, proof.birth) == (stat.size, stat.mtime, stat.birth)
+}

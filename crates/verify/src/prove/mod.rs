@@ -1,0 +1,34 @@
+//! The proof: every inode of a backup read once, its BLAKE3 kept, and compared when it is read again.
+
+mod blast;
+mod bound;
+mod device;
+mod hash;
+mod judge;
+mod meet;
+mod night;
+mod open;
+mod outcome;
+mod pick;
+mod report;
+mod run;
+mod seen;
+mod shelf;
+mod store;
+mod tell;
+mod tonight;
+mod walk;
+
+pub use bound::{at_most_bad, sentence};
+pub use judge::{Judged, Met, judge};
+pub use night::{Budget, Nightly};
+pub use outcome::{Outcome, Summary};
+pub use pick::{Candidate, pick};
+pub use store::{History, Identity, Proof, State, Store};
+pub use tell::{Tell, Told, Untold};
+
+pub(crate) use bound::grouped;
+pub(crate) use device::Devices;
+pub(crate) use open::{Stat, open_directory, open_file, stat_at, stat_of};
+pub(crate) use run::{Generation, Prover, WALKERS};
+pub(crate) use walk::Root;

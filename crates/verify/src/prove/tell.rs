@@ -1,0 +1,29 @@
+//! How far a verification is, and who may end it.
+
+/// How far a verification is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Different files met so far.
+    pub files: u64,
+    /// Files read so far.
+    pub read: u64,
+    /// Bytes read so far.
+    pub bytes: u64,
+}
+
+/// Who wants to know how far it is, and who may end it.
+pub trait Tell: Sync {
+    /// Called often, by several threads.
+    fn progress(&self, _told: Told) {}
+
+    /// Whether to stop as soon as possible.
+    fn is_cancelled(&self) -> bool {
+        false
+    }
+}
+
+/// Nobody wants to know.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Untold;
+
+impl Tell for Untold {}

@@ -1,0 +1,148 @@
+//! Reading a file to its end, whatever it is packed with. Checksums of gzip, zstd and xz are compared on the way.
+
+use crate::finding::{Code, Finding};
+use flate2::read::MultiGzDecoder;
+use liblzma::read::XzDecoder;
+use rustix::fs::{Advice, fadvise};
+use std::{
+    fs::File,
+    io::{self, Read},
+    num::NonZeroU64,
+    path::Path,
+};
+
+/// How a file is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// As it is.
+    Plain,
+    /// gzip, also several in a row.
+    Gzip,
+    /// zstd.
+    Zstd,
+    /// xz.
+    Xz,
+}
+
+impl Packing {
+    /// By the first bytes; names lie.
+    pub fn of(head: &[u8]) -> Self {
+        match head {
+            [0x1f, 0x8b, ..] => Self::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Zstd,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Self::Xz,
+            _ => Self::Plain,
+        }
+    }
+}
+
+/// The first bytes of a file, fewer if it has fewer.
+pub fn head(path: &Path, bytes: usize) -> io::Result<Vec<u8>> {
+    let mut head = Vec::with_capacity(bytes);
+    File::open(path)?.take(bytes as u64).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+/// Opens a file and unpacks it.
+pub fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+    let packing = Packing::of(&head(path, 6)?);
+    let file = Gentle { file: File::open(path)?, read: 0, dropped: 0 };
+    Ok(match packing {
+        Packing::Plain => Box::new(file),
+        Packing::Gzip => Box::new(MultiGzDecoder::new(file)),
+        Packing::Zstd => Box::new(zstd::stream::read::Decoder::new(file)?),
+        Packing::Xz => Box::new(XzDecoder::new_multi_decoder(file)),
+    })
+}
+
+/// A file that is read once and leaves no pages behind.
+struct Gentle {
+    file: File,
+    read: u64,
+    dropped: u64,
+}
+
+/// Pages are dropped in pieces of this size.
+const PIECE: u64 = 8 * 1024 * 1024;
+
+impl Read for Gentle {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.file.read(buffer)?;
+        self.read += count as u64;
+        let behind = self.read - self.dropped;
+        if behind >= PIECE || count == 0 {
+            if let Some(length) = NonZeroU64::new(behind) {
+                let _ = fadvise(&self.file, self.dropped, Some(length), Advice::DontNeed);
+            }
+            self.dropped = self.read;
+        }
+        Ok(count)
+    }
+}
+
+/// The finding for a file that could not be read to its end.
+pub fn broken(name: &str, error: &io::Error) -> Finding {
+    let advice = "It would not come back. Keep older ones until there is a good one again, and see why: the disk it lies on, the program that wrote it.";
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => {
+            Finding::fail(Code::CutShort, format!("{name} ends before its end"), advice)
+        }
+        _ => Finding::fail(Code::Damaged, format!("{name} cannot be read to its end"), advice),
+    }
+    .with([error.to_string()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, io::Write as _};
+
+    fn content() -> Vec<u8> {
+        (0..400_000_u32).flat_map(|n| (n.wrapping_mul(2_654_435_761)).to_le_bytes()).collect()
+    }
+
+    pub(crate) fn packed(packing: Packing, content: &[u8]) -> Vec<u8> {
+        match packing {
+            Packing::Plain => content.to_vec(),
+            Packing::Gzip => {
+                let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                out.write_all(content).unwrap();
+                out.finish().unwrap()
+            }
+            Packing::Zstd => {
+                let mut out = zstd::stream::write::Encoder::new(Vec::new(), 1).unwrap();
+                out.include_checksum(true).unwrap();
+                out.write_all(content).unwrap();
+                out.finish().unwrap()
+            }
+            Packing::Xz => {
+                let mut out = liblzma::write::XzEncoder::new(Vec::new(), 0);
+                out.write_all(content).unwrap();
+                out.finish().unwrap()
+            }
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_and_a_cut_are_seen_in_every_packing() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("x");
+        for packing in [Packing::Gzip, Packing::Zstd, Packing::Xz] {
+            let good = packed(packing, &content());
+            let read = |bytes: &[u8]| {
+                fs::write(&path, bytes).unwrap();
+                let mut out = Vec::new();
+                open(&path).and_then(|mut r| r.read_to_end(&mut out)).map(|_| out)
+            };
+            assert_eq!(Packing::of(&good), packing);
+            assert!(read(&good).unwrap() == content(), "{packing:?}");
+            let mut flipped = good.clone();
+            flipped[good.len() / 2] ^= 1;
+            assert_eq!(broken("x", &read(&flipped).unwrap_err()).code, Code::Damaged, "{packing:?}");
+            for cut in [good.len() / 3, good.len() * 9 / 10, good.len() - 1] {
+                let finding = broken("x", &read(&good[..cut]).unwrap_err());
+                assert_eq!(finding.code, Code::CutShort, "{packing:?} cut at {cut}: {finding:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Dumps of PostgreSQL, and whether they fit the file backup that belongs to them.
+
+use super::{
+    Night, Report,
+    files::{name_of, prove_files},
+    source::Source,
+};
+use crate::{
+    check::{Age, KnownBy, Mastodon, candidates},
+    dump::{Facts, Kind, MediaCheck, MediaFile, fit, read_dump},
+    error::VerifyError,
+    finding::{Code, Finding},
+    found::Found,
+};
+use jiff::{Timestamp, tz::TimeZone};
+use mastmaint_words::human;
+use std::{io, path::Path};
+
+/// So many of the youngest files are asked for their time.
+const CANDIDATES: usize = 50;
+
+/// A dump and what it says of itself.
+struct Dump<'a> {
+    found: &'a Found,
+    kind: Kind,
+    age: Age,
+}
+
+pub(super) fn postgres(night: &Night<'_>, pattern: &Path) -> Result<Report, VerifyError> {
+    let (found, waited) = night.wait_for_files(pattern)?;
+    let mut findings: Vec<Finding> = waited.into_iter().collect();
+    let newest = newest_of(&found).map_err(VerifyError::backup(pattern))?;
+    let Some(dump) = newest else {
+        findings.extend(night.fresh(None));
+        return Ok(night.report(None, None, &[], findings));
+    };
+    findings.extend(night.fresh(Some(&dump.age)));
+    let source = night.request.files.map(Source::open);
+    let source = match source {
+        Some(Ok(Some(source))) => Some(source),
+        Some(Ok(None)) => {
+            findings.push(not_across("there is no complete file backup", None));
+            None
+        }
+        Some(Err(error)) => {
+            findings.push(not_across("the file backup cannot be opened", Some(&error)));
+            None
+        }
+        None => None,
+    };
+    let (said, more) = read(night, &dump, source.as_ref()).map_err(VerifyError::backup(&dump.found.path))?;
+    findings.extend(more);
+    let proved = prove_files(night, pattern, &found)?;
+    Ok(night.report(Some(dump.age), Some(proved), &said, findings))
+}
+
+fn not_across(what: &str, error: Option<&io::Error>) -> Finding {
+    let what = format!("{what}: whether secrets and media fit is not checked");
+    Finding::warn(Code::NotChecked, what, "See to the file backup named by `files:`.")
+        .with(error.map(ToString::to_string))
+}
+
+/// The newest by what the dumps say of themselves: a copy of an old one under a new name stays an old one.
+fn newest_of(found: &[Found]) -> io::Result<Option<Dump<'_>>> {
+    let zone = TimeZone::system();
+    let mut newest: Option<Dump<'_>> = None;
+    for found in found.iter().take(CANDIDATES) {
+        let kind = match Kind::of(&found.path) {
+            Ok(kind) => kind,
+            // Removed since it was listed: not there.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        let inside = match &kind {
+            Kind::Custom(header) | Kind::Directory(header) => header.created_at(&zone),
+            _ => None,
+        };
+        let known_by = if inside.is_some() { KnownBy::Content } else { KnownBy::FileTime };
+        let age =
+            Age { name: name_of(&found.path), at: inside.unwrap_or_else(|| found.changed.at()), known_by };
+        if newest.as_ref().is_none_or(|n| age.at > n.age.at) {
+            newest = Some(Dump { found, kind, age });
+        }
+    }
+    Ok(newest)
+}
+
+/// Reads the dump to its end and says what it shows.
+fn read(
+    night: &Night<'_>,
+    dump: &Dump<'_>,
+    source: Option<&Source>,
+) -> io::Result<(Vec<String>, Vec<Finding>)> {
+    let name = &dump.age.name;
+    let live = night.request.files.and_then(|f| f.live.as_deref());
+    let mastodon = source.map(|s| s.mastodon(live)).transpose()?.flatten();
+    let env = mastodon.as_ref().and_then(|m| m.env.as_ref());
+    let domain = env.and_then(|e| e.get("WEB_DOMAIN").or_else(|| e.get("LOCAL_DOMAIN")));
+    let dumped = (dump.age.known_by == KnownBy::Content).then_some(dump.age.at);
+    let mut media = match (source, &mastodon, env) {
+        (Some(source), Some(mastodon), Some(env)) => {
+            let root = media_root(source, mastodon)?;
+            Some(MediaCheck::new(&*source.tree, root, env, dumped))
+        }
+        _ => None,
+    };
+    let mut look_up = |file: MediaFile| {
+        if let Some(media) = &mut media {
+            media.look_up(&file);
+        }
+    };
+    let (facts, broken) = read_dump(&dump.found.path, &dump.kind, domain, &mut look_up)?;
+    if let Some(broken) = broken {
+        // What is behind the break is not known to be missing.
+        return Ok((Vec::new(), vec![broken]));
+    }
+    let mut said = vec![sentence(&facts, night.request.now)];
+    let mut findings = facts.is_mastodon(name);
+    findings.extend(domain.and_then(|d| facts.is_of(name, d)));
+    if let Some(mastodon) = &mastodon {
+        findings.extend(facts.fits_code(name, &mastodon.migrations));
+    }
+    if let Some(env) = env {
+        findings.extend(fit(env, &facts.sealed).finding(name));
+    } else if source.is_some() {
+        let what = "there is no .env.production in the file backup";
+        findings.push(not_across(what, None));
+    }
+    if let Some(media) = media {
+        said.push(media.sentence());
+        findings.extend(media.findings());
+    }
+    Ok((said, findings))
+}
+
+/// Where `public/system` lies in the file backup.
+fn media_root(source: &Source, mastodon: &Mastodon) -> io::Result<String> {
+    let own = mastodon.env.as_ref().and_then(|e| e.get("PAPERCLIP_ROOT_PATH"));
+    if let Some(own) = own.filter(|o| o.starts_with('/')) {
+        for at in candidates(own, &source.below) {
+            if source.tree.thing(&at)?.is_some() {
+                return Ok(at);
+            }
+        }
+    }
+    Ok(format!("{}/public/system", mastodon.live))
+}
+
+fn sentence(facts: &Facts, now: Timestamp) -> String {
+    let newest = facts
+        .newest_status()
+        .map_or_else(|| "no post in it".to_owned(), |at| format!("newest post {}", human::ago(now, at)));
+    format!(
+        "read to its end: {} tables, {} accounts, {} posts of which {} local, {newest}",
+        facts.tables.len(),
+        facts.count("accounts"),
+        facts.count("statuses"),
+        facts.local_statuses
+    )
+}

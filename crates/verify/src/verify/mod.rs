@@ -1,0 +1,177 @@
+//! One verification of one backup: everything that can be said of it tonight.
+
+mod dumps;
+mod exclude;
+mod files;
+mod generations;
+mod source;
+mod wait;
+
+pub(crate) use source::{open_below, open_root};
+
+use crate::{
+    backup::{Backup, Place},
+    check::{Age, KnownBy, fresh, shrunk},
+    error::VerifyError,
+    finding::{Finding, Severity},
+    prove::{Generation, History, Nightly, Outcome, Prover, Store, Summary, Tell, WALKERS, sentence},
+    stamp::Stamp,
+};
+use jiff::Timestamp;
+use mastmaint_words::human;
+use serde::{Deserialize, Serialize};
+use std::{collections::HashSet, path::Path};
+
+/// What is to be verified, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What it is.
+    pub backup: &'a Backup,
+    /// The file backup that belongs to a dump.
+    pub files: Option<&'a Backup>,
+    /// Where the proofs of all backups are.
+    pub proofs: &'a Path,
+    /// Read everything, whatever the budget and the age of its proof.
+    pub full: bool,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// The newest complete one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Newest {
+    /// `daily.0`, a file's name.
+    pub name: String,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// What a verification came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Which backup.
+    pub backup: String,
+    /// `rsnapshot`, `postgres`.
+    pub kind: String,
+    /// The newest complete one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<Newest>,
+    /// What would come back and how we know, for people.
+    pub sentence: String,
+    /// The numbers of the proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
+    /// What there is to say, the worst first.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
+    /// Bytes that the proofs take on disk.
+    #[serde(default)]
+    pub store_bytes: u64,
+}
+
+impl Report {
+    /// The worst of its findings.
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.iter().map(|f| f.severity).max()
+    }
+}
+
+/// Verifies a backup.
+pub fn verify(request: &Request<'_>, tell: &dyn Tell) -> Result<Report, VerifyError> {
+    let night = Night { request, tell };
+    match &request.backup.place {
+        Place::Rsnapshot { config } => generations::verify(&night, config),
+        Place::Tree { path } => files::tree(&night, path),
+        Place::Tar { path } => files::tar(&night, path),
+        Place::Postgres { path } => dumps::postgres(&night, path),
+        Place::Redis { path } => files::redis(&night, path),
+    }
+}
+
+/// A verification at work.
+struct Night<'a> {
+    request: &'a Request<'a>,
+    tell: &'a dyn Tell,
+}
+
+/// What proving came to, with the history before it.
+struct Proved {
+    outcome: Outcome,
+    before: Vec<History>,
+    now: Option<History>,
+    store_bytes: u64,
+}
+
+impl Night<'_> {
+    fn stamp(&self) -> Stamp {
+        Stamp::of(self.request.now)
+    }
+
+    fn prove(
+        &self,
+        generations: Vec<Generation>,
+        only: Option<HashSet<Vec<u8>>>,
+        was_disturbed: &(dyn Fn() -> bool + Sync),
+    ) -> Result<Proved, VerifyError> {
+        let mut store = Store::open(&self.request.proofs.join(self.request.name), self.stamp())?;
+        let before = store.history().to_vec();
+        let backup = self.request.backup;
+        let nightly = Nightly {
+            now: self.stamp(),
+            prove_every: backup.prove_every.get(),
+            full: self.request.full,
+            budget: backup.budget,
+        };
+        let prover = Prover { generations, only, nightly, walkers: WALKERS, was_disturbed, tell: self.tell };
+        let outcome = prover.prove(&mut store)?;
+        let now = store.history().last().copied().filter(|h| h.at == self.stamp());
+        Ok(Proved { outcome, before, now, store_bytes: store.bytes() })
+    }
+
+    /// Whether the newest is fresh.
+    fn fresh(&self, newest: Option<&Age>) -> Vec<Finding> {
+        let max_age = self.request.backup.max_age.map(mastmaint_words::Span::get);
+        fresh(newest, max_age, self.request.now)
+    }
+
+    /// Puts the report together, the worst findings first.
+    fn report(
+        &self,
+        newest: Option<Age>,
+        proved: Option<Proved>,
+        said: &[String],
+        findings: Vec<Finding>,
+    ) -> Report {
+        let mut findings = findings;
+        let mut sentences = Vec::new();
+        sentences.push(newest.as_ref().map_or_else(
+            || "no complete backup".to_owned(),
+            |n| {
+                let age = human::ago(self.request.now, n.at);
+                let how = if n.known_by == KnownBy::FileTime { " by its file time" } else { "" };
+                format!("{}, made {age}{how}", n.name)
+            },
+        ));
+        sentences.extend(said.iter().cloned());
+        let (mut summary, mut store_bytes) = (None, 0);
+        if let Some(proved) = proved {
+            sentences.push(sentence(&proved.outcome.summary, self.request.now));
+            findings.extend(proved.now.and_then(|now| shrunk(&proved.before, &now)));
+            findings.extend(proved.outcome.findings);
+            summary = Some(proved.outcome.summary);
+            store_bytes = proved.store_bytes;
+        }
+        findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
+        Report {
+            backup: self.request.name.to_owned(),
+            kind: self.request.backup.place.kind().to_owned(),
+            newest: newest.map(|n| Newest { name: n.name, at: n.at }),
+            sentence: sentences.join("; "),
+            summary,
+            findings,
+            store_bytes,
+        }
+    }
+}
