@@ -44,6 +44,13 @@ pub fn is_milestone(text: &str) -> bool {
     SHAPES.fit(text)
 }
 
+/// Whether a line only names something, in words that are anybody's: names of files and addresses of accounts.
+pub fn is_notice(text: &str) -> bool {
+    ["Found and removed orphan: ", "Unrecognized file found: ", "Duplicates found for "]
+        .iter()
+        .any(|begin| text.starts_with(begin))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
