@@ -547,6 +547,17 @@ const CASES: &[Case] = &[
         "failed",
         "no-success-line",
     ),
+    // Cut in the middle of its line of success.
+    ("bin/tootctl accounts cull", 0, "Visited 15 accounts, removed 1", "", "failed", "no-success-line"),
+    ("bin/tootctl accounts cull --dry-run", 0, "Visited 15 accounts, removed 1 (DRY RUN)", "", "ok", ""),
+    (
+        "bin/tootctl media remove --remove-headers --days 30",
+        0,
+        "Visited 15 accounts and removed profile media totaling 828 ",
+        "",
+        "failed",
+        "no-success-line",
+    ),
     // Names of files and accounts are anybody's words.
     (
         "bin/tootctl media remove-orphans",

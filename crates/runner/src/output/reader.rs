@@ -16,6 +16,7 @@ use crate::{
     redact::Redactor,
 };
 use jiff::Timestamp;
+use mastmaint_tootctl::may_go_on;
 
 const MAX_LAST: usize = 200;
 
@@ -139,7 +140,10 @@ impl Digest<'_> {
             cut(&redacted, MAX_LINE)
         };
         self.watch.line(&text);
-        let kind = self.in_place(stream, classify(stream, &text), &text);
+        let kind = match self.in_place(stream, classify(stream, &text), &text) {
+            Kind::Statement if piece.end == End::Stream && may_go_on(&text) => Kind::Plain,
+            kind => kind,
+        };
         self.summary.note(stream, kind, &text);
         let is_of_logger = text.get(1..4) == Some(", [");
         if stream == Stream::Stdout && kind == Kind::Plain && !is_of_logger {
