@@ -11,7 +11,7 @@ use crate::{
 };
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -114,10 +114,11 @@ pub(crate) fn every_kill_in_a_bracket_ends_with_everything_up(debian: Debian) {
     }
     // What died died of it: systemd saw as many ends by SIGKILL, and those of the daemon that we killed ourselves.
     let ours = kills.iter().filter(|(place, _)| place.way == Way::Adopt).count();
-    let killed = machine
-        .journal("MESSAGE_ID=98e322203f7a4ed290d09fe03c09fe15 EXIT_CODE=killed EXIT_STATUS=KILL")
-        .len();
+    let killed =
+        machine.journal("MESSAGE_ID=98e322203f7a4ed290d09fe03c09fe15 EXIT_CODE=killed EXIT_STATUS=9").len();
     assert!(killed >= kills.len() + ours, "{killed} of {} died by SIGKILL", kills.len() + ours);
+    let points: BTreeSet<&str> = PLACES.iter().map(|place| place.point).collect();
+    assert!(!long || hits.len() == points.len(), "a failpoint was never hit: {hits:?}");
     eprintln!(
         "{}: {} kills at {} failpoints in {} s, services seen stopped in {seen_stopped}; {hits:?}",
         debian.suite(),
@@ -146,20 +147,17 @@ fn plan(dice: &mut Dice, count: usize) -> Vec<(Place, u32)> {
 fn kill_once(machine: &Machine, place: Place, passes: u32) -> bool {
     let before = machine.property("mastodon-web", "InvocationID");
     let (runs, done) = (history(machine).len(), executions(machine));
-    machine.sh(&format!("rm -f {ARMED}/hit/*; echo {passes} > {ARMED}/{}", place.point)).ok();
+    machine.sh(&format!("rm -f {ARMED}/hit/*")).ok();
     let job = if place.way == Way::Run { "bracketed" } else { "long" };
-    match place.way {
-        Way::Run => {}
-        // Armed only when the run is where the way begins: some of these are passed before, too.
-        Way::Adopt | Way::Recover => {
-            machine.sh(&format!("rm {ARMED}/{}", place.point)).ok();
-        }
+    // The other ways arm it only where they begin: some of these places are passed before, too.
+    if place.way == Way::Run {
+        arm(machine, place, passes);
     }
     ctl(machine, &format!("run {job}")).ok();
     if place.way != Way::Run {
         machine.until("the step runs", Duration::from_mins(1), |m| (executions(m) > done).then_some(()));
         assert_eq!(states(machine), ["inactive"; 4], "{place:?}");
-        machine.sh(&format!("echo {passes} > {ARMED}/{}", place.point)).ok();
+        arm(machine, place, passes);
         let how = if place.way == Way::Adopt {
             "kill -KILL $(systemctl show -P MainPID mastmaintd)"
         } else {
@@ -187,6 +185,14 @@ fn kill_once(machine: &Machine, place: Place, passes: u32) -> bool {
     let was_stopped = machine.property("mastodon-web", "InvocationID") != before;
     assert!(was_stopped || !place.after_stop, "the services were not stopped at all: {place:?}");
     was_stopped
+}
+
+/// Whoever comes by may count down in it.
+fn arm(machine: &Machine, place: Place, passes: u32) {
+    let point = place.point;
+    machine
+        .sh(&format!("cd {ARMED} && echo {passes} > hit/new && chmod 666 hit/new && mv hit/new {point}"))
+        .ok();
 }
 
 fn history(machine: &Machine) -> Vec<Value> {
@@ -236,7 +242,8 @@ impl Dice {
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs());
         let seed = given.unwrap_or_else(now);
         eprintln!("MASTMAINT_SEED={seed}");
-        Self(seed | 1)
+        // Seeds that are next to each other must not give the same order.
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
     /// xorshift64*: which place is next needs no better.
