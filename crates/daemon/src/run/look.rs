@@ -5,7 +5,7 @@
 use super::{
     Drive, Outside, RunHandle, RunNews, RunSpec, cap,
     follow::{Follow, Followed},
-    policy, wire,
+    policy, watch_over, wire,
 };
 use mastmaint_config::settings::{Action, AtMost, Step};
 use mastmaint_control::words::FollowEvent;
@@ -28,23 +28,8 @@ pub fn looks_first(spec: &RunSpec) -> bool {
 
 /// Looks at every step of a run that has a limit; the dispatcher hears what came of it.
 pub fn spawn_look(spec: RunSpec, outside: Outside, handle: &RunHandle, news: mpsc::Sender<RunNews>) {
-    let mut drive = Drive {
-        deadline: Instant::now() + spec.job.timeout.get(),
-        spec,
-        outside,
-        cancels: handle.cancels.subscribe(),
-        follow: handle.follow.clone(),
-        progress: handle.progress.clone(),
-        news,
-    };
-    let (run, broken) = (drive.spec.id.clone(), drive.news.clone());
-    let task = tokio::spawn(async move { drive.look_at_all().await });
-    tokio::spawn(async move {
-        if let Err(error) = task.await {
-            // The dispatcher outlives its runs, except when the whole daemon ends.
-            let _ = broken.send(RunNews::Broken { run, why: error.to_string() }).await;
-        }
-    });
+    let mut drive = Drive::new(spec, outside, handle, news);
+    watch_over(drive.spec.id.clone(), drive.news.clone(), async move { drive.look_at_all().await });
 }
 
 impl Drive {

@@ -188,17 +188,13 @@ struct Drive {
 
 /// Starts the task of an admitted run.
 pub fn spawn(spec: RunSpec, outside: Outside, handle: &RunHandle, news: mpsc::Sender<RunNews>) {
-    let drive = Drive {
-        deadline: deadline(&spec, Timestamp::now()),
-        spec,
-        outside,
-        cancels: handle.cancels.subscribe(),
-        follow: handle.follow.clone(),
-        progress: handle.progress.clone(),
-        news,
-    };
-    let (run, broken) = (drive.spec.id.clone(), drive.news.clone());
-    let task = tokio::spawn(drive.run_to_the_end());
+    let drive = Drive::new(spec, outside, handle, news);
+    watch_over(drive.spec.id.clone(), drive.news.clone(), drive.run_to_the_end());
+}
+
+/// Starts a task of a run; that it broke off is told.
+fn watch_over(run: RunId, broken: mpsc::Sender<RunNews>, task: impl Future<Output = ()> + Send + 'static) {
+    let task = tokio::spawn(task);
     tokio::spawn(async move {
         if let Err(error) = task.await {
             // The dispatcher outlives its runs, except when the whole daemon ends.
@@ -220,6 +216,18 @@ fn left_of(whole: Duration, started: Option<Timestamp>, now: Timestamp) -> Durat
 }
 
 impl Drive {
+    fn new(spec: RunSpec, outside: Outside, handle: &RunHandle, news: mpsc::Sender<RunNews>) -> Self {
+        Self {
+            deadline: deadline(&spec, Timestamp::now()),
+            spec,
+            outside,
+            cancels: handle.cancels.subscribe(),
+            follow: handle.follow.clone(),
+            progress: handle.progress.clone(),
+            news,
+        }
+    }
+
     async fn run_to_the_end(mut self) {
         let resumed = self.spec.started.is_some();
         if !resumed {
