@@ -15,7 +15,7 @@ use lettre::{
 };
 use mastmaint_config::targets::{Mail, Smtp, Tls, Via};
 use mastmaint_runner::protocol::Notice;
-use std::{error::Error as _, fs, io::Read as _, time::Duration};
+use std::{fs, io::Read as _, time::Duration};
 
 /// Of each word with the mail server.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -73,10 +73,8 @@ fn deliver(smtp: &Smtp, message: &Message) -> Result<String, SendError> {
     let failed = |error: &lettre::transport::smtp::Error| SendError::Smtp {
         host: smtp.host.clone(),
         port: smtp.port,
-        why: match error.source() {
-            Some(source) => format!("{error}: {source}"),
-            None => error.to_string(),
-        },
+        // It names its cause itself.
+        why: error.to_string(),
     };
     let parameters = || TlsParameters::new_rustls(smtp.host.clone()).map_err(|e| failed(&e));
     let security = match smtp.tls {
@@ -84,7 +82,9 @@ fn deliver(smtp: &Smtp, message: &Message) -> Result<String, SendError> {
         Tls::Starttls => Security::Required(parameters()?),
         Tls::Always => Security::Wrapper(parameters()?),
     };
-    let mut transport = SmtpTransport::builder_dangerous(&smtp.host)
+    // A host without a resolver still has its own mail server.
+    let host = if smtp.host == "localhost" { "127.0.0.1" } else { &smtp.host };
+    let mut transport = SmtpTransport::builder_dangerous(host)
         .port(smtp.port)
         .timeout(Some(PATIENCE))
         .hello_name(ClientId::Domain(host::mail_name()))
