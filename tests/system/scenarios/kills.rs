@@ -4,14 +4,14 @@
 //! The gate takes a sample, `--long` the whole. The programs with failpoints are put in place of the packaged ones.
 
 use crate::{
-    answering::{all_are, answering, open_brackets, states},
+    answering::{ail, all_are, answering, open_brackets, states},
     host::{ctl, from_env},
     image::Debian,
     machine::Machine,
 };
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -21,6 +21,9 @@ const DONE: &str = "/var/lib/mastmaintd-run/done";
 /// Of each release, in the gate and with `--long`.
 const SAMPLE: usize = 8;
 const ALL: usize = 110;
+
+/// Reached only if a service does not come back.
+const NOT_CONFIRMED: &str = "close.not-confirmed";
 
 /// How a run comes to the failpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +52,7 @@ const fn place(point: &'static str, way: Way, passes: u32, after_stop: bool) -> 
 }
 
 /// Every failpoint, by every way that leads to it.
-const PLACES: [Place; 31] = [
+const PLACES: [Place; 32] = [
     // The rooms: the step's own state, and the bracket.
     place("step.before-begin", Way::Run, 2, false),
     place("step.begun", Way::Run, 2, false),
@@ -65,6 +68,7 @@ const PLACES: [Place; 31] = [
     place("close.noted", Way::Run, 0, true),
     place("close.confirmed", Way::Run, 0, true),
     place("close.put-away", Way::Run, 0, true),
+    place(NOT_CONFIRMED, Way::Run, 0, true),
     // The daemon.
     place("run.step-recorded", Way::Run, 2, false),
     place("run.before-step-end", Way::Run, 2, true),
@@ -114,10 +118,11 @@ pub(crate) fn every_kill_in_a_bracket_ends_with_everything_up(debian: Debian) {
     }
     // What died died of it: systemd saw as many ends by SIGKILL, and those of the daemon that we killed ourselves.
     let ours = kills.iter().filter(|(place, _)| place.way == Way::Adopt).count();
-    let killed = machine
-        .journal("MESSAGE_ID=98e322203f7a4ed290d09fe03c09fe15 EXIT_CODE=killed EXIT_STATUS=KILL")
-        .len();
+    let killed =
+        machine.journal("MESSAGE_ID=98e322203f7a4ed290d09fe03c09fe15 EXIT_CODE=killed EXIT_STATUS=9").len();
     assert!(killed >= kills.len() + ours, "{killed} of {} died by SIGKILL", kills.len() + ours);
+    let points: BTreeSet<&str> = PLACES.iter().map(|place| place.point).collect();
+    assert!(!long || hits.len() == points.len(), "a failpoint was never hit: {hits:?}");
     eprintln!(
         "{}: {} kills at {} failpoints in {} s, services seen stopped in {seen_stopped}; {hits:?}",
         debian.suite(),
@@ -131,7 +136,11 @@ pub(crate) fn every_kill_in_a_bracket_ends_with_everything_up(debian: Debian) {
 fn plan(dice: &mut Dice, count: usize) -> Vec<(Place, u32)> {
     let mut kills = Vec::new();
     while kills.len() < count {
-        let mut round = PLACES.to_vec();
+        // All kills at one place, for whoever looks for what one of them breaks.
+        let only = std::env::var("MASTMAINT_FAILPOINT").ok();
+        let is_wanted = |place: &Place| only.as_deref().is_none_or(|only| only == place.point);
+        let mut round: Vec<Place> = PLACES.into_iter().filter(is_wanted).collect();
+        assert!(!round.is_empty(), "there is no failpoint {only:?}");
         while !round.is_empty() {
             let place = round.swap_remove(dice.below(round.len()));
             let passes = dice.below(place.passes as usize + 1);
@@ -146,20 +155,21 @@ fn plan(dice: &mut Dice, count: usize) -> Vec<(Place, u32)> {
 fn kill_once(machine: &Machine, place: Place, passes: u32) -> bool {
     let before = machine.property("mastodon-web", "InvocationID");
     let (runs, done) = (history(machine).len(), executions(machine));
-    machine.sh(&format!("rm -f {ARMED}/hit/*; echo {passes} > {ARMED}/{}", place.point)).ok();
+    machine.sh(&format!("rm -f {ARMED}/hit/*")).ok();
     let job = if place.way == Way::Run { "bracketed" } else { "long" };
-    match place.way {
-        Way::Run => {}
-        // Armed only when the run is where the way begins: some of these are passed before, too.
-        Way::Adopt | Way::Recover => {
-            machine.sh(&format!("rm {ARMED}/{}", place.point)).ok();
-        }
+    // The other ways arm it only where they begin: some of these places are passed before, too.
+    if place.way == Way::Run {
+        arm(machine, place, passes);
+    }
+    let ill = place.point == NOT_CONFIRMED;
+    if ill {
+        ail(machine, "web", "crash");
     }
     ctl(machine, &format!("run {job}")).ok();
     if place.way != Way::Run {
         machine.until("the step runs", Duration::from_mins(1), |m| (executions(m) > done).then_some(()));
         assert_eq!(states(machine), ["inactive"; 4], "{place:?}");
-        machine.sh(&format!("echo {passes} > {ARMED}/{}", place.point)).ok();
+        arm(machine, place, passes);
         let how = if place.way == Way::Adopt {
             "kill -KILL $(systemctl show -P MainPID mastmaintd)"
         } else {
@@ -170,6 +180,9 @@ fn kill_once(machine: &Machine, place: Place, passes: u32) -> bool {
     machine.until(&format!("{place:?} is hit"), Duration::from_mins(2), |m| {
         (m.sh(&format!("test -e {ARMED}/hit/{}", place.point)).status == 0).then_some(())
     });
+    if ill {
+        ail(machine, "web", "");
+    }
     if place.way == Way::Recover {
         all_are(machine, "active");
         machine.sh("systemctl start mastmaintd").ok();
@@ -187,6 +200,14 @@ fn kill_once(machine: &Machine, place: Place, passes: u32) -> bool {
     let was_stopped = machine.property("mastodon-web", "InvocationID") != before;
     assert!(was_stopped || !place.after_stop, "the services were not stopped at all: {place:?}");
     was_stopped
+}
+
+/// Whoever comes by may count down in it.
+fn arm(machine: &Machine, place: Place, passes: u32) {
+    let point = place.point;
+    machine
+        .sh(&format!("cd {ARMED} && echo {passes} > hit/new && chmod 666 hit/new && mv hit/new {point}"))
+        .ok();
 }
 
 fn history(machine: &Machine) -> Vec<Value> {
@@ -236,7 +257,8 @@ impl Dice {
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs());
         let seed = given.unwrap_or_else(now);
         eprintln!("MASTMAINT_SEED={seed}");
-        Self(seed | 1)
+        // Seeds that are next to each other must not give the same order.
+        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
     }
 
     /// xorshift64*: which place is next needs no better.
