@@ -63,6 +63,7 @@ on_both! {
         an_upgrade_ends_no_step,
         a_power_cut_is_told_as_interrupted,
     ];
+    notify: [a_failure_is_mailed_once_and_a_failing_mail_server_fails_no_job];
     reload: [a_bad_config_changes_nothing];
     rooms: [
         tootctl_reaches_other_servers_and_run_does_not,

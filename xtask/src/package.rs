@@ -14,8 +14,14 @@ use std::{
 const CARGO_DEB: &str = "3.8.0";
 /// Those in which the kill matrix kills.
 pub(crate) const WITH_FAILPOINTS: [&str; 3] = ["mastmaintd", "mastmaint-runner", "mastmaintd-recover"];
-const PROGRAMS: [&str; 5] =
-    ["mastmaintd", "mastmaintctl", "mastmaint-runner", "mastmaint-prove", "mastmaintd-recover"];
+const PROGRAMS: [&str; 6] = [
+    "mastmaintd",
+    "mastmaintctl",
+    "mastmaint-runner",
+    "mastmaint-prove",
+    "mastmaint-notify",
+    "mastmaintd-recover",
+];
 
 /// Builds the package and returns its path.
 pub(crate) fn package(profile: &str) -> Result<PathBuf> {

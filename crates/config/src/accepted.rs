@@ -2,8 +2,11 @@
 //! configuration; every room and the daemon get a file of their own under it, so that a secret in a step's
 //! environment goes only to the room that needs it.
 
-use crate::settings::{Instance, Job, LedgerSettings, Settings, Step};
-use mastmaint_words::{Digest, JobName, Room, StepIndex};
+use crate::{
+    settings::{Instance, Job, LedgerSettings, Settings, Step},
+    targets::{Target, TargetView},
+};
+use mastmaint_words::{Digest, Hold, JobName, Room, StepIndex};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -19,6 +22,12 @@ pub struct DaemonView {
     pub jobs: BTreeMap<JobName, Job>,
     /// How long the ledger remembers.
     pub ledger: LedgerSettings,
+    /// Who is told what, without addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<TargetView>,
+    /// Periods in which jobs marked `change: true` do not run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Hold>,
 }
 
 /// What a room sees: the instance and the steps that run in it.
@@ -33,6 +42,9 @@ pub struct RoomView {
     pub instance: Option<Instance>,
     /// Per job the steps of this room by their position.
     pub steps: BTreeMap<JobName, BTreeMap<StepIndex, Step>>,
+    /// Who is told what; only for the notify room.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<Target>,
 }
 
 impl RoomView {
@@ -49,7 +61,14 @@ impl Settings {
         for step in jobs.values_mut().flat_map(|job| &mut job.steps) {
             step.environment.clear();
         }
-        DaemonView { digest, instance: self.instance_without_environment(), jobs, ledger: self.ledger }
+        DaemonView {
+            digest,
+            instance: self.instance_without_environment(),
+            jobs,
+            ledger: self.ledger,
+            holds: self.holds.clone(),
+            notify: self.notify.iter().map(Target::view).collect(),
+        }
     }
 
     /// The part for a room.
@@ -67,8 +86,10 @@ impl Settings {
             // Where services are asked, and with which password, is said by the same variables.
             Room::Tootctl | Room::Probe => self.instance.clone(),
             Room::Systemctl | Room::Run => self.instance_without_environment(),
+            Room::Notify => None,
         };
-        RoomView { digest, room, instance, steps }
+        let notify = if room == Room::Notify { self.notify.clone() } else { Vec::new() };
+        RoomView { digest, room, instance, steps, notify }
     }
 
     fn instance_without_environment(&self) -> Option<Instance> {

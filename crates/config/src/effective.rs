@@ -1,7 +1,10 @@
 //! The effective configuration as YAML in the schema of the config file, every default written out. Reading it gives
 //! the same settings again.
 
-use crate::settings::{Action, Environment, Job, OnPartial, Prove, Retry, Settings, Step};
+mod written_target;
+
+use crate::settings::{Action, AtMost, Environment, Job, OnPartial, Prove, Retry, Settings, Step};
+use jiff::Timestamp;
 use mastmaint_words::{LockName, Span, UnitName};
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path};
@@ -12,6 +15,17 @@ struct Document<'a> {
     instance: Option<Instance<'a>>,
     ledger: crate::settings::LedgerSettings,
     jobs: BTreeMap<&'a str, WrittenJob<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notify: Vec<written_target::WrittenTarget<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    holds: Vec<WrittenHold<'a>>,
+}
+
+#[derive(Serialize)]
+struct WrittenHold<'a> {
+    from: Timestamp,
+    until: Timestamp,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -33,7 +47,10 @@ struct WrittenJob<'a> {
     timing: Option<Timing<'a>>,
     timeout: Span,
     retry: Retry,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    change: bool,
     lock: Option<&'a LockName>,
+    lock_wait: Span,
     #[serde(skip_serializing_if = "Option::is_none")]
     with_services_stopped: Option<&'a [UnitName]>,
     steps: Vec<WrittenStep<'a>>,
@@ -72,6 +89,8 @@ struct WrittenStep<'a> {
     go_on: bool,
     #[serde(skip_serializing_if = "Prove::is_none")]
     prove: Prove,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_most: Option<AtMost>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dangerous: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -96,6 +115,16 @@ enum WrittenAction<'a> {
     Units(BTreeMap<&'static str, &'a [UnitName]>),
 }
 
+/// The effective configuration for people: what is secret about the targets of `notify:` is masked. Elsewhere it is as
+/// [`effective_yaml`] has it.
+///
+/// # Errors
+/// As that.
+pub fn shown_yaml(settings: &Settings) -> Result<String, String> {
+    let notify = settings.notify.iter().map(crate::targets::Target::masked).collect();
+    effective_yaml(&Settings { notify, ..settings.clone() })
+}
+
 /// The effective configuration as YAML.
 ///
 /// # Errors
@@ -110,7 +139,11 @@ pub fn effective_yaml(settings: &Settings) -> Result<String, String> {
         url: i.url.as_deref(),
     });
     let jobs = settings.jobs.iter().map(|(name, job)| (name.as_str(), written(job))).collect();
-    let document = Document { instance, ledger: settings.ledger, jobs };
+    let holds = settings.holds.iter();
+    let holds =
+        holds.map(|hold| WrittenHold { from: hold.from, until: hold.until, reason: &hold.reason }).collect();
+    let notify = settings.notify.iter().map(written_target::written).collect();
+    let document = Document { instance, ledger: settings.ledger, jobs, holds, notify };
     let yaml = serde_yaml::to_string(&document).map_err(|error| error.to_string())?;
     Ok(format!(
         "# The effective configuration of mastmaintd: what the files say, with every default written out.\n\
@@ -138,7 +171,9 @@ fn written(job: &Job) -> WrittenJob<'_> {
         timing,
         timeout: job.timeout,
         retry: job.retry,
+        change: job.change,
         lock: job.lock.as_ref(),
+        lock_wait: job.lock_wait,
         with_services_stopped: bracket.map(|bracket| bracket.units),
         steps,
         then,
@@ -162,6 +197,7 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
         on_partial: step.on_partial,
         go_on: step.go_on,
         prove: step.prove,
+        at_most: step.at_most,
         dangerous: step.dangerous,
         tolerate: tolerate(step),
         expect: &step.judged.expect,

@@ -71,6 +71,8 @@ mistakes! {
     Empty { wanted: &'static str } = "empty-value", "has no value; it takes {wanted}";
     /// A text that is not a duration.
     BadDuration { why: String } = "bad-duration", "{why}";
+    /// A text that is not a size or a share.
+    BadSize { why: String } = "bad-size", "{why}";
     /// An effect that cannot be looked at in this way.
     NoProof { what: &'static str, help: &'static str } = "no-proof", "{what} is not to be had for this step: {help}";
     /// Zero.
@@ -131,6 +133,10 @@ mistakes! {
     BadVariable { name: String } = "bad-variable", "{name:?} is not a name of a variable; it takes letters, digits and _, and no digit first";
     /// A time of day.
     BadTime { given: String } = "bad-time", "{given:?} is not a time of day; write hours and minutes in quotes, like \"02:30\"";
+    /// No instant.
+    BadInstant { why: String } = "bad-instant", "{why}";
+    /// Until is not after from.
+    EmptyHold = "empty-hold", "until is not after from, so nothing is ever held; make it end later, or remove the hold";
     /// From equals until.
     EmptyWindow = "empty-window", "from and until are the same time, so the window is empty; make it end later, or remove it";
     /// A schedule that never falls into its window.
@@ -141,6 +147,16 @@ mistakes! {
     TooMany { what: &'static str, count: usize, max: usize } = "too-many", "{count} {what} are more than the {max} that are allowed; split or remove some";
     /// A web address.
     BadUrl = "bad-url", "must be an address like \"https://social.example\", without user, password or path";
+    /// A target that cannot be reached.
+    NoWay = "no-way", "says nothing of how to tell somebody; write one of mail, webhook, healthchecks";
+    /// A target with several ways.
+    TwoWays { first: &'static str, second: &'static str } = "two-ways", "is told in one way, this one has {first} and {second}; make two entries of it";
+    /// An address of a webhook or a check. It is a secret, so it is not quoted.
+    BadHook = "bad-hook", "must be an address that begins with https:// or http://, without user, password and blanks";
+    /// A mail address.
+    BadAddress = "bad-address", "must be a mail address like admin@example.org, or a user of this host like root";
+    /// Warning: a password that everybody on the way can read.
+    PasswordInTheClear = "password-in-the-clear", "the password would go to the mail server in the clear; write tls: starttls or tls: always";
     /// More than is shown.
     More { count: usize } = "more", "{count} more mistakes are not shown; mend these first";
     /// Warning: nothing to do.

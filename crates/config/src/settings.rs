@@ -1,8 +1,8 @@
 //! Checked settings: what the rest of mastmaintd works with. Nothing in here can be wrong any more; the only way to
 //! make one is [`crate::load`] (or reading back what it once accepted).
 
-use crate::calendar::Schedule;
-use mastmaint_words::{JobName, LockName, Span, StepIndex, UnitName};
+use crate::{calendar::Schedule, targets::Target};
+use mastmaint_words::{Bytes, Hold, JobName, LockName, Percent, Span, StepIndex, UnitName};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -19,6 +19,12 @@ pub struct Settings {
     pub jobs: BTreeMap<JobName, Job>,
     /// How long the ledger remembers.
     pub ledger: LedgerSettings,
+    /// Periods in which jobs marked `change: true` do not run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Hold>,
+    /// Who is told what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<Target>,
 }
 
 /// The Mastodon on this host.
@@ -77,12 +83,23 @@ pub struct Job {
     pub timeout: Span,
     /// What happens after a failure.
     pub retry: Retry,
+    /// Whether it changes the server: such a job does not run during a hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub change: bool,
     /// Runs that share it never overlap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<LockName>,
+    /// A run that has waited this long for another one is skipped.
+    #[serde(default = "usual_lock_wait")]
+    pub lock_wait: Span,
     /// What is done, in order. A job that stops services has the stop first, its start after the steps that need them
     /// stopped, and after that what is done `then`.
     pub steps: Vec<Step>,
+}
+
+/// How long a run waits for another one where nothing else is written: a lock is free in every night.
+pub const fn usual_lock_wait() -> Span {
+    Span::from_secs(12 * 3600)
 }
 
 /// The part of the day in which a job may start, in the job's time zone.
@@ -140,6 +157,9 @@ pub struct Step {
     /// How its effect is looked at.
     #[serde(default, skip_serializing_if = "Prove::is_none")]
     pub prove: Prove,
+    /// How much it may remove without a person's approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<AtMost>,
     /// A command that must never be scheduled is meant all the same.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dangerous: bool,
@@ -193,6 +213,23 @@ pub struct Judged {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 const fn is_zero(number: &u32) -> bool {
     *number == 0
+}
+
+/// How much a step may remove without a person's approval. What is absent has no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtMost {
+    /// So many items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<u64>,
+    /// So many bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Bytes>,
+    /// So many of a hundred files; only of remove-orphans it is known how many there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Percent>,
+    /// So many times what it usually removes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times_usual: Option<u32>,
 }
 
 /// What a step does.

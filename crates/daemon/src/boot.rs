@@ -7,6 +7,7 @@ use crate::{
     args::Args,
     control,
     dispatcher::{Dispatcher, Ears, Known, Order, Setup},
+    notify::{Messenger, Needs},
     recorder::Recorder,
     room::{ChildRooms, Rooms, Way},
     run::Outside,
@@ -150,7 +151,18 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
         return Err(BootError::NoSuchJob(job.clone()));
     }
     let (asks_tx, asks) = mpsc::channel(64);
+    let seed = host_seed();
+    let messenger = scheduling.then(|| {
+        Messenger::start(Needs {
+            rooms: rooms.clone(),
+            recorder: recorder.clone(),
+            teller: teller.clone(),
+            seed: seed.clone(),
+            view: Arc::clone(&accepted.view),
+        })
+    });
     let setup = Setup {
+        messenger,
         outside: Outside {
             rooms,
             recorder: recorder.clone(),
@@ -161,7 +173,7 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
         config_path: config,
         accepted,
         notifier: Arc::clone(&notifier),
-        seed: host_seed(),
+        seed,
         scheduling,
     };
     let mut dispatcher = Dispatcher::new(setup, ticker.clone(), orders.clone());

@@ -94,8 +94,18 @@ kinds! {
     JobPaused = "8c313c248d0a4be3b24b879b707a7e34",
     /// A person resumed a job.
     JobResumed = "5c8a147cfc9c40ffacdff28f085f4df2",
+    /// A hold was set, or began.
+    HoldOn = "5c5005a69ad649efb4262bd86858754c",
+    /// A hold is over or was removed.
+    HoldOver = "46c2221f45b54b5f8bf6d9c9d9931cdc",
     /// The clock was set or the host slept.
     ClockStepped = "b67db48bf94d47c9b63c49609e1e28b5",
+    /// Somebody cannot be told of what happened.
+    NotNotified = "e97c2c1bb3884fe997223b74344e1643",
+    /// Somebody can be told again.
+    NotifiedAgain = "29a9dc0f735842bdb629a57dc611b5ac",
+    /// A person knows of what is wrong with a job.
+    Acknowledged = "fe95e3ebaf014790a383fcebf51b0d9c",
 }
 
 impl MessageId {

@@ -2,7 +2,7 @@
 //! whenever something changed and whenever it is awake anyway, because "in 3 h" grows old.
 
 use jiff::{Timestamp, civil, tz::TimeZone};
-use mastmaint_words::{JobName, Outcome, StepIndex, UnitName, human};
+use mastmaint_words::{Hold, HoldScope, JobName, Outcome, StepIndex, UnitName, human};
 
 /// Everything that the sentence is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +15,12 @@ pub struct Situation {
     pub not_recording: Option<String>,
     /// Services that runs have stopped.
     pub stopped: Vec<Stopped>,
+    /// The hold that is on; of several the foremost.
+    pub hold: Option<Hold>,
+    /// Why somebody cannot be told of what happens.
+    pub not_notifying: Option<String>,
+    /// Jobs that should have begun and did not.
+    pub overdue: Vec<JobName>,
     /// Runs that run.
     pub running: Vec<NowRunning>,
     /// How many runs wait.
@@ -128,6 +134,20 @@ impl Situation {
             parts.push(format!("not recording: {why}"));
         }
         parts.extend(self.stopped.iter().map(Stopped::sentence));
+        if let Some(hold) = &self.hold {
+            let what = match hold.scope {
+                HoldScope::Change => "changes on hold",
+                HoldScope::All => "all jobs on hold",
+            };
+            let until = hold.until.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
+            parts.push(format!("{what} until {until} ({})", hold.reason));
+        }
+        if !self.overdue.is_empty() {
+            parts.push(format!("overdue: {}", jobs(self.overdue.iter())));
+        }
+        if let Some(why) = &self.not_notifying {
+            parts.push(format!("cannot notify: {why}"));
+        }
         parts.push(self.now(now));
         if let Some(NextRun { job, at }) = self.next.as_ref().filter(|_| self.running.is_empty()) {
             parts.push(format!("next {job} {}", human::until(now, *at)));

@@ -7,7 +7,7 @@ mod listening;
 mod redis;
 mod storage;
 
-pub use database::{Database, Host, SslMode};
+pub use database::{Database, Host, SslMode, decoded};
 pub use dotenv::{FILES, Variables, pairs};
 pub use listening::{Listening, Server};
 pub use redis::Redis;

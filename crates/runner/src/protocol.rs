@@ -4,6 +4,10 @@
 //! answers the requests of the connection in turn. Unknown fields are ignored and unknown kinds are errors, so that
 //! versions N and N−1 understand each other.
 
+mod notice;
+
+pub use notice::Notice;
+
 use crate::probe::Said;
 use jiff::Timestamp;
 use mastmaint_words::{Digest, JobName, Room, RunId, Space, Span, StepKey, UnitName, Verdict};
@@ -65,12 +69,25 @@ pub enum Op {
         #[serde(default)]
         after: u64,
     },
-    /// End a running step: TERM, grace, KILL. A second one kills at once.
+    /// End a running step: TERM, grace, KILL. A second one kills at once, unless it is said gently.
     /// Answer: [`EventKind::Cancelling`], [`EventKind::Unknown`], or [`EventKind::Refused`] with `not-running` if it
     /// has ended already; those who follow it get the outcome.
     Cancel {
         /// Run and step.
         key: StepKey,
+        /// Do nothing if it is being ended already: said by whoever does not know whether the first was heard.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        gently: bool,
+    },
+    /// Tell somebody (notify room only). Answer: [`EventKind::Notified`], or [`EventKind::Refused`] with `not-told` and
+    /// what the other side said.
+    Notify {
+        /// Configuration that the target is looked up in.
+        digest: Digest,
+        /// Position among the targets of `notify:`, from 0.
+        target: u16,
+        /// What to tell.
+        notice: Box<Notice>,
     },
     /// Name every step that is kept. Answer: any number of [`EventKind::Kept`], then [`EventKind::Listed`].
     List,
@@ -104,12 +121,15 @@ impl Op {
     /// The step that it is about, if it is about one.
     pub const fn key(&self) -> Option<&StepKey> {
         match self {
-            Self::Accept { .. } | Self::List | Self::Brackets | Self::Resume { .. } | Self::Probe { .. } => {
-                None
-            }
+            Self::Accept { .. }
+            | Self::Notify { .. }
+            | Self::List
+            | Self::Brackets
+            | Self::Resume { .. }
+            | Self::Probe { .. } => None,
             Self::Start { key, .. }
             | Self::Collect { key, .. }
-            | Self::Cancel { key }
+            | Self::Cancel { key, .. }
             | Self::Forget { key } => Some(key),
         }
     }
@@ -236,6 +256,11 @@ pub enum EventKind {
     Listed,
     /// The room knows nothing of this step.
     Unknown,
+    /// The other side took the message.
+    Notified {
+        /// What it said.
+        answer: String,
+    },
     /// The cancel is under way.
     Cancelling,
     /// The outcome is thrown away.
@@ -243,7 +268,7 @@ pub enum EventKind {
     /// The request is not obeyed. Nothing ran.
     Refused {
         /// Stable code: `not-in-config`, `unit-not-named`, `busy`, `bad-request`, `too-large`, `version`,
-        /// `not-running`, `wrong-room`, `no-state` (its start cannot be recorded durably: it could run twice).
+        /// `not-running`, `not-told`, `wrong-room`, `no-state` (its start cannot be recorded durably: it could run twice).
         code: String,
         /// What happened and what to do, one line.
         message: String,

@@ -3,20 +3,26 @@
 //! can speak of the same things without knowing each other.
 
 pub mod exit;
+mod hold;
 pub mod human;
 mod ids;
+mod occasion;
 mod outcome;
 pub mod proof;
 mod room;
+mod size;
 mod space;
 mod span;
 mod trigger;
 mod verdict;
 
+pub use hold::{Hold, HoldId, HoldScope, UnknownScope};
 pub use ids::{Digest, JobName, LockName, NameError, RunId, StepIndex, StepKey, UnitName};
+pub use occasion::Occasion;
 pub use outcome::{Grade, Outcome};
 pub use proof::{Looked, Sample, SampledItem, Together};
 pub use room::Room;
+pub use size::{Bytes, ParseBytesError, ParsePercentError, Percent};
 pub use space::Space;
 pub use span::{ParseSpanError, Span};
 pub use trigger::Trigger;

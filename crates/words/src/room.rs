@@ -16,11 +16,13 @@ pub enum Room {
     Run,
     /// Questions to the instance's services: the instance's user with a network.
     Probe,
+    /// Sends mail, webhooks and pings; no step runs in it.
+    Notify,
 }
 
 impl Room {
     /// Every room there is.
-    pub const ALL: [Self; 4] = [Self::Tootctl, Self::Systemctl, Self::Run, Self::Probe];
+    pub const ALL: [Self; 5] = [Self::Tootctl, Self::Systemctl, Self::Run, Self::Probe, Self::Notify];
 
     /// The word in unit, socket and directory names.
     pub const fn as_str(self) -> &'static str {
@@ -29,6 +31,7 @@ impl Room {
             Self::Systemctl => "systemctl",
             Self::Run => "run",
             Self::Probe => "probe",
+            Self::Notify => "notify",
         }
     }
 }

@@ -51,7 +51,7 @@ fn a_step_that_was_recorded_and_never_sent_runs_once() {
     let new = NewRun {
         id: run.clone(),
         job: "work".parse().unwrap(),
-        trigger: Trigger::Manual { uid: 0 },
+        trigger: Trigger::Manual { uid: 0, despite_hold: false },
         digest,
         dry_run: false,
         queued_at: now,

@@ -2,6 +2,7 @@
 
 pub(crate) mod brackets;
 pub(crate) mod kills;
+pub(crate) mod notify;
 pub(crate) mod outlive;
 pub(crate) mod package;
 pub(crate) mod reload;

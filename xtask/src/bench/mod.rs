@@ -45,7 +45,7 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
         let known = ALL.map(|(name, _)| name).join(", ");
         return Err(TaskError::Hopeless(format!("there is no benchmark {unknown}; there are {known}")));
     }
-    let packages = ["mastmaintd", "mastmaintctl", "mastmaint-runner", "mastmaint-prove"]
+    let packages = ["mastmaintd", "mastmaintctl", "mastmaint-runner", "mastmaint-prove", "mastmaint-notify"]
         .map(|name| ["--package", name])
         .concat();
     run_command(cargo(["build", "--release", "--locked"].into_iter().chain(packages)))?;

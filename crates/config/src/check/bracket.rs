@@ -133,6 +133,7 @@ pub(crate) fn put_together(
         dangerous: false,
         judged: Judged::default(),
         prove: Prove::default(),
+        at_most: None,
         environment: crate::settings::Environment::new(),
     };
     let stop = end(ServicesAction::Stop { units }, STOP);

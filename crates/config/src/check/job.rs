@@ -20,7 +20,9 @@ pub(crate) const KEYS: &[&str] = &[
     "catch_up",
     "timeout",
     "retry",
+    "change",
     "lock",
+    "lock_wait",
     "environment",
     "with_services_stopped",
     "steps",
@@ -50,7 +52,9 @@ pub(super) fn job(
         if f.get("schedule").is_some() { (random_delay, window, catch_up) } else { Default::default() };
     let job_timeout = reader.span_within(&f, "timeout", "a timeout", TIMEOUT, "a job takes at most 30d");
     let retry = super::retry(reader, &f, defaults.retry);
+    let change = reader.boolean(&f, "change").unwrap_or(false);
     let own_lock = super::lock(reader, &f);
+    let lock_wait = super::lock_wait(reader, &f).map_or(defaults.lock_wait, |at| at.value);
     let mut environment = defaults.environment.clone();
     environment.extend(reader.environment(&f, "environment"));
     let around = step::Surroundings {
@@ -83,7 +87,19 @@ pub(super) fn job(
         None => None,
     });
     let timeout = job_timeout.map_or_else(|| sum(&steps), |at| at.value);
-    Some(Job { description, schedule, random_delay, window, catch_up, timeout, retry, lock, steps })
+    Some(Job {
+        description,
+        schedule,
+        random_delay,
+        window,
+        catch_up,
+        timeout,
+        retry,
+        change,
+        lock,
+        lock_wait,
+        steps,
+    })
 }
 
 /// The timeout of a job that writes none: what all its steps may take, graces included, at most 30 days.
@@ -172,7 +188,7 @@ fn window(reader: &mut Reader, f: &Fields<'_>) -> Option<Window> {
     Some(Window { from: from.map(|at| at.value), until: until.value })
 }
 
-fn time(reader: &mut Reader, f: &Fields<'_>, key: &str) -> Option<At<jiff::civil::Time>> {
+pub(super) fn time(reader: &mut Reader, f: &Fields<'_>, key: &str) -> Option<At<jiff::civil::Time>> {
     let text = reader.text(f, key, "a time of day, like \"02:30\"")?;
     let parsed = text.value.split_once(':').and_then(|(hour, minute)| {
         let part = |text: &str| (text.len() == 2).then(|| text.parse::<i8>().ok()).flatten();

@@ -1,6 +1,6 @@
 //! One page about everything: the reply to `status`.
 
-use super::RunLine;
+use super::{HoldLine, RunLine};
 use jiff::Timestamp;
 use mastmaint_words::{Digest, JobName, RunId, UnitName};
 use serde::{Deserialize, Serialize};
@@ -29,13 +29,61 @@ pub struct Status {
     /// The job that is due next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<NextLine>,
+    /// The holds that are on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<HoldLine>,
     /// Whether runs are being recorded; else why not.
     pub ledger: LedgerStatus,
+    /// Runs that wait for a person's approval, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<ApprovalLine>,
     /// The room on the file system of the media, if a step on local storage has looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub space: Option<SpaceLine>,
     /// Log entries that the journal could not take.
     pub journal_lost: u64,
+    /// Jobs that should have begun and did not.
+    #[serde(default)]
+    pub overdue: Vec<OverdueLine>,
+    /// Who is told what.
+    #[serde(default)]
+    pub notify: Vec<TargetLine>,
+}
+
+/// A job that should have begun and did not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverdueLine {
+    /// Which.
+    pub job: JobName,
+    /// The slot that nothing was begun for.
+    pub slot: Timestamp,
+}
+
+/// Somebody who is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetLine {
+    /// Its position in the configuration, from 1.
+    pub target: u16,
+    /// Its kind: `mail`, `webhook`, `ntfy`, `gotify`, `healthchecks`.
+    pub kind: String,
+    /// Why it takes no messages at the moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<String>,
+    /// Messages that wait for it.
+    pub waiting: usize,
+}
+
+/// What somebody answered to a test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestAnswer {
+    /// Its position in the configuration, from 1.
+    pub target: u16,
+    /// Its kind.
+    pub kind: String,
+    /// Whether it took the message.
+    pub told: bool,
+    /// What it said, or why it could not be told.
+    pub said: String,
 }
 
 /// The configuration in force and what became of the newest try to replace it.
@@ -76,6 +124,21 @@ pub struct NextLine {
     pub job: JobName,
     /// When.
     pub at: Timestamp,
+}
+
+/// A run that was skipped because it would remove too much, and that can be started by an approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalLine {
+    /// The run.
+    pub run: RunId,
+    /// Its job.
+    pub job: JobName,
+    /// When it was skipped.
+    pub at: Timestamp,
+    /// Until when it can be approved.
+    pub until: Timestamp,
+    /// What was too much.
+    pub why: String,
 }
 
 /// How the room on the file system of the media has changed.

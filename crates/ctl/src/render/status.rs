@@ -1,6 +1,6 @@
 //! `mastmaintctl status`: one page about everything.
 
-use super::{ended, step_now};
+use super::{ended, hold_on, step_now};
 use crate::{
     print::tame,
     table::Tone,
@@ -69,6 +69,15 @@ pub fn status(status: &Status, jobs: &[JobLine], when: &When) -> String {
         let lost = format!("{} entries could not be written", status.journal_lost);
         field("journal", &Tone::Odd.paint(&lost));
     }
+    for hold in &status.holds {
+        field("hold", &Tone::Odd.paint(&hold_on(hold, when)));
+    }
+    for approval in &status.approvals {
+        let until = when.both(approval.until);
+        let text = format!("{} {}, {}", approval.job, approval.run, tame(&approval.why));
+        field("approve", &Tone::Odd.paint(&text));
+        field("", &format!("start it with `mastmaintctl approve {}` until {until}", approval.run));
+    }
     if let Some(space) = &status.space {
         field("disk", &disk(space, when));
     }
@@ -79,6 +88,21 @@ pub fn status(status: &Status, jobs: &[JobLine], when: &When) -> String {
         let overdue = if is_overdue(status, when) { Tone::Bad.paint(" overdue") } else { String::new() };
         field("next", &format!("{} {}{overdue}", next.job, when.both(next.at)));
     }
+    for late in &status.overdue {
+        let slot = format!("{}: nothing has begun for {}", late.job, when.both(late.slot));
+        field("overdue", &Tone::Bad.paint(&slot));
+    }
+    for target in &status.notify {
+        let Some(why) = &target.failing else { continue };
+        let text = format!(
+            "{} ({}): {}; messages that wait: {}",
+            target.target,
+            target.kind,
+            tame(why),
+            target.waiting
+        );
+        field("notify", &Tone::Bad.paint(&text));
+    }
     for run in &status.running {
         field("running", &current(run));
         for line in run.step.iter().flat_map(|step| step_now(step, when)) {
@@ -87,6 +111,9 @@ pub fn status(status: &Status, jobs: &[JobLine], when: &When) -> String {
     }
     for run in &status.queued {
         field("queued", &current(run));
+        if let Some(wait) = &run.waits_for {
+            field("", &format!("it is skipped if it still waits at {}", when.both(wait.until)));
+        }
     }
     let bad = not_well(jobs);
     if !bad.is_empty() {

@@ -112,11 +112,11 @@ pub fn cancelled() -> Verdict {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use mastmaint_config::settings::{Action, Judged, ServicesAction};
 
-    fn step() -> Step {
+    pub(crate) fn step() -> Step {
         Step {
             action: Action::Run(vec!["/bin/true".into()]),
             timeout: Span::from_secs(60),
@@ -125,13 +125,14 @@ mod tests {
             on_partial: OnPartial::GoOn,
             go_on: false,
             prove: mastmaint_config::settings::Prove::default(),
+            at_most: None,
             dangerous: false,
             judged: Judged::default(),
             environment: std::collections::BTreeMap::new(),
         }
     }
 
-    fn job(steps: Vec<Step>) -> Job {
+    pub(crate) fn job(steps: Vec<Step>) -> Job {
         Job {
             description: None,
             schedule: None,
@@ -140,7 +141,9 @@ mod tests {
             catch_up: false,
             timeout: Span::from_secs(600),
             retry: Retry { times: 2, backoff: Span::from_secs(10), on: RetryOn::Unreachable },
+            change: false,
             lock: None,
+            lock_wait: Span::from_secs(60),
             steps,
         }
     }

@@ -5,7 +5,7 @@
 mod accept;
 mod around;
 mod client;
-mod connection;
+pub mod connection;
 mod hub;
 mod orphans;
 mod plan;
@@ -82,6 +82,10 @@ pub fn serve(options: &Options, stream: UnixStream) -> io::Result<()> {
             Asked::For(Op::Accept { in_use, keep_all }) => {
                 let in_use = if keep_all { InUse::Unknown } else { InUse::These(&in_use) };
                 connection.say(accept::accept(options, in_use))?;
+            }
+            Asked::For(Op::Notify { .. }) => {
+                let text = format!("the {} room tells nobody anything; ask the notify room", options.room);
+                connection.say(refused("wrong-room", text))?;
             }
             Asked::For(Op::Resume { run }) => connection.say(services::resume(options, &run))?,
             Asked::For(Op::Probe { digest, unit, since }) => {
@@ -332,6 +336,7 @@ fn finished(connection: &mut Connection, dir: StepDir, report: StepReport, op: &
     let after = match op {
         Op::Start { .. }
         | Op::Accept { .. }
+        | Op::Notify { .. }
         | Op::List
         | Op::Brackets
         | Op::Resume { .. }

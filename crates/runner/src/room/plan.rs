@@ -74,6 +74,8 @@ pub(super) struct Named {
 impl Named {
     pub(super) fn of(op: &Op) -> Option<Self> {
         let Op::Start { digest, job, key, dry_run, limit } = op.clone() else { return None };
+        // A look changes nothing, whatever else is asked.
+        let dry_run = dry_run || key.step.is_look();
         Some(Self { digest, job, key, dry_run, limit })
     }
 }
@@ -88,7 +90,7 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
             options.room, named.digest
         ),
     })?;
-    let step = view.step(&named.job, named.key.step).filter(|step| step.action.room() == options.room);
+    let step = view.step(&named.job, named.key.step.step()).filter(|step| step.action.room() == options.room);
     let step = step.ok_or_else(|| Refusal {
         code: "not-in-config",
         message: format!(
@@ -159,7 +161,7 @@ fn tootctl(options: &Options, view: &RoomView, step: &Step, args: &[String], nam
         directory: instance.live.clone(),
         patterns: patterns(step),
     };
-    let around = around(instance, step, &command, named.dry_run, version);
+    let around = around(instance, step, &command, named, version);
     let judge = Judge::tootctl(&args).with(terms(step, version));
     let mut work = run(command, step, named, redactor, Box::new(move |ended| judge.judge(ended)));
     if let Work::Run(process) = &mut work {
@@ -173,17 +175,18 @@ fn around(
     instance: &Instance,
     step: &Step,
     command: &StepCommand,
-    dry_run: bool,
+    named: &Named,
     version: Option<Series>,
 ) -> Around {
     let prover = Prover::beside_me(instance.live.clone(), command.environment.clone()).ok();
     let mut around =
         Around { media: local_media(instance, &command.environment), prover, ..Around::default() };
-    if dry_run {
+    let args = &command.args;
+    around.looks_only = named.key.step.is_look();
+    around.one_state = effect::trusts_the_database(args) && (around.looks_only || !named.dry_run);
+    if named.dry_run {
         return around;
     }
-    let args = &command.args;
-    around.one_state = effect::trusts_the_database(args);
     around.sample = step.prove.sample;
     around.again = step.prove.again.zip(Call::dry_run_of(args)).map(|(again, dry)| Again {
         command: StepCommand { args: dry, ..command.clone() },
@@ -337,6 +340,7 @@ mod tests {
             on_partial: OnPartial::GoOn,
             go_on: false,
             prove: mastmaint_config::settings::Prove::default(),
+            at_most: None,
             dangerous: false,
             judged: Judged::default(),
             environment: Environment::default(),
