@@ -20,6 +20,8 @@ pub(crate) fn a_failure_is_mailed_once_and_a_failing_mail_server_fails_no_job(de
     let jobs = "  work:\n    steps: [{run: [/usr/bin/test, -e, /var/lib/mastmaintd-run/well]}]\n\
                 notify:\n  - {mail: root}\n  - {webhook: 'http://127.0.0.1:1/s3cr3t', on: [failed]}\n";
     let machine = maintained(debian, jobs, "");
+    // A minimal image has no such line; the daemon's rooms read it when they are asked to send.
+    machine.write("/etc/hosts", "127.0.0.1 localhost\n");
     let status =
         || -> serde_json::Value { serde_json::from_str(&ctl(&machine, "status --json").out).unwrap() };
     let wait = Duration::from_mins(2);
@@ -31,7 +33,7 @@ pub(crate) fn a_failure_is_mailed_once_and_a_failing_mail_server_fails_no_job(de
         failing(0).and(failing(1))
     });
     assert!(machine.property("mastmaintd", "StatusText").contains("cannot notify: "));
-    assert!(ctl(&machine, "run work --follow").out.contains("failed"), "the job goes on as before");
+    assert_eq!(ctl(&machine, "run work --follow").status, 1, "the job goes on as before");
 
     machine.write("/etc/systemd/system/mail.socket", SOCKET);
     machine.write("/etc/systemd/system/mail@.service", SERVICE);
