@@ -56,9 +56,10 @@ fn bracket() {
     let number = |text: &str| text.trim().parse::<u64>().unwrap();
     let (mut in_room, mut in_run, mut systemctl) = (String::new(), String::new(), String::new());
     for _ in 0..BRACKETS {
-        // systemctl's own time: one call for the stop, one for each start, as in the room.
+        // systemctl's own time: one call for the stop, one for each start, as in the room. systemd's limit of starts in a
+        // short time is for services that crash, not for us.
         let own = machine.sh(&format!(
-            "b=$(date +%s%N); systemctl stop {UNITS}; for u in {UNITS}; do systemctl start $u; done; \
+            "systemctl reset-failed; b=$(date +%s%N); systemctl stop {UNITS}; for u in {UNITS}; do systemctl start $u; done; \
              echo $((($(date +%s%N) - b) / 1000))"
         ));
         let own = number(&own.ok());

@@ -4,7 +4,7 @@
 //! The gate takes a sample, `--long` the whole. The programs with failpoints are put in place of the packaged ones.
 
 use crate::{
-    answering::{all_are, answering, open_brackets, states},
+    answering::{ail, all_are, answering, open_brackets, states},
     host::{ctl, from_env},
     image::Debian,
     machine::Machine,
@@ -21,6 +21,9 @@ const DONE: &str = "/var/lib/mastmaintd-run/done";
 /// Of each release, in the gate and with `--long`.
 const SAMPLE: usize = 8;
 const ALL: usize = 110;
+
+/// Reached only if a service does not come back.
+const NOT_CONFIRMED: &str = "close.not-confirmed";
 
 /// How a run comes to the failpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +52,7 @@ const fn place(point: &'static str, way: Way, passes: u32, after_stop: bool) -> 
 }
 
 /// Every failpoint, by every way that leads to it.
-const PLACES: [Place; 31] = [
+const PLACES: [Place; 32] = [
     // The rooms: the step's own state, and the bracket.
     place("step.before-begin", Way::Run, 2, false),
     place("step.begun", Way::Run, 2, false),
@@ -65,6 +68,7 @@ const PLACES: [Place; 31] = [
     place("close.noted", Way::Run, 0, true),
     place("close.confirmed", Way::Run, 0, true),
     place("close.put-away", Way::Run, 0, true),
+    place(NOT_CONFIRMED, Way::Run, 0, true),
     // The daemon.
     place("run.step-recorded", Way::Run, 2, false),
     place("run.before-step-end", Way::Run, 2, true),
@@ -132,7 +136,11 @@ pub(crate) fn every_kill_in_a_bracket_ends_with_everything_up(debian: Debian) {
 fn plan(dice: &mut Dice, count: usize) -> Vec<(Place, u32)> {
     let mut kills = Vec::new();
     while kills.len() < count {
-        let mut round = PLACES.to_vec();
+        // All kills at one place, for whoever looks for what one of them breaks.
+        let only = std::env::var("MASTMAINT_FAILPOINT").ok();
+        let is_wanted = |place: &Place| only.as_deref().is_none_or(|only| only == place.point);
+        let mut round: Vec<Place> = PLACES.into_iter().filter(is_wanted).collect();
+        assert!(!round.is_empty(), "there is no failpoint {only:?}");
         while !round.is_empty() {
             let place = round.swap_remove(dice.below(round.len()));
             let passes = dice.below(place.passes as usize + 1);
@@ -153,6 +161,10 @@ fn kill_once(machine: &Machine, place: Place, passes: u32) -> bool {
     if place.way == Way::Run {
         arm(machine, place, passes);
     }
+    let ill = place.point == NOT_CONFIRMED;
+    if ill {
+        ail(machine, "web", "crash");
+    }
     ctl(machine, &format!("run {job}")).ok();
     if place.way != Way::Run {
         machine.until("the step runs", Duration::from_mins(1), |m| (executions(m) > done).then_some(()));
@@ -168,6 +180,9 @@ fn kill_once(machine: &Machine, place: Place, passes: u32) -> bool {
     machine.until(&format!("{place:?} is hit"), Duration::from_mins(2), |m| {
         (m.sh(&format!("test -e {ARMED}/hit/{}", place.point)).status == 0).then_some(())
     });
+    if ill {
+        ail(machine, "web", "");
+    }
     if place.way == Way::Recover {
         all_are(machine, "active");
         machine.sh("systemctl start mastmaintd").ok();

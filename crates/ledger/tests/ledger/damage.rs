@@ -264,6 +264,8 @@ fn a_full_disk_loses_nothing_that_was_recorded() {
             assert_eq!(i64::try_from(opened.ledger.history(None, 10_000).unwrap().len()), Ok(recorded));
             let refused = opened.ledger.queue_run(&manual("clean", 99_999), None).map_err(|e| e.code());
             assert!(matches!(refused, Ok(()) | Err("ledger-full")), "{refused:?}");
+            // What closing the log gave back may be room enough for one more run.
+            recorded += i64::from(refused.is_ok());
         }
         Err(e) => assert!(matches!(e, LedgerError::Full { .. }), "{e:?}"),
     }
