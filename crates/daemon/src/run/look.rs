@@ -5,7 +5,7 @@
 use super::{
     Drive, Outside, RunHandle, RunNews, RunSpec, cap,
     follow::{Follow, Followed},
-    policy, watch_over, wire,
+    policy, step, watch_over, wire,
 };
 use mastmaint_config::settings::{Action, AtMost, Step};
 use mastmaint_control::words::FollowEvent;
@@ -16,10 +16,6 @@ use tokio::sync::mpsc;
 
 /// A look that is older says nothing about now.
 const FRESH: Duration = Duration::from_mins(10);
-/// Beyond the step's own limits: what a room needs to come up and end a tree.
-const RESERVE: Duration = Duration::from_mins(2);
-/// What a room may take to forget a look.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Whether a run must look before it asks for its locks.
 pub fn looks_first(spec: &RunSpec) -> bool {
@@ -120,15 +116,14 @@ impl Drive {
             start: Some(start),
             opened: Some(opened),
             seq: 0,
-            give_up: Instant::now() + definition.timeout.get() + definition.grace.get() + RESERVE,
+            give_up: step::give_up(definition, Instant::now()),
             copy: wire::Copy::default(),
             cancel_owed,
             drive: self,
         };
         match follow.until_it_is_over().await {
             Followed::Report(report, mut connection) => {
-                // What it does not hear it throws away by age.
-                let _ = tokio::time::timeout(PATIENCE, connection.ask_once(Op::Forget { key })).await;
+                step::let_forget(&mut connection, key).await;
                 let verdict = report.verdict;
                 if verdict.outcome == Outcome::Ok { Ok(verdict.numbers) } else { Err(unsure(step, verdict)) }
             }

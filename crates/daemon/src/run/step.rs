@@ -44,6 +44,16 @@ const RESERVE: Duration = Duration::from_mins(2);
 /// What a room may take to forget a step, or to say whether it knows one.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// When a room that says nothing more of a step is given up.
+pub(super) fn give_up(step: &Step, from: Instant) -> Instant {
+    from + step.timeout.get() + step.grace.get() + RESERVE
+}
+
+/// Lets a room forget what it keeps of a step. What it does not hear it throws away by age.
+pub(super) async fn let_forget(connection: &mut Connection, key: StepKey) {
+    let _ = tokio::time::timeout(PATIENCE, connection.ask_once(Op::Forget { key })).await;
+}
+
 /// Whether the step can leave a service stopped.
 pub(super) fn may_stop_services(step: &Step) -> bool {
     step.action.stops_services()
@@ -84,7 +94,7 @@ impl Drive {
             start,
             opened,
             seq,
-            give_up: clock + definition.timeout.get() + definition.grace.get() + RESERVE,
+            give_up: give_up(definition, clock),
             copy: wire::Copy::default(),
             cancel_owed,
             drive: self,
@@ -121,8 +131,7 @@ impl Drive {
         let _ = self.follow.send(FollowEvent::StepEnded { step: Box::new(line) });
         // What is in the ledger the room need not keep; what is nowhere else it must.
         if let Some(mut connection) = told_by.filter(|_| recorded || !self.spec.recorded) {
-            // What it does not hear it throws away by age.
-            let _ = tokio::time::timeout(PATIENCE, connection.ask_once(Op::Forget { key })).await;
+            let_forget(&mut connection, key).await;
         }
         verdict
     }
