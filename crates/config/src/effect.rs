@@ -2,21 +2,17 @@
 
 use mastmaint_tootctl::Call;
 
-fn words(call: &Call) -> &'static str {
-    call.command().map_or("", |command| command.words)
-}
-
 /// Whether some of what it must remove can be told beforehand from rows, so that `prove: sample` means something.
 pub fn can_be_sampled(args: &[String]) -> bool {
     let call = Call::read(args, None);
-    matches!(words(&call), "media remove" | "preview-cards remove") && !call.has("dry-run")
+    matches!(call.words(), "media remove" | "preview-cards remove") && !call.has("dry-run")
 }
 
 /// Whether it removes something and its dry run counts what it would remove: for `prove: again` and `at_most`.
 pub fn can_look_first(args: &[String]) -> bool {
     let call = Call::read(args, None);
     let removes = matches!(
-        words(&call),
+        call.words(),
         "media remove" | "media remove-orphans" | "preview-cards remove" | "accounts prune" | "accounts cull"
     );
     removes && !call.has("dry-run")
@@ -25,18 +21,18 @@ pub fn can_look_first(args: &[String]) -> bool {
 /// Whether it deletes files, of which its dry run sees only the rows.
 pub fn deletes_files(args: &[String]) -> bool {
     let call = Call::read(args, None);
-    matches!(words(&call), "media remove" | "preview-cards remove" | "media remove-orphans")
+    matches!(call.words(), "media remove" | "preview-cards remove" | "media remove-orphans")
 }
 
 /// Whether its count is that of the accounts it visited, and only its bytes tell what it removed.
 pub fn counts_visits(args: &[String]) -> bool {
     let call = Call::read(args, None);
-    words(&call) == "media remove" && (call.has("prune-profiles") || call.has("remove-headers"))
+    call.words() == "media remove" && (call.has("prune-profiles") || call.has("remove-headers"))
 }
 
 /// Whether it takes every file for an orphan that the database does not know.
 pub fn trusts_the_database(args: &[String]) -> bool {
-    words(&Call::read(args, None)) == "media remove-orphans"
+    Call::read(args, None).words() == "media remove-orphans"
 }
 
 #[cfg(test)]

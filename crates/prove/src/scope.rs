@@ -52,7 +52,7 @@ pub fn of(args: &[String]) -> Result<Scope, String> {
     if call.has("dry-run") {
         return Err("a dry run removes nothing".to_owned());
     }
-    match words(&call) {
+    match call.words() {
         "media remove" if call.has("prune-profiles") || call.has("remove-headers") => {
             Ok(profiles(&call, days(&call, 7)?))
         }
@@ -107,10 +107,6 @@ fn days(call: &Call, usual: u32) -> Result<f64, String> {
             .filter(|days: &f64| (0.0..100_000.0).contains(days))
             .ok_or_else(|| format!("--days {text:?} is no number of days")),
     }
-}
-
-fn words(call: &Call) -> &'static str {
-    call.command().map_or("", |command| command.words)
 }
 
 #[cfg(test)]

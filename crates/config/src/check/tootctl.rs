@@ -68,7 +68,7 @@ fn check(reader: &mut Reader, step: &Step<'_>, args: &[String]) -> bool {
     }
     let Some(why) = call.danger() else { return false };
     if !step.is_meant {
-        let command = call.command().map_or("", |command| command.words);
+        let command = call.words();
         reader.wrong(step.node.place, step.path, Mistake::Dangerous { command, why });
     }
     true
