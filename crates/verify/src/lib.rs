@@ -2,22 +2,29 @@
 //! the proofs and the time go in, a report comes out.
 
 mod backup;
+mod borg;
 pub mod check;
+mod decrypt;
 pub mod dump;
 mod error;
 mod finding;
 mod found;
+mod listing;
 pub mod look;
 mod manifest;
+mod parts;
 pub mod prove;
 pub mod redis;
+mod repository;
+mod restic;
 pub mod rsnapshot;
 mod stamp;
 pub mod stream;
 mod tarball;
+mod tool;
 mod verify;
 
-pub use backup::{Backup, Backups, Place};
+pub use backup::{Backup, Backups, Borg, Decrypt, Place, Restic};
 pub use error::VerifyError;
 pub use finding::{Code, Finding, Severity, shown};
 pub use manifest::{Line, manifest};

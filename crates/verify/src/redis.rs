@@ -1,6 +1,9 @@
 //! A `dump.rdb`: its magic, its end and its checksum.
 
-use crate::finding::{Code, Finding};
+use crate::{
+    finding::{Code, Finding},
+    stream::{self, Input},
+};
 use std::{
     fs::File,
     io::{self, Read},
@@ -22,6 +25,14 @@ pub fn check(path: &Path) -> io::Result<Vec<Finding>> {
         findings.extend(check_by_program(&name, path)?);
     }
     Ok(findings)
+}
+
+/// The same of one that lies elsewhere: `redis-check-rdb` wants a file and is not asked.
+pub(crate) fn check_input(name: &str, mut input: Input) -> Vec<Finding> {
+    match check_content(name, &mut input) {
+        Ok(finding) => finding.into_iter().collect(),
+        Err(error) => vec![stream::broken(name, &error)],
+    }
 }
 
 fn check_content(name: &str, input: &mut impl Read) -> io::Result<Option<Finding>> {

@@ -1,6 +1,7 @@
 //! PostgreSQL dumps: what kind one is, how old it says it is, and all of its text read to the end.
 
 mod archive;
+mod content;
 mod copy;
 mod facts;
 mod media;
@@ -9,8 +10,10 @@ mod scan;
 mod secrets;
 
 pub use archive::{Header, Kind};
+pub(crate) use content::Content;
 pub use facts::{Facts, Sealed};
 pub use media::{MediaCheck, MediaFile};
+pub(crate) use program::read_content;
 pub use program::{Restorer, read_dump};
 pub use scan::scan;
 pub use secrets::{Fit, fit};

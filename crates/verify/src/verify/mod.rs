@@ -1,9 +1,14 @@
 //! One verification of one backup: everything that can be said of it tonight.
 
+mod book;
+mod borg;
 mod dumps;
 mod exclude;
 mod files;
 mod generations;
+mod pieces;
+mod repository;
+mod restic;
 mod source;
 mod wait;
 
@@ -12,6 +17,7 @@ pub(crate) use source::{open_below, open_root};
 use crate::{
     backup::{Backup, Place},
     check::{Age, KnownBy, fresh, shrunk},
+    decrypt::Unseal,
     error::VerifyError,
     finding::{Finding, Severity},
     prove::{Generation, History, Nightly, Outcome, Prover, Store, Summary, Tell, WALKERS, sentence},
@@ -20,7 +26,7 @@ use crate::{
 use jiff::Timestamp;
 use mastmaint_words::human;
 use serde::{Deserialize, Serialize};
-use std::{collections::HashSet, path::Path};
+use std::{collections::HashSet, path::Path, rc::Rc};
 
 /// What is to be verified, and how.
 #[derive(Debug, Clone, Copy)]
@@ -31,8 +37,12 @@ pub struct Request<'a> {
     pub backup: &'a Backup,
     /// The file backup that belongs to a dump.
     pub files: Option<&'a Backup>,
+    /// The file backup in which a dump lies.
+    pub inside: Option<&'a Backup>,
     /// Where the proofs of all backups are.
     pub proofs: &'a Path,
+    /// Where programs of others may write: their homes and caches.
+    pub scratch: &'a Path,
     /// Read everything, whatever the budget and the age of its proof.
     pub full: bool,
     /// Now.
@@ -87,6 +97,8 @@ pub fn verify(request: &Request<'_>, tell: &dyn Tell) -> Result<Report, VerifyEr
         Place::Tar { path } => files::tar(&night, path),
         Place::Postgres { path } => dumps::postgres(&night, path),
         Place::Redis { path } => files::redis(&night, path),
+        Place::Restic(place) => restic::verify(&night, place),
+        Place::Borg(place) => borg::verify(&night, place),
     }
 }
 
@@ -102,11 +114,27 @@ struct Proved {
     before: Vec<History>,
     now: Option<History>,
     store_bytes: u64,
+    /// What was proved: files, packs, segments.
+    things: &'static str,
 }
 
 impl Night<'_> {
     fn stamp(&self) -> Stamp {
         Stamp::of(self.request.now)
+    }
+
+    fn store(&self) -> Result<Store, VerifyError> {
+        Store::open(&self.request.proofs.join(self.request.name), self.stamp())
+    }
+
+    fn nightly(&self) -> Nightly {
+        let backup = self.request.backup;
+        Nightly {
+            now: self.stamp(),
+            prove_every: backup.prove_every.get(),
+            full: self.request.full,
+            budget: backup.budget,
+        }
     }
 
     fn prove(
@@ -115,25 +143,51 @@ impl Night<'_> {
         only: Option<HashSet<Vec<u8>>>,
         was_disturbed: &(dyn Fn() -> bool + Sync),
     ) -> Result<Proved, VerifyError> {
-        let mut store = Store::open(&self.request.proofs.join(self.request.name), self.stamp())?;
+        let mut store = self.store()?;
         let before = store.history().to_vec();
-        let backup = self.request.backup;
-        let nightly = Nightly {
-            now: self.stamp(),
-            prove_every: backup.prove_every.get(),
-            full: self.request.full,
-            budget: backup.budget,
-        };
+        let nightly = self.nightly();
         let prover = Prover { generations, only, nightly, walkers: WALKERS, was_disturbed, tell: self.tell };
         let outcome = prover.prove(&mut store)?;
         let now = store.history().last().copied().filter(|h| h.at == self.stamp());
-        Ok(Proved { outcome, before, now, store_bytes: store.bytes() })
+        Ok(Proved { outcome, before, now, store_bytes: store.bytes(), things: "files" })
     }
 
     /// Whether the newest is fresh.
     fn fresh(&self, newest: Option<&Age>) -> Vec<Finding> {
         let max_age = self.request.backup.max_age.map(mastmaint_words::Span::get);
         fresh(newest, max_age, self.request.now)
+    }
+
+    /// What decrypts the backup, if it is encrypted; a finding if it cannot.
+    fn unseal(&self) -> Result<Result<Option<Rc<Unseal>>, Finding>, VerifyError> {
+        let Some(how) = &self.request.backup.decrypt else { return Ok(Ok(None)) };
+        let ready = Unseal::ready(how, self.request.scratch);
+        let ready = ready.map_err(VerifyError::store(self.request.scratch))?;
+        Ok(ready.map(|unseal| Some(Rc::new(unseal))))
+    }
+
+    /// Compares count and size with the nights before, of what has no proofs of its own.
+    fn compare(&self, paths: u64, bytes: u64) -> Result<Option<Finding>, VerifyError> {
+        let mut store = self.store()?;
+        let now = History { at: self.stamp(), paths, bytes };
+        let finding = shrunk(store.history(), &now);
+        store.finish(|_| true, Vec::new(), Some(now))?;
+        Ok(finding)
+    }
+
+    /// The report on a backup that could not be looked into at all.
+    fn not_looked_into(&self, mut findings: Vec<Finding>) -> Report {
+        findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
+        let why = findings.first().map_or_else(String::new, |f| format!(": {}", f.what));
+        Report {
+            backup: self.request.name.to_owned(),
+            kind: self.request.backup.place.kind().to_owned(),
+            newest: None,
+            sentence: format!("not looked into{why}"),
+            summary: None,
+            findings,
+            store_bytes: 0,
+        }
     }
 
     /// Puts the report together, the worst findings first.
@@ -157,7 +211,7 @@ impl Night<'_> {
         sentences.extend(said.iter().cloned());
         let (mut summary, mut store_bytes) = (None, 0);
         if let Some(proved) = proved {
-            sentences.push(sentence(&proved.outcome.summary, self.request.now));
+            sentences.push(sentence(&proved.outcome.summary, proved.things, self.request.now));
             findings.extend(proved.now.and_then(|now| shrunk(&proved.before, &now)));
             findings.extend(proved.outcome.findings);
             summary = Some(proved.outcome.summary);

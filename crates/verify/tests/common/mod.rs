@@ -97,6 +97,8 @@ impl Rotation {
                 forbid: vec![format!("{LIVE}/public/system/cache")],
                 live: Some(LIVE.to_owned()),
                 files: None,
+                inside: None,
+                decrypt: None,
                 budget: Budget::default(),
                 prove_every: Backup::PROVE_EVERY,
                 wait: Span::from_secs(0),
@@ -167,8 +169,17 @@ impl Rotation {
     }
 
     pub(crate) fn request(&self) -> Request<'_> {
-        let proofs = Box::leak(self.at("proofs").into_boxed_path());
-        Request { name: "files", backup: &self.backup, files: None, proofs, full: self.full, now: self.now }
+        let leak = |name| -> &Path { Box::leak(self.at(name).into_boxed_path()) };
+        Request {
+            name: "files",
+            backup: &self.backup,
+            files: None,
+            inside: None,
+            proofs: leak("proofs"),
+            scratch: leak("scratch"),
+            full: self.full,
+            now: self.now,
+        }
     }
 
     pub(crate) fn verify(&self) -> Report {
@@ -207,6 +218,8 @@ pub(crate) fn of_files(place: Place) -> Backup {
         forbid: Vec::new(),
         live: None,
         files: None,
+        inside: None,
+        decrypt: None,
         budget: Budget::default(),
         prove_every: Backup::PROVE_EVERY,
         wait: Span::from_secs(30),
