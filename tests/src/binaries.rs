@@ -32,7 +32,7 @@ fn build(dir: &Path) {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--quiet", "--bins", "--manifest-path"]);
     cargo.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"));
-    for package in ["mastmaintd", "mastmaintctl", "mastmaint-runner", "mastmaint-tests"] {
+    for package in ["mastmaintd", "mastmaintctl", "mastmaint-runner", "mastmaint-verify", "mastmaint-tests"] {
         cargo.args(["-p", package]);
     }
     if dir.ends_with("release") {

@@ -6,7 +6,7 @@ use std::process::Command;
 /// What building the package needs beside Rust and a C compiler.
 pub(crate) const PACKAGING: &[&str] = &["dpkg-dev", "binutils"];
 /// What the tests of backups read and pack with.
-pub(crate) const BACKUPS: &[&str] = &["postgresql-client", "xz-utils", "zstd"];
+pub(crate) const BACKUPS: &[&str] = &["postgresql-client", "rsnapshot", "xz-utils", "zstd"];
 /// What the container tests need.
 pub(crate) const CONTAINERS: &[&str] = &["mmdebstrap", "systemd-container", "lintian", "mount", "util-linux"];
 

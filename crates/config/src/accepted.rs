@@ -3,7 +3,7 @@
 //! environment goes only to the room that needs it.
 
 use crate::settings::{Instance, Job, LedgerSettings, Settings, Step};
-use mastmaint_words::{Digest, JobName, Room, StepIndex};
+use mastmaint_words::{Digest, JobName, Room, StepIndex, backup::Backups};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -31,6 +31,9 @@ pub struct RoomView {
     /// The instance; its environment only for rooms that run as it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<Instance>,
+    /// The backups; only for the room that verifies them.
+    #[serde(default, skip_serializing_if = "Backups::is_empty")]
+    pub backups: Backups,
     /// Per job the steps of this room by their position.
     pub steps: BTreeMap<JobName, BTreeMap<StepIndex, Step>>,
 }
@@ -65,9 +68,10 @@ impl Settings {
             .collect();
         let instance = match room {
             Room::Tootctl => self.instance.clone(),
-            Room::Systemctl | Room::Run => self.instance_without_environment(),
+            Room::Systemctl | Room::Run | Room::Verify => self.instance_without_environment(),
         };
-        RoomView { digest, room, instance, steps }
+        let backups = if room == Room::Verify { self.backups.clone() } else { Backups::new() };
+        RoomView { digest, room, instance, backups, steps }
     }
 
     fn instance_without_environment(&self) -> Option<Instance> {

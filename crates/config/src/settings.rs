@@ -2,7 +2,8 @@
 //! make one is [`crate::load`] (or reading back what it once accepted).
 
 use crate::calendar::Schedule;
-use mastmaint_words::{JobName, LockName, Span, StepIndex, UnitName};
+use mastmaint_words::backup::Backups;
+use mastmaint_words::{BackupName, JobName, LockName, Span, StepIndex, UnitName};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -15,6 +16,9 @@ pub struct Settings {
     /// The Mastodon of this host; absent on a backup server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<Instance>,
+    /// What can be verified.
+    #[serde(default, skip_serializing_if = "Backups::is_empty")]
+    pub backups: Backups,
     /// Every job and runbook.
     pub jobs: BTreeMap<JobName, Job>,
     /// How long the ledger remembers.
@@ -166,6 +170,18 @@ pub enum Action {
     Systemctl(SystemctlAction),
     /// A program of the admin with its arguments; no shell reads it.
     Run(Vec<String>),
+    /// A backup that is verified.
+    Verify(VerifyAction),
+}
+
+/// What the verify room does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyAction {
+    /// Which backup.
+    pub backup: BackupName,
+    /// Everything is read, whatever the budget and the age of its proof.
+    #[serde(default)]
+    pub full: bool,
 }
 
 /// What the systemctl room does.
@@ -240,6 +256,7 @@ impl Action {
             Self::Tootctl(_) => Room::Tootctl,
             Self::Systemctl(_) => Room::Systemctl,
             Self::Run(_) => Room::Run,
+            Self::Verify(_) => Room::Verify,
         }
     }
 
@@ -249,6 +266,7 @@ impl Action {
             Self::Tootctl(_) => "tootctl",
             Self::Systemctl(_) => "systemctl",
             Self::Run(_) => "run",
+            Self::Verify(_) => "verify",
         }
     }
 
@@ -262,6 +280,8 @@ impl Action {
                 format!("systemctl {} {}", action.verb.as_str(), units.join(" "))
             }
             Self::Run(argv) => crate::command_line::shown(argv),
+            Self::Verify(action) if action.full => format!("verify {} in full", action.backup),
+            Self::Verify(action) => format!("verify {}", action.backup),
         }
     }
 }

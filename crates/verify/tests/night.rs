@@ -7,7 +7,8 @@ mod common;
 use common::{DAY, Rotation, codes, place, write};
 use mastmaint_verify::{
     Backup, Code, Place, VerifyError,
-    prove::{Budget, Tell, Told, Untold},
+    backup::Budget,
+    prove::{Tell, Told, Untold},
 };
 use proptest::prelude::*;
 use std::{

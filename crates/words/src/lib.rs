@@ -2,18 +2,21 @@
 //! durations as people write them. Plain data without effects, so that config, runner, ledger, control and daemon
 //! can speak of the same things without knowing each other.
 
+pub mod backup;
 pub mod exit;
 pub mod human;
 mod ids;
 mod outcome;
 mod room;
 pub mod span;
+mod stamp;
 mod trigger;
 mod verdict;
 
-pub use ids::{Digest, JobName, LockName, NameError, RunId, StepIndex, StepKey, UnitName};
+pub use ids::{BackupName, Digest, JobName, LockName, NameError, RunId, StepIndex, StepKey, UnitName};
 pub use outcome::{Grade, Outcome};
 pub use room::Room;
 pub use span::{ParseSpanError, Span};
+pub use stamp::Stamp;
 pub use trigger::Trigger;
 pub use verdict::{Cause, Numbers, Reason, Verdict};

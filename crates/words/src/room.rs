@@ -14,11 +14,13 @@ pub enum Room {
     Systemctl,
     /// `run` steps that need no instance.
     Run,
+    /// Root that may only read: verifies backups.
+    Verify,
 }
 
 impl Room {
     /// Every room there is.
-    pub const ALL: [Self; 3] = [Self::Tootctl, Self::Systemctl, Self::Run];
+    pub const ALL: [Self; 4] = [Self::Tootctl, Self::Systemctl, Self::Run, Self::Verify];
 
     /// The word in unit, socket and directory names.
     pub const fn as_str(self) -> &'static str {
@@ -26,6 +28,7 @@ impl Room {
             Self::Tootctl => "tootctl",
             Self::Systemctl => "systemctl",
             Self::Run => "run",
+            Self::Verify => "verify",
         }
     }
 }

@@ -9,6 +9,7 @@ mod progress;
 mod restarts;
 mod state;
 mod trees;
+mod verify;
 
 use mastmaint_tests::Place;
 

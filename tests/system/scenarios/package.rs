@@ -7,14 +7,15 @@ use crate::{
 };
 use std::{path::Path, process::Command, time::Duration};
 
-const ROOMS: [&str; 3] = ["tootctl", "systemctl", "run"];
+const ROOMS: [&str; 4] = ["tootctl", "systemctl", "run", "verify"];
 
 /// Scores of the design: `systemd-analyze security --offline=true` says at most this.
-const SCORES: [(&str, f64); 4] = [
+const SCORES: [(&str, f64); 5] = [
     ("mastmaintd.service", 0.3),
     ("mastmaintd-tootctl@.service", 1.3),
     ("mastmaintd-systemctl@.service", 0.8),
     ("mastmaintd-run@.service", 1.0),
+    ("mastmaintd-verify@.service", 0.9),
 ];
 
 pub(crate) fn a_fresh_install_waits_for_its_config(debian: Debian) {
@@ -42,6 +43,7 @@ pub(crate) fn a_fresh_install_waits_for_its_config(debian: Debian) {
     assert_eq!(stat("/var/lib/mastmaintd-accepted/tootctl"), "root:mastmaintd-tootctl 2750");
     assert_eq!(stat("/var/lib/mastmaintd-accepted/systemctl"), "root:root 2750");
     assert_eq!(stat("/var/lib/mastmaintd-accepted/run"), "root:mastmaintd-run 2750");
+    assert_eq!(stat("/var/lib/mastmaintd-accepted/verify"), "root:root 2750");
     let catalog = machine.sh("journalctl --list-catalog").ok();
     assert!(catalog.contains("mastmaintd"), "{catalog}");
 }

@@ -1,5 +1,6 @@
 //! The merged tree becomes [`Settings`]: every key is read, every default filled in, every mistake collected.
 
+mod backup;
 mod command;
 mod job;
 mod judged;
@@ -17,12 +18,14 @@ use mastmaint_words::{LockName, Span, UnitName};
 use std::{collections::BTreeMap, path::PathBuf};
 
 /// The sections of a file.
-pub(crate) const SECTIONS: &[&str] = &["instance", "defaults", "jobs", "ledger"];
+pub(crate) const SECTIONS: &[&str] = &["instance", "defaults", "backups", "jobs", "ledger"];
 pub(crate) const INSTANCE: &[&str] = &["live", "user", "services", "environment", "url"];
 pub(crate) const DEFAULTS: &[&str] =
     &["timezone", "timeout", "grace", "quiet_limit", "lock", "random_delay", "retry", "environment"];
 pub(crate) const LEDGER: &[&str] = &["keep", "keep_output"];
 pub(crate) const RETRY: &[&str] = &["times", "backoff", "on"];
+#[cfg(test)]
+pub(crate) use backup::{BUDGET, KEYS as BACKUP};
 #[cfg(test)]
 pub(crate) use job::{KEYS as JOB, WINDOW};
 #[cfg(test)]
@@ -50,10 +53,11 @@ pub(crate) struct Defaults {
 
 /// Checks a merged tree.
 pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) -> Option<Settings> {
-    let f = reader.fields(root, "", "a map with instance, defaults, jobs, ledger", SECTIONS)?;
+    let f = reader.fields(root, "", "a map with instance, defaults, backups, jobs, ledger", SECTIONS)?;
     let instance = f.get("instance").map(|node| read_instance(reader, node));
     let defaults = read_defaults(reader, &f, host_timezone);
     let ledger = read_ledger(reader, &f);
+    let backups = backup::backups(reader, section(&f, "backups"));
     let mut jobs = BTreeMap::new();
     let listed =
         section(&f, "jobs").and_then(|node| reader.pairs_and_duplicates(node, "jobs", "a map of jobs"));
@@ -79,7 +83,11 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
     for (name, _, node) in again.into_iter().take(MOST_JOBS) {
         job::job(reader, node, name, &defaults, instance.as_ref().map(Option::as_ref));
     }
-    reader.mistakes.is_empty().then(|| Settings { instance: instance.flatten(), jobs, ledger })
+    let named = section(&f, "backups");
+    for (name, job) in &jobs {
+        backup::verified(reader, name, job, named, &backups);
+    }
+    reader.mistakes.is_empty().then(|| Settings { instance: instance.flatten(), backups, jobs, ledger })
 }
 
 /// A section that may be there with everything in it commented out.

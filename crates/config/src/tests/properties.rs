@@ -7,10 +7,13 @@ use crate::{
     digest, effective_yaml, load_str,
     settings::{
         Action, Environment, Instance, Job, Judged, LedgerSettings, OnPartial, Retry, RetryOn, Settings,
-        Step, SystemctlAction, SystemctlVerb, Window,
+        Step, SystemctlAction, SystemctlVerb, VerifyAction, Window,
     },
 };
-use mastmaint_words::Span;
+use mastmaint_words::{
+    Span,
+    backup::{Backup, Backups, Budget, Place},
+};
 use proptest::{collection, option, prelude::*, sample::select};
 use std::time::Duration;
 
@@ -38,6 +41,8 @@ fn action() -> impl Strategy<Value = Action> {
         (select(SystemctlVerb::ALL.to_vec()), units)
             .prop_map(|(verb, units)| Action::Systemctl(SystemctlAction { verb, units })),
         run,
+        any::<bool>()
+            .prop_map(|full| Action::Verify(VerifyAction { backup: "files".parse().unwrap(), full })),
     ]
 }
 
@@ -57,14 +62,18 @@ fn step() -> impl Strategy<Value = Step> {
     (action(), limits, on_partial, any::<bool>(), environment(), judged()).prop_map(
         |(action, (timeout, grace, quiet_limit), on_partial, go_on, environment, judged)| {
             let is_systemctl = matches!(action, Action::Systemctl(_));
-            let environment = if is_systemctl { Environment::new() } else { environment };
+            let environment = if is_systemctl || matches!(action, Action::Verify(_)) {
+                Environment::new()
+            } else {
+                environment
+            };
             let quiet_limit = quiet_limit.filter(|_| !is_systemctl);
             let judged = match action {
                 Action::Run(_) => judged,
                 Action::Tootctl(_) => {
                     Judged { tolerated_errors: judged.tolerated_errors, ..Judged::default() }
                 }
-                Action::Systemctl(_) => Judged::default(),
+                Action::Systemctl(_) | Action::Verify(_) => Judged::default(),
             };
             Step {
                 action,
@@ -115,6 +124,34 @@ fn job() -> impl Strategy<Value = Job> {
         })
 }
 
+/// A file backup of each kind and a dump that belongs to it.
+fn backups() -> impl Strategy<Value = Backups> {
+    let place = select(vec![
+        Place::Rsnapshot { config: "/etc/rsnapshot's.conf".into() },
+        Place::Tree { path: "/srv/mirror".into() },
+        Place::Tar { path: "/srv/a-*.tar.?z".into() },
+    ]);
+    let paths = || collection::vec("[a-z.]{1,4}x(/[a-z#:]{1,4})?", 0..3);
+    let budget = (option::of(span(9999)), option::of(any::<u64>()));
+    let times = (option::of((60_u64..9999).prop_map(Span::from_secs)), span(9999), span(9999));
+    (place, paths(), paths(), option::of("[a-z]{1,4}/live"), budget, times).prop_map(
+        |(place, require, forbid, live, (time, bytes), (max_age, prove_every, wait))| {
+            let budget = Budget { time, bytes };
+            let files =
+                Backup { place, max_age, require, forbid, live, files: None, budget, prove_every, wait };
+            let dump = Backup {
+                place: Place::Postgres { path: "/srv/mastodon-*.dump".into() },
+                require: vec![],
+                forbid: vec![],
+                live: None,
+                files: Some("files".parse().unwrap()),
+                ..files.clone()
+            };
+            [("files", files), ("dump", dump)].map(|(name, b)| (name.parse().unwrap(), b)).into()
+        },
+    )
+}
+
 fn settings() -> impl Strategy<Value = Settings> {
     let instance = environment().prop_map(|mut environment| {
         environment.entry("RAILS_ENV".into()).or_insert_with(|| "production".into());
@@ -127,10 +164,16 @@ fn settings() -> impl Strategy<Value = Settings> {
         }
     });
     let name = "[a-z0-9][a-z0-9_-]{0,8}".prop_map(|n| n.parse().unwrap());
-    (instance, collection::btree_map(name, job(), 0..4)).prop_map(|(instance, jobs)| Settings {
-        instance: Some(instance),
-        jobs,
-        ledger: LedgerSettings { keep: Span::from_secs(400 * 86_400), keep_output: Span::from_secs(86_400) },
+    (instance, backups(), collection::btree_map(name, job(), 0..4)).prop_map(|(instance, backups, jobs)| {
+        Settings {
+            instance: Some(instance),
+            backups,
+            jobs,
+            ledger: LedgerSettings {
+                keep: Span::from_secs(400 * 86_400),
+                keep_output: Span::from_secs(86_400),
+            },
+        }
     })
 }
 

@@ -9,6 +9,7 @@ mod hub;
 mod orphans;
 mod plan;
 mod relay;
+mod verify;
 mod work;
 
 use crate::protocol::{EventKind, OLDEST_VERSION, Op, StepReport};

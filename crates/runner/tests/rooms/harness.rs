@@ -52,6 +52,7 @@ impl Scratch {
             digest: digest(),
             room,
             instance: Some(instance),
+            backups: mastmaint_words::backup::Backups::new(),
             steps: [(JOB.parse().unwrap(), steps)].into(),
         };
         let accepted = scratch.dir.path().join("accepted").join(room.as_str());

@@ -21,9 +21,9 @@ pub struct Candidate {
 /// of a night is always taken: a file larger than the budget would never be proved otherwise.
 pub fn pick(candidates: &[Candidate], bytes: Option<u64>, spent: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..candidates.len()).collect();
-    order.sort_unstable_by_key(|&i| {
+    order.sort_by_key(|&i| {
         let c = &candidates[i];
-        (c.tried, scattered(c.ino), c.ino)
+        (c.tried, scattered(c.ino), c.ino, c.size)
     });
     let Some(bytes) = bytes else { return order };
     let mut left = bytes.saturating_sub(spent);
