@@ -15,7 +15,7 @@ rustup toolchain list | grep -q '^nightly' || rustup toolchain install nightly -
 [ -x "$tools/bin/cargo-fuzz" ] || cargo install cargo-fuzz --locked --root "$tools"
 PATH=$tools/bin:$PATH
 
-[ $# -gt 0 ] || set -- config reader redact room_protocol control_protocol cron
+[ $# -gt 0 ] || set -- config reader judge redact room_protocol control_protocol cron
 seed=${SEED:-$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}
 host=$(rustc +nightly -vV | sed -n 's/^host: //p')
 cargo +nightly fuzz build --fuzz-dir . --target-dir "$built"

@@ -32,7 +32,8 @@ fn build(dir: &Path) {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--quiet", "--bins", "--manifest-path"]);
     cargo.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"));
-    for package in ["mastmaintd", "mastmaintctl", "mastmaint-runner", "mastmaint-verify", "mastmaint-tests"] {
+    let programs = ["mastmaintd", "mastmaintctl", "mastmaint-runner", "mastmaint-prove", "mastmaint-verify"];
+    for package in programs.into_iter().chain(["mastmaint-tests"]) {
         cargo.args(["-p", package]);
     }
     if dir.ends_with("release") {

@@ -33,7 +33,7 @@ const IMAGE_BYTES: u64 = 77_048;
 const AVATAR_BYTES: u64 = 477_529;
 
 /// Ids and file names of the cached media, as the recordings of 4.6.5 name them.
-const MEDIA: [(u64, &str); 15] = [
+pub(crate) const MEDIA: [(u64, &str); 15] = [
     (117_663_464_916_054_119, "b16a337d76ce03a4"),
     (117_663_464_928_079_187, "ceee9fb707c6e967"),
     (117_663_464_937_781_165, "1bcda0e74ff83ec8"),
@@ -176,6 +176,25 @@ impl Instance {
     /// Writes `standin.yaml`: what its commands meet from now on.
     pub fn weather(&self, yaml: &str) -> io::Result<()> {
         fs::write(self.live.join("standin.yaml"), yaml)
+    }
+
+    /// Sets a variable of `.env.production`, as the last of its name.
+    pub fn set_env(&self, name: &str, value: &str) -> io::Result<()> {
+        let path = self.live.join(".env.production");
+        let text = fs::read_to_string(&path)?;
+        let own = format!("{name}=");
+        let kept: Vec<&str> = text.lines().filter(|line| !line.starts_with(&own)).collect();
+        fs::write(path, format!("{}\n{name}={value}\n", kept.join("\n")))
+    }
+
+    /// Every file below `public/system`, as its key.
+    pub fn keys(&self) -> io::Result<Vec<String>> {
+        let root = rows::system(&self.live);
+        let mut keys = Vec::new();
+        rows::walk(&root, &mut |path, _| {
+            keys.extend(path.strip_prefix(&root).ok().map(|key| key.to_string_lossy().into_owned()));
+        })?;
+        Ok(keys)
     }
 
     /// Replaces `bin/tootctl` by a file of its own with this text and mode.

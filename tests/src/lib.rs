@@ -2,14 +2,18 @@
 //! as the real one would, and a daemon of our own in a scratch directory. Nothing of this crate is ever shipped.
 
 pub mod binaries;
+pub mod bucket;
 pub mod ctl;
 pub mod daemon;
 pub mod effects;
 pub mod instance;
 pub mod pick;
+pub mod postgres;
 pub mod procs;
 pub mod recordings;
 pub mod rows;
 
+pub use bucket::Bucket;
 pub use daemon::{Daemon, Place, wait_for};
 pub use instance::Instance;
+pub use postgres::Postgres;

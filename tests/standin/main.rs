@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "standard error is where a command speaks")]
 
 mod calls;
+mod elsewhere;
 mod extras;
 mod play;
 mod weather;
@@ -62,7 +63,7 @@ fn run(first_us: u64) -> Result<(), String> {
     }
     extras::run(&extras, live).map_err(|e| e.to_string())?;
     match (case, extras.exit) {
-        (Some(case), None) => Err(play::play(case, live, scenario.speed, &calls).to_string()),
+        (Some(case), None) => Err(play::play(case, live, &scenario, &calls).to_string()),
         (_, status) => {
             calls.end("exit", status);
             exit(status.unwrap_or(0))

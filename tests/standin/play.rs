@@ -1,6 +1,6 @@
 //! Plays a recording: the same bytes on the same streams, its time compressed, its effect on rows and files, its end.
 
-use crate::{calls::Calls, extras};
+use crate::{calls::Calls, extras, weather::Scenario};
 use mastmaint_tests::{effects, recordings::Case};
 use nix::sys::signal::{SigSet, Signal};
 use std::{
@@ -15,11 +15,11 @@ use std::{
 const PIECES: usize = 64;
 
 /// Plays a recording to its end; returns only if something hinders it.
-pub(crate) fn play(case: &'static Case, live: &Path, speed: f64, calls: &Calls) -> io::Error {
+pub(crate) fn play(case: &'static Case, live: &Path, scenario: &Scenario, calls: &Calls) -> io::Error {
     if let Err(e) = watch_signals(case, calls.clone()) {
         return e;
     }
-    match perform(case, live, speed) {
+    match perform(case, live, scenario) {
         Ok(()) => end(case, calls),
         // Real tootctl does nothing more then, and 4.6 calls it success.
         Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {
@@ -63,7 +63,7 @@ fn watch_signals(case: &'static Case, calls: Calls) -> io::Result<()> {
     Ok(())
 }
 
-fn perform(case: &Case, live: &Path, speed: f64) -> io::Result<()> {
+fn perform(case: &Case, live: &Path, scenario: &Scenario) -> io::Result<()> {
     let started = Instant::now();
     let mut pieces: Vec<(f64, bool, &[u8])> = Vec::new();
     // Rails tells its first line early and is then silent until it has booted.
@@ -76,10 +76,10 @@ fn perform(case: &Case, live: &Path, speed: f64) -> io::Result<()> {
     pieces.sort_by(|a, b| a.0.total_cmp(&b.0));
     let last = pieces.len() - 1;
     for (n, (at, stderr, bytes)) in pieces.into_iter().enumerate() {
-        let due = Duration::from_secs_f64((case.seconds * at / speed.max(0.001)).min(86_400.0));
+        let due = Duration::from_secs_f64((case.seconds * at / scenario.speed.max(0.001)).min(86_400.0));
         thread::sleep(due.saturating_sub(started.elapsed()));
         if n == last {
-            effects::apply(case, live)?;
+            scenario.elsewhere.follow(live, || effects::apply(case, live))?;
         }
         if stderr {
             io::stderr().write_all(bytes)?;

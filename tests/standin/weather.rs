@@ -1,5 +1,6 @@
 //! What the instance's commands meet: `live/standin.yaml`, written by tests. Without it every command goes well.
 
+use crate::elsewhere::Elsewhere;
 use mastmaint_words::Span;
 use serde::Deserialize;
 use std::{collections::BTreeMap, io, path::Path};
@@ -10,6 +11,8 @@ use std::{collections::BTreeMap, io, path::Path};
 pub(crate) struct Scenario {
     /// How many times faster than the recording.
     pub speed: f64,
+    /// Real things that are moved as well.
+    pub elsewhere: Elsewhere,
     /// First words of a call → what it meets. The longest key that fits decides.
     pub weather: BTreeMap<String, Weather>,
 }
@@ -58,7 +61,7 @@ pub(crate) struct Extras {
 
 impl Default for Scenario {
     fn default() -> Self {
-        Self { speed: 20.0, weather: BTreeMap::new() }
+        Self { speed: 20.0, elsewhere: Elsewhere::default(), weather: BTreeMap::new() }
     }
 }
 

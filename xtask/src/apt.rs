@@ -7,6 +7,8 @@ use std::process::Command;
 pub(crate) const PACKAGING: &[&str] = &["dpkg-dev", "binutils"];
 /// What the tests of backups read and pack with.
 pub(crate) const BACKUPS: &[&str] = &["postgresql-client", "rsnapshot", "xz-utils", "zstd"];
+/// What tests of proofs need: a server of their own, and to start it as another user.
+pub(crate) const DATABASE: &[&str] = &["postgresql", "util-linux"];
 /// What the container tests need.
 pub(crate) const CONTAINERS: &[&str] = &["mmdebstrap", "systemd-container", "lintian", "mount", "util-linux"];
 

@@ -1,4 +1,4 @@
-//! Builds the Debian package: the four programs, then what is generated (completions, changelog, man pages and
+//! Builds the Debian package: the five programs, then what is generated (completions, changelog, man pages and
 //! the catalog in their places), then cargo-deb. The list of files stands in `crates/daemon/Cargo.toml`.
 
 use crate::{
@@ -12,7 +12,8 @@ use std::{
 
 /// The version of cargo-deb that the package's list of files was written for.
 const CARGO_DEB: &str = "3.8.0";
-const PROGRAMS: [&str; 4] = ["mastmaintd", "mastmaintctl", "mastmaint-runner", "mastmaint-verify"];
+const PROGRAMS: [&str; 5] =
+    ["mastmaintd", "mastmaintctl", "mastmaint-runner", "mastmaint-prove", "mastmaint-verify"];
 
 /// Builds the package and returns its path.
 pub(crate) fn package(profile: &str) -> Result<PathBuf> {

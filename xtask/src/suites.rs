@@ -20,6 +20,7 @@ const PROFILE: &str = "system";
 /// All tests.
 pub(crate) fn test(long: bool, containers: bool) -> Result<()> {
     let begin = Instant::now();
+    apt::install(apt::DATABASE)?;
     if containers {
         apt::install(apt::BACKUPS)?;
         apt::install(apt::CONTAINERS)?;

@@ -1,7 +1,7 @@
 //! The effective configuration as YAML in the schema of the config file, every default written out. Reading it gives
 //! the same settings again.
 
-use crate::settings::{Action, Environment, Job, OnPartial, Retry, Settings, Step};
+use crate::settings::{Action, Environment, Job, OnPartial, Prove, Retry, Settings, Step};
 use mastmaint_words::{
     BackupName, LockName, Span, UnitName,
     backup::{Backup, Place},
@@ -100,6 +100,8 @@ struct WrittenStep<'a> {
     on_partial: OnPartial,
     #[serde(rename = "continue")]
     go_on: bool,
+    #[serde(skip_serializing_if = "Prove::is_none")]
+    prove: Prove,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dangerous: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -206,6 +208,7 @@ fn written_step(step: &Step) -> WrittenStep<'_> {
         quiet_limit: step.quiet_limit,
         on_partial: step.on_partial,
         go_on: step.go_on,
+        prove: step.prove,
         dangerous: step.dangerous,
         tolerate: tolerate(step),
         expect: &step.judged.expect,

@@ -8,6 +8,7 @@ pub mod calendar;
 mod check;
 mod command_line;
 mod diagnostic;
+pub mod effect;
 mod effective;
 mod host;
 mod load;

@@ -71,6 +71,8 @@ mistakes! {
     Empty { wanted: &'static str } = "empty-value", "has no value; it takes {wanted}";
     /// A text that is not a duration.
     BadDuration { why: String } = "bad-duration", "{why}";
+    /// An effect that cannot be looked at in this way.
+    NoProof { what: &'static str, help: &'static str } = "no-proof", "{what} is not to be had for this step: {help}";
     /// Zero.
     Zero { what: &'static str } = "zero", "{what} of 0 would end everything at once; write how long it may take, like \"2h\"";
     /// Out of bounds.

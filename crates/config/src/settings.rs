@@ -130,6 +130,9 @@ pub struct Step {
     /// Whether the next step runs after one that did not end well.
     #[serde(rename = "continue")]
     pub go_on: bool,
+    /// How its effect is looked at.
+    #[serde(default, skip_serializing_if = "Prove::is_none")]
+    pub prove: Prove,
     /// A command that must never be scheduled is meant all the same.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dangerous: bool,
@@ -139,6 +142,31 @@ pub struct Step {
     /// Job's and step's variables, merged; the instance's come before them.
     #[serde(default, skip_serializing_if = "Environment::is_empty")]
     pub environment: Environment,
+}
+
+/// How the effect of a step is looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prove {
+    /// The same with `--dry-run` right after must find nearly nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub again: Option<Again>,
+    /// So many rows that must go are looked at before and after.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<u16>,
+}
+
+impl Prove {
+    /// Whether nothing is looked at.
+    pub const fn is_none(&self) -> bool {
+        self.again.is_none() && self.sample.is_none()
+    }
+}
+
+/// The dry run right after a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Again {
+    /// It may find so many items.
+    pub tolerance: u32,
 }
 
 /// How a step is judged beside what is known of its command.

@@ -91,6 +91,7 @@ fn step_line() -> StepLine {
         exit: Some(1),
         signal: Some("SIGTERM".to_owned()),
         peak_rss_bytes: Some(320 << 20),
+        space: Some(mastmaint_words::Space { total_bytes: 9, free_before_bytes: 3, free_after_bytes: 5 }),
         lines: 2,
         bytes: 80,
         output_kept: true,
@@ -125,6 +126,7 @@ fn replies() -> Vec<Reply> {
         queued: vec![],
         next: Some(NextLine { job: "clean-media".parse().unwrap(), at: time() }),
         ledger: LedgerStatus::NotRecording { why: "disk full".to_owned() },
+        space: None,
         journal_lost: 3,
     };
     let recording = Status { ledger: LedgerStatus::Recording, next: None, ..status.clone() };

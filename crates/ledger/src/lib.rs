@@ -23,8 +23,8 @@ mod write;
 pub use error::{FindError, LedgerError};
 pub use open::{Opened, set_aside};
 pub use records::{
-    Forgotten, Mark, NewRun, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps, StepEnd, StepRecord,
-    StepStart,
+    Forgotten, Mark, NewRun, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps, SpaceTrend, StepEnd,
+    StepRecord, StepStart,
 };
 
 /// The record of runs, steps and what is owed. One process at a time: the daemon's state lock sees to that.

@@ -2,7 +2,7 @@
 //! them, and cost what they return, not what is stored. A row that cannot be read is left out and counted.
 
 use crate::{
-    FindError, Ledger, LedgerError, Mark, PlannedRetry, RunRecord, RunWithSteps, StepRecord,
+    FindError, Ledger, LedgerError, Mark, PlannedRetry, RunRecord, RunWithSteps, SpaceTrend, StepRecord,
     error::is_unreadable, rows,
 };
 use mastmaint_words::{Digest, JobName, Numbers, RunId, StepKey};
@@ -152,6 +152,25 @@ impl Ledger {
             params![key.run.as_str(), key.step.0],
             |row| row.get(0),
         )
+    }
+
+    /// How the room on the file system of the media has changed, as far as steps have looked.
+    pub fn space_trend(&self) -> Result<Option<SpaceTrend>, LedgerError> {
+        const WEEK_US: i64 = 7 * 24 * 3600 * 1_000_000;
+        let at = |row: &Row<'_>| Ok((rows::time(row, 0)?, rows::unsigned(row, 1)?, rows::unsigned(row, 2)?));
+        let newest = "SELECT ended, free_after, disk FROM steps WHERE free_after IS NOT NULL ORDER BY ended DESC LIMIT 1";
+        let Some((at_newest, free, total)) = self.one(newest, [], at)? else { return Ok(None) };
+        let week_before = rows::micros(at_newest).saturating_sub(WEEK_US);
+        let before = "SELECT ended, free_after, disk FROM steps WHERE free_after IS NOT NULL AND ended <= ?1
+                      ORDER BY ended DESC LIMIT 1";
+        let oldest = "SELECT ended, free_after, disk FROM steps WHERE free_after IS NOT NULL AND ended < ?1
+                      ORDER BY ended LIMIT 1";
+        let earlier = match self.one(before, [week_before], at)? {
+            Some(found) => Some(found),
+            None => self.one(oldest, [rows::micros(at_newest)], at)?,
+        };
+        let earlier = earlier.map(|(at, free, _)| (at, free));
+        Ok(Some(SpaceTrend { total, free, at: at_newest, earlier }))
     }
 
     fn with_steps(&self, (seq, mut run): (i64, RunRecord)) -> Result<RunWithSteps, LedgerError> {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use mastmaint_words::{
-    Digest, Grade, JobName, Numbers, Outcome, Reason, Room, RunId, Span, StepKey, Trigger, Verdict,
+    Digest, Grade, JobName, Numbers, Outcome, Reason, Room, RunId, Space, Span, StepKey, Trigger, Verdict,
 };
 use std::collections::BTreeMap;
 
@@ -108,6 +108,8 @@ pub struct StepEnd {
     pub omitted: u64,
     /// Largest resident set of its process tree, in bytes.
     pub peak_rss: Option<u64>,
+    /// The room on the file system of the media.
+    pub space: Option<Space>,
 }
 
 /// A step that has begun.
@@ -144,6 +146,19 @@ pub struct PlannedRetry {
     pub not_before: Timestamp,
     /// The configuration that the failed run followed.
     pub digest: Digest,
+}
+
+/// How the room on the file system of the media has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SpaceTrend {
+    /// Its size.
+    pub total: u64,
+    /// What was free after the newest step that looked.
+    pub free: u64,
+    /// When that was.
+    pub at: Timestamp,
+    /// What was free about a week before that, or after the oldest step that looked if that is younger.
+    pub earlier: Option<(Timestamp, u64)>,
 }
 
 /// What [`crate::Ledger::forget_old`] forgot.

@@ -3,7 +3,7 @@
 
 use crate::{RunRecord, StepEnd, StepRecord};
 use jiff::Timestamp;
-use mastmaint_words::{Numbers, Reason, RunId, Span, StepIndex, StepKey, Verdict};
+use mastmaint_words::{Numbers, Reason, RunId, Space, Span, StepIndex, StepKey, Verdict};
 use rusqlite::{Row, types::Type};
 use std::{str::FromStr, time::Duration};
 
@@ -12,7 +12,7 @@ pub(crate) const RUN: &str =
     "seq, id, job, trigger, digest, dry_run, queued, started, ended, outcome, grade, reason";
 /// Columns of a step, in the order in which [`step`] reads them.
 pub(crate) const STEP: &str = "step, title, room, at, journaled, started, ended, took, outcome, grade, reasons, \
-     visited, failed, removed, freed, exit, signal, lines, bytes, omitted, peak_rss, \
+     visited, failed, removed, freed, exit, signal, lines, bytes, omitted, peak_rss, disk, free_before, free_after, \
      EXISTS (SELECT 1 FROM outputs o WHERE o.run = steps.run AND o.step = steps.step)";
 
 pub(crate) fn micros(at: Timestamp) -> i64 {
@@ -108,6 +108,16 @@ pub(crate) fn add(sum: Numbers, more: Numbers) -> Numbers {
     }
 }
 
+/// Reads three columns from `first` on: all of them or none.
+fn space(row: &Row<'_>, first: usize) -> rusqlite::Result<Option<Space>> {
+    let Some(total_bytes) = optional(row, first, unsigned)? else { return Ok(None) };
+    Ok(Some(Space {
+        total_bytes,
+        free_before_bytes: unsigned(row, first + 1)?,
+        free_after_bytes: unsigned(row, first + 2)?,
+    }))
+}
+
 /// Reads [`STEP`].
 pub(crate) fn step(run: &RunId, row: &Row<'_>) -> rusqlite::Result<StepRecord> {
     let index: u16 = row.get(0)?;
@@ -131,6 +141,7 @@ pub(crate) fn step(run: &RunId, row: &Row<'_>) -> rusqlite::Result<StepRecord> {
             bytes: unsigned(row, 18)?,
             omitted: unsigned(row, 19)?,
             peak_rss: optional(row, 20, unsigned)?,
+            space: space(row, 21)?,
         }),
     };
     Ok(StepRecord {
@@ -139,7 +150,7 @@ pub(crate) fn step(run: &RunId, row: &Row<'_>) -> rusqlite::Result<StepRecord> {
         room: word(row, 2)?,
         at: time(row, 3)?,
         journaled: unsigned(row, 4)?,
-        output_kept: row.get(21)?,
+        output_kept: row.get(24)?,
         end,
     })
 }

@@ -258,7 +258,7 @@ pub(crate) fn put_end(tx: &Transaction<'_>, run: i64, end: &StepEnd) -> rusqlite
     tx.prepare_cached(
         "UPDATE steps SET started = ?3, ended = ?4, took = ?5, outcome = ?6, grade = ?7, reasons = ?8,
              visited = ?9, failed = ?10, removed = ?11, freed = ?12, exit = ?13, signal = ?14,
-             lines = ?15, bytes = ?16, omitted = ?17, peak_rss = ?18
+             lines = ?15, bytes = ?16, omitted = ?17, peak_rss = ?18, disk = ?19, free_before = ?20, free_after = ?21
          WHERE run = ?1 AND step = ?2",
     )?
     .execute(params![
@@ -280,6 +280,9 @@ pub(crate) fn put_end(tx: &Transaction<'_>, run: i64, end: &StepEnd) -> rusqlite
         count(end.bytes),
         count(end.omitted),
         end.peak_rss.map(count),
+        end.space.map(|space| count(space.total_bytes)),
+        end.space.map(|space| count(space.free_before_bytes)),
+        end.space.map(|space| count(space.free_after_bytes)),
     ])
 }
 

@@ -32,12 +32,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         patterns: Patterns::default(),
     };
     let limits = Limits { timeout: day, timeout_cause: EndingCause::StepTimeout, grace: day, quiet: None };
-    let (_orders, receiver) = Orders::new()?;
+    let (_orders, mut receiver) = Orders::new()?;
     let redactor = Redactor::from_secrets((0..12).map(|n| format!("a-secret-of-the-instance-{n:032}")));
     let mut sink = Counting(0);
     let key = StepKey { run: "20261123T003000Z-7k3f9q".parse()?, step: StepIndex(0) };
-    let report =
-        execute(key, &command, limits, receiver, &redactor, &|ended| Judge::of_any().judge(ended), &mut sink);
+    let report = execute(
+        key,
+        &command,
+        limits,
+        &mut receiver,
+        &redactor,
+        &|ended| Judge::of_any().judge(ended),
+        &mut sink,
+    );
     let status = std::fs::read_to_string("/proc/self/status")?;
     let peak = status.lines().find(|l| l.starts_with("VmHWM")).unwrap_or_default();
     println!("{} lines, {} bytes in {}, {} events; {peak}", report.lines, report.bytes, report.took, sink.0);

@@ -4,6 +4,7 @@ pub mod codec;
 pub mod environment;
 pub mod exec;
 pub mod output;
+pub(crate) mod proof;
 pub mod protocol;
 pub mod redact;
 pub mod room;

@@ -5,7 +5,7 @@
 //! versions N and N−1 understand each other.
 
 use jiff::Timestamp;
-use mastmaint_words::{Digest, JobName, Room, Span, StepKey, Verdict};
+use mastmaint_words::{Digest, JobName, Room, Space, Span, StepKey, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// The version that this build speaks.
@@ -342,4 +342,7 @@ pub struct StepReport {
     /// Largest resident set of its process tree, in bytes, where the kernel told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_rss_bytes: Option<u64>,
+    /// The room on the file system of the media, for a tootctl step on local storage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub space: Option<Space>,
 }

@@ -5,8 +5,9 @@ mod secrets;
 
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder, MatchKind};
 use mastmaint_config::settings::Environment;
+use mastmaint_instance::{FILES, pairs};
 use regex::Regex;
-use secrets::{DOTENV_FILES, SHORTEST_FOUND, SHORTEST_GIVEN, dotenv, forms, secrets_in};
+use secrets::{SHORTEST_FOUND, SHORTEST_GIVEN, forms, secrets_in};
 use std::{borrow::Cow, path::Path, sync::LazyLock};
 
 const REDACTED: &str = "[redacted]";
@@ -43,8 +44,8 @@ impl Redactor {
 
     /// Redacts what the instance at `live` and the step's variables hold as secrets.
     pub fn for_instance(live: &Path, environment: &Environment) -> Self {
-        let files = DOTENV_FILES.iter().filter_map(|name| std::fs::read(live.join(name)).ok());
-        let pairs = files.flat_map(|bytes| dotenv(&String::from_utf8_lossy(&bytes)));
+        let files = FILES.iter().filter_map(|name| std::fs::read(live.join(name)).ok());
+        let pairs = files.flat_map(|bytes| pairs(&String::from_utf8_lossy(&bytes)));
         let found = pairs.flat_map(|(name, value)| secrets_in(&name, &value));
         Self::knowing(found.flat_map(|s| forms(s, SHORTEST_FOUND)).chain(given(environment)))
     }

@@ -385,6 +385,7 @@ mod tests {
             bytes: 0,
             omitted: 0,
             peak_rss_bytes: None,
+            space: None,
         }
     }
 

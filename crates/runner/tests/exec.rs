@@ -97,7 +97,7 @@ fn run_unguarded(
 
 fn run_within(command: &StepCommand, limits: Limits, orders: impl FnOnce(Orders)) -> Done {
     let key = StepKey { run: "20261123T003000Z-7k3f9q".parse().unwrap(), step: StepIndex(0) };
-    let (sender, receiver) = Orders::new().unwrap();
+    let (sender, mut receiver) = Orders::new().unwrap();
     orders(sender);
     let redactor = Redactor::from_secrets(["hidden-value".to_owned()]);
     let mut events = Events::default();
@@ -106,7 +106,7 @@ fn run_within(command: &StepCommand, limits: Limits, orders: impl FnOnce(Orders)
         key,
         command,
         limits,
-        receiver,
+        &mut receiver,
         &redactor,
         &|ended| Judge::of_any().judge(ended),
         &mut events,

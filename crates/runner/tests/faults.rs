@@ -141,6 +141,7 @@ fn what_is_harmless_is_no_alarm() {
             "WARNING:  database \"mastodon\" has a collation version mismatch\nDETAIL:  The database was created using collation version 2.31\nHINT:  Rebuild all objects in this database\n",
             "/x/gems/fog-1.0/lib/x.rb:1: warning: method redefined; discarding old y\n",
             "perl: warning: Setting locale failed.\nperl: warning: Please check that your locale settings:\n\tLANGUAGE = (unset),\n\tLC_ALL = (unset),\n\tLANG = \"de_DE.UTF-8\"\n    are supported and installed on your system.\nperl: warning: Falling back to the standard locale (\"C\").\n",
+            "2026-11-23T02:54:33.793Z pid=4275 tid=2vkn INFO: Sidekiq 7.3.2 connecting to Redis with options {url: \"redis://localhost:6379\"}\n",
             "DEPRECATION WARNING: to be removed in Rails 9 (called from <main> at x.rb:1)\n",
         ] {
             let verdict = judge(&line, 0, &stdout, stderr);

@@ -7,7 +7,7 @@ use mastmaint_runner::{
     saved,
     verdict::{Judge, Signals, Terms},
 };
-use mastmaint_tootctl::Version;
+use mastmaint_tootctl::{Call, Version};
 use mastmaint_words::{Numbers, Outcome, Verdict};
 use proptest::prelude::*;
 use std::{
@@ -90,6 +90,27 @@ fn every_recording_gets_the_outcome_that_was_true() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_nothing_can_tell_afterwards_is_refused_beforehand() {
+    let shown = cases().into_iter().filter(|c| c.told_by == "nothing").map(|c| c.argv);
+    // None of the recordings is such a one yet; these are known from the source of Thor and tootctl.
+    let known = [
+        "bin/tootctl accounts cull --dryrun",
+        "bin/tootctl accounts cull —dry-run",
+        "bin/tootctl accounts cull -dry-run",
+        "bin/tootctl accounts refresh --domain",
+        "bin/tootctl accounts rotate --all --dry-run",
+        "bin/tootctl domains purge gone.example --dryrun",
+        "bin/tootctl feeds build --all --help",
+        "bin/tootctl media remove --days -7",
+        "bin/tootctl media remove-orphans --prefix",
+    ];
+    let known = known.map(|line| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>());
+    for argv in shown.chain(known) {
+        assert!(!Call::read(&argv[1..], None).misuses().is_empty(), "{argv:?}");
+    }
 }
 
 #[test]

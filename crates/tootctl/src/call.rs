@@ -1,6 +1,9 @@
 //! A command line of tootctl taken apart as Thor would, and what is wrong with it.
 
 mod read;
+#[cfg(test)]
+mod tests;
+mod whole;
 
 use crate::{
     Command, Misuse, Schedule, Series,
@@ -113,66 +116,5 @@ impl Call {
             args.insert(end, "--dry-run".to_owned());
         }
         Some(args)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn args(line: &str) -> Vec<String> {
-        line.split_whitespace().map(str::to_owned).collect()
-    }
-
-    fn call(line: &str) -> Call {
-        Call::read(&args(line), None)
-    }
-
-    #[test]
-    fn a_dry_run_is_only_there_where_tootctl_has_one() {
-        let dry = |line: &str| Call::dry_run_of(&args(line)).map(|args| args.join(" "));
-        assert_eq!(dry("media remove --days 7").as_deref(), Some("media remove --days 7 --dry-run"));
-        assert_eq!(dry("accounts cull --dry_run").as_deref(), Some("accounts cull --dry_run"));
-        assert_eq!(
-            dry("accounts cull --dry-run false").as_deref(),
-            Some("accounts cull --dry-run false --dry-run")
-        );
-        assert_eq!(
-            dry("accounts cull -- a.example").as_deref(),
-            Some("accounts cull --dry-run -- a.example")
-        );
-        assert_eq!(dry("statuses remove"), None);
-        assert_eq!(dry("cache clear"), None);
-        assert_eq!(dry("no such"), None);
-    }
-
-    #[test]
-    fn the_lines_that_are_expected_depend_on_the_options() {
-        let count = |line: &str| call(line).expected().count();
-        assert_eq!(count("statuses remove"), 3);
-        assert_eq!(count("statuses remove --skip_status_remove --skip-media-remove"), 1);
-        assert_eq!(count("statuses remove --skip-media-remove --no-skip-media-remove"), 3);
-        let shape = |line: &str| call(line).expected().next().map(|s| s.shapes[0]);
-        assert!(shape("media remove").is_some_and(|s| s.starts_with("Removed")));
-        assert!(shape("media remove --prune-profiles").is_some_and(|s| s.starts_with("Visited")));
-    }
-
-    #[test]
-    fn what_must_not_be_scheduled_says_why() {
-        for line in ["self-destruct", "emoji purge", "domains purge x.example", "accounts rotate --all"] {
-            assert!(call(line).danger().is_some(), "{line}");
-        }
-        for line in ["emoji purge --remote-only", "media remove", "accounts prune"] {
-            assert_eq!(call(line).danger(), None, "{line}");
-        }
-    }
-
-    #[test]
-    fn too_few_days_are_told() {
-        let days = |line: &str| call(line).too_few_days().map(|(least, given, _)| (least, given));
-        assert_eq!(days("preview_cards remove --days 7"), Some((14, "7".to_owned())));
-        assert_eq!(days("preview_cards remove"), None);
-        assert_eq!(days("media remove --prune-profiles"), Some((30, "7".to_owned())));
-        assert_eq!(days("media remove --days 7"), None);
     }
 }

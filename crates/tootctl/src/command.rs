@@ -3,10 +3,8 @@
 use crate::{
     Series, Statement, nearest,
     option::{OptionSpec, normal},
-    statement,
     table::COMMANDS,
 };
-use std::sync::LazyLock;
 
 /// A command that is known.
 #[derive(Debug)]
@@ -184,37 +182,6 @@ pub(crate) fn find(args: &[String]) -> Search {
     Search::TooShort
 }
 
-/// First bytes of lines that could be told by a shape: nearly every line of a long output ends here.
-fn first_bytes(shapes: impl Iterator<Item = &'static str>) -> [bool; 256] {
-    let mut first = [false; 256];
-    for byte in shapes.filter_map(|shape| shape.bytes().next()) {
-        first[usize::from(byte)] = true;
-    }
-    first
-}
-
-/// Whether a line states the success of any command.
-pub fn is_statement(text: &str) -> bool {
-    static FIRST: LazyLock<[bool; 256]> = LazyLock::new(|| {
-        let statements = Command::all().flat_map(|command| command.statements);
-        first_bytes(statements.flat_map(|statement| statement.shapes).copied())
-    });
-    text.bytes().next().is_some_and(|byte| FIRST[usize::from(byte)])
-        && Command::all().flat_map(|command| command.statements).any(|s| s.read(text).is_some())
-}
-
-/// Whether a line says that something now is in the database that is taken away later.
-pub fn is_milestone(text: &str) -> bool {
-    static FIRST: LazyLock<[bool; 256]> = LazyLock::new(|| {
-        let debris = Command::all().flat_map(|command| command.debris);
-        first_bytes(debris.flat_map(|debris| debris.begins).copied())
-    });
-    text.bytes().next().is_some_and(|byte| FIRST[usize::from(byte)])
-        && Command::all()
-            .flat_map(|command| command.debris)
-            .any(|debris| debris.begins.iter().any(|shape| statement::read(shape, text).is_some()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,15 +216,6 @@ mod tests {
         ] {
             assert_eq!(found(line), expected, "{line}");
         }
-    }
-
-    #[test]
-    fn statements_are_told_from_other_lines() {
-        assert!(is_statement("Removed 5 orphans (approx. 97.7 KB) (DRY RUN)"));
-        assert!(is_statement("Regenerated feeds for 0 accounts"));
-        assert!(!is_statement("Removing temporary database indices to restore write performance..."));
-        assert!(is_milestone("Extract the deletion target from statuses... This might take a while..."));
-        assert!(!is_milestone("Creating temporary database indices..."));
     }
 
     #[test]

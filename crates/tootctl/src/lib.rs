@@ -4,6 +4,7 @@
 
 mod call;
 mod command;
+mod known_lines;
 mod line;
 mod misuse;
 mod option;
@@ -12,7 +13,8 @@ mod table;
 mod version;
 
 pub use call::Call;
-pub use command::{Command, Debris, Names, Schedule, is_milestone, is_statement};
+pub use command::{Command, Debris, Names, Schedule};
+pub use known_lines::{is_milestone, is_statement};
 pub use line::{Program, program};
 pub use misuse::{Misuse, Wrong};
 pub use option::{OptionSpec, Takes};

@@ -11,23 +11,46 @@ pub enum Program {
     Other,
 }
 
-/// What stands before a program and only changes how it runs, and how many words of its own each has.
-const BEFORE: [&str; 6] = ["env", "bundle", "exec", "nice", "ionice", "ruby"];
+/// What stands before a program and only changes how it runs.
+const BEFORE: [&str; 24] = [
+    "env",
+    "bundle",
+    "exec",
+    "nice",
+    "ionice",
+    "ruby",
+    "timeout",
+    "sudo",
+    "doas",
+    "runuser",
+    "setsid",
+    "nohup",
+    "time",
+    "stdbuf",
+    "chrt",
+    "taskset",
+    "flock",
+    "rbenv",
+    "systemd-run",
+    "systemd-inhibit",
+    "docker",
+    "docker-compose",
+    "podman",
+    "chronic",
+];
 
 /// Looks behind variables, `env`, `bundle exec`, paths: `RAILS_ENV=production bundle exec bin/rails db:migrate`.
 pub fn program(words: &[String]) -> Program {
-    let mut rest = words;
+    let name = |word: &'_ String| word.rsplit('/').next().unwrap_or_default().to_owned();
+    let called = words.iter().position(|word| !is_assignment(word)).unwrap_or(words.len());
+    let mut rest = &words[called..];
+    // `timeout 1h sudo -u mastodon …`: words of theirs stand between, whatever they are.
+    let is_wrapped = rest.first().is_some_and(|word| BEFORE.contains(&name(word).as_str()));
     while let Some((word, after)) = rest.split_first() {
-        let name = word.rsplit('/').next().unwrap_or(word);
-        match name {
+        match name(word).as_str() {
             "tootctl" => return Program::Tootctl(after.to_vec()),
             "rails" | "rake" => return Program::Rails(arguments(after)),
-            _ if is_assignment(word) || BEFORE.contains(&name) => rest = after,
-            // `env -i`, `nice -n 19`: its words are skipped as long as nothing else was called.
-            _ if word.starts_with('-') && rest.len() < words.len() => {
-                let has_number = after.first().is_some_and(|next| next.parse::<i32>().is_ok());
-                rest = if has_number { &after[1..] } else { after };
-            }
+            _ if is_wrapped => rest = after,
             _ => return Program::Other,
         }
     }
@@ -67,6 +90,8 @@ mod tests {
             "env RAILS_ENV=production HOME=/x bin/tootctl media usage",
             "/usr/bin/env -i RAILS_ENV=production bundle exec tootctl media usage",
             "nice -n 19 ruby bin/tootctl media usage",
+            "timeout 1h sudo -u mastodon /home/mastodon/live/bin/tootctl media usage",
+            "docker compose run --rm web bin/tootctl media usage",
         ] {
             assert_eq!(called(line), "tootctl media usage", "{line}");
         }

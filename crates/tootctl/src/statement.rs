@@ -26,12 +26,17 @@ impl Statement {
 
     /// What a line says if it is this statement, and whether it says that it only tried.
     pub fn read(&self, text: &str) -> Option<(Found, bool)> {
-        let (text, is_dry) = match text.trim_end().strip_suffix("(DRY RUN)") {
-            Some(said) => (said, true),
-            None => (text, false),
-        };
-        let text = text.trim_end();
+        let (text, is_dry) = without_mode(text);
         self.shapes.iter().find_map(|shape| read(shape, text)).map(|found| (found, is_dry))
+    }
+}
+
+/// A line without the mark of a dry run, and whether it had one.
+pub(crate) fn without_mode(text: &str) -> (&str, bool) {
+    let text = text.trim_end();
+    match text.strip_suffix("(DRY RUN)") {
+        Some(said) => (said.trim_end(), true),
+        None => (text, false),
     }
 }
 

@@ -6,6 +6,7 @@ mod config;
 mod control;
 mod outcomes;
 mod progress;
+mod proofs;
 mod restarts;
 mod state;
 mod trees;

@@ -202,3 +202,16 @@ fn a_dry_run_does_not_hide_that_the_last_run_failed() {
     let next = place.start().unwrap();
     assert_eq!(next.ctl(&["jobs", "--json"]).json()["jobs"][0]["last"]["run"], failed);
 }
+
+#[test]
+fn the_room_on_the_disk_of_the_media_is_recorded_around_a_step() {
+    let place = place_with("media remove: media-remove-ok");
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "work", "--follow"]).exits(0);
+    let space = daemon.ended("work")["steps"][0]["space"].clone();
+    let bytes = |name: &str| space[name].as_u64().unwrap_or(0);
+    assert!(bytes("free_before_bytes") > 0 && bytes("total_bytes") >= bytes("free_after_bytes"), "{space}");
+    let page = daemon.ctl(&["status", "--json"]).json();
+    assert_eq!(page["space"]["free_bytes"], space["free_after_bytes"], "{page}");
+    assert!(daemon.ctl(&["status"]).stdout.contains("free where media are"));
+}

@@ -4,6 +4,7 @@
 mod bed;
 mod flood;
 mod idle;
+mod judge;
 mod lateness;
 mod process;
 mod ready;
@@ -26,13 +27,14 @@ struct Row {
 type Measure = fn() -> Result<Vec<Row>>;
 
 /// What can be measured, by name, in the order of the table.
-const ALL: [(&str, Measure); 6] = [
+const ALL: [(&str, Measure); 7] = [
     ("sizes", sizes::measure),
     ("idle", idle::measure),
     ("ready", ready::measure),
     ("lateness", lateness::measure),
     ("rooms", rooms::measure),
     ("flood", flood::measure),
+    ("judge", judge::measure),
 ];
 
 /// Measures what is named, or everything, and prints one table.
@@ -41,8 +43,9 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
         let known = ALL.map(|(name, _)| name).join(", ");
         return Err(TaskError::Hopeless(format!("there is no benchmark {unknown}; there are {known}")));
     }
-    let packages =
-        ["mastmaintd", "mastmaintctl", "mastmaint-runner"].map(|name| ["--package", name]).concat();
+    let packages = ["mastmaintd", "mastmaintctl", "mastmaint-runner", "mastmaint-prove"]
+        .map(|name| ["--package", name])
+        .concat();
     run_command(cargo(["build", "--release", "--locked"].into_iter().chain(packages)))?;
     run_command(cargo(["build", "--release", "--locked", "--package", "xtask", "--example", "bench-child"]))?;
     let mut rows = Vec::new();

@@ -98,6 +98,7 @@ fn end_step(ledger: &mut Ledger, key: StepKey, at: Timestamp) -> std::result::Re
         bytes: 200,
         omitted: 0,
         peak_rss: Some(300 << 20),
+        space: None,
     };
     ledger.end_step(&end, Some(&[0x1f; 400]))
 }

@@ -2,6 +2,7 @@
 
 mod backup;
 mod command;
+mod effect;
 mod job;
 mod judged;
 mod step;
@@ -26,6 +27,8 @@ pub(crate) const LEDGER: &[&str] = &["keep", "keep_output"];
 pub(crate) const RETRY: &[&str] = &["times", "backoff", "on"];
 #[cfg(test)]
 pub(crate) use backup::{BUDGET, KEYS as BACKUP};
+#[cfg(test)]
+pub(crate) use effect::{AGAIN, PROVE};
 #[cfg(test)]
 pub(crate) use job::{KEYS as JOB, WINDOW};
 #[cfg(test)]

@@ -29,6 +29,7 @@ pub(crate) const KEYS: &[&str] = &[
     "quiet_limit",
     "on_partial",
     "continue",
+    "prove",
     "dangerous",
     "tolerate",
     "expect",
@@ -69,6 +70,7 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
         .word(&f, "on_partial", "word", &[("go-on", OnPartial::GoOn), ("stop", OnPartial::Stop)])
         .unwrap_or_default();
     let go_on = reader.boolean(&f, "continue").unwrap_or(false);
+    let prove = super::effect::prove(reader, &f, action.as_ref());
     let judged = judged::judged(reader, &f, action.as_ref());
     let own = reader.environment(&f, "environment");
     let dangerous = tootctl::dangerous(reader, &f, action.as_ref());
@@ -84,7 +86,18 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
         environment.clone_from(around.environment);
         environment.extend(own);
     }
-    Some(Step { action, timeout, grace, quiet_limit, on_partial, go_on, dangerous, judged, environment })
+    Some(Step {
+        action,
+        timeout,
+        grace,
+        quiet_limit,
+        on_partial,
+        go_on,
+        prove,
+        dangerous,
+        judged,
+        environment,
+    })
 }
 
 /// What a step writes counts for more than the default. systemctl says nothing while it waits for a unit.

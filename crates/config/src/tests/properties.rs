@@ -4,10 +4,10 @@ use super::loaded;
 use crate::{
     MAX_FILE, SAMPLE,
     calendar::Schedule,
-    digest, effective_yaml, load_str,
+    digest, effect, effective_yaml, load_str,
     settings::{
-        Action, Environment, Instance, Job, Judged, LedgerSettings, OnPartial, Retry, RetryOn, Settings,
-        Step, SystemctlAction, SystemctlVerb, VerifyAction, Window,
+        Action, Again, Environment, Instance, Job, Judged, LedgerSettings, OnPartial, Prove, Retry, RetryOn,
+        Settings, Step, SystemctlAction, SystemctlVerb, VerifyAction, Window,
     },
 };
 use mastmaint_words::{
@@ -46,6 +46,11 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
+fn prove() -> impl Strategy<Value = Prove> {
+    let again = option::of((0..1000_u32).prop_map(|tolerance| Again { tolerance }));
+    (again, option::of(1..=500_u16)).prop_map(|(again, sample)| Prove { again, sample })
+}
+
 fn judged() -> impl Strategy<Value = Judged> {
     let pattern = select(vec!["^done$", "copied \\d+ files", "[Ee]rror: #\"'"]).prop_map(str::to_owned);
     let patterns = || collection::vec(pattern.clone(), 0..3);
@@ -59,8 +64,8 @@ fn judged() -> impl Strategy<Value = Judged> {
 fn step() -> impl Strategy<Value = Step> {
     let on_partial = select(vec![OnPartial::GoOn, OnPartial::Stop]);
     let limits = (span(9999), span(9999), option::of(span(9999)));
-    (action(), limits, on_partial, any::<bool>(), environment(), judged()).prop_map(
-        |(action, (timeout, grace, quiet_limit), on_partial, go_on, environment, judged)| {
+    (action(), limits, on_partial, any::<bool>(), environment(), (judged(), prove())).prop_map(
+        |(action, (timeout, grace, quiet_limit), on_partial, go_on, environment, (judged, prove))| {
             let is_systemctl = matches!(action, Action::Systemctl(_));
             let environment = if is_systemctl || matches!(action, Action::Verify(_)) {
                 Environment::new()
@@ -75,6 +80,9 @@ fn step() -> impl Strategy<Value = Step> {
                 }
                 Action::Systemctl(_) | Action::Verify(_) => Judged::default(),
             };
+            // What has an effect that can be looked at.
+            let removes = matches!(&action, Action::Tootctl(args) if effect::can_be_sampled(args));
+            let prove = if removes { prove } else { Prove::default() };
             Step {
                 action,
                 timeout,
@@ -82,6 +90,7 @@ fn step() -> impl Strategy<Value = Step> {
                 quiet_limit,
                 on_partial,
                 go_on,
+                prove,
                 dangerous: false,
                 judged,
                 environment,

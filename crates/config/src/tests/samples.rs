@@ -146,6 +146,8 @@ fn every_key_stands_in_it() {
         check::JOB,
         check::WINDOW,
         check::STEP,
+        check::PROVE,
+        check::AGAIN,
     ];
     for key in known.concat() {
         assert!(found.contains(key), "{key} is not in the sample");

@@ -1,7 +1,7 @@
 //! Jobs, runs and steps as listings show them.
 
 use jiff::Timestamp;
-use mastmaint_words::{Digest, Grade, JobName, Numbers, Outcome, Reason, RunId, StepIndex, Trigger};
+use mastmaint_words::{Digest, Grade, JobName, Numbers, Outcome, Reason, RunId, Space, StepIndex, Trigger};
 use serde::{Deserialize, Serialize};
 
 /// A job in a listing.
@@ -173,6 +173,9 @@ pub struct StepLine {
     /// The most memory that one of its processes held at a time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_rss_bytes: Option<u64>,
+    /// The room on the file system of the media before and after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub space: Option<Space>,
     /// Lines of output.
     pub lines: u64,
     /// Bytes of output.

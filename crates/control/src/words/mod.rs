@@ -7,7 +7,7 @@ mod status;
 
 pub use follow::FollowEvent;
 pub use listing::{JobLine, RunDetail, RunLine, RunState, StepLine, StepNow, StepProgress};
-pub use status::{ConfigStatus, LedgerStatus, NextLine, Status};
+pub use status::{ConfigStatus, LedgerStatus, NextLine, SpaceLine, Status};
 
 use mastmaint_words::{Digest, JobName, RunId, StepIndex};
 use serde::{Deserialize, Serialize};

@@ -28,6 +28,9 @@ pub struct Status {
     pub next: Option<NextLine>,
     /// Whether runs are being recorded; else why not.
     pub ledger: LedgerStatus,
+    /// The room on the file system of the media, if a step on local storage has looked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub space: Option<SpaceLine>,
     /// Log entries that the journal could not take.
     pub journal_lost: u64,
 }
@@ -54,6 +57,23 @@ pub struct NextLine {
     pub job: JobName,
     /// When.
     pub at: Timestamp,
+}
+
+/// How the room on the file system of the media has changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpaceLine {
+    /// Its size.
+    pub total_bytes: u64,
+    /// Free after the newest step that looked.
+    pub free_bytes: u64,
+    /// When that was.
+    pub at: Timestamp,
+    /// Free about a week before that, or as long before as is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier_free_bytes: Option<u64>,
+    /// When that was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier_at: Option<Timestamp>,
 }
 
 /// Whether runs are being recorded.

@@ -64,6 +64,10 @@ pub fn step_ended(step: &StepLine) -> String {
     parts.extend(step.signal.as_deref().map(|signal| format!("signal {}", tame(signal))));
     parts.push(when::took(step.took_seconds));
     parts.extend(step.peak_rss_bytes.map(|peak| format!("{} of memory", human::bytes(peak))));
+    parts.extend(step.space.map(|space| {
+        let (before, after) = (human::bytes(space.free_before_bytes), human::bytes(space.free_after_bytes));
+        format!("media disk {before} free before, {after} after")
+    }));
     let counted = numbers(&step.numbers);
     if !counted.is_empty() {
         parts.push(counted);

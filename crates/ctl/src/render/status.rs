@@ -6,7 +6,8 @@ use crate::{
     table::Tone,
     when::{self, When},
 };
-use mastmaint_control::words::{JobLine, LedgerStatus, RunLine, Status};
+use mastmaint_control::words::{JobLine, LedgerStatus, RunLine, SpaceLine, Status};
+use mastmaint_words::human;
 use std::{cmp::Reverse, fmt::Write as _};
 
 /// A start may be this late before it counts as overdue: the daemon may be in the middle of a reload.
@@ -67,6 +68,9 @@ pub fn status(status: &Status, jobs: &[JobLine], when: &When) -> String {
         let lost = format!("{} entries could not be written", status.journal_lost);
         field("journal", &Tone::Odd.paint(&lost));
     }
+    if let Some(space) = &status.space {
+        field("disk", &disk(space, when));
+    }
     if let Some(next) = &status.next {
         let overdue = if is_overdue(status, when) { Tone::Bad.paint(" overdue") } else { String::new() };
         field("next", &format!("{} {}{overdue}", next.job, when.both(next.at)));
@@ -88,6 +92,27 @@ pub fn status(status: &Status, jobs: &[JobLine], when: &When) -> String {
         let at = when.passed(run.ended.unwrap_or(run.queued));
         let _ = writeln!(text, "  {} {at}: {}", run.job, ended(run).replace('\n', " "));
         let _ = writeln!(text, "    mastmaintctl show {} --output", run.run);
+    }
+    text
+}
+
+/// `30 GB of 100 GB free where media are, seen 11 h ago, 2 GB less than 7 d before`: information, no judgement.
+fn disk(space: &SpaceLine, when: &When) -> String {
+    let mut text = format!(
+        "{} of {} free where media are, seen {}",
+        human::bytes(space.free_bytes),
+        human::bytes(space.total_bytes),
+        when.passed(space.at)
+    );
+    if let (Some(earlier), Some(at)) = (space.earlier_free_bytes, space.earlier_at) {
+        let change = match (space.free_bytes.checked_sub(earlier), earlier.checked_sub(space.free_bytes)) {
+            (Some(0), _) => "as much as".to_owned(),
+            (Some(more), _) => format!("{} more than", human::bytes(more)),
+            (None, less) => format!("{} less than", human::bytes(less.unwrap_or(0))),
+        };
+        let before =
+            human::between(at, space.at).map_or_else(String::new, |gone| format!("{} ", human::span(gone)));
+        let _ = write!(text, ", {change} {before}before");
     }
     text
 }

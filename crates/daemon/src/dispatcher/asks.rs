@@ -8,20 +8,22 @@ use jiff::Timestamp;
 use mastmaint_control::words::{FollowEvent, Reply, Request};
 use mastmaint_ledger::FindError;
 use mastmaint_words::{JobName, RunId, StepIndex, StepKey, Trigger};
-use std::{io::Read, sync::Arc};
+use std::{io::Read, sync::Arc, time::Duration};
 use tokio::sync::{broadcast, mpsc};
 
 /// A piece of kept output in one reply.
 const OUTPUT_PIECE: usize = 32 * 1024;
 /// Rooms keep at most 1 MiB of text; more than this from a small blob is a trick.
 const MAX_OUTPUT: u64 = 4 * 1024 * 1024;
+/// A page is not kept waiting for a slow disk.
+const LEDGER_PATIENCE: Duration = Duration::from_secs(1);
 /// Nobody reads further back on a terminal.
 const MAX_HISTORY: u32 = 10_000;
 
 impl Dispatcher {
     pub(super) async fn answer(&mut self, Ask { request, uid, replies }: Ask) {
         let answer = match request {
-            Request::Status => Reply::Status(Box::new(self.status(Timestamp::now()))),
+            Request::Status => return self.status_page(replies),
             Request::Jobs => Reply::Jobs { jobs: self.job_lines(Timestamp::now()) },
             Request::History { job, limit } => return self.history(job, limit, replies),
             Request::Show { run } => return self.show(run, replies),
@@ -37,6 +39,18 @@ impl Dispatcher {
             }
         };
         reply(&replies, answer).await;
+    }
+
+    /// What the ledger adds to the page is left out if the ledger does not answer: the page must.
+    fn status_page(&self, replies: mpsc::Sender<Reply>) {
+        let (mut page, recorder) = (self.status(Timestamp::now()), self.outside.recorder.clone());
+        tokio::spawn(async move {
+            let trend = recorder.with(|ledger| ledger.space_trend());
+            if let Ok(Ok(Some(trend))) = tokio::time::timeout(LEDGER_PATIENCE, trend).await {
+                page.space = Some(listing::space_line(trend));
+            }
+            reply(&replies, Reply::Status(Box::new(page))).await;
+        });
     }
 
     async fn run_by_hand(&mut self, name: &JobName, dry_run: bool, uid: u32) -> Reply {

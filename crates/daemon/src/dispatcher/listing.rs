@@ -3,10 +3,11 @@
 use super::{Active, Dispatcher};
 use jiff::{Timestamp, tz::TimeZone};
 use mastmaint_control::words::{
-    ConfigStatus, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, Status, StepLine, StepNow,
+    ConfigStatus, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, SpaceLine, Status, StepLine,
+    StepNow,
 };
 use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation};
-use mastmaint_ledger::{RunRecord, RunWithSteps, StepRecord};
+use mastmaint_ledger::{RunRecord, RunWithSteps, SpaceTrend, StepRecord};
 use mastmaint_words::{JobName, Numbers};
 
 impl Dispatcher {
@@ -33,6 +34,7 @@ impl Dispatcher {
             queued,
             next: self.next_line(),
             ledger: self.outside.recorder.status(),
+            space: None,
             journal_lost: self.outside.teller.lost(),
         }
     }
@@ -155,6 +157,17 @@ fn seconds_between(from: Timestamp, to: Timestamp) -> f64 {
     to.duration_since(from).as_secs_f64().max(0.0)
 }
 
+/// The room on the file system of the media, as the ledger has it.
+pub(super) fn space_line(trend: SpaceTrend) -> SpaceLine {
+    SpaceLine {
+        total_bytes: trend.total,
+        free_bytes: trend.free,
+        at: trend.at,
+        earlier_free_bytes: trend.earlier.map(|(_, free)| free),
+        earlier_at: trend.earlier.map(|(at, _)| at),
+    }
+}
+
 /// A run that is over.
 pub(super) fn ended_line(record: &RunRecord) -> RunLine {
     run_line(record, None, record.ended.unwrap_or(record.queued))
@@ -209,6 +222,7 @@ fn step_line(record: &StepRecord, now: Timestamp) -> StepLine {
         exit: end.and_then(|e| e.exit),
         signal: end.and_then(|e| e.signal.clone()),
         peak_rss_bytes: end.and_then(|e| e.peak_rss),
+        space: end.and_then(|e| e.space),
         lines: end.map_or(0, |e| e.lines),
         bytes: end.map_or(0, |e| e.bytes),
         output_kept: record.output_kept,

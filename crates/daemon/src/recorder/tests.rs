@@ -53,6 +53,7 @@ pub(super) fn end_of_step(number: i64, step: u16, copy: Option<Vec<u8>>) -> Owed
         bytes: 0,
         omitted: 0,
         peak_rss: None,
+        space: None,
     };
     Owed::EndStep { end: Box::new(end), copy }
 }

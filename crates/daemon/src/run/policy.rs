@@ -100,6 +100,7 @@ mod tests {
             quiet_limit: None,
             on_partial: OnPartial::GoOn,
             go_on: false,
+            prove: mastmaint_config::settings::Prove::default(),
             dangerous: false,
             judged: Judged::default(),
             environment: std::collections::BTreeMap::new(),

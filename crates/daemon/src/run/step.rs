@@ -141,6 +141,7 @@ fn end_of(report: StepReport) -> StepEnd {
         bytes: report.bytes,
         omitted: report.omitted,
         peak_rss: report.peak_rss_bytes,
+        space: report.space,
     }
 }
 
@@ -157,5 +158,6 @@ fn end_without_report(key: StepKey, verdict: Verdict, started: Timestamp, took: 
         bytes: 0,
         omitted: 0,
         peak_rss: None,
+        space: None,
     }
 }

@@ -72,6 +72,7 @@ pub(super) fn step_line(step: StepIndex, definition: &Step, end: &StepEnd, outpu
         exit: end.exit,
         signal: end.signal.clone(),
         peak_rss_bytes: end.peak_rss,
+        space: end.space,
         lines: end.lines,
         bytes: end.bytes,
         output_kept,

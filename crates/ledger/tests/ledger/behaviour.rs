@@ -1,8 +1,8 @@
 //! What the ledger keeps, and that each thing is kept once.
 
 use crate::common::*;
-use mastmaint_ledger::{FindError, LedgerError, Mark, NewRun, PlannedRetry};
-use mastmaint_words::{Grade, Numbers, Outcome, Reason, Span, Trigger};
+use mastmaint_ledger::{FindError, LedgerError, Mark, NewRun, PlannedRetry, StepEnd};
+use mastmaint_words::{Grade, Numbers, Outcome, Reason, Space, Span, Trigger};
 
 #[test]
 fn a_run_reads_back_as_it_was_told() {
@@ -212,4 +212,21 @@ fn a_dry_run_does_not_hide_how_the_last_real_one_ended() {
     ledger.queue_run(&manual("clean", 3), None).unwrap();
     ledger.end_run(&run_id(3), at(7), Outcome::Skipped, None, None).unwrap();
     assert_eq!(ledger.last_ended().unwrap()[&job("clean")].id, run_id(1));
+}
+
+#[test]
+fn the_room_of_the_media_is_told_now_and_a_week_before() {
+    let (_dir, mut ledger) = fresh();
+    assert_eq!(ledger.space_trend().unwrap(), None);
+    for (day, free) in [(0, 100), (1, 110), (8, 120), (9, 130)] {
+        let second = 86_400 * day;
+        ledger.queue_run(&manual("clean", second), None).unwrap();
+        ledger.start_step(&start(key(second, 0), second)).unwrap();
+        let space = Space { total_bytes: 1000, free_before_bytes: 90, free_after_bytes: free };
+        let end = StepEnd { space: Some(space), ..end(key(second, 0), second, Outcome::Ok) };
+        ledger.end_step(&end, None).unwrap();
+    }
+    let trend = ledger.space_trend().unwrap().unwrap();
+    assert_eq!((trend.total, trend.free), (1000, 130));
+    assert_eq!(trend.earlier, Some((at(86_400), 110)), "neither the oldest nor the one of the day before");
 }

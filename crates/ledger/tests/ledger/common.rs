@@ -69,6 +69,11 @@ pub(crate) fn end(key: StepKey, seconds: i64, outcome: Outcome) -> StepEnd {
         bytes: 960,
         omitted: 3,
         peak_rss: Some(320 << 20),
+        space: Some(mastmaint_words::Space {
+            total_bytes: 1 << 40,
+            free_before_bytes: 5 << 30,
+            free_after_bytes: 27 << 30,
+        }),
     }
 }
 

@@ -43,7 +43,7 @@ pub fn execute(
     key: StepKey,
     command: &StepCommand,
     limits: Limits,
-    orders: OrderReceiver,
+    orders: &mut OrderReceiver,
     redactor: &Redactor,
     judge: &dyn Fn(&Ended) -> Verdict,
     sink: &mut dyn Sink,
@@ -105,6 +105,7 @@ pub fn execute(
         bytes,
         omitted,
         peak_rss_bytes: has_run.then(peak_rss).flatten(),
+        space: None,
     }
 }
 
@@ -113,7 +114,7 @@ fn attend(
     mut child: Child,
     tree: &mut Tree,
     limits: Limits,
-    orders: OrderReceiver,
+    orders: &mut OrderReceiver,
     reader: &mut Reader<'_>,
     sink: &mut dyn Sink,
 ) -> (ExitStatus, Cut) {

@@ -65,7 +65,7 @@ enum Phase {
 pub(super) struct Watch<'a, 'r> {
     tree: &'a Tree,
     limits: Limits,
-    orders: Option<OrderReceiver>,
+    orders: Option<&'a mut OrderReceiver>,
     reader: &'a mut Reader<'r>,
     sink: &'a mut dyn Sink,
     pipes: [Option<File>; 2],
@@ -98,7 +98,7 @@ impl<'a, 'r> Watch<'a, 'r> {
         child: &mut Child,
         tree: &'a Tree,
         limits: Limits,
-        orders: OrderReceiver,
+        orders: &'a mut OrderReceiver,
         reader: &'a mut Reader<'r>,
         sink: &'a mut dyn Sink,
     ) -> Self {
@@ -137,7 +137,7 @@ impl<'a, 'r> Watch<'a, 'r> {
                 }
             }
             if ready.orders {
-                match self.orders.as_mut().and_then(OrderReceiver::next) {
+                match self.orders.as_mut().and_then(|orders| orders.next()) {
                     Some(cause) => self.end(cause),
                     None => self.orders = None,
                 }
@@ -166,7 +166,7 @@ impl<'a, 'r> Watch<'a, 'r> {
         let ordered = [
             self.pipes[0].as_ref().map(AsFd::as_fd),
             self.pipes[1].as_ref().map(AsFd::as_fd),
-            self.orders.as_ref().map(OrderReceiver::fd),
+            self.orders.as_ref().map(|orders| orders.fd()),
             self.exit.fd(),
         ];
         fds.extend(ordered.iter().flatten().map(|fd| PollFd::new(*fd, PollFlags::POLLIN)));

@@ -62,9 +62,13 @@ const EXPECTED: [&str; 6] = [
 /// What stands on standard error before lines that belong to the one before.
 const CONTINUED: [&str; 9] =
     ["DETAIL:", "HINT:", "CONTEXT:", "NOTICE:", "LOCATION:", "STATEMENT:", "LINE 1:", "\tLC_", "\tLANG"];
+/// What programs say there that only start another one: `docker compose`, `time`, `nohup`.
+const OF_STARTERS: [&str; 9] =
+    ["Container ", "Network ", "Volume ", "[+] ", "✔ ", "real\t", "user\t", "sys\t", "nohup: ignoring input"];
 /// Begins with a sign of an error and is none: a library that is to be loaded first and is not there, shims that rbenv
 /// cannot write.
-const HARMLESS: [&str; 2] = ["from LD_PRELOAD cannot be preloaded", "rbenv: cannot rehash"];
+const HARMLESS: [&str; 3] =
+    ["from LD_PRELOAD cannot be preloaded", "rbenv: cannot rehash", "sudo: unable to resolve host"];
 
 pub(super) fn classify(stream: Stream, text: &str) -> Kind {
     let on_stdout = stream == Stream::Stdout;
@@ -101,6 +105,7 @@ pub(super) fn classify(stream: Stream, text: &str) -> Kind {
     }
     match () {
         () if EXPECTED.iter().any(|e| text.contains(e)) || is_backtrace(text) => Kind::Plain,
+        () if OF_STARTERS.iter().any(|begin| text.trim_start().starts_with(begin)) => Kind::Plain,
         () if CONTINUED.iter().any(|begin| text.starts_with(begin)) => Kind::Plain,
         () if is_known_reason(text) => Kind::Complaint,
         () => Kind::Unexpected,
@@ -170,6 +175,21 @@ mod tests {
                 Kind::Warning,
             ),
             (Stderr, "WARNING:  database \"m\" has a collation version mismatch", Kind::Warning),
+            (
+                Stderr,
+                "INFO  2026-11-23T02:54:33.793Z pid=4275 tid=2vkn: Sidekiq 8.0.4 connecting to Redis",
+                Kind::Plain,
+            ),
+            (
+                Stderr,
+                "2026-11-23T02:54:33.793Z pid=4275 tid=2vkn INFO: Sidekiq 7.3 connecting to Redis",
+                Kind::Plain,
+            ),
+            (Stderr, "2026-11-23T02:54:33.793Z pid=4275 tid=2vkn WARN: odd", Kind::Warning),
+            (Stderr, "2026-11-23T02:54:33.793Z pid=4275 tid=2vkn ERROR: gone", Kind::LoggedError),
+            (Stderr, "NOTE: Faraday::Error::ClientError is deprecated with no replacement", Kind::Warning),
+            (Stderr, " Container live-redis-1  Running", Kind::Plain),
+            (Stderr, "sudo: unable to resolve host x: Name or service not known", Kind::Warning),
             (Stderr, "DETAIL:  The database was created using collation version 2.31", Kind::Plain),
             (Stderr, "(process:12): VIPS-WARNING **: 03:00:00.1: odd", Kind::Warning),
             (Stderr, "`/home/mastodon` is not writable.", Kind::Plain),

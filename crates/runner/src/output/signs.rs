@@ -45,12 +45,17 @@ static TRIGGERS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         "can't",
         ", [",
         "traceback",
+        "info",
+        "debug",
+        "notice",
     ];
     AhoCorasickBuilder::new().ascii_case_insensitive(true).build(words).ok()
 });
 
 const ERROR_LEVELS: [&str; 11] =
     ["error", "err", "err!", "fatal", "critical", "crit", "severe", "emerg", "emergency", "panic", "alert"];
+/// Levels that are none, where they are marked as a level.
+const FINE_LEVELS: [&str; 4] = ["info", "debug", "notice", "trace"];
 const WARNING_LEVELS: [&str; 4] = ["warning", "warn", "deprecated", "deprecation"];
 /// Levels with which people, too, begin a line, without a mark. `Alert settings saved` is none.
 const PLAIN_SPEECH: [&str; 4] = ["error", "fatal", "warning", "deprecated"];
@@ -137,13 +142,18 @@ fn head(text: &str) -> Option<Sign> {
         if let Some(sign) = level(bare).filter(|_| is_plain_speech || is_marked) {
             return Some(sign);
         }
+        if is_marked && FINE_LEVELS.contains(&bare.to_ascii_lowercase().as_str()) {
+            return Some(Sign::Fine);
+        }
         // Compilers: `error[E0432]: …`.
         if position == 0 && word.starts_with("error[") {
             return Some(Sign::Error);
         }
         let is_stamp = bare.starts_with(|c: char| c.is_ascii_digit()) && bare.len() >= 5;
         let is_bracketed = word.starts_with(['[', '(', '<']) || word.ends_with([']', ')', '>']);
-        if !(is_stamp || is_bracketed || bare.is_empty()) {
+        // Sidekiq: `2026-11-23T02:54:33.793Z pid=4275 tid=2vkn INFO: …`.
+        let is_tag = bare.split_once('=').is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase()));
+        if !(is_stamp || is_tag || is_bracketed || bare.is_empty()) {
             return None;
         }
     }
@@ -209,7 +219,10 @@ fn program(text: &str) -> Option<Sign> {
     let starts = std::iter::once(lower.as_str()).chain(lower.split(": ").skip(1));
     // curl puts its number before the sentence: `curl: (7) Failed to connect`.
     let mut parts = starts.map(number_off);
-    parts.any(|part| COMPLAINTS.iter().any(|c| part.starts_with(c))).then_some(Sign::Complaint)
+    if parts.any(|part| COMPLAINTS.iter().any(|c| part.starts_with(c))) {
+        return Some(Sign::Complaint);
+    }
+    lower.contains(" deprecated").then_some(Sign::Warning)
 }
 
 fn number_off(text: &str) -> &str {

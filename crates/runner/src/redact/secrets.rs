@@ -1,7 +1,5 @@
-//! Where secrets are found: variables whose names say so, passwords in URLs, dotenv files.
+//! Where secrets are found: variables whose names say so, passwords in URLs.
 
-/// The dotenv files that Mastodon reads.
-pub(super) const DOTENV_FILES: [&str; 4] = [".env.production", ".env.production.local", ".env", ".env.local"];
 /// Parts of the names of variables that hold secrets.
 const SECRET_NAMES: [&str; 14] = [
     "KEY",
@@ -105,32 +103,4 @@ pub(super) fn secrets_in(name: &str, value: &str) -> Vec<String> {
     });
     secrets.extend(password.into_iter().flat_map(|p| [p.to_owned(), percent_decoded(p)]));
     secrets
-}
-
-/// The variables of a dotenv file. A value in quotes may have several lines.
-pub(super) fn dotenv(text: &str) -> Vec<(String, String)> {
-    let mut pairs = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        let (line, after) = rest.split_once('\n').unwrap_or((rest, ""));
-        rest = after;
-        let line = line.trim();
-        let line = line.strip_prefix("export ").unwrap_or(line);
-        let Some((name, value)) = line.split_once('=').filter(|(name, _)| !name.starts_with('#')) else {
-            continue;
-        };
-        let value = value.trim();
-        let quoted = value.chars().next().filter(|c| matches!(c, '"' | '\'')).map(|quote| {
-            let inner = &value[1..];
-            if let Some((whole, _)) = inner.split_once(quote) {
-                return whole.to_owned();
-            }
-            let (more, after) = rest.split_once(quote).unwrap_or(("", rest));
-            rest = after;
-            format!("{inner}\n{more}")
-        });
-        let value = quoted.unwrap_or_else(|| value.split(" #").next().unwrap_or(value).trim().to_owned());
-        pairs.push((name.trim().to_owned(), value));
-    }
-    pairs
 }

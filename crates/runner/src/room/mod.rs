@@ -3,6 +3,7 @@
 //! fresh one, which passes it on.
 
 mod accept;
+mod around;
 mod client;
 mod connection;
 mod hub;

@@ -4,13 +4,16 @@
 use super::{Options, verify};
 use crate::exec::{Ended, Limits, StepCommand};
 use crate::output::Patterns;
+use crate::proof::{Again, Around, Prover};
 use crate::protocol::{EndingCause, Op};
 use crate::redact::Redactor;
 use crate::verdict::{Judge, Terms};
 use crate::{environment, systemctl};
 use mastmaint_config::Store;
 use mastmaint_config::accepted::RoomView;
-use mastmaint_config::settings::{Action, Instance, Step};
+use mastmaint_config::effect;
+use mastmaint_config::settings::{Action, Environment, Instance, Step};
+use mastmaint_instance::{Storage, Variables};
 use mastmaint_tootctl::{Call, Series, Version};
 use mastmaint_words::{Digest, Grade, JobName, Outcome, Reason, Span, StepKey, Verdict};
 use nix::unistd::{AccessFlags, User, access, geteuid};
@@ -37,6 +40,8 @@ pub(super) struct Process {
     pub(super) limits: Limits,
     pub(super) redactor: Redactor,
     pub(super) judge: Decide,
+    /// What is looked at before and after.
+    pub(super) around: Around,
 }
 
 /// Why a step is not begun at all.
@@ -138,8 +143,49 @@ fn tootctl(options: &Options, view: &RoomView, step: &Step, args: &[String], nam
         directory: instance.live.clone(),
         patterns: patterns(step),
     };
+    let around = around(instance, step, &command, named.dry_run, version);
     let judge = Judge::tootctl(&args).with(terms(step, version));
-    run(command, step, named, redactor, Box::new(move |ended| judge.judge(ended)))
+    let mut work = run(command, step, named, redactor, Box::new(move |ended| judge.judge(ended)));
+    if let Work::Run(process) = &mut work {
+        process.around = around;
+    }
+    work
+}
+
+/// What is looked at before the command and after it.
+fn around(
+    instance: &Instance,
+    step: &Step,
+    command: &StepCommand,
+    dry_run: bool,
+    version: Option<Series>,
+) -> Around {
+    let prover = Prover::beside_me(instance.live.clone(), command.environment.clone()).ok();
+    let mut around =
+        Around { media: local_media(instance, &command.environment), prover, ..Around::default() };
+    if dry_run {
+        return around;
+    }
+    let args = &command.args;
+    around.one_state = effect::trusts_the_database(args);
+    around.sample = step.prove.sample;
+    around.again = step.prove.again.zip(Call::dry_run_of(args)).map(|(again, dry)| Again {
+        command: StepCommand { args: dry, ..command.clone() },
+        tolerance: u64::from(again.tolerance),
+        version,
+        deletes_files: effect::deletes_files(args),
+        counts_visits: effect::counts_visits(args),
+    });
+    around
+}
+
+/// Where media are, if they are on a file system and that can be told.
+fn local_media(instance: &Instance, environment: &Environment) -> Option<PathBuf> {
+    let variables = Variables::read(&instance.live, environment).ok()?;
+    match Storage::of(&variables, &instance.live) {
+        Storage::Local(path) => Some(path),
+        Storage::S3(_) | Storage::Other(_) => None,
+    }
 }
 
 /// What the step says of how it is judged.
@@ -204,7 +250,7 @@ pub(super) fn run(
     judge: Decide,
 ) -> Work {
     let limits = limits(step, named.limit);
-    Work::Run(Box::new(Process { command, limits, redactor, judge }))
+    Work::Run(Box::new(Process { command, limits, redactor, judge, around: Around::default() }))
 }
 
 /// What is left of the job's timeout lowers the step's, never raises it.
@@ -270,7 +316,7 @@ pub(super) fn no_dry_run(what: &str) -> Work {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mastmaint_config::settings::{Environment, Judged, OnPartial};
+    use mastmaint_config::settings::{Judged, OnPartial};
 
     fn step() -> Step {
         Step {
@@ -280,6 +326,7 @@ mod tests {
             quiet_limit: None,
             on_partial: OnPartial::GoOn,
             go_on: false,
+            prove: mastmaint_config::settings::Prove::default(),
             dangerous: false,
             judged: Judged::default(),
             environment: Environment::default(),

@@ -1,12 +1,13 @@
 //! Working on a step: it is run to its end whoever listens, its outcome is made durable before it is said, and the
 //! runner stays a little for those who want to forget it.
 
+use super::around;
 use super::client::{self, Desk};
 use super::connection::{Connection, refused};
 use super::hub::{Hub, Linger};
 use super::orphans;
 use super::plan::Work;
-use crate::exec::{Orders, Sink, execute};
+use crate::exec::{Orders, Sink};
 use crate::protocol::{EndingCause, EventKind, Op, StepReport};
 use crate::step_dir::{Child, StepDir};
 use base64::Engine;
@@ -37,7 +38,7 @@ pub(super) struct Begun {
 pub(super) fn work(begun: Begun, first: Connection, op: &Op) -> io::Result<()> {
     let Begun { key, dir, listener, work } = begun;
     let hub = Arc::new(Hub::default());
-    let (orders, receiver) = Orders::new()?;
+    let (orders, mut receiver) = Orders::new()?;
     heed_signals(&hub, orders.clone())?;
     let desk = Desk { key: key.clone(), hub: Arc::clone(&hub), orders };
     client::seat(&desk, first, Some(op));
@@ -45,15 +46,7 @@ pub(super) fn work(begun: Begun, first: Connection, op: &Op) -> io::Result<()> {
     let mut sink = Keeper { hub: &hub, dir: &dir, copy: Vec::new() };
     let report = match work {
         Work::Settled(verdict) => settled(key, verdict),
-        Work::Run(process) => execute(
-            key,
-            &process.command,
-            process.limits,
-            receiver,
-            &process.redactor,
-            process.judge.as_ref(),
-            &mut sink,
-        ),
+        Work::Run(process) => around::run(key, &process, &mut receiver, &mut sink),
     };
     let report = fitting(report);
     let copy = std::mem::take(&mut sink.copy);
@@ -81,6 +74,7 @@ pub(super) fn settled(key: StepKey, verdict: Verdict) -> StepReport {
         bytes: 0,
         omitted: 0,
         peak_rss_bytes: None,
+        space: None,
     }
 }
 

@@ -74,7 +74,7 @@ impl Judge {
             Program::Tootctl(args) => tootctl::judge(args, &self.terms, ended),
             Program::Rails(args) => match end::bad(ended, end::Kind::Rails, self.terms.signals) {
                 Some(verdict) => verdict,
-                None => rails::at_exit_zero(args, &ended.summary),
+                None => rails::at_exit_zero(args, &self.terms, &ended.summary),
             },
             Program::Other => match end::bad(ended, end::Kind::Other, self.terms.signals) {
                 Some(verdict) => verdict,

@@ -36,6 +36,7 @@ impl Scratch {
             quiet_limit: None,
             on_partial: OnPartial::GoOn,
             go_on: false,
+            prove: mastmaint_config::settings::Prove::default(),
             dangerous: false,
             judged: Judged::default(),
             environment: Environment::default(),

@@ -55,8 +55,7 @@ pub(super) fn read(args: &[String], version: Option<Series>) -> Call {
             }
         }
     }
-    call.check_together(command, args);
-    call.check_version(command, version);
+    super::whole::check(&mut call, command, args, version);
     call.misuses.sort_by_key(|misuse| misuse.word);
     call
 }
@@ -89,7 +88,7 @@ impl<'a> Words<'a> {
 }
 
 impl Call {
-    fn wrong(&mut self, word: usize, wrong: Wrong, is_silent: bool) {
+    pub(super) fn wrong(&mut self, word: usize, wrong: Wrong, is_silent: bool) {
         self.misuses.push(Misuse { word, wrong, is_silent });
     }
 
@@ -238,182 +237,6 @@ impl Call {
             let given = value.unwrap_or("").chars().take(64).collect();
             let wrong = Wrong::NoChoice { what: shown.to_owned(), given, choices: choices.join(", ") };
             self.wrong(at, wrong, false);
-        }
-    }
-
-    /// What options and names are together.
-    fn check_together(&mut self, command: &'static Command, args: &[String]) {
-        let at = args.len().saturating_sub(1);
-        for (first, second) in command.excluding {
-            if self.has(first) && self.has(second) {
-                let word = [first, second].iter().filter_map(|name| self.last(name)).map(|g| g.word).max();
-                let word = word.unwrap_or(at);
-                let (first, second) = ((*first).to_owned(), (*second).to_owned());
-                self.wrong(word, Wrong::Excluding { first, second }, false);
-            }
-        }
-        for (option, others) in command.needing {
-            if self.has(option) && !self.has_any(others) {
-                let word = self.last(option).map_or(at, |given| given.word);
-                let wanted = format!("--{}", others.join(" or --"));
-                self.wrong(word, Wrong::Lonely { option: (*option).to_owned(), wanted }, false);
-            }
-        }
-        for option in command.required {
-            if self.last(option).is_none() {
-                self.wrong(at, Wrong::NoOption { command: command.words, option }, false);
-            }
-        }
-        let has_wrong_option =
-            self.misuses.iter().any(|m| matches!(m.wrong, Wrong::UnknownOption { .. } | Wrong::Dash { .. }));
-        let lacks_names = self.names < command.names.least;
-        let lacks_all = !command.wants.is_empty() && self.names == 0 && !self.has_any(command.wants);
-        // The option that is misspelt may be the one that is missed.
-        if (lacks_names || lacks_all) && !has_wrong_option {
-            let of = command.names.of;
-            let wanted = match (lacks_all, of) {
-                (true, _) if command.names.most == 0 => format!("one of --{}", command.wants.join(", --")),
-                (true, _) => format!("a name or --{}", command.wants.join(" or --")),
-                (false, []) => "a name".to_owned(),
-                (false, of) => format!("one of {}", of.join(", ")),
-            };
-            self.wrong(at, Wrong::NoName { command: command.words, wanted }, false);
-        }
-    }
-
-    fn check_version(&mut self, command: &'static Command, version: Option<Series>) {
-        let Some(installed) = version else { return };
-        if command.since > installed {
-            let what = format!("tootctl {}", command.words);
-            self.wrong(0, Wrong::NotYet { what, since: command.since, installed }, false);
-        }
-        let takes_names = command.names.most > 0;
-        let late: Vec<_> = self.given.iter().filter(|given| given.spec.since > installed).cloned().collect();
-        for given in late {
-            let what = format!("--{} of tootctl {}", given.spec.name, command.words);
-            let wrong = Wrong::NotYet { what, since: given.spec.since, installed };
-            self.wrong(given.word, wrong, takes_names);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn misuses(line: &str, version: Option<Series>) -> Vec<(usize, &'static str, bool)> {
-        let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-        let call = Call::read(&args, version);
-        call.misuses().iter().map(|m| (m.word, m.wrong.code(), m.is_silent)).collect()
-    }
-
-    #[test]
-    fn what_is_right_passes() {
-        for line in [
-            "media remove",
-            "media remove --days 7 --concurrency=5 -v",
-            "media remove -d7 --dry_run",
-            "media remove -d 0.5",
-            "media remove -vc 5",
-            "media remove --prune-profiles --include-follows",
-            "media remove --prune-profiles --no-remove-headers --remove-headers=false",
-            "media refresh --status 117663464965972117",
-            "accounts cull",
-            "accounts cull --dry_run -c5 a.example b.example",
-            "accounts cull --no-dry-run --concurrency=5",
-            "accounts cull -- --a-name",
-            "accounts refresh --domain remote.example -vc 5",
-            "accounts refresh --verbose bob@remote.example",
-            "search deploy --only accounts statuses --no-import",
-            "statuses remove --skip-status-remove --batch-size 10",
-            "cache recount accounts",
-            "feeds build",
-            "ip_blocks add 10.0.0.0/8 --severity no_access --duration 60",
-            "settings registrations open",
-            "emoji import /tmp/x.tar.gz --category cats",
-            "--version",
-            "version",
-        ] {
-            assert_eq!(misuses(line, None), [], "{line}");
-        }
-    }
-
-    #[test]
-    fn what_is_wrong_is_told_with_its_place() {
-        for (line, expected) in [
-            ("", (0, "no-command", true)),
-            ("media", (0, "no-command", true)),
-            ("media --days 7", (0, "no-command", true)),
-            ("media purge", (1, "unknown-command", false)),
-            ("media help remove", (0, "only-help", true)),
-            ("accounts cull --help", (2, "only-help", true)),
-            ("media remove --day 7", (2, "unknown-option", false)),
-            ("accounts cull --dryrun", (2, "unknown-option", true)),
-            ("accounts cull -d", (2, "unknown-option", true)),
-            ("accounts cull a.example —dry-run", (3, "dash", true)),
-            ("media remove –days 7", (2, "dash", false)),
-            ("media remove --days", (2, "no-number", false)),
-            ("media remove --days seven", (2, "no-number", false)),
-            ("media remove --days --dry-run", (2, "no-number", false)),
-            ("media remove --days -7", (2, "number-too-small", true)),
-            ("media remove --concurrency 0", (2, "number-too-small", false)),
-            ("accounts refresh --domain", (2, "no-option-value", true)),
-            ("media remove-orphans --prefix --dry-run", (2, "no-option-value", true)),
-            ("media remove-orphans --prefix=", (2, "no-option-value", true)),
-            ("media remove 7", (2, "extra-argument", false)),
-            ("cache recount", (1, "missing-argument", false)),
-            ("cache recount users", (2, "unknown-choice", false)),
-            ("search deploy --only users", (2, "unknown-choice", false)),
-            ("accounts approve", (1, "missing-argument", false)),
-            ("accounts create bob", (2, "missing-option", false)),
-            ("media remove --remove-headers --prune-profiles", (3, "excluding-options", false)),
-            ("media remove --include-follows", (2, "lonely-option", false)),
-        ] {
-            let found = misuses(line, None);
-            assert!(found.contains(&expected), "{line}: {found:?}");
-        }
-    }
-
-    #[test]
-    fn the_nearest_option_is_named() {
-        let text = |line: &str| {
-            let args: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
-            Call::read(&args, None).misuses()[0].wrong.to_string()
-        };
-        for (line, end) in [
-            ("accounts cull --dryrun", "did you mean --dry-run?"),
-            ("accounts cull --concurency=5", "did you mean --concurrency?"),
-            ("accounts cull --days 7", "it has --concurrency, --dry-run"),
-            ("accounts refresh --al", "did you mean --all?"),
-            ("domains purge x.example --dry--run", "did you mean --dry-run?"),
-            ("email_domain_blocks remove --force", "it has no options"),
-            ("media remvoe", "did you mean \"remove\"?"),
-        ] {
-            let text = text(line);
-            assert!(text.ends_with(end), "{line}: {text}");
-        }
-    }
-
-    #[test]
-    fn what_a_version_lacks_is_told_only_when_it_is_known() {
-        let line = "media remove --keep-interacted --verbose";
-        assert_eq!(misuses(line, None), []);
-        assert_eq!(misuses(line, Some(Series::new(4, 6))), []);
-        assert_eq!(misuses(line, Some(Series::new(5, 0))), []);
-        assert_eq!(misuses(line, Some(Series::new(4, 3))), [(2, "not-in-this-version", false)]);
-        assert_eq!(misuses(line, Some(Series::new(4, 2))).len(), 2);
-        assert_eq!(misuses("feeds vacuum", Some(Series::new(4, 1))), [(0, "not-in-this-version", false)]);
-    }
-
-    proptest! {
-        #[test]
-        fn never_panics(words in proptest::collection::vec("(media|accounts|remove|cull|-|--|=|[a-z]|\\PC){0,4}", 0..6)) {
-            let call = Call::read(&words, Some(Series::new(4, 3)));
-            for misuse in call.misuses() {
-                prop_assert!(misuse.word <= words.len());
-                prop_assert!(!misuse.wrong.to_string().is_empty());
-            }
         }
     }
 }

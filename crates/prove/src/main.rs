@@ -1,0 +1,52 @@
+//! `mastmaint-prove`: started by the runner in the tootctl room, before and after a command. All it does is in the
+//! library.
+
+use mastmaint_prove::{Blind, Instance, after, before, together};
+use mastmaint_words::{Looked, Sample};
+use std::{io::Read as _, path::PathBuf, process::ExitCode};
+
+const USAGE: &str = "usage: mastmaint-prove --live DIR before ROWS COMMAND…, or after (the sample on standard input), \
+                     or together";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
+    let Some(reply) = answer(&args) else {
+        return complain(USAGE);
+    };
+    let reply = reply.unwrap_or_else(|blind: Blind| Looked::Blind { why: blind.to_string() });
+    match serde_json::to_writer(std::io::stdout(), &reply) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&error.to_string()),
+    }
+}
+
+/// What is found out; `None` if the arguments make no sense.
+fn answer(args: &[String]) -> Option<Result<Looked, Blind>> {
+    let [flag, live, what, rest @ ..] = args else { return None };
+    let instance = Instance {
+        live: (flag == "--live").then(|| PathBuf::from(live))?,
+        environment: std::env::vars_os()
+            .map(|(n, v)| (n.to_string_lossy().into_owned(), v.to_string_lossy().into_owned()))
+            .collect(),
+    };
+    match (what.as_str(), rest) {
+        ("before", [rows, command @ ..]) => {
+            Some(before::sample(&instance, command, rows.parse().ok()?).map(Looked::Sample))
+        }
+        ("after", []) => Some(read_sample().and_then(|before| after::look(&instance, &before))),
+        ("together", []) => Some(together::look(&instance).map(Looked::State)),
+        _ => None,
+    }
+}
+
+fn read_sample() -> Result<Sample, Blind> {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).map_err(|e| Blind::Settings(e.to_string()))?;
+    serde_json::from_str(&text).map_err(|e| Blind::Settings(format!("the sample is damaged: {e}")))
+}
+
+#[expect(clippy::print_stderr, reason = "standard error is where its trouble goes")]
+fn complain(text: &str) -> ExitCode {
+    eprintln!("mastmaint-prove: {text}");
+    ExitCode::from(2)
+}

@@ -1,0 +1,213 @@
+//! What a look at the effect makes of a verdict. Pure.
+
+use mastmaint_words::{Grade, Looked, Numbers, Outcome, Reason, Together, Verdict};
+
+/// What a look said of a step that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Proof {
+    /// The effect is there.
+    Proved,
+    /// It agrees, as far as it can see: nothing more is known than before.
+    Agrees,
+    /// The effect is missing.
+    Missing {
+        /// All of it, or some.
+        outcome: Outcome,
+        /// What was seen.
+        reason: Reason,
+    },
+    /// Nothing can be said.
+    NotTaken(Reason),
+}
+
+/// The verdict with what was seen. What was seen outweighs what was said, and never makes it better.
+pub(crate) fn merge(mut verdict: Verdict, proof: Proof) -> Verdict {
+    match proof {
+        Proof::Proved if verdict.outcome == Outcome::Ok => verdict.grade = Grade::Proved,
+        Proof::Proved | Proof::Agrees => {}
+        Proof::Missing { outcome, reason } => {
+            let at = usize::from(verdict.outcome >= outcome && !verdict.reasons.is_empty());
+            verdict.reasons.insert(at, reason);
+            verdict.outcome = verdict.outcome.max(outcome);
+            verdict.grade = Grade::Proved;
+        }
+        Proof::NotTaken(reason) => verdict.reasons.push(reason),
+    }
+    verdict
+}
+
+fn not_taken(why: impl std::fmt::Display) -> Proof {
+    Proof::NotTaken(Reason::new("not-proved", format!("its effect was not looked at: {why}")))
+}
+
+/// What the second look at a sample says.
+pub(crate) fn of_sample(looked: Result<Looked, String>) -> Proof {
+    match looked {
+        Ok(Looked::Gone { items: 0, .. }) => not_taken("no row had to go"),
+        Ok(Looked::Gone { files: 0, .. }) => {
+            not_taken("the sampled rows are cleared, but none of their files was there before")
+        }
+        Ok(Looked::Gone { .. }) => Proof::Proved,
+        Ok(Looked::Left { items, rows, files, dangling, example }) => {
+            let outcome = if rows.max(files) >= items { Outcome::Failed } else { Outcome::Partial };
+            Proof::Missing { outcome, reason: left(items, rows, files, dangling, example) }
+        }
+        Ok(Looked::Blind { why }) | Err(why) => not_taken(why),
+        Ok(Looked::Sample(_) | Looked::State(_)) => not_taken("the prover answered something else"),
+    }
+}
+
+fn left(items: usize, rows: usize, files: usize, dangling: usize, example: Option<String>) -> Reason {
+    let such = example.map(|key| format!(" ({key})")).unwrap_or_default();
+    if files == 0 && dangling > 0 {
+        let text = format!("{dangling} of {items} sampled rows still name files that are gone");
+        return Reason::new("rows-without-files", text);
+    }
+    let text = if rows == 0 {
+        format!(
+            "the files of {files} of {items} sampled rows are still there although the rows are cleared{such}: the \
+             store did not delete them, and only remove-orphans finds them now"
+        )
+    } else {
+        format!("{rows} of {items} sampled rows are not cleared, the files of {files} are still there{such}")
+    };
+    Reason::new("effect-missing", text)
+}
+
+/// What the dry run right after says: `found` items where `removed` were said to be removed.
+pub(crate) fn of_again(dry: &Verdict, removed: Option<u64>, tolerance: u64, how: HowRead) -> Proof {
+    let Some(found) = how.found(dry.numbers).filter(|_| dry.outcome == Outcome::Ok) else {
+        let why = dry.reasons.first().map_or("it told no number", |reason| reason.text.as_str());
+        return not_taken(format!("the dry run after it did not end well: {why}"));
+    };
+    if found <= tolerance {
+        // A dry run looks at rows: of files that are still there it knows nothing.
+        return if how.deletes_files { Proof::Agrees } else { Proof::Proved };
+    }
+    let outcome = if found >= removed.unwrap_or(0) { Outcome::Failed } else { Outcome::Partial };
+    let text = format!(
+        "the same with --dry-run right after still finds {found} items, more than the tolerance of {tolerance}"
+    );
+    Proof::Missing { outcome, reason: Reason::new("effect-missing", text) }
+}
+
+/// How the numbers of a dry run are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HowRead {
+    pub(crate) deletes_files: bool,
+    pub(crate) counts_visits: bool,
+}
+
+impl HowRead {
+    fn found(self, numbers: Numbers) -> Option<u64> {
+        if self.counts_visits && numbers.bytes == Some(0) { Some(0) } else { numbers.removed }
+    }
+}
+
+/// The verdict that keeps a command from running because database and files are not one state; how many files rows
+/// name if they are; nothing if that cannot be told.
+pub(crate) fn of_state(looked: &Result<Looked, String>) -> Result<Option<u64>, Verdict> {
+    let text = match looked {
+        Ok(Looked::State(Together::Seems { named })) => return Ok(Some(*named)),
+        Ok(Looked::State(Together::DatabaseOlder { rows, files })) => format!(
+            "the newest row of the database is of {rows}, but there are media files of up to {files}: the database is \
+             older than the files (a restore under way?), and files that it does not know are no orphans"
+        ),
+        Ok(Looked::State(Together::FilesMissing { rows, missing })) => format!(
+            "{missing} of the newest {rows} media rows name files that are not there: database and files are not of \
+             one state (a restore under way, another PAPERCLIP_ROOT_PATH?)"
+        ),
+        _ => return Ok(None),
+    };
+    Err(Verdict::because(Outcome::Failed, Grade::Read, Reason::new("not-one-state", text)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ok() -> Verdict {
+        Verdict { outcome: Outcome::Ok, grade: Grade::Read, reasons: vec![], numbers: Numbers::default() }
+    }
+
+    fn seen(looked: Looked) -> Verdict {
+        merge(ok(), of_sample(Ok(looked)))
+    }
+
+    fn left(rows: usize, files: usize, dangling: usize) -> Looked {
+        Looked::Left { items: 15, rows, files, dangling, example: None }
+    }
+
+    #[test]
+    fn only_what_was_seen_to_go_is_proved() {
+        assert_eq!(seen(Looked::Gone { items: 15, files: 30 }).grade, Grade::Proved);
+        for looked in [
+            Looked::Gone { items: 0, files: 0 },
+            Looked::Gone { items: 15, files: 0 },
+            Looked::Blind { why: "PostgreSQL sleeps".into() },
+        ] {
+            let verdict = seen(looked);
+            assert_eq!((verdict.outcome, verdict.grade), (Outcome::Ok, Grade::Read));
+            assert_eq!(verdict.reasons[0].code, "not-proved");
+        }
+    }
+
+    #[test]
+    fn what_is_still_there_outweighs_what_was_said() {
+        for (looked, outcome, code) in [
+            (left(0, 15, 0), Outcome::Failed, "effect-missing"),
+            (left(0, 12, 0), Outcome::Partial, "effect-missing"),
+            (left(15, 0, 15), Outcome::Failed, "rows-without-files"),
+            (left(3, 0, 3), Outcome::Partial, "rows-without-files"),
+            (left(15, 15, 0), Outcome::Failed, "effect-missing"),
+        ] {
+            let verdict = seen(looked);
+            assert_eq!((verdict.outcome, verdict.grade), (outcome, Grade::Proved));
+            assert_eq!(verdict.reasons[0].code, code);
+        }
+    }
+
+    #[test]
+    fn a_look_never_makes_a_verdict_better() {
+        let failed =
+            Verdict::because(Outcome::Failed, Grade::Read, Reason::new("items-failed", "15 of 15 failed"));
+        let after = merge(failed.clone(), Proof::Proved);
+        assert_eq!(after, failed);
+        let after = merge(failed, of_sample(Ok(left(3, 0, 3))));
+        let codes: Vec<_> = after.reasons.iter().map(|r| r.code.as_str()).collect();
+        assert_eq!((after.outcome, codes), (Outcome::Failed, vec!["items-failed", "rows-without-files"]));
+    }
+
+    #[test]
+    fn a_dry_run_right_after_finds_no_more_than_the_tolerance() {
+        let dry = |removed: u64, bytes: u64| Verdict {
+            numbers: Numbers { removed: Some(removed), bytes: Some(bytes), ..Numbers::default() },
+            ..ok()
+        };
+        let rows = HowRead { deletes_files: false, counts_visits: false };
+        let files = HowRead { deletes_files: true, counts_visits: false };
+        assert_eq!(of_again(&dry(10, 9), Some(100), 10, rows), Proof::Proved);
+        assert_eq!(of_again(&dry(10, 9), Some(100), 10, files), Proof::Agrees);
+        let outcome = |proof| match proof {
+            Proof::Missing { outcome, .. } => Some(outcome),
+            _ => None,
+        };
+        assert_eq!(outcome(of_again(&dry(11, 9), Some(100), 10, files)), Some(Outcome::Partial));
+        assert_eq!(outcome(of_again(&dry(100, 9), Some(100), 10, files)), Some(Outcome::Failed));
+        let visits = HowRead { deletes_files: true, counts_visits: true };
+        assert_eq!(of_again(&dry(500, 0), Some(500), 10, visits), Proof::Agrees);
+        let broken = Verdict::because(Outcome::Failed, Grade::Exit, Reason::new("x", "down"));
+        assert!(matches!(of_again(&broken, None, 10, rows), Proof::NotTaken(_)));
+    }
+
+    #[test]
+    fn a_database_older_than_the_files_keeps_orphans_from_being_removed() {
+        let at = |text: &str| text.parse().unwrap();
+        let older =
+            Together::DatabaseOlder { rows: at("2026-11-01T00:00:00Z"), files: at("2026-11-23T00:00:00Z") };
+        let verdict = of_state(&Ok(Looked::State(older))).unwrap_err();
+        assert_eq!((verdict.outcome, verdict.reasons[0].code.as_str()), (Outcome::Failed, "not-one-state"));
+        assert_eq!(of_state(&Ok(Looked::State(Together::Seems { named: 7 }))), Ok(Some(7)));
+        assert_eq!(of_state(&Err("no prover".into())), Ok(None));
+    }
+}

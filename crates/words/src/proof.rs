@@ -1,0 +1,84 @@
+//! What a look at an effect found: said by `mastmaint-prove` to the runner, as JSON.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What a command must remove, taken before it: kept by the runner and given back after it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The table that the items are rows of.
+    pub table: String,
+    /// What the command must remove.
+    pub items: Vec<SampledItem>,
+}
+
+/// A row that must be cleared, with its files that were there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampledItem {
+    /// Its id.
+    pub id: i64,
+    /// Columns that name a file now, with the name; afterwards none of them may hold it.
+    pub names: Vec<(String, String)>,
+    /// Keys of its files that are there now.
+    pub files: Vec<String>,
+}
+
+/// The answer to a look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "found")]
+pub enum Looked {
+    /// Before: the sample; it may be empty.
+    Sample(Sample),
+    /// After: all of the sample is gone.
+    Gone {
+        /// How many items were looked at.
+        items: usize,
+        /// How many files.
+        files: usize,
+    },
+    /// After: not all of it.
+    Left {
+        /// How many items were looked at.
+        items: usize,
+        /// Items that still name their file.
+        rows: usize,
+        /// Items whose files are still there, all or some.
+        files: usize,
+        /// Items that name a file that is gone.
+        dangling: usize,
+        /// One of the keys that are still there.
+        example: Option<String>,
+    },
+    /// Whether database and files are one state.
+    State(Together),
+    /// Nothing can be said.
+    Blind {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Whether database and files belong together, as far as a look can tell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum Together {
+    /// Nothing speaks against it.
+    Seems {
+        /// Rows that name a file: about how many files there should be.
+        named: u64,
+    },
+    /// Files are there that are newer than everything in the database.
+    DatabaseOlder {
+        /// When the newest row was made.
+        rows: Timestamp,
+        /// When the newest file's row was made.
+        files: Timestamp,
+    },
+    /// The newest rows name files that are not there.
+    FilesMissing {
+        /// Rows that were looked at.
+        rows: usize,
+        /// Rows whose file is not there.
+        missing: usize,
+    },
+}

@@ -1,0 +1,132 @@
+//! Proofs of effect on a real PostgreSQL and a store that can refuse: what neither exit status nor output tells.
+
+use mastmaint_tests::{Bucket, Daemon, Place, Postgres};
+use serde_json::Value;
+
+/// A place whose instance has a real database, with one job of one step.
+fn place(postgres: &Postgres, step: &str, weather: &str, bucket: Option<&Bucket>) -> Place {
+    let place = Place::new(&format!("  work:\n    steps: [{{{step}}}]\n")).unwrap();
+    postgres.belong_to(&place.instance).unwrap();
+    let mut elsewhere = format!("database: {}, name: {}", postgres.socket().display(), postgres.name());
+    if let Some(bucket) = bucket {
+        for (name, value) in [
+            ("S3_ENABLED", "true"),
+            ("S3_BUCKET", "media"),
+            ("S3_ENDPOINT", bucket.endpoint().as_str()),
+            ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ] {
+            place.instance.set_env(name, value).unwrap();
+        }
+        elsewhere = format!("{elsewhere}, bucket: {}/media", bucket.endpoint());
+        bucket.state().objects.extend(place.instance.keys().unwrap());
+    }
+    let weather = format!("speed: 200\nelsewhere: {{{elsewhere}}}\nweather: {{{weather}}}\n");
+    place.instance.weather(&weather).unwrap();
+    place
+}
+
+/// The step of the newest run after one run of the job.
+fn step(place: &Place, exit: i32) -> Value {
+    let daemon: Daemon = place.start().unwrap();
+    daemon.ctl(&["run", "work", "--follow"]).exits(exit);
+    daemon.ended("work")["steps"][0].clone()
+}
+
+fn word<'a>(step: &'a Value, name: &str) -> &'a str {
+    step[name].as_str().unwrap_or_default()
+}
+
+fn code(step: &Value) -> &str {
+    step["reasons"][0]["code"].as_str().unwrap_or_default()
+}
+
+const SAMPLE: &str = "tootctl: media remove --days 7, prove: sample";
+
+#[test]
+fn what_was_seen_to_go_is_proved_on_disk_and_in_a_bucket() {
+    let postgres = Postgres::start().unwrap();
+    let local = step(&place(&postgres, SAMPLE, "media remove: media-remove-ok", None), 0);
+    assert_eq!((word(&local, "outcome"), word(&local, "grade")), ("ok", "proved"), "{local:#}");
+
+    let (postgres, bucket) = (Postgres::start().unwrap(), Bucket::start([]).unwrap());
+    let remote = step(&place(&postgres, SAMPLE, "media remove: media-remove-ok", Some(&bucket)), 0);
+    assert_eq!((word(&remote, "outcome"), word(&remote, "grade")), ("ok", "proved"), "{remote:#}");
+    let state = bucket.state();
+    assert!(state.unsigned == 0 && state.seen.iter().any(|(method, _)| method == "HEAD"));
+}
+
+/// Every recording of tootctl that only its effect gives away.
+#[test]
+fn a_store_that_refuses_every_deletion_is_caught() {
+    for (recording, status) in
+        [("s3-media-remove-403", 403), ("s3-media-remove-503", 503), ("s3-media-remove-403", 301)]
+    {
+        let (postgres, bucket) = (Postgres::start().unwrap(), Bucket::start([]).unwrap());
+        let place = place(&postgres, SAMPLE, &format!("media remove: {recording}"), Some(&bucket));
+        bucket.state().refuses_deletions = Some(status);
+        let step = step(&place, 1);
+        assert_eq!((word(&step, "outcome"), word(&step, "grade")), ("failed", "proved"), "{step:#}");
+        assert_eq!(code(&step), "effect-missing", "{step:#}");
+        let cleared = postgres.query("SELECT count(*) FROM media_attachments WHERE file_file_name IS NULL");
+        assert_eq!(cleared.unwrap(), "15", "the rows were not cleared: this is another case");
+    }
+}
+
+#[test]
+fn without_a_proof_the_same_store_is_believed() {
+    let (postgres, bucket) = (Postgres::start().unwrap(), Bucket::start([]).unwrap());
+    let again = "tootctl: media remove --days 7, prove: again";
+    let weather = "media remove: [s3-media-remove-403, media-remove-nothing-to-do]";
+    let place = place(&postgres, again, weather, Some(&bucket));
+    bucket.state().refuses_deletions = Some(403);
+    let step = step(&place, 0);
+    assert_eq!((word(&step, "outcome"), word(&step, "grade")), ("ok", "read"), "rows only: {step:#}");
+    assert_eq!(place.starts(), 2, "there was no second look");
+}
+
+#[test]
+fn rows_that_point_at_nothing_are_told() {
+    let postgres = Postgres::start().unwrap();
+    let weather = "media remove: media-remove-database-refuses-all";
+    let step = step(&place(&postgres, SAMPLE, weather, None), 1);
+    let codes: Vec<_> = step["reasons"].as_array().unwrap().iter().map(|r| word(r, "code")).collect();
+    assert!(word(&step, "outcome") == "failed" && codes.contains(&"rows-without-files"), "{step:#}");
+}
+
+#[test]
+fn what_cannot_be_looked_at_is_not_called_proved() {
+    let place = Place::new(&format!("  work:\n    steps: [{{{SAMPLE}}}]\n")).unwrap();
+    place.instance.set_env("DB_HOST", "/nowhere").unwrap();
+    place.instance.weather("speed: 200\n").unwrap();
+    let step = step(&place, 0);
+    assert_eq!((word(&step, "outcome"), word(&step, "grade")), ("ok", "read"), "{step:#}");
+    assert_eq!(code(&step), "not-proved");
+    assert!(step["reasons"][0]["text"].as_str().unwrap().contains("/nowhere"), "{step:#}");
+}
+
+#[test]
+fn a_dry_run_that_still_finds_them_is_a_failure() {
+    let weather = "media remove: [media-remove-ok, media-remove-dry-run]";
+    let place = Place::new("  work:\n    steps: [{tootctl: media remove --days 7, prove: again}]\n").unwrap();
+    place.instance.weather(&format!("speed: 200\nweather: {{{weather}}}\n")).unwrap();
+    let step = step(&place, 1);
+    assert_eq!((word(&step, "outcome"), code(&step)), ("failed", "effect-missing"), "{step:#}");
+}
+
+#[test]
+fn orphans_are_not_removed_while_the_database_is_older_than_the_files() {
+    let postgres = Postgres::start().unwrap();
+    let place = place(&postgres, "tootctl: media remove-orphans", "", None);
+    // A day after the newest row of the dump.
+    let newer = 117_663_864_900_000_000_u64 + (86_400_000 << 16);
+    let groups = newer
+        .to_string()
+        .as_bytes()
+        .chunks(3)
+        .map(|c| String::from_utf8_lossy(c).into_owned())
+        .collect::<Vec<_>>();
+    place.instance.put(&format!("media_attachments/files/{}/original/a.png", groups.join("/")), 9).unwrap();
+    let refused = step(&place, 1);
+    assert_eq!((word(&refused, "outcome"), code(&refused)), ("failed", "not-one-state"), "{refused:#}");
+    assert_eq!(place.starts(), 0, "tootctl was started");
+}
