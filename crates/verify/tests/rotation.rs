@@ -411,6 +411,18 @@ fn a_restored_copy_elsewhere_is_new_and_clean() {
 }
 
 #[test]
+fn generations_with_one_time_are_not_taken_for_each_other() {
+    let rotation = Rotation::new();
+    // Generations of different sizes, copied without their times.
+    (0..3).for_each(|n| fs::remove_file(rotation.media(4, n)).unwrap());
+    (0..7).for_each(|n| rotation.stamp(n, 2 * HOUR));
+    for _ in 0..2 {
+        let report = rotation.verify();
+        assert_eq!(codes(&report), [], "{report:#?}");
+    }
+}
+
+#[test]
 fn a_rotation_or_deletion_during_the_walk_never_calls_a_good_backup_bad() {
     let mut rotation = Rotation::new();
     rotation.verify();

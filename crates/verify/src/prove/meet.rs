@@ -83,9 +83,10 @@ pub(super) fn identity_of(entry: &Entry<'_>, stamp: Option<Stamp>) -> Identity {
     if !is_per_path(entry.device.numbers) {
         return Identity { fs, ino: entry.ino };
     }
-    // Names of generations rotate, their stamps do not.
     let path = entry.path();
-    let below = path.iter().position(|b| *b == b'/').map_or(&path[..], |at| &path[at..]);
+    // Names of generations rotate, their stamps do not.
+    let from = if stamp.is_some() { path.iter().position(|b| *b == b'/').unwrap_or(0) } else { 0 };
+    let below = &path[from..];
     let mut hasher = blake3::Hasher::new();
     hasher.update(&stamp.unwrap_or_default().0.to_le_bytes()).update(below);
     let mut ino = [0; 8];
