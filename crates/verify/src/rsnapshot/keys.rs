@@ -1,6 +1,6 @@
 //! The words that rsnapshot 1.4 and 1.5 know. Any other makes it refuse to run.
 
-const KEYS: [&str; 43] = [
+const KEYS: [&str; 44] = [
     "backup",
     "backup_exec",
     "backup_script",
@@ -44,6 +44,7 @@ const KEYS: [&str; 43] = [
     "stop_on_stale_lockfile",
     "sync_first",
     "use_lazy_deletes",
+    "verbose",
 ];
 /// Commands of rsnapshot: no level may be called like one.
 const RESERVED: [&str; 16] = [
