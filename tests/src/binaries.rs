@@ -30,12 +30,9 @@ pub fn path(name: &str) -> PathBuf {
 fn build(dir: &Path) {
     // A stale binary would be tested without a word: cargo decides what is stale.
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--quiet", "--bins", "--manifest-path"]);
+    // The whole workspace, as `cargo test` does: fewer packages have other features, and dependencies are built again.
+    cargo.args(["build", "--quiet", "--workspace", "--bins", "--manifest-path"]);
     cargo.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"));
-    let programs = ["mastmaintd", "mastmaintctl", "mastmaint-runner", "mastmaint-prove", "mastmaint-verify"];
-    for package in programs.into_iter().chain(["mastmaint-tests"]) {
-        cargo.args(["-p", package]);
-    }
     if dir.ends_with("release") {
         cargo.arg("--release");
     }

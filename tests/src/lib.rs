@@ -10,6 +10,7 @@ pub mod instance;
 pub mod pick;
 pub mod postgres;
 pub mod procs;
+pub mod receivers;
 pub mod recordings;
 pub mod rows;
 

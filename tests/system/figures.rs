@@ -1,8 +1,9 @@
-//! The figures of a room for `docs/performance.md`. No test: it measures, writes what it measured below
-//! `MASTMAINT_FIGURES`, and judges nothing. `cargo xtask bench rooms` builds what it needs, runs it and reads that.
+//! The figures of rooms and brackets for `docs/performance.md`. No tests: they measure, write what they measured below
+//! `MASTMAINT_FIGURES`, and judge nothing. `cargo xtask bench rooms bracket` builds what they need, runs and reads them.
 
 use crate::{
-    host::{from_env, maintained},
+    answering::answering,
+    host::{ctl, from_env, maintained},
     image::Debian,
 };
 use std::{fmt::Write as _, fs, thread::sleep, time::Duration};
@@ -41,4 +42,55 @@ fn rooms() {
          systemd-run --quiet --wait {CHILD} stamp /root/peer; done; cat /root/peer"
     );
     keep("systemd-run", machine.sh(&transient).ok());
+}
+
+const UNITS: &str = "mastodon-web mastodon-sidekiq mastodon-streaming mastodon-streaming@4000";
+const BRACKETS: usize = 20;
+
+#[test]
+#[ignore = "a benchmark: cargo xtask bench bracket"]
+fn bracket() {
+    let jobs = "  plain:\n    steps: [{run: [/bin/true]}]\n  \
+                bracketed:\n    with_services_stopped: true\n    steps: [{run: [/bin/true]}]\n";
+    let machine = answering(Debian::Bookworm, jobs, "");
+    let number = |text: &str| text.trim().parse::<u64>().unwrap();
+    let (mut in_room, mut in_run, mut systemctl) = (String::new(), String::new(), String::new());
+    for _ in 0..BRACKETS {
+        // systemctl's own time: one call for the stop, one for each start, as in the room. systemd's limit of starts in a
+        // short time is for services that crash, not for us.
+        let own = machine.sh(&format!(
+            "systemctl reset-failed; b=$(date +%s%N); systemctl stop {UNITS}; for u in {UNITS}; do systemctl start $u; done; \
+             echo $((($(date +%s%N) - b) / 1000))"
+        ));
+        let own = number(&own.ok());
+        let took = |job: &str| -> Vec<u64> {
+            ctl(&machine, &format!("run {job} --follow")).ok();
+            let shown: serde_json::Value =
+                serde_json::from_str(&ctl(&machine, &format!("show {job} --json")).ok()).unwrap();
+            let micros = |value: &serde_json::Value| {
+                Duration::from_secs_f64(value["took_seconds"].as_f64().unwrap())
+                    .as_micros()
+                    .try_into()
+                    .unwrap()
+            };
+            std::iter::once(micros(&shown))
+                .chain(shown["steps"].as_array().unwrap().iter().map(micros))
+                .collect()
+        };
+        let plain = took("plain");
+        let bracketed = took("bracketed");
+        let watched = machine.journal("-u mastmaintd -n 60 MASTMAINT_JOB=bracketed");
+        let watched = watched.iter().rev().find_map(|entry| {
+            let (_, rest) = entry["MESSAGE"].as_str()?.split_once("watched for ")?;
+            Some(number(rest.split(' ').next()?) * 1000)
+        });
+        let watched = watched.unwrap();
+        writeln!(systemctl, "{own}").unwrap();
+        writeln!(in_room, "{}", (bracketed[1] + bracketed[3]).saturating_sub(own + watched)).unwrap();
+        writeln!(in_run, "{}", bracketed[0].saturating_sub(plain[0] + own + watched)).unwrap();
+    }
+    let out = from_env("MASTMAINT_FIGURES");
+    for (name, text) in [("in-room", in_room), ("in-run", in_run), ("systemctl", systemctl)] {
+        fs::write(out.join(name), text).unwrap();
+    }
 }

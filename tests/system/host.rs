@@ -21,6 +21,7 @@ instance:
   live: /home/mastodon/live
   user: mastodon
   services: [mastodon-web, mastodon-sidekiq, mastodon-streaming]
+  settle: 1s
 defaults: {timezone: UTC, timeout: 10m, grace: 5s, lock: mastodon}
 ";
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails where it stands")]
 #![expect(clippy::print_stderr, reason = "what a machine said is printed when its test failed")]
 
+mod answering;
 mod cgroup;
 mod figures;
 mod host;
@@ -39,6 +40,7 @@ on_both! {
         a_fresh_install_waits_for_its_config,
         purge_leaves_nothing,
         units_are_as_tight_as_designed,
+        nothing_shipped_can_be_told_to_die,
         lintian_has_nothing_to_say,
     ];
     schedule: [a_job_fires_by_schedule_and_after_a_reboot];
@@ -47,12 +49,21 @@ on_both! {
         a_unit_that_the_config_does_not_name_is_refused,
         only_trustworthy_instances_of_a_template_are_touched,
     ];
+    brackets: [
+        what_ran_before_comes_back_however_the_run_ends,
+        a_service_that_does_not_come_back_is_said_and_tried_until_it_does,
+        they_come_back_without_the_daemon_and_after_the_host,
+        they_come_back_over_an_upgrade_and_a_removal,
+        nothing_is_stopped_without_a_record,
+    ];
+    kills: [every_kill_in_a_bracket_ends_with_everything_up];
     outlive: [
         a_step_goes_on_over_a_restart,
         a_killed_daemon_adopts_its_step,
         an_upgrade_ends_no_step,
         a_power_cut_is_told_as_interrupted,
     ];
+    notify: [a_failure_is_mailed_once_and_a_failing_mail_server_fails_no_job];
     reload: [a_bad_config_changes_nothing];
     rooms: [
         tootctl_reaches_other_servers_and_run_does_not,

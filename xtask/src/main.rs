@@ -36,10 +36,13 @@ enum Task {
     System {
         /// Only those whose name contains this.
         filter: Option<String>,
+        /// Also what takes long: the whole kill matrix.
+        #[arg(long)]
+        long: bool,
     },
     /// Measure the figures of docs/performance.md on the release build and print them as one table.
     Bench {
-        /// Only these: sizes, idle, ready, lateness, rooms, flood.
+        /// Only these: sizes, idle, ready, lateness, rooms, bracket, flood, judge.
         names: Vec<String>,
     },
     /// Build the Debian package; prints its path.
@@ -55,7 +58,7 @@ fn main() -> ExitCode {
     let done = match cli.task {
         Task::Test { long, no_system } => suites::test(long, !no_system),
         Task::Demo => demo::run().map_err(|error| shell::TaskError::Hopeless(error.to_string())),
-        Task::System { filter } => suites::system(filter.as_deref()),
+        Task::System { filter, long } => suites::system(filter.as_deref(), long),
         Task::Bench { names } => bench::run(&names),
         Task::Package { profile } => {
             package::package(&profile).map(|deb| shell::print(&deb.display().to_string()))

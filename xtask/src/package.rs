@@ -12,8 +12,17 @@ use std::{
 
 /// The version of cargo-deb that the package's list of files was written for.
 const CARGO_DEB: &str = "3.8.0";
-const PROGRAMS: [&str; 5] =
-    ["mastmaintd", "mastmaintctl", "mastmaint-runner", "mastmaint-prove", "mastmaint-verify"];
+/// Those in which the kill matrix kills.
+pub(crate) const WITH_FAILPOINTS: [&str; 3] = ["mastmaintd", "mastmaint-runner", "mastmaintd-recover"];
+const PROGRAMS: [&str; 7] = [
+    "mastmaintd",
+    "mastmaintctl",
+    "mastmaint-runner",
+    "mastmaint-prove",
+    "mastmaint-verify",
+    "mastmaint-notify",
+    "mastmaintd-recover",
+];
 
 /// Builds the package and returns its path.
 pub(crate) fn package(profile: &str) -> Result<PathBuf> {

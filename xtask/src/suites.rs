@@ -2,9 +2,10 @@
 
 use crate::{
     apt, bench, package,
-    shell::{Result, TaskError, cargo, command, output, run, say, target},
+    shell::{Result, TaskError, at, cargo, command, output, run, say, target},
 };
 use std::{
+    fs,
     path::{Path, PathBuf},
     process::Command,
     time::Instant,
@@ -31,7 +32,7 @@ pub(crate) fn test(long: bool, containers: bool) -> Result<()> {
     }
     run(tests)?;
     if containers {
-        system(None)?;
+        system(None, long)?;
     }
     if long {
         run(command("bash", ["fuzz/run.sh", FUZZ_SECONDS]))?;
@@ -42,11 +43,12 @@ pub(crate) fn test(long: bool, containers: bool) -> Result<()> {
 }
 
 /// The container tests.
-pub(crate) fn system(filter: Option<&str>) -> Result<()> {
+pub(crate) fn system(filter: Option<&str>, long: bool) -> Result<()> {
     apt::install(apt::CONTAINERS)?;
     let deb = package::package(PROFILE)?;
     let next = package::pack(PROFILE, Some("99.0.0-1"))?;
-    run(cargo(["build", "--locked", "--package", "mastmaint-tests", "--bin", "standin-tootctl"]))?;
+    let deadly = deadly()?;
+    run(cargo(["build", "--locked", "--package", "mastmaint-tests", "--bins"]))?;
     let tests = test_program()?.display().to_string();
     let mut args = vec!["--ignored", "--test-threads=4", "--skip", "figures::"];
     args.extend(filter);
@@ -55,24 +57,56 @@ pub(crate) fn system(filter: Option<&str>) -> Result<()> {
         .env("MASTMAINT_DEB", &deb)
         .env("MASTMAINT_DEB_NEXT", &next)
         .env("MASTMAINT_STANDIN", target().join("debug/standin-tootctl"))
+        .env("MASTMAINT_STANDIN_SERVICE", target().join("debug/standin-service"))
+        .env("MASTMAINT_DEADLY", &deadly)
         .env("MASTMAINT_SYSTEM_DIR", target().join("machines"));
+    if long {
+        tests.env(LONG, "1");
+    }
     run(tests)
+}
+
+/// The programs with failpoints, beside those of the package and never in it: the kill matrix puts them in place.
+fn deadly() -> Result<PathBuf> {
+    let mut build = cargo(["build", "--locked", "--profile", PROFILE]);
+    for program in package::WITH_FAILPOINTS {
+        build.args(["--package", program, "--features", &format!("{program}/failpoints")]);
+    }
+    run(build)?;
+    let folder = target().join("deadly");
+    fs::create_dir_all(&folder).map_err(at(&folder))?;
+    for program in package::WITH_FAILPOINTS {
+        let from = target().join(PROFILE).join(program);
+        fs::copy(&from, folder.join(program)).map_err(at(&from))?;
+    }
+    Ok(folder)
 }
 
 /// Measures in a container what `bench rooms` reads below `out`; `child` is the program that the jobs run.
 pub(crate) fn figures(child: &Path, out: &Path) -> Result<()> {
+    let mut figures = measured("figures::rooms", out)?;
+    figures.env("MASTMAINT_BENCH_CHILD", child);
+    run(figures)
+}
+
+/// Measures in a container what `bench bracket` reads below `out`.
+pub(crate) fn figures_of_bracket(out: &Path) -> Result<()> {
+    run(measured("figures::bracket", out)?)
+}
+
+fn measured(name: &str, out: &Path) -> Result<Command> {
     apt::install(apt::CONTAINERS)?;
     let deb = package::package("release")?;
-    run(cargo(["build", "--locked", "--package", "mastmaint-tests", "--bin", "standin-tootctl"]))?;
+    run(cargo(["build", "--locked", "--package", "mastmaint-tests", "--bins"]))?;
     let tests = test_program()?.display().to_string();
-    let mut figures = apt::as_root(&tests, &["--ignored", "--exact", "figures::rooms"])?;
+    let mut figures = apt::as_root(&tests, &["--ignored", "--exact", name])?;
     figures
         .env("MASTMAINT_DEB", &deb)
         .env("MASTMAINT_STANDIN", target().join("debug/standin-tootctl"))
+        .env("MASTMAINT_STANDIN_SERVICE", target().join("debug/standin-service"))
         .env("MASTMAINT_SYSTEM_DIR", target().join("machines"))
-        .env("MASTMAINT_BENCH_CHILD", child)
         .env("MASTMAINT_FIGURES", out);
-    run(figures)
+    Ok(figures)
 }
 
 /// Builds the test program and asks cargo where it is: it is run as root, cargo is not.

@@ -2,8 +2,11 @@
 //! configuration; every room and the daemon get a file of their own under it, so that a secret in a step's
 //! environment goes only to the room that needs it.
 
-use crate::settings::{Instance, Job, LedgerSettings, Settings, Step};
-use mastmaint_words::{Digest, JobName, Room, StepIndex, backup::Backups};
+use crate::{
+    settings::{Instance, Job, LedgerSettings, Settings, Step},
+    targets::{Target, TargetView},
+};
+use mastmaint_words::{Digest, Hold, JobName, Room, StepIndex, backup::Backups};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -19,6 +22,12 @@ pub struct DaemonView {
     pub jobs: BTreeMap<JobName, Job>,
     /// How long the ledger remembers.
     pub ledger: LedgerSettings,
+    /// Who is told what, without addresses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<TargetView>,
+    /// Periods in which jobs marked `change: true` do not run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Hold>,
 }
 
 /// What a room sees: the instance and the steps that run in it.
@@ -36,6 +45,9 @@ pub struct RoomView {
     pub backups: Backups,
     /// Per job the steps of this room by their position.
     pub steps: BTreeMap<JobName, BTreeMap<StepIndex, Step>>,
+    /// Who is told what; only for the notify room.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<Target>,
 }
 
 impl RoomView {
@@ -52,7 +64,14 @@ impl Settings {
         for step in jobs.values_mut().flat_map(|job| &mut job.steps) {
             step.environment.clear();
         }
-        DaemonView { digest, instance: self.instance_without_environment(), jobs, ledger: self.ledger }
+        DaemonView {
+            digest,
+            instance: self.instance_without_environment(),
+            jobs,
+            ledger: self.ledger,
+            holds: self.holds.clone(),
+            notify: self.notify.iter().map(Target::view).collect(),
+        }
     }
 
     /// The part for a room.
@@ -67,11 +86,14 @@ impl Settings {
             .filter(|(_, steps): &(JobName, BTreeMap<StepIndex, Step>)| !steps.is_empty())
             .collect();
         let instance = match room {
-            Room::Tootctl => self.instance.clone(),
+            // Where services are asked, and with which password, is said by the same variables.
+            Room::Tootctl | Room::Probe => self.instance.clone(),
             Room::Systemctl | Room::Run | Room::Verify => self.instance_without_environment(),
+            Room::Notify => None,
         };
         let backups = if room == Room::Verify { self.backups.clone() } else { Backups::new() };
-        RoomView { digest, room, instance, backups, steps }
+        let notify = if room == Room::Notify { self.notify.clone() } else { Vec::new() };
+        RoomView { digest, room, instance, backups, steps, notify }
     }
 
     fn instance_without_environment(&self) -> Option<Instance> {

@@ -1,5 +1,6 @@
 //! What people read when a configuration is wrong or odd: place, key path, sentence, then the source line with a
-//! caret. Values of environments are masked in the line: diagnostics go to the journal.
+//! caret. What must not be shown of the line is masked
+//! (`mask.rs`): diagnostics go to the journal.
 
 use crate::mistake::Mistake;
 use std::{fmt, fmt::Write as _};
@@ -153,9 +154,17 @@ impl Files {
     }
 }
 
-/// Where the value begins on a line that sets a variable (`SMTP_PASSWORD: …`). A file that is no YAML has no tree to
+/// Where the value begins on a line that sets a variable (`SMTP_PASSWORD: …`) or names a target of `notify:`. A file that is no YAML has no tree to
 /// tell values from keys, so its lines are judged by their look.
 fn secret_column(line: &str) -> Option<usize> {
+    let target = ["webhook", "healthchecks", "token", "://"].iter().filter_map(|word| {
+        let at = line.find(word)? + word.len();
+        Some(line[..at].chars().count() + 1)
+    });
+    target.chain(variable_column(line)).min()
+}
+
+fn variable_column(line: &str) -> Option<usize> {
     let mut letters = 0;
     for (index, c) in line.chars().enumerate() {
         match c {

@@ -1,43 +1,38 @@
 //! Which tootctl commands have an effect that can be looked at, and how.
 
-/// The command's own words, as the manual writes them.
-fn words(args: &[String]) -> String {
-    let words: Vec<String> =
-        args.iter().take_while(|a| !a.starts_with('-')).take(2).map(|a| a.replace('_', "-")).collect();
-    words.join(" ")
-}
-
-fn has(args: &[String], option: &str) -> bool {
-    args.iter().any(|a| a.split('=').next().unwrap_or(a).replace('_', "-") == option)
-}
+use mastmaint_tootctl::Call;
 
 /// Whether some of what it must remove can be told beforehand from rows, so that `prove: sample` means something.
 pub fn can_be_sampled(args: &[String]) -> bool {
-    matches!(words(args).as_str(), "media remove" | "preview-cards remove") && !has(args, "--dry-run")
+    let call = Call::read(args, None);
+    matches!(call.words(), "media remove" | "preview-cards remove") && !call.has("dry-run")
 }
 
 /// Whether it removes something and its dry run counts what it would remove: for `prove: again` and `at_most`.
 pub fn can_look_first(args: &[String]) -> bool {
+    let call = Call::read(args, None);
     let removes = matches!(
-        words(args).as_str(),
+        call.words(),
         "media remove" | "media remove-orphans" | "preview-cards remove" | "accounts prune" | "accounts cull"
     );
-    removes && !has(args, "--dry-run")
+    removes && !call.has("dry-run")
 }
 
 /// Whether it deletes files, of which its dry run sees only the rows.
 pub fn deletes_files(args: &[String]) -> bool {
-    matches!(words(args).as_str(), "media remove" | "preview-cards remove" | "media remove-orphans")
+    let call = Call::read(args, None);
+    matches!(call.words(), "media remove" | "preview-cards remove" | "media remove-orphans")
 }
 
 /// Whether its count is that of the accounts it visited, and only its bytes tell what it removed.
 pub fn counts_visits(args: &[String]) -> bool {
-    words(args) == "media remove" && (has(args, "--prune-profiles") || has(args, "--remove-headers"))
+    let call = Call::read(args, None);
+    call.words() == "media remove" && (call.has("prune-profiles") || call.has("remove-headers"))
 }
 
 /// Whether it takes every file for an orphan that the database does not know.
 pub fn trusts_the_database(args: &[String]) -> bool {
-    words(args) == "media remove-orphans"
+    Call::read(args, None).words() == "media remove-orphans"
 }
 
 #[cfg(test)]

@@ -1,7 +1,10 @@
 //! The effective configuration as YAML in the schema of the config file, every default written out. Reading it gives
 //! the same settings again.
 
-use crate::settings::{Action, Environment, Job, OnPartial, Prove, Retry, Settings, Step};
+mod written_target;
+
+use crate::settings::{Action, AtMost, Environment, Job, OnPartial, Prove, Retry, Settings, Step};
+use jiff::Timestamp;
 use mastmaint_words::{
     BackupName, LockName, Span, UnitName,
     backup::{Backup, Place},
@@ -17,6 +20,17 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     backups: BTreeMap<&'a str, WrittenBackup<'a>>,
     jobs: BTreeMap<&'a str, WrittenJob<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notify: Vec<written_target::WrittenTarget<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    holds: Vec<WrittenHold<'a>>,
+}
+
+#[derive(Serialize)]
+struct WrittenHold<'a> {
+    from: Timestamp,
+    until: Timestamp,
+    reason: &'a str,
 }
 
 #[derive(Serialize)]
@@ -24,6 +38,7 @@ struct Instance<'a> {
     live: &'a Path,
     user: &'a str,
     services: &'a [UnitName],
+    settle: Span,
     environment: &'a Environment,
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<&'a str>,
@@ -65,8 +80,15 @@ struct WrittenJob<'a> {
     timing: Option<Timing<'a>>,
     timeout: Span,
     retry: Retry,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    change: bool,
     lock: Option<&'a LockName>,
+    lock_wait: Span,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    with_services_stopped: Option<&'a [UnitName]>,
     steps: Vec<WrittenStep<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    then: Vec<WrittenStep<'a>>,
 }
 
 /// What only a job with a schedule has.
@@ -102,6 +124,8 @@ struct WrittenStep<'a> {
     go_on: bool,
     #[serde(skip_serializing_if = "Prove::is_none")]
     prove: Prove,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_most: Option<AtMost>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     dangerous: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -127,6 +151,16 @@ enum WrittenAction<'a> {
     Units(BTreeMap<&'static str, &'a [UnitName]>),
 }
 
+/// The effective configuration for people: what is secret about the targets of `notify:` is masked. Elsewhere it is as
+/// [`effective_yaml`] has it.
+///
+/// # Errors
+/// As that.
+pub fn shown_yaml(settings: &Settings) -> Result<String, String> {
+    let notify = settings.notify.iter().map(crate::targets::Target::masked).collect();
+    effective_yaml(&Settings { notify, ..settings.clone() })
+}
+
 /// The effective configuration as YAML.
 ///
 /// # Errors
@@ -136,12 +170,17 @@ pub fn effective_yaml(settings: &Settings) -> Result<String, String> {
         live: &i.live,
         user: &i.user,
         services: &i.services,
+        settle: i.settle,
         environment: &i.environment,
         url: i.url.as_deref(),
     });
     let jobs = settings.jobs.iter().map(|(name, job)| (name.as_str(), written(job))).collect();
     let backups = settings.backups.iter().map(|(name, b)| (name.as_str(), written_backup(b))).collect();
-    let document = Document { instance, ledger: settings.ledger, backups, jobs };
+    let holds = settings.holds.iter();
+    let holds =
+        holds.map(|hold| WrittenHold { from: hold.from, until: hold.until, reason: &hold.reason }).collect();
+    let notify = settings.notify.iter().map(written_target::written).collect();
+    let document = Document { instance, ledger: settings.ledger, backups, jobs, holds, notify };
     let yaml = serde_yaml::to_string(&document).map_err(|error| error.to_string())?;
     Ok(format!(
         "# The effective configuration of mastmaintd: what the files say, with every default written out.\n\
@@ -182,25 +221,37 @@ fn written(job: &Job) -> WrittenJob<'_> {
         window: job.window.map(|w| WrittenWindow { from: w.from.map(time), until: time(w.until) }),
         catch_up: job.catch_up,
     });
+    let bracket = job.bracket();
+    let (mut steps, mut then) = (Vec::new(), Vec::new());
+    for (index, step) in job.indexed_steps() {
+        let list = if bracket.is_some_and(|bracket| index > bracket.start) { &mut then } else { &mut steps };
+        list.extend(written_step(step));
+    }
     WrittenJob {
         description: job.description.as_deref(),
         timing,
         timeout: job.timeout,
         retry: job.retry,
+        change: job.change,
         lock: job.lock.as_ref(),
-        steps: job.steps.iter().map(written_step).collect(),
+        lock_wait: job.lock_wait,
+        with_services_stopped: bracket.map(|bracket| bracket.units),
+        steps,
+        then,
     }
 }
 
-fn written_step(step: &Step) -> WrittenStep<'_> {
+/// `None` for the ends of a bracket, which no file writes as steps.
+fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
     let action = match &step.action {
         Action::Tootctl(words) | Action::Run(words) => WrittenAction::Words(words),
         Action::Verify(action) => WrittenAction::Backup(&action.backup),
         Action::Systemctl(action) => {
             WrittenAction::Units(BTreeMap::from([(action.verb.as_str(), action.units.as_slice())]))
         }
+        Action::Services(_) => return None,
     };
-    WrittenStep {
+    Some(WrittenStep {
         action: BTreeMap::from([(step.action.kind(), action)]),
         full: matches!(&step.action, Action::Verify(action) if action.full),
         timeout: step.timeout,
@@ -209,12 +260,13 @@ fn written_step(step: &Step) -> WrittenStep<'_> {
         on_partial: step.on_partial,
         go_on: step.go_on,
         prove: step.prove,
+        at_most: step.at_most,
         dangerous: step.dangerous,
         tolerate: tolerate(step),
         expect: &step.judged.expect,
         fail_on: &step.judged.fail_on,
         environment: &step.environment,
-    }
+    })
 }
 
 /// Steps without items that could fail have none to tolerate.

@@ -6,22 +6,24 @@ use crate::{
     mistake::Mistake,
     read::Reader,
     settings::{Action, Settings},
+    targets::{Mail, Via, Way},
+    zone,
 };
 use mastmaint_tootctl::{Call, Series, Version};
 use std::{os::unix::fs::PermissionsExt, path::Path};
 
 /// The zone of this host, or UTC if it says none.
 pub(crate) fn timezone() -> String {
-    let zone = jiff::tz::TimeZone::system();
+    let zone = zone::local();
     // A copied /etc/localtime has no name, and a schedule needs one that reads back.
     match zone.iana_name() {
-        Some(name) if jiff::tz::TimeZone::get(name).is_ok() => name.to_owned(),
+        Some(name) if zone::named(name).is_ok() => name.to_owned(),
         _ => "UTC".to_owned(),
     }
 }
 
 pub(crate) fn look(reader: &mut Reader, settings: &Settings) {
-    if jiff::tz::db().available().next().is_none() {
+    if zone::named("Etc/UTC").is_err() && jiff::tz::db().available().next().is_none() {
         say(
             reader,
             "defaults.timezone",
@@ -46,6 +48,21 @@ pub(crate) fn look(reader: &mut Reader, settings: &Settings) {
                 what,
                 "write whom Mastodon runs as; its steps fail until there is one",
             );
+        }
+    }
+    for (index, target) in settings.notify.iter().enumerate() {
+        if let Way::Mail(Mail { via: Via::Sendmail { program }, .. }) = &target.way {
+            let path = format!("notify[{}].sendmail", index + 1);
+            if !is_executable(program) {
+                let what = format!("{} is not an executable file here", program.display());
+                say(reader, &path, what, "install it, or leave sendmail out: then a mail server is asked");
+            } else if program.metadata().is_ok_and(|m| m.permissions().mode() & 0o6000 != 0) {
+                let what = format!(
+                    "{} is setuid or setgid, and in the notify room it runs without that (NoNewPrivileges)",
+                    program.display()
+                );
+                say(reader, &path, what, "leave sendmail out: then the mail server at localhost:25 is asked");
+            }
         }
     }
     let installed = settings.instance.as_ref().and_then(|instance| installed(&instance.live));

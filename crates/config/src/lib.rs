@@ -11,7 +11,9 @@ mod diagnostic;
 pub mod effect;
 mod effective;
 mod host;
+pub mod instant;
 mod load;
+mod mask;
 mod mistake;
 mod read;
 mod repair;
@@ -19,14 +21,16 @@ mod sample;
 pub mod settings;
 mod source;
 mod store;
+pub mod targets;
 #[cfg(test)]
 mod tests;
 mod tree;
 mod units;
+pub mod zone;
 
 pub use command_line::secrets_of;
 pub use diagnostic::{Diagnostic, Place};
-pub use effective::effective_yaml;
+pub use effective::{effective_yaml, shown_yaml};
 pub use load::{Loaded, Rejection, digest, load, load_on_host, load_str, load_texts};
 pub use mistake::Mistake;
 pub use sample::{SAMPLE, is_unedited_sample, sample_job};

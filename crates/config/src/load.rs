@@ -3,7 +3,7 @@
 use crate::{
     check,
     diagnostic::{Diagnostic, Files, Place},
-    host,
+    host, mask,
     mistake::Mistake,
     read::Reader,
     repair,
@@ -93,7 +93,8 @@ fn evaluate(
             let size = text.len() as u64;
             broken.push((Place::start(file), Mistake::TooLarge { size, max: source::MAX_FILE }));
         } else if let Some(node) = repair::parse(file, text, &mut files, &mut broken) {
-            mask_environments(&mut files, &node);
+            mask::mask(&mut files, &node);
+            mask::targets(&mut files, &node);
             fragments.push(node);
         }
     }
@@ -144,31 +145,6 @@ pub fn digest(settings: &Settings) -> Result<Digest, String> {
     hex.parse().map_err(|error: mastmaint_words::NameError| error.to_string())
 }
 
-/// Hides the values of every `environment` from excerpts.
-fn mask_environments(files: &mut Files, node: &Node) {
-    match &node.kind {
-        Kind::Seq(items) => items.iter().for_each(|item| mask_environments(files, item)),
-        Kind::Map(pairs) => {
-            for (key, value) in pairs {
-                if matches!(&key.kind, Kind::Text(key) if key == "environment") {
-                    mask_values(files, value);
-                } else {
-                    mask_environments(files, value);
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-fn mask_values(files: &mut Files, node: &Node) {
-    match &node.kind {
-        Kind::Map(pairs) => pairs.iter().for_each(|(_, value)| mask_values(files, value)),
-        Kind::Seq(items) => items.iter().for_each(|item| mask_values(files, item)),
-        _ => files.mask(node.place, node.end),
-    }
-}
-
 /// One tree of all fragments: sections are joined key by key and nothing overrides anything; a key that two files
 /// set stays twice and is reported as such by whoever reads it.
 fn merge(reader: &mut Reader, fragments: Vec<Node>) -> Node {
@@ -182,7 +158,7 @@ fn merge(reader: &mut Reader, fragments: Vec<Node>) -> Node {
             Kind::Map(pairs) => pairs,
             Kind::Null => continue,
             _ => {
-                let wanted = "a map with instance, defaults, jobs, ledger";
+                let wanted = "a map with instance, defaults, jobs, holds, ledger";
                 reader.wrong(place, "", Mistake::WrongType { wanted, found: fragment.kind_name() });
                 continue;
             }
@@ -202,6 +178,9 @@ fn merge(reader: &mut Reader, fragments: Vec<Node>) -> Node {
                 root.iter_mut().find(|(known, _)| matches!(&known.kind, Kind::Text(known) if known == name));
             match (same, value) {
                 (Some((_, Node { kind: Kind::Map(into), .. })), Node { kind: Kind::Map(more), .. }) => {
+                    into.extend(more);
+                }
+                (Some((_, Node { kind: Kind::Seq(into), .. })), Node { kind: Kind::Seq(more), .. }) => {
                     into.extend(more);
                 }
                 (Some((_, into @ Node { kind: Kind::Null, .. })), value) => *into = value,

@@ -71,6 +71,8 @@ mistakes! {
     Empty { wanted: &'static str } = "empty-value", "has no value; it takes {wanted}";
     /// A text that is not a duration.
     BadDuration { why: String } = "bad-duration", "{why}";
+    /// A text that is not a size or a share.
+    BadSize { why: String } = "bad-size", "{why}";
     /// An effect that cannot be looked at in this way.
     NoProof { what: &'static str, help: &'static str } = "no-proof", "{what} is not to be had for this step: {help}";
     /// Zero.
@@ -97,6 +99,14 @@ mistakes! {
     NoInstance { action: &'static str } = "no-instance", "a {action} step needs an instance; add `instance:` with live, user and services, or use `run`";
     /// A unit that the instance does not name.
     UnitNotNamed { unit: String, help: String } = "unit-not-named", "unit {unit:?} is not in instance.services; {help}";
+    /// Services to stop where there are none.
+    NoServices = "no-services", "there are no services to stop; add `instance:` with live, user and services";
+    /// `then` without a bracket.
+    ThenWithoutBracket = "then-without-services", "then is what is done when stopped services are up again; add with_services_stopped, or move its steps to the end of steps";
+    /// A stop that nobody takes back.
+    StopOnSchedule { unit: String } = "stop-on-schedule", "the job would stop {unit} by schedule and leave it stopped; write with_services_stopped, which starts it again whatever happens";
+    /// A stop and a start as plain steps.
+    StopAndStart { unit: String } = "stop-and-start", "if a step between this stop and the later start of {unit} fails, it stays stopped; write with_services_stopped, which starts it again whatever happens";
     /// A path from nowhere.
     RelativePath { given: String, help: String } = "relative-path", "{given:?} is not an absolute path; {help}";
     /// `tootctl: bin/tootctl …`.
@@ -123,6 +133,10 @@ mistakes! {
     BadVariable { name: String } = "bad-variable", "{name:?} is not a name of a variable; it takes letters, digits and _, and no digit first";
     /// A time of day.
     BadTime { given: String } = "bad-time", "{given:?} is not a time of day; write hours and minutes in quotes, like \"02:30\"";
+    /// No instant.
+    BadInstant { why: String } = "bad-instant", "{why}";
+    /// Until is not after from.
+    EmptyHold = "empty-hold", "until is not after from, so nothing is ever held; make it end later, or remove the hold";
     /// From equals until.
     EmptyWindow = "empty-window", "from and until are the same time, so the window is empty; make it end later, or remove it";
     /// A schedule that never falls into its window.
@@ -133,6 +147,16 @@ mistakes! {
     TooMany { what: &'static str, count: usize, max: usize } = "too-many", "{count} {what} are more than the {max} that are allowed; split or remove some";
     /// A web address.
     BadUrl = "bad-url", "must be an address like \"https://social.example\", without user, password or path";
+    /// A target that cannot be reached.
+    NoWay = "no-way", "says nothing of how to tell somebody; write one of mail, webhook, healthchecks";
+    /// A target with several ways.
+    TwoWays { first: &'static str, second: &'static str } = "two-ways", "is told in one way, this one has {first} and {second}; make two entries of it";
+    /// An address of a webhook or a check. It is a secret, so it is not quoted.
+    BadHook = "bad-hook", "must be an address that begins with https:// or http://, without user, password and blanks";
+    /// A mail address.
+    BadAddress = "bad-address", "must be a mail address like admin@example.org, or a user of this host like root";
+    /// Warning: a password that everybody on the way can read.
+    PasswordInTheClear = "password-in-the-clear", "the password would go to the mail server in the clear; write tls: starttls or tls: always";
     /// More than is shown.
     More { count: usize } = "more", "{count} more mistakes are not shown; mend these first";
     /// Warning: nothing to do.
@@ -141,6 +165,8 @@ mistakes! {
     NoEffect { why: &'static str } = "no-effect", "has no effect: {why}; remove it";
     /// Warning: the job ends before its step may.
     StepOutlivesJob { step: String, job: String } = "step-outlives-job", "the step may take {step}, but its job ends after {job}; raise the job's timeout or lower this one";
+    /// Warning: a runbook that stops services for good.
+    StaysStopped { unit: String } = "stays-stopped", "{unit} stays stopped after this job until somebody starts it; write with_services_stopped if it should come back by itself";
     /// Warning: tootctl as root.
     TootctlAsRoot = "tootctl-as-root", "tootctl would run as root, who then owns the files that it writes, and Mastodon cannot change them; name the user that Mastodon runs as";
     /// Warning: something is not on this host.

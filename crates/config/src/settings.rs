@@ -1,9 +1,11 @@
 //! Checked settings: what the rest of mastmaintd works with. Nothing in here can be wrong any more; the only way to
 //! make one is [`crate::load`] (or reading back what it once accepted).
 
-use crate::calendar::Schedule;
+use crate::{calendar::Schedule, targets::Target};
 use mastmaint_words::backup::Backups;
-use mastmaint_words::{BackupName, JobName, LockName, Span, StepIndex, UnitName};
+use mastmaint_words::{
+    BackupName, Bytes, Hold, JobName, LockName, Percent, Span, StepIndex, UnitName,
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -23,6 +25,12 @@ pub struct Settings {
     pub jobs: BTreeMap<JobName, Job>,
     /// How long the ledger remembers.
     pub ledger: LedgerSettings,
+    /// Periods in which jobs marked `change: true` do not run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<Hold>,
+    /// Who is told what.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notify: Vec<Target>,
 }
 
 /// The Mastodon on this host.
@@ -34,6 +42,9 @@ pub struct Instance {
     pub user: String,
     /// Its systemd units; only these are ever acted on.
     pub services: Vec<UnitName>,
+    /// A service that was started counts as up when it has stayed up, unchanged, for this long.
+    #[serde(default = "usual_settle")]
+    pub settle: Span,
     /// What every tootctl step finds in its environment beyond the defaults of `facts/mastodon.md`.
     #[serde(default, skip_serializing_if = "Environment::is_empty")]
     pub environment: Environment,
@@ -41,6 +52,13 @@ pub struct Instance {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }
+
+fn usual_settle() -> Span {
+    USUAL_SETTLE
+}
+
+/// [`Instance::settle`] where the configuration says nothing.
+pub const USUAL_SETTLE: Span = Span::from_secs(10);
 
 /// How long runs and their output are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,11 +89,23 @@ pub struct Job {
     pub timeout: Span,
     /// What happens after a failure.
     pub retry: Retry,
+    /// Whether it changes the server: such a job does not run during a hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub change: bool,
     /// Runs that share it never overlap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<LockName>,
-    /// What is done, in order.
+    /// A run that has waited this long for another one is skipped.
+    #[serde(default = "usual_lock_wait")]
+    pub lock_wait: Span,
+    /// What is done, in order. A job that stops services has the stop first, its start after the steps that need them
+    /// stopped, and after that what is done `then`.
     pub steps: Vec<Step>,
+}
+
+/// How long a run waits for another one where nothing else is written: a lock is free in every night.
+pub const fn usual_lock_wait() -> Span {
+    Span::from_secs(12 * 3600)
 }
 
 /// The part of the day in which a job may start, in the job's time zone.
@@ -133,6 +163,9 @@ pub struct Step {
     /// How its effect is looked at.
     #[serde(default, skip_serializing_if = "Prove::is_none")]
     pub prove: Prove,
+    /// How much it may remove without a person's approval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_most: Option<AtMost>,
     /// A command that must never be scheduled is meant all the same.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub dangerous: bool,
@@ -188,6 +221,23 @@ const fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
+/// How much a step may remove without a person's approval. What is absent has no limit.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AtMost {
+    /// So many items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub items: Option<u64>,
+    /// So many bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Bytes>,
+    /// So many of a hundred files; only of remove-orphans it is known how many there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Percent>,
+    /// So many times what it usually removes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times_usual: Option<u32>,
+}
+
 /// What a step does.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -200,6 +250,8 @@ pub enum Action {
     Run(Vec<String>),
     /// A backup that is verified.
     Verify(VerifyAction),
+    /// An end of a bracket.
+    Services(ServicesAction),
 }
 
 /// What the verify room does.
@@ -210,6 +262,19 @@ pub struct VerifyAction {
     /// Everything is read, whatever the budget and the age of its proof.
     #[serde(default)]
     pub full: bool,
+}
+
+/// The two ends of a bracket, the time in which a job has stopped services and owes their start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServicesAction {
+    /// Those of these units that run are recorded and stopped.
+    Stop {
+        /// In the order in which they are started again; a template stands for its loaded instances.
+        units: Vec<UnitName>,
+    },
+    /// What was recorded is started again and watched until it stays up and answers.
+    Start,
 }
 
 /// What the systemctl room does.
@@ -277,13 +342,22 @@ impl SystemctlVerb {
 }
 
 impl Action {
+    /// Whether it can leave a service stopped.
+    pub const fn stops_services(&self) -> bool {
+        match self {
+            Self::Systemctl(action) => action.verb.stops_services(),
+            Self::Services(ServicesAction::Stop { .. }) => true,
+            Self::Tootctl(_) | Self::Run(_) | Self::Services(ServicesAction::Start) => false,
+        }
+    }
+
     /// The room in which it runs.
     pub const fn room(&self) -> mastmaint_words::Room {
         use mastmaint_words::Room;
         match self {
             Self::Tootctl(_) => Room::Tootctl,
-            Self::Systemctl(_) => Room::Systemctl,
             Self::Run(_) => Room::Run,
+            Self::Systemctl(_) | Self::Services(_) => Room::Systemctl,
             Self::Verify(_) => Room::Verify,
         }
     }
@@ -295,6 +369,7 @@ impl Action {
             Self::Systemctl(_) => "systemctl",
             Self::Run(_) => "run",
             Self::Verify(_) => "verify",
+            Self::Services(_) => "services",
         }
     }
 
@@ -310,6 +385,13 @@ impl Action {
             Self::Run(argv) => crate::command_line::shown(argv),
             Self::Verify(action) if action.full => format!("verify {} in full", action.backup),
             Self::Verify(action) => format!("verify {}", action.backup),
+            Self::Services(ServicesAction::Stop { units }) => {
+                let units: Vec<_> = units.iter().map(UnitName::as_str).collect();
+                format!("stop {}, to be started again", units.join(" "))
+            }
+            Self::Services(ServicesAction::Start) => {
+                "start what was stopped, and see that it works".to_owned()
+            }
         }
     }
 }
@@ -322,7 +404,36 @@ impl Job {
 
     /// Whether a step of it can leave a service stopped.
     pub fn stops_services(&self) -> bool {
-        self.steps.iter().any(|s| matches!(&s.action, Action::Systemctl(a) if a.verb.stops_services()))
+        self.steps.iter().any(|step| step.action.stops_services())
+    }
+
+    /// Where its bracket begins and ends, if it stops services.
+    pub fn bracket(&self) -> Option<Bracket<'_>> {
+        let (stop, units) = self.indexed_steps().find_map(|(index, step)| match &step.action {
+            Action::Services(ServicesAction::Stop { units }) => Some((index, units.as_slice())),
+            _ => None,
+        })?;
+        let is_start = |step: &Step| matches!(step.action, Action::Services(ServicesAction::Start));
+        let start = self.indexed_steps().find(|(_, step)| is_start(step))?.0;
+        Some(Bracket { stop, start, units })
+    }
+}
+
+/// Where the bracket of a job lies among its steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bracket<'a> {
+    /// The step that stops the services.
+    pub stop: StepIndex,
+    /// The step that starts them again.
+    pub start: StepIndex,
+    /// What is stopped.
+    pub units: &'a [UnitName],
+}
+
+impl Bracket<'_> {
+    /// Whether a step runs while the services are stopped.
+    pub fn holds(&self, step: StepIndex) -> bool {
+        self.stop < step && step < self.start
     }
 }
 

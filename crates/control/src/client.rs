@@ -31,7 +31,7 @@ pub enum ClientError {
     },
     /// The socket is not for this user: the daemon is there, but not for them. Exit status 1.
     #[error("no permission for {}: {}", .path.display(), if *.doing {
-        "only root may run, cancel, pause, resume and reload; use sudo"
+        "only root may run, cancel, pause, resume, reload, ack and notify; use sudo"
     } else {
         "use sudo, or join the group mastmaintd to look"
     })]

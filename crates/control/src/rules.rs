@@ -37,10 +37,12 @@ fn refusal(message: String) -> Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mastmaint_words::{HoldId, HoldScope};
 
     fn all() -> Vec<Request> {
         let job: mastmaint_words::JobName = "clean-media".parse().unwrap();
         let run: mastmaint_words::RunId = "20261123T003000Z-7k3f9q".parse().unwrap();
+        let (from, until) = (jiff::Timestamp::UNIX_EPOCH, jiff::Timestamp::MAX);
         vec![
             Request::Status,
             Request::Jobs,
@@ -48,11 +50,17 @@ mod tests {
             Request::Show { run: run.to_string() },
             Request::Output { run: run.clone(), step: mastmaint_words::StepIndex(0) },
             Request::Follow { run },
-            Request::Run { job: job.clone(), dry_run: false },
+            Request::Holds,
+            Request::Run { job: job.clone(), dry_run: false, despite_hold: false },
+            Request::Approve { run: "clean-media".to_owned() },
             Request::Cancel { run: "clean-media".to_owned() },
             Request::Pause { job: job.clone() },
             Request::Resume { job },
+            Request::HoldAdd { from, until, scope: HoldScope::All, reason: String::new() },
+            Request::HoldRemove { id: HoldId(1) },
             Request::Reload,
+            Request::Ack { job: "clean-media".parse().unwrap(), until: None },
+            Request::NotifyTest { target: None },
         ]
     }
 
@@ -60,7 +68,7 @@ mod tests {
     fn who_may_look_may_not_do() {
         let refused: Vec<bool> =
             all().iter().map(|r| allowed(r, Socket::Looking, 1000, 990).is_err()).collect();
-        assert_eq!(refused, [[false; 6].as_slice(), &[true; 5]].concat());
+        assert_eq!(refused, [[false; 7].as_slice(), &[true; 10]].concat());
         // Root is no exception: the socket says what is answered on it.
         assert!(allowed(&Request::Reload, Socket::Looking, 0, 990).is_err());
     }

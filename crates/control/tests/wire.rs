@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "these helpers are part of tests")]
 
 use mastmaint_control::{Client, ClientError, decode_request, encode_reply, encode_request, words::*};
-use mastmaint_words::{Grade, Numbers, Outcome, Reason, RunId, StepIndex, Trigger};
+use mastmaint_words::{Grade, Hold, HoldId, HoldScope, Numbers, Outcome, Reason, RunId, StepIndex, Trigger};
 use proptest::prelude::*;
 use std::{
     io::{BufRead, BufReader, Write},
@@ -31,10 +31,18 @@ fn requests() -> Vec<Request> {
         Request::Show { run: "2026\n\"".to_owned() },
         Request::Output { run: run_id(), step: StepIndex(3) },
         Request::Follow { run: run_id() },
-        Request::Run { job: job.clone(), dry_run: true },
+        Request::Run { job: job.clone(), dry_run: true, despite_hold: true },
         Request::Cancel { run: "clean-media".to_owned() },
         Request::Pause { job: job.clone() },
         Request::Resume { job },
+        Request::Holds,
+        Request::HoldAdd {
+            from: time(),
+            until: time(),
+            scope: HoldScope::All,
+            reason: "own\n\"work".to_owned(),
+        },
+        Request::HoldRemove { id: HoldId(3) },
         Request::Reload,
     ]
 }
@@ -61,7 +69,19 @@ fn run_line() -> RunLine {
             since: time(),
             progress: Some(progress()),
         }),
+        waits_for: Some(WaitLine {
+            lock: Some("mastodon".parse().unwrap()),
+            job: "clean-cards".parse().unwrap(),
+            run: run_id(),
+            running: true,
+            until: time(),
+        }),
     }
+}
+
+fn hold_line() -> HoldLine {
+    let hold = Hold { from: time(), until: time(), scope: HoldScope::Change, reason: "freeze".to_owned() };
+    HoldLine { id: Some(HoldId(1)), hold, on: true, uid: Some(0) }
 }
 
 fn progress() -> StepProgress {
@@ -109,8 +129,11 @@ fn replies() -> Vec<Reply> {
         last: Some(run_line()),
         current: None,
         paused: true,
+        change: true,
+        held: Some(hold_line()),
     };
     let status = Status {
+        brackets: vec![],
         daemon: "0.1.0".to_owned(),
         pid: 1,
         since: time(),
@@ -124,10 +147,19 @@ fn replies() -> Vec<Reply> {
         },
         running: vec![run_line()],
         queued: vec![],
+        holds: vec![hold_line()],
         next: Some(NextLine { job: "clean-media".parse().unwrap(), at: time() }),
         ledger: LedgerStatus::NotRecording { why: "disk full".to_owned() },
+        approvals: vec![],
         space: None,
         journal_lost: 3,
+        overdue: vec![OverdueLine { job: "clean-media".parse().unwrap(), slot: time() }],
+        notify: vec![TargetLine {
+            target: 1,
+            kind: "mail".to_owned(),
+            failing: Some("nobody answers".to_owned()),
+            waiting: 2,
+        }],
     };
     let recording = Status { ledger: LedgerStatus::Recording, next: None, ..status.clone() };
     let detail = RunDetail { run: run_line(), digest: digest.clone(), steps: vec![step_line()] };
@@ -138,6 +170,14 @@ fn replies() -> Vec<Reply> {
         Reply::Jobs { jobs: vec![job_line] },
         Reply::History { runs: vec![run_line()] },
         Reply::Run(Box::new(detail)),
+        Reply::Tested {
+            answers: vec![TestAnswer {
+                target: 1,
+                kind: "mail".to_owned(),
+                told: true,
+                said: "250 queued".to_owned(),
+            }],
+        },
         Reply::Output { text: "a\nb\u{0}".to_owned() },
         Reply::Queued {
             run: run_id(),
@@ -145,6 +185,8 @@ fn replies() -> Vec<Reply> {
             already: false,
             unrecorded: false,
         },
+        Reply::Holds { holds: vec![hold_line(), HoldLine { id: None, uid: None, on: false, ..hold_line() }] },
+        Reply::HoldAdded { id: HoldId(7) },
         Reply::Reloaded { digest, warnings: vec![] },
         Reply::ReloadRefused { mistakes: vec!["x:1:1: …".to_owned()] },
         Reply::Done,

@@ -14,7 +14,7 @@ pub(crate) fn check(file: &Path, when: &When) -> Result<u8, CtlError> {
 }
 
 pub(crate) fn config(file: &Path) -> Result<u8, CtlError> {
-    let yaml = mastmaint_config::effective_yaml(&load(file)?).map_err(CtlError::BadConfig)?;
+    let yaml = mastmaint_config::shown_yaml(&load(file)?).map_err(CtlError::BadConfig)?;
     print::data(&yaml)?;
     Ok(exit::FINE)
 }

@@ -1,8 +1,9 @@
 //! The command line, as clap reads it. The same description makes the completions of the package.
 
-use crate::{error::CtlError, judge, print};
+use crate::{error::CtlError, hold::HoldCommand, judge, print};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
+use jiff::Timestamp;
 use mastmaint_words::JobName;
 use std::path::PathBuf;
 
@@ -51,12 +52,24 @@ pub enum Command {
         /// Change nothing: commands that have a dry run make one, other steps are skipped.
         #[arg(long)]
         dry_run: bool,
+        /// Also while a hold keeps the job from running.
+        #[arg(long)]
+        despite_hold: bool,
     },
     /// End a run: TERM, its grace, KILL. A second cancel kills at once.
     Cancel {
         /// Id of the run, the beginning of one, or a job's name for its current run.
         #[arg(value_name = "RUN|JOB")]
         run: String,
+    },
+    /// Start a run that was skipped because it would remove too much, allowing what its look found (within 24 h).
+    Approve {
+        /// Id of the skipped run, the beginning of one, or its job's name.
+        #[arg(value_name = "RUN|JOB")]
+        run: String,
+        /// Stay, show what it does, and exit with its outcome.
+        #[arg(short, long)]
+        follow: bool,
     },
     /// List past runs, newest first.
     History {
@@ -90,6 +103,26 @@ pub enum Command {
     Resume {
         /// Which job.
         job: JobName,
+    },
+    /// Say that you know what is wrong with a job: nobody is reminded of it until something changes.
+    Ack {
+        /// Which job.
+        job: JobName,
+        /// Not longer than this: a date, a date with time, or a duration like 3d.
+        #[arg(long, value_name = "DATE", value_parser = crate::tell::until)]
+        until: Option<Timestamp>,
+    },
+    /// Try out how people are told.
+    Notify {
+        /// What to do.
+        #[command(subcommand)]
+        what: Notify,
+    },
+    /// Keep jobs from running for a while: a freeze, or one's own work on the server.
+    Hold {
+        /// What to do.
+        #[command(subcommand)]
+        command: HoldCommand,
     },
     /// Have the daemon read its configuration again; exit 78 if it refuses.
     Reload,
@@ -136,6 +169,20 @@ pub enum Command {
     Completions {
         /// For which shell.
         shell: Shell,
+    },
+}
+
+/// What can be done about telling people.
+#[derive(Debug, Subcommand)]
+pub enum Notify {
+    /// Send a test to every target and show what each answers; exit 1 if one does not take it.
+    Test {
+        /// To this one only: its position under `notify:`, from 1.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+        target: Option<u16>,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -12,6 +12,9 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// A reload asks the systemctl room, which reads and stores the configuration.
 const RELOAD_PATIENCE: Duration = Duration::from_mins(2);
 
+/// A test waits for servers out there, none of them longer than this.
+const TEST_PATIENCE: Duration = Duration::from_mins(2);
+
 /// Where the daemon listens.
 #[derive(Debug, Clone)]
 pub struct Daemon {
@@ -26,7 +29,11 @@ impl Daemon {
 
     /// Asks one thing. A refusal is an error.
     pub fn ask(&self, request: &Request) -> Result<Reply, CtlError> {
-        let patience = if matches!(request, Request::Reload) { RELOAD_PATIENCE } else { PATIENCE };
+        let patience = match request {
+            Request::Reload => RELOAD_PATIENCE,
+            Request::NotifyTest { .. } => TEST_PATIENCE,
+            _ => PATIENCE,
+        };
         understood(self.connect(request, Some(patience))?.ask(request)?)
     }
 

@@ -31,6 +31,9 @@ pub enum CtlError {
         env!("CARGO_PKG_VERSION")
     )]
     BadReply,
+    /// What was typed does not fit together.
+    #[error("{0} [usage]")]
+    Usage(String),
     /// The configuration has mistakes; they were printed already.
     #[error("{0} [bad-config]")]
     BadConfig(String),
@@ -88,6 +91,7 @@ impl CtlError {
             | Self::Lost(_)
             | Self::BadReply => exit::UNREACHABLE,
             Self::BadConfig(_) => exit::BAD_CONFIG,
+            Self::Usage(_) => exit::USAGE,
             Self::Daemon(ClientError::PermissionDenied { .. })
             | Self::Refused { .. }
             | Self::File { .. }

@@ -6,6 +6,7 @@ pub mod cli;
 pub mod client;
 pub mod error;
 pub mod follow;
+pub mod hold;
 pub mod init;
 pub mod judge;
 pub mod look;
@@ -14,6 +15,7 @@ pub mod print;
 pub mod render;
 pub mod rooms;
 pub mod table;
+pub mod tell;
 pub mod when;
 
 pub use mastmaint_words::exit;
@@ -57,10 +59,16 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
         Command::Jobs { json } => look::jobs(&daemon, &when, json),
         Command::History { job, number, json } => look::history(&daemon, &when, job, number, json),
         Command::Show { run, output, json } => look::show(&daemon, &when, &run, output, json),
-        Command::Run { job, follow, dry_run } => order::run(&daemon, job, follow, dry_run),
+        Command::Run { job, follow, dry_run, despite_hold } => {
+            order::run(&daemon, job, order::How { follow, dry_run, despite_hold })
+        }
+        Command::Approve { run, follow } => order::approve(&daemon, run, follow),
         Command::Cancel { run } => order::cancel(&daemon, run),
         Command::Pause { job } => order::pause(&daemon, job),
         Command::Resume { job } => order::resume(&daemon, job),
+        Command::Ack { job, until } => tell::ack(&daemon, &when, job, until),
+        Command::Notify { what: cli::Notify::Test { target, json } } => tell::test(&daemon, target, json),
+        Command::Hold { command } => hold::hold(&daemon, &when, command),
         Command::Reload => order::reload(&daemon),
         Command::Check { file } => check::check(&file, &when),
         Command::Config { file } => check::config(&file),

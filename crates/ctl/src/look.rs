@@ -22,7 +22,7 @@ struct Versioned<T> {
     listing: T,
 }
 
-fn print_json(listing: impl Serialize) -> Result<(), CtlError> {
+pub(crate) fn print_json(listing: impl Serialize) -> Result<(), CtlError> {
     Ok(print::json(&Versioned { version: VERSION, listing })?)
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn status(daemon: &Daemon, when: &When, json: bool) -> Result<u8, Ctl
     let Reply::Status(status) = daemon.ask(&Request::Status)? else {
         return Err(CtlError::BadReply);
     };
-    let overdue = render::is_overdue(&status, when);
+    let overdue = render::is_overdue(&status, when) || !status.overdue.is_empty();
     if json {
         print_json(StatusPage { status: &status, overdue })?;
     } else {

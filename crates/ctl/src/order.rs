@@ -1,16 +1,41 @@
-//! The commands that change something: `run`, `cancel`, `pause`, `resume`, `reload`.
+//! The commands that change something: `run`, `approve`, `cancel`, `pause`, `resume`, `reload`.
 
 use crate::{client::Daemon, error::CtlError, exit, follow, print};
 use mastmaint_control::words::{Reply, Request};
 use mastmaint_words::JobName;
 
-pub(crate) fn run(daemon: &Daemon, job: JobName, follow: bool, dry_run: bool) -> Result<u8, CtlError> {
+/// How a job is run by hand.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct How {
+    pub(crate) follow: bool,
+    pub(crate) dry_run: bool,
+    pub(crate) despite_hold: bool,
+}
+
+pub(crate) fn run(daemon: &Daemon, job: JobName, how: How) -> Result<u8, CtlError> {
+    let How { follow, dry_run, despite_hold } = how;
     // Before the run exists: a Ctrl-C from here on must find somebody who says what became of it.
     let detach = follow.then(follow::Detach::prepare).transpose()?;
-    let name = job.clone();
-    let asked = daemon.ask(&Request::Run { job, dry_run })?;
+    let name = job.to_string();
+    queued(daemon, &Request::Run { job, dry_run, despite_hold }, &name, detach)
+}
+
+pub(crate) fn approve(daemon: &Daemon, run: String, follow: bool) -> Result<u8, CtlError> {
+    let detach = follow.then(follow::Detach::prepare).transpose()?;
+    let name = run.clone();
+    queued(daemon, &Request::Approve { run }, &name, detach)
+}
+
+/// Asks for a run and tells its id, or follows it.
+fn queued(
+    daemon: &Daemon,
+    request: &Request,
+    name: &str,
+    detach: Option<follow::Detach>,
+) -> Result<u8, CtlError> {
+    let asked = daemon.ask(request)?;
     let Reply::Queued { run, waits_for, already, unrecorded } = asked else { return Err(CtlError::BadReply) };
-    if already && !follow {
+    if already && detach.is_none() {
         return Err(CtlError::Refused {
             code: "already-running".to_owned(),
             message: format!("{name} runs or waits already as {run}; see `mastmaintctl show {run}`"),
@@ -70,7 +95,7 @@ pub(crate) fn reload(daemon: &Daemon) -> Result<u8, CtlError> {
     }
 }
 
-fn done(daemon: &Daemon, request: &Request, sentence: &str) -> Result<u8, CtlError> {
+pub(crate) fn done(daemon: &Daemon, request: &Request, sentence: &str) -> Result<u8, CtlError> {
     match daemon.ask(request)? {
         Reply::Done => {
             print::talk(sentence);

@@ -120,7 +120,10 @@ fn run_prints_the_id_on_standard_output_only() {
     let output = daemon.run(&["run", "clean-media", "--dry-run"]);
     assert_eq!((output.status.code(), out(&output)), (Some(0), format!("{RUN}\n")));
     assert!(err(&output).contains("queued"));
-    let asked = [("control.sock", Request::Run { job: "clean-media".parse().unwrap(), dry_run: true })];
+    let asked = [(
+        "control.sock",
+        Request::Run { job: "clean-media".parse().unwrap(), dry_run: true, despite_hold: false },
+    )];
     assert_eq!(daemon.asked(), asked);
 }
 

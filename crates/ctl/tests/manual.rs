@@ -18,6 +18,15 @@ fn every_command_and_option_is_in_the_manual() {
             let is_short = option == "number" && part.contains("-n");
             assert!(is_short || part.contains(&format!("--{option}")), "{} --{option}", sub.get_name());
         }
+        for nested in sub.get_subcommands().filter(|nested| nested.get_name() != "help") {
+            let name = format!("{} {}", sub.get_name(), nested.get_name());
+            let part =
+                page.split("\n.TP\n").find(|part| part.lines().next().unwrap_or_default().contains(&name));
+            let part = part.unwrap_or_else(|| panic!("{name} has no entry"));
+            for option in nested.get_arguments().filter_map(clap::Arg::get_long).filter(|o| *o != "help") {
+                assert!(part.contains(&format!("--{option}")), "{name} --{option}");
+            }
+        }
     }
     for code in ["0", "1", "2", "3", "4", "78", "130"] {
         assert!(page.contains(&format!("\n.TP\n.B {code}\n")), "exit status {code}");

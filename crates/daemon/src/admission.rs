@@ -1,8 +1,12 @@
 //! Which waiting runs may start. Pure: a table of who holds which lock and a queue, no clock and no tasks. Two runs
-//! that share a lock never overlap, whatever asked for them, and a job never overlaps itself.
+//! that share a lock never overlap, whatever asked for them, and a job never overlaps itself. Nobody overtakes whom it
+//! would have to wait for, so nobody waits for ever behind runs that came later.
 
 use mastmaint_words::{JobName, LockName, RunId};
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    fmt,
+};
 
 /// What admission knows of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,17 +19,74 @@ pub struct Claim {
     pub lock: Option<LockName>,
 }
 
+/// What a waiting run waits for. `Display` is the sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wait {
+    /// It looks first how much it would remove.
+    Look,
+    /// Another run stands before it.
+    Run(Ahead),
+}
+
+/// The run that stands before another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ahead {
+    /// The lock that both need; `None` if both are runs of one job.
+    pub lock: Option<LockName>,
+    /// Its job.
+    pub job: JobName,
+    /// It.
+    pub run: RunId,
+    /// Whether it runs; else it waits, too.
+    pub is_running: bool,
+}
+
+impl fmt::Display for Wait {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Look => f.write_str("looks first how much it would remove"),
+            Self::Run(Ahead { lock: Some(lock), job, run, is_running: true }) => {
+                write!(f, "waits for the lock {lock}, held by {job} ({run})")
+            }
+            Self::Run(Ahead { lock: Some(lock), job, run, is_running: false }) => {
+                write!(f, "waits for the lock {lock}, behind {job} ({run})")
+            }
+            Self::Run(Ahead { lock: None, run, .. }) => write!(f, "waits for the run {run} of the same job"),
+        }
+    }
+}
+
 /// Who runs and who waits.
 #[derive(Debug, Default)]
 pub struct Admission {
     running: BTreeMap<RunId, Claim>,
     waiting: VecDeque<Claim>,
+    /// Runs that look first how much they would remove: they ask for nothing yet.
+    preparing: Vec<Claim>,
 }
 
 impl Admission {
     /// Puts a run at the end of the queue.
     pub fn enqueue(&mut self, claim: Claim) {
         self.waiting.push_back(claim);
+    }
+
+    /// Notes a run that looks first and asks for its lock later.
+    pub fn prepare(&mut self, claim: Claim) {
+        self.preparing.push(claim);
+    }
+
+    /// Puts a run that has looked at the end of the queue.
+    pub fn enqueue_prepared(&mut self, run: &RunId) {
+        if let Some(at) = self.preparing.iter().position(|claim| claim.run == *run) {
+            let claim = self.preparing.remove(at);
+            self.enqueue(claim);
+        }
+    }
+
+    /// Whether the run looks first.
+    pub fn is_preparing(&self, run: &RunId) -> bool {
+        self.preparing.iter().any(|claim| claim.run == *run)
     }
 
     /// Takes the locks of a run that is already going on: one that an earlier daemon started.
@@ -60,6 +121,7 @@ impl Admission {
     /// Gives back what a run held, or takes it out of the queue.
     pub fn release(&mut self, run: &RunId) {
         self.running.remove(run);
+        self.preparing.retain(|claim| claim.run != *run);
         self.waiting.retain(|claim| claim.run != *run);
     }
 
@@ -70,20 +132,28 @@ impl Admission {
 
     /// The run of this job that runs or waits.
     pub fn of_job(&self, job: &JobName) -> Option<&RunId> {
-        self.running.values().chain(&self.waiting).find(|claim| claim.job == *job).map(|claim| &claim.run)
+        self.running
+            .values()
+            .chain(&self.waiting)
+            .chain(&self.preparing)
+            .find(|claim| claim.job == *job)
+            .map(|claim| &claim.run)
     }
 
-    /// For people: what a waiting run waits for.
-    pub fn waits_for(&self, run: &RunId) -> Option<String> {
+    /// What a waiting run waits for.
+    pub fn waits_for(&self, run: &RunId) -> Option<Wait> {
+        if self.is_preparing(run) { Some(Wait::Look) } else { self.ahead_of(run).map(Wait::Run) }
+    }
+
+    /// The run that stands before a waiting one: the one that runs if there is such a one, else the one before it.
+    pub fn ahead_of(&self, run: &RunId) -> Option<Ahead> {
         let claim = self.waiting.iter().find(|claim| claim.run == *run)?;
         let ahead = self.waiting.iter().take_while(|other| other.run != *run);
-        let other = self.running.values().chain(ahead).find(|other| excludes(other, claim))?;
-        Some(match &claim.lock {
-            Some(lock) if other.job != claim.job => {
-                format!("waits for the lock {lock}, held by {} ({})", other.job, other.run)
-            }
-            _ => format!("waits for the run {} of the same job", other.run),
-        })
+        let running = self.running.values().map(|claim| (claim, true));
+        let (other, is_running) =
+            running.chain(ahead.map(|claim| (claim, false))).find(|(other, _)| excludes(other, claim))?;
+        let lock = claim.lock.clone().filter(|_| other.job != claim.job);
+        Some(Ahead { lock, job: other.job.clone(), run: other.run.clone(), is_running })
     }
 }
 
@@ -92,82 +162,5 @@ fn excludes(holder: &Claim, claim: &Claim) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use jiff::Timestamp;
-    use proptest::prelude::*;
-
-    fn claim(job: &str, lock: Option<&str>) -> Claim {
-        Claim {
-            run: RunId::new(Timestamp::UNIX_EPOCH).unwrap(),
-            job: job.parse().unwrap(),
-            lock: lock.map(|l| l.parse().unwrap()),
-        }
-    }
-
-    #[test]
-    fn a_shared_lock_makes_the_second_wait_and_say_for_whom() {
-        let mut admission = Admission::default();
-        let (first, second) = (claim("media", Some("mastodon")), claim("cards", Some("mastodon")));
-        admission.enqueue(first.clone());
-        admission.enqueue(second.clone());
-        assert_eq!(admission.admit(), vec![first.clone()]);
-        let why = admission.waits_for(&second.run).unwrap();
-        assert_eq!(why, format!("waits for the lock mastodon, held by media ({})", first.run));
-        admission.release(&first.run);
-        assert_eq!(admission.admit(), vec![second]);
-    }
-
-    #[test]
-    fn a_job_without_a_lock_overtakes_but_never_overlaps_itself() {
-        let mut admission = Admission::default();
-        let (a, b, c, d) = (claim("a", Some("x")), claim("b", Some("x")), claim("c", None), claim("c", None));
-        for each in [&a, &b, &c, &d] {
-            admission.enqueue(each.clone());
-        }
-        assert_eq!(admission.admit(), vec![a, c]);
-        assert!(admission.waits_for(&d.run).unwrap().contains("same job"));
-        assert!(admission.is_waiting(&b.run));
-    }
-
-    proptest! {
-        #[test]
-        fn nothing_that_excludes_each_other_ever_runs_together(
-            steps in proptest::collection::vec((0..4_u8, 0..3_u8, any::<bool>()), 1..60)
-        ) {
-            let mut admission = Admission::default();
-            let mut running: Vec<Claim> = Vec::new();
-            let mut asked = 0;
-            let mut ended = 0;
-            for (job, lock, end) in steps {
-                if end && !running.is_empty() {
-                    let done = running.remove(usize::from(job) % running.len());
-                    admission.release(&done.run);
-                    ended += 1;
-                } else {
-                    let lock = ["", "x", "y"][usize::from(lock)];
-                    let new = claim(&format!("j{job}"), (!lock.is_empty()).then_some(lock));
-                    let free = admission.is_free_for(&new);
-                    admission.enqueue(new.clone());
-                    asked += 1;
-                    let admitted = admission.admit();
-                    prop_assert_eq!(free, admitted.contains(&new));
-                    running.extend(admitted);
-                }
-                running.extend(admission.admit());
-                for (i, a) in running.iter().enumerate() {
-                    for b in &running[i + 1..] {
-                        prop_assert!(!excludes(a, b));
-                    }
-                }
-            }
-            // Nobody starves: once everything that runs has ended, everybody has run.
-            while let Some(done) = running.pop() {
-                admission.release(&done.run);
-                ended += 1;
-                running.extend(admission.admit());
-            }
-            prop_assert_eq!(asked, ended);
-        }
-    }
-}
+#[path = "admission_tests.rs"]
+mod tests;

@@ -7,6 +7,7 @@ use crate::{
     args::Args,
     control,
     dispatcher::{Dispatcher, Ears, Known, Order, Setup},
+    notify::{Messenger, Needs},
     recorder::Recorder,
     room::{ChildRooms, Rooms, Way},
     run::Outside,
@@ -18,6 +19,7 @@ use crate::{
     tell::{Teller, Told},
     watchdog,
 };
+use mastmaint_config::zone;
 use mastmaint_health::{Journal, JournalConfig, Level, Notifier};
 use mastmaint_ledger::LedgerError;
 use mastmaint_words::{JobName, Room, Verdict, exit};
@@ -85,7 +87,7 @@ impl BootError {
 
 /// Runs the daemon to its end; the exit status.
 pub fn main(args: Args) -> u8 {
-    let logging = JournalConfig { identifier: "mastmaintd".into(), level: Level::Info };
+    let logging = JournalConfig { identifier: "mastmaintd".into(), level: Level::Info, zone: zone::local() };
     // Without a single thread to be had there is nobody to tell, either.
     let Ok(journal) = Journal::start(&logging) else { return exit::NOT_FINE };
     tracing_subscriber::registry().with(journal.layer()).init();
@@ -149,7 +151,18 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
         return Err(BootError::NoSuchJob(job.clone()));
     }
     let (asks_tx, asks) = mpsc::channel(64);
+    let seed = host_seed();
+    let messenger = scheduling.then(|| {
+        Messenger::start(Needs {
+            rooms: rooms.clone(),
+            recorder: recorder.clone(),
+            teller: teller.clone(),
+            seed: seed.clone(),
+            view: Arc::clone(&accepted.view),
+        })
+    });
     let setup = Setup {
+        messenger,
         outside: Outside {
             rooms,
             recorder: recorder.clone(),
@@ -160,12 +173,13 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
         config_path: config,
         accepted,
         notifier: Arc::clone(&notifier),
-        seed: host_seed(),
+        seed,
         scheduling,
     };
     let mut dispatcher = Dispatcher::new(setup, ticker.clone(), orders.clone());
     dispatcher.take_over(known).await;
     dispatcher.ask_what_is_left();
+    dispatcher.look_at_brackets();
     let sockets = if scheduling {
         let dir = absolute(&args.runtime_dir);
         Some(control::listen(&dir, &asks_tx).map_err(|source| BootError::Sockets { dir, source })?)

@@ -7,6 +7,8 @@ pub mod args;
 pub mod boot;
 pub mod control;
 pub mod dispatcher;
+pub mod holds;
+pub mod notify;
 pub mod recorder;
 pub mod room;
 pub mod run;

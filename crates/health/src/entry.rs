@@ -67,6 +67,8 @@ pub struct Entry {
     pub items: Option<u64>,
     /// `MASTMAINT_BYTES`.
     pub bytes: Option<u64>,
+    /// `OBJECT_SYSTEMD_UNIT`: the unit that it is told of, where another one tells it.
+    pub unit: Option<&'static str>,
 }
 
 impl Entry {
@@ -86,6 +88,7 @@ impl Entry {
             duration: None,
             items: None,
             bytes: None,
+            unit: None,
         }
     }
 
@@ -171,6 +174,12 @@ impl Entry {
     /// How many items were removed or changed, if that is known.
     pub const fn items(mut self, items: Option<u64>) -> Self {
         self.items = items;
+        self
+    }
+
+    /// Another unit than that which tells it: `journalctl -u` of that unit shows it too.
+    pub const fn of_unit(mut self, unit: &'static str) -> Self {
+        self.unit = Some(unit);
         self
     }
 

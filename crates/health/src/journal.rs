@@ -7,6 +7,7 @@ use crate::{
     queue::Queue,
     sink::{Journald, Sink, Text},
 };
+use jiff::tz::TimeZone;
 use nix::sys::stat::fstat;
 use std::{
     io::{self, IsTerminal},
@@ -21,6 +22,8 @@ pub struct JournalConfig {
     pub identifier: String,
     /// Entries that matter less are not written.
     pub level: Level,
+    /// In which lines of text say the time.
+    pub zone: TimeZone,
 }
 
 /// Where the log goes.
@@ -83,13 +86,16 @@ impl Journal {
     /// # Errors
     /// Only if there is no thread to be had.
     pub fn start_on(config: &JournalConfig, output: Output) -> io::Result<Self> {
+        let zone = &config.zone;
         let (sink, output, why): (Box<dyn Sink>, _, _) = match output {
             Output::Journal => match Journald::connect(&config.identifier) {
                 Ok(journald) => (Box::new(journald), Output::Journal, None),
-                Err(e) => (Box::new(Text::new(io::stderr(), false)), Output::Plain, Some(e)),
+                Err(e) => (Box::new(Text::new(io::stderr(), false, zone.clone())), Output::Plain, Some(e)),
             },
-            Output::Terminal { colour } => (Box::new(Text::new(io::stderr(), colour)), output, None),
-            Output::Plain => (Box::new(Text::new(io::stderr(), false)), output, None),
+            Output::Terminal { colour } => {
+                (Box::new(Text::new(io::stderr(), colour, zone.clone())), output, None)
+            }
+            Output::Plain => (Box::new(Text::new(io::stderr(), false, zone.clone())), output, None),
         };
         let journal = Self::with_sink(config.level, output, sink)?;
         if let Some(why) = why {

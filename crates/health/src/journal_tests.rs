@@ -66,7 +66,7 @@ fn next(socket: &UnixDatagram) -> BTreeMap<String, String> {
 }
 
 fn config() -> JournalConfig {
-    JournalConfig { identifier: "mastmaintd".to_owned(), level: Level::Debug }
+    JournalConfig { identifier: "mastmaintd".to_owned(), level: Level::Debug, zone: TimeZone::UTC }
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn journald_gets_the_fields_that_the_design_names() {
             .step(mastmaint_words::StepIndex(0))
             .outcome(mastmaint_words::Outcome::TimedOut)
             .grade(mastmaint_words::Grade::Read)
-            .trigger(&mastmaint_words::Trigger::Manual { uid: 0 })
+            .trigger(&mastmaint_words::Trigger::Manual { uid: 0, despite_hold: false })
             .stream(crate::Stream::Stderr)
             .duration(Duration::from_micros(1_500_001))
             .items(Some(12))

@@ -70,6 +70,14 @@ kinds! {
     SlotMissed = "39118981a6cc4535ab8d97ac6c99db89",
     /// A slot that passed is run now.
     CatchUp = "96c8472542da4321908a0b06fece12e3",
+    /// A run has stopped services and owes their start.
+    BracketOpened = "d82ecbfb7f4a4190a76f75b741f5772e",
+    /// What a run had stopped is up again.
+    BracketClosed = "7b1810b06d3847349a4b3a3e34c8a3c9",
+    /// What a run had stopped did not come back.
+    BracketNotConfirmed = "6a7660fd282b444db53b6f3676580e4b",
+    /// What a run had stopped was started again without it.
+    BracketRecovered = "f7ecfe86b56d454a885eeb0ef8fcfa6c",
     /// A run is tried again later.
     RetryPlanned = "ca375788373c4e3fb87685eeae55abd2",
     /// A room could not be opened.
@@ -86,8 +94,18 @@ kinds! {
     JobPaused = "8c313c248d0a4be3b24b879b707a7e34",
     /// A person resumed a job.
     JobResumed = "5c8a147cfc9c40ffacdff28f085f4df2",
+    /// A hold was set, or began.
+    HoldOn = "5c5005a69ad649efb4262bd86858754c",
+    /// A hold is over or was removed.
+    HoldOver = "46c2221f45b54b5f8bf6d9c9d9931cdc",
     /// The clock was set or the host slept.
     ClockStepped = "b67db48bf94d47c9b63c49609e1e28b5",
+    /// Somebody cannot be told of what happened.
+    NotNotified = "e97c2c1bb3884fe997223b74344e1643",
+    /// Somebody can be told again.
+    NotifiedAgain = "29a9dc0f735842bdb629a57dc611b5ac",
+    /// A person knows of what is wrong with a job.
+    Acknowledged = "fe95e3ebaf014790a383fcebf51b0d9c",
 }
 
 impl MessageId {

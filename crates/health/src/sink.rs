@@ -58,6 +58,7 @@ macro_rules! say {
             MASTMAINT_DURATION_USEC = $entry.duration.map(|d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX)),
             MASTMAINT_ITEMS = $entry.items,
             MASTMAINT_BYTES = $entry.bytes,
+            OBJECT_SYSTEMD_UNIT = $entry.unit,
             message = $entry.message.as_str(),
         )
     };
@@ -83,8 +84,8 @@ pub(crate) struct Text<W> {
 }
 
 impl<W: Write + Send> Text<W> {
-    pub(crate) fn new(to: W, colour: bool) -> Self {
-        Self { to, colour, zone: TimeZone::system() }
+    pub(crate) const fn new(to: W, colour: bool, zone: TimeZone) -> Self {
+        Self { to, colour, zone }
     }
 }
 

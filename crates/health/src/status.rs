@@ -2,7 +2,7 @@
 //! whenever something changed and whenever it is awake anyway, because "in 3 h" grows old.
 
 use jiff::{Timestamp, civil, tz::TimeZone};
-use mastmaint_words::{JobName, Outcome, StepIndex, human};
+use mastmaint_words::{Hold, HoldScope, JobName, Outcome, StepIndex, UnitName, human};
 
 /// Everything that the sentence is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +13,14 @@ pub struct Situation {
     pub refused: Option<Refused>,
     /// Why runs are not recorded: `disk full`, `read-only`.
     pub not_recording: Option<String>,
+    /// Services that runs have stopped.
+    pub stopped: Vec<Stopped>,
+    /// The hold that is on; of several the foremost.
+    pub hold: Option<Hold>,
+    /// Why somebody cannot be told of what happens.
+    pub not_notifying: Option<String>,
+    /// Jobs that should have begun and did not.
+    pub overdue: Vec<JobName>,
     /// Runs that run.
     pub running: Vec<NowRunning>,
     /// How many runs wait.
@@ -44,6 +52,17 @@ pub struct Refused {
     pub at: Timestamp,
     /// The first mistake: `FILE:LINE:COLUMN: …`.
     pub mistake: String,
+}
+
+/// Services that a run has stopped and that are owed a start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopped {
+    /// Of which job.
+    pub job: JobName,
+    /// What.
+    pub units: Vec<UnitName>,
+    /// Why they do not count as started, if that was tried in vain.
+    pub not_confirmed: Option<String>,
 }
 
 /// A run that runs.
@@ -81,6 +100,16 @@ pub struct LastRun {
     pub freed: Option<u64>,
 }
 
+impl Stopped {
+    fn sentence(&self) -> String {
+        let units: Vec<&str> = self.units.iter().map(UnitName::as_str).collect();
+        match &self.not_confirmed {
+            None => format!("{} stopped by {}", units.join(", "), self.job),
+            Some(why) => format!("Mastodon is NOT BACK after {}: {why}", self.job),
+        }
+    }
+}
+
 impl Situation {
     /// The sentence, with times of day in `zone`.
     pub fn sentence(&self, now: Timestamp, zone: &TimeZone) -> String {
@@ -103,6 +132,21 @@ impl Situation {
         }
         if let Some(why) = &self.not_recording {
             parts.push(format!("not recording: {why}"));
+        }
+        parts.extend(self.stopped.iter().map(Stopped::sentence));
+        if let Some(hold) = &self.hold {
+            let what = match hold.scope {
+                HoldScope::Change => "changes on hold",
+                HoldScope::All => "all jobs on hold",
+            };
+            let until = hold.until.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string();
+            parts.push(format!("{what} until {until} ({})", hold.reason));
+        }
+        if !self.overdue.is_empty() {
+            parts.push(format!("overdue: {}", jobs(self.overdue.iter())));
+        }
+        if let Some(why) = &self.not_notifying {
+            parts.push(format!("cannot notify: {why}"));
         }
         parts.push(self.now(now));
         if let Some(NextRun { job, at }) = self.next.as_ref().filter(|_| self.running.is_empty()) {

@@ -40,6 +40,17 @@ fn an_idle_day_after_a_good_night() {
 }
 
 #[test]
+fn a_hold_is_said_with_its_end() {
+    let hold = |scope| {
+        let (from, until) = (at("2026-11-30T23:00:00Z"), at("2026-12-31T23:00:00Z"));
+        let hold = Hold { from, until, scope, reason: "freeze".to_owned() };
+        say(&Situation { hold: Some(hold), ..Situation::default() }, "2026-12-03T12:00:00Z")
+    };
+    assert_eq!(hold(HoldScope::Change), "changes on hold until 2027-01-01 00:00 (freeze); idle");
+    assert_eq!(hold(HoldScope::All), "all jobs on hold until 2027-01-01 00:00 (freeze); idle");
+}
+
+#[test]
 fn what_went_wrong_is_said_until_it_went_right() {
     let mut situation = Situation {
         last: vec![
@@ -102,4 +113,36 @@ fn phases_have_their_words() {
     assert_eq!(say_phase(Phase::Working), "idle");
     assert_eq!(say_phase(Phase::Reloading), "reading the configuration again; idle");
     assert_eq!(say_phase(Phase::Stopping), "stopping");
+}
+
+#[test]
+fn what_is_behind_and_who_cannot_be_told_is_said_first() {
+    let situation = Situation {
+        overdue: vec![job("clean-media")],
+        not_notifying: Some("the mail server localhost:25 did not take it".to_owned()),
+        ..Situation::default()
+    };
+    assert_eq!(
+        say(&situation, "2026-11-23T20:30:00Z"),
+        "overdue: clean-media; cannot notify: the mail server localhost:25 did not take it; idle"
+    );
+}
+
+#[test]
+fn services_that_are_stopped_are_said_first() {
+    let mut situation = Situation {
+        stopped: vec![Stopped {
+            job: job("rebuild"),
+            units: vec!["mastodon-web".parse().unwrap(), "mastodon-sidekiq".parse().unwrap()],
+            not_confirmed: None,
+        }],
+        ..Situation::default()
+    };
+    let now = "2026-11-23T12:00:00Z";
+    assert_eq!(say(&situation, now), "mastodon-web, mastodon-sidekiq stopped by rebuild; idle");
+    situation.stopped[0].not_confirmed = Some("mastodon-web.service is failed (failed)".into());
+    assert_eq!(
+        say(&situation, now),
+        "Mastodon is NOT BACK after rebuild: mastodon-web.service is failed (failed); idle"
+    );
 }

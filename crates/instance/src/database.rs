@@ -137,7 +137,8 @@ fn ssl(text: &str) -> Result<SslMode, String> {
     }
 }
 
-fn decoded(text: &str) -> String {
+/// A part of a URL with its `%XX` read; what is no such sign stays as it is.
+pub fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {

@@ -1,10 +1,14 @@
 //! What the environment files of a Mastodon say to whoever runs as it does: where its database is, where its media
-//! are. The values may be secrets: nothing in here prints them.
+//! are, where it listens. The values may be secrets: nothing in here prints them.
 
 mod database;
 mod dotenv;
+mod listening;
+mod redis;
 mod storage;
 
-pub use database::{Database, Host, SslMode};
+pub use database::{Database, Host, SslMode, decoded};
 pub use dotenv::{FILES, Variables, pairs};
+pub use listening::{Listening, Server};
+pub use redis::Redis;
 pub use storage::{Bucket, Free, Storage};

@@ -10,7 +10,7 @@ const VACUUM_PAGES: u32 = 4096;
 
 impl Ledger {
     /// Forgets runs that ended longer ago than `keep`, and kept outputs of steps that ended longer ago than
-    /// `keep_output`. The newest run of each job that is over stays, and so does every open one.
+    /// `keep_output`, and holds that were over longer ago than `keep`. The newest run of each job that is over stays, and so does every open one.
     pub fn forget_old(
         &mut self,
         now: Timestamp,
@@ -26,6 +26,7 @@ impl Ledger {
                              AND newer.dry_run = 0 AND newer.outcome <> 'skipped'))",
                 )?
                 .execute(params![before(now, keep)])?;
+            tx.prepare_cached("DELETE FROM holds WHERE ends < ?1")?.execute(params![before(now, keep)])?;
             let outputs = tx
                 .prepare_cached("DELETE FROM outputs WHERE ended < ?1")?
                 .execute(params![before(now, keep_output)])?;

@@ -10,22 +10,27 @@
 //! Ends are final: the first [`Ledger::end_step`] or [`Ledger::end_run`] wins and a repeated one changes nothing, so
 //! that adoption may report again what was already recorded.
 
+mod approvals;
 mod error;
 mod forget;
+mod holds;
 mod open;
 mod read;
 mod records;
 mod restore;
 mod rows;
 mod schema;
+mod tellings;
 mod write;
 
 pub use error::{FindError, LedgerError};
 pub use open::{Opened, set_aside};
 pub use records::{
-    Forgotten, Mark, NewRun, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps, SpaceTrend, StepEnd,
-    StepRecord, StepStart,
+    Approval, Forgotten, HandHold, Mark, NewRun, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps,
+    SpaceTrend, StepEnd, StepRecord, StepStart,
 };
+
+pub use tellings::OwedMessage;
 
 /// The record of runs, steps and what is owed. One process at a time: the daemon's state lock sees to that.
 #[derive(Debug)]

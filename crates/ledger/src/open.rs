@@ -41,14 +41,6 @@ impl Ledger {
         }
     }
 
-    /// Closes this ledger, sets it aside and begins a new one: for damage that was found while it was open.
-    pub fn begin_anew(self, now: Timestamp) -> Result<Opened, LedgerError> {
-        let path = self.path.clone();
-        drop(self);
-        let put = set_aside(&path, now)?;
-        Ok(Opened { ledger: Self::open_as_it_is(&path)?, set_aside: Some(put) })
-    }
-
     /// Reads the whole file and says whether it is sound. Takes as long as reading it does.
     pub fn quick_check(&self) -> Result<(), LedgerError> {
         check(&self.path, &self.conn)

@@ -191,7 +191,7 @@ impl Ledger {
     }
 
     /// What the rows hold, without those that cannot be read. Their first column tells them apart.
-    fn list<T, C: FromIterator<T>>(
+    pub(crate) fn list<T, C: FromIterator<T>>(
         &self,
         what: &str,
         sql: &str,
@@ -225,7 +225,7 @@ impl Ledger {
         }
     }
 
-    fn one<T>(
+    pub(crate) fn one<T>(
         &self,
         sql: &str,
         params: impl Params,

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use mastmaint_words::{
-    Digest, Grade, JobName, Numbers, Outcome, Reason, Room, RunId, Space, Span, StepKey, Trigger, Verdict,
+    Digest, Grade, Hold, HoldId, JobName, Numbers, Outcome, Reason, Room, RunId, Space, Span, StepIndex,
+    StepKey, Trigger, Verdict,
 };
 use std::collections::BTreeMap;
 
@@ -59,6 +60,8 @@ pub struct RunRecord {
     pub reason: Option<Reason>,
     /// Sums over its steps.
     pub numbers: Numbers,
+    /// When somebody cancelled it, if that was before it was over.
+    pub cancel_asked: Option<Timestamp>,
 }
 
 /// A run with those of its steps that have begun, in their order.
@@ -148,6 +151,23 @@ pub struct PlannedRetry {
     pub digest: Digest,
 }
 
+/// A run that was skipped because it would remove more than its job allows, and that a person may start all the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approval {
+    /// The run that was skipped.
+    pub run: RunId,
+    /// Its job.
+    pub job: JobName,
+    /// When it was skipped.
+    pub at: Timestamp,
+    /// What the looks found, by step: so much is allowed once it is approved.
+    pub found: BTreeMap<StepIndex, Numbers>,
+    /// What was too much, in a sentence.
+    pub why: String,
+    /// The run that was started with it.
+    pub used_by: Option<RunId>,
+}
+
 /// How the room on the file system of the media has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SpaceTrend {
@@ -181,6 +201,19 @@ pub struct Pause {
     pub uid: u32,
 }
 
+/// A hold that was set by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HandHold {
+    /// By which it is called.
+    pub id: HoldId,
+    /// When it is on, for what, and why.
+    pub hold: Hold,
+    /// When it was set.
+    pub at: Timestamp,
+    /// By whom.
+    pub uid: u32,
+}
+
 /// What a living daemon knows and a ledger that begins anew does not: see [`crate::Ledger::restore`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Restore {
@@ -190,6 +223,8 @@ pub struct Restore {
     pub paused: Vec<Pause>,
     /// The retries that are owed.
     pub retries: Vec<PlannedRetry>,
+    /// The holds that were set by hand.
+    pub holds: Vec<HandHold>,
     /// Runs, oldest first, with the steps that have begun.
     pub runs: Vec<RunWithSteps>,
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     Ledger, LedgerError, Restore, RunRecord, StepRecord,
+    holds::put_hold,
     rows::{count, micros},
     write::{find_run, json, put_end, put_mark, put_retry},
 };
@@ -25,6 +26,9 @@ impl Ledger {
             }
             for retry in &known.retries {
                 put_retry(tx, retry)?;
+            }
+            for hold in &known.holds {
+                put_hold(tx, hold)?;
             }
             for whole in &known.runs {
                 let Some(seq) = put_run(tx, &whole.run)? else { continue };
@@ -61,7 +65,8 @@ fn put_run(tx: &Transaction<'_>, run: &RunRecord) -> rusqlite::Result<Option<i64
         // A run that is over has an outcome: what does not is open.
         let ended = run.ended.filter(|_| run.outcome.is_some());
         tx.prepare_cached(
-            "UPDATE runs SET started = coalesce(started, ?2), ended = ?3, outcome = ?4, grade = ?5, reason = ?6
+            "UPDATE runs SET started = coalesce(started, ?2), ended = ?3, outcome = ?4, grade = ?5, reason = ?6,
+                 cancel_asked = coalesce(cancel_asked, ?7)
              WHERE seq = ?1",
         )?
         .execute(params![
@@ -71,6 +76,7 @@ fn put_run(tx: &Transaction<'_>, run: &RunRecord) -> rusqlite::Result<Option<i64
             ended.and(run.outcome).map(Outcome::as_str),
             ended.and(run.grade).map(Grade::as_str),
             run.reason.as_ref().filter(|_| ended.is_some()).map(json).transpose()?,
+            run.cancel_asked.map(micros),
         ])?;
     }
     Ok(Some(seq))

@@ -9,7 +9,7 @@ use std::{str::FromStr, time::Duration};
 
 /// Columns of a run, in the order in which [`run`] reads them.
 pub(crate) const RUN: &str =
-    "seq, id, job, trigger, digest, dry_run, queued, started, ended, outcome, grade, reason";
+    "seq, id, job, trigger, digest, dry_run, queued, started, ended, outcome, grade, reason, cancel_asked";
 /// Columns of a step, in the order in which [`step`] reads them.
 pub(crate) const STEP: &str = "step, title, room, at, journaled, started, ended, took, outcome, grade, reasons, \
      visited, failed, removed, freed, exit, signal, lines, bytes, omitted, peak_rss, disk, free_before, free_after, \
@@ -40,7 +40,7 @@ pub(crate) fn word<T: FromStr<Err: std::fmt::Display>>(row: &Row<'_>, column: us
         .map_err(|e: T::Err| unreadable(column, e))
 }
 
-fn optional<T>(
+pub(crate) fn optional<T>(
     row: &Row<'_>,
     column: usize,
     read: impl FnOnce(&Row<'_>, usize) -> rusqlite::Result<T>,
@@ -56,7 +56,7 @@ pub(crate) fn optional_time(row: &Row<'_>, column: usize) -> rusqlite::Result<Op
     optional(row, column, time)
 }
 
-fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+pub(crate) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
     let text = row.get_ref(column)?.as_str().map_err(|e| unreadable(column, e))?;
     serde_json::from_str(text).map_err(|e| unreadable(column, e))
 }
@@ -80,6 +80,7 @@ pub(crate) fn run(row: &Row<'_>) -> rusqlite::Result<(i64, RunRecord)> {
         grade: optional(row, 10, word)?,
         reason: optional(row, 11, json::<Reason>)?,
         numbers: Numbers::default(),
+        cancel_asked: optional_time(row, 12)?,
     };
     Ok((row.get(0)?, record))
 }

@@ -4,7 +4,13 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Text N−1 leads to schema N.
-pub(crate) const MIGRATIONS: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql")];
+pub(crate) const MIGRATIONS: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+    include_str!("schema/5.sql"),
+];
 
 /// The schema of the file; 0 for a new one.
 pub(crate) fn version(conn: &Connection) -> rusqlite::Result<i64> {

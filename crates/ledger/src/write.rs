@@ -116,6 +116,20 @@ impl Ledger {
         if known { Ok(()) } else { Err(LedgerError::UnknownRun { run: run.clone() }) }
     }
 
+    /// Records that somebody cancelled a run, so that it goes no further under the next daemon either. The first time
+    /// stays; of a run that is over nothing is.
+    pub fn ask_cancel(&mut self, run: &RunId, at: Timestamp) -> Result<(), LedgerError> {
+        let known = self.change(|tx| {
+            let Some((seq, _)) = find_run(tx, run)? else { return Ok(false) };
+            tx.prepare_cached(
+                "UPDATE runs SET cancel_asked = coalesce(cancel_asked, ?2) WHERE seq = ?1 AND ended IS NULL",
+            )?
+            .execute(params![seq, micros(at)])?;
+            Ok(true)
+        })?;
+        if known { Ok(()) } else { Err(LedgerError::UnknownRun { run: run.clone() }) }
+    }
+
     /// Writes the log back after a while, now that nobody waits for the ledger.
     fn write_back(&mut self) {
         if self.changes >= WRITE_BACK_AFTER {

@@ -1,6 +1,8 @@
 //! Which rows a command must remove, from its arguments alone: the conditions that its source has, made narrower
 //! where in doubt. A row that may stay is never sampled; where none is certain, no sample is taken and it is said why.
 
+use mastmaint_tootctl::Call;
+
 /// Rows that must go, and what of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scope {
@@ -37,35 +39,34 @@ const UNTOUCHED: &str = "r.status_id IS NOT NULL \
 const UNFOLLOWED: &str = "NOT EXISTS (SELECT 1 FROM follows x WHERE x.account_id = r.id) \
      AND NOT EXISTS (SELECT 1 FROM follows x WHERE x.target_account_id = r.id)";
 
-/// Whether a sample can be taken of such a command at all.
-pub fn has_sample(args: &[String]) -> bool {
-    matches!(words(args).as_str(), "media remove" | "preview-cards remove")
-}
-
 /// The rows that a command must remove.
 ///
 /// # Errors
 /// A sentence, if no row is certain to go.
 pub fn of(args: &[String]) -> Result<Scope, String> {
-    let options = Options(args);
-    if options.has("--dry-run", "") {
+    let call = Call::read(args, None);
+    if let Some(misuse) = call.misuses().first() {
+        // What it would do then is not what it says.
+        return Err(misuse.wrong.to_string());
+    }
+    if call.has("dry-run") {
         return Err("a dry run removes nothing".to_owned());
     }
-    match words(args).as_str() {
-        "media remove" if options.has("--prune-profiles", "") || options.has("--remove-headers", "") => {
-            Ok(profiles(&options, days(&options, 7)?))
+    match call.words() {
+        "media remove" if call.has("prune-profiles") || call.has("remove-headers") => {
+            Ok(profiles(&call, days(&call, 7)?))
         }
         "media remove" => {
-            let age = older("created_at", days(&options, 7)?);
+            let age = older("created_at", days(&call, 7)?);
             let mut conditions = format!("r.remote_url <> '' AND r.file_file_name <> '' AND {age}");
-            if options.has("--keep-interacted", "") {
+            if call.has("keep-interacted") {
                 conditions = format!("{conditions} AND {UNTOUCHED}");
             }
             Ok(Scope { table: "media_attachments", conditions, attachments: vec![FILE, THUMBNAIL] })
         }
         "preview-cards remove" => {
-            let age = older("updated_at", days(&options, 180)?);
-            let link = if options.has("--link", "") { " AND r.type = 0" } else { "" };
+            let age = older("updated_at", days(&call, 180)?);
+            let link = if call.has("link") { " AND r.type = 0" } else { "" };
             let conditions = format!("r.image_file_name <> '' AND {age}{link}");
             Ok(Scope { table: "preview_cards", conditions, attachments: vec![IMAGE] })
         }
@@ -73,8 +74,8 @@ pub fn of(args: &[String]) -> Result<Scope, String> {
     }
 }
 
-fn profiles(options: &Options<'_>, days: f64) -> Scope {
-    let headers_only = options.has("--remove-headers", "");
+fn profiles(call: &Call, days: f64) -> Scope {
+    let headers_only = call.has("remove-headers");
     let named = if headers_only {
         "r.header_file_name <> ''"
     } else {
@@ -85,7 +86,7 @@ fn profiles(options: &Options<'_>, days: f64) -> Scope {
         older("last_webfingered_at", days),
         older("updated_at", days)
     );
-    if !options.has("--include-follows", "") {
+    if !call.has("include-follows") {
         conditions = format!("{conditions} AND {UNFOLLOWED}");
     }
     let attachments = if headers_only { vec![HEADER] } else { vec![AVATAR, HEADER] };
@@ -97,59 +98,14 @@ fn older(column: &str, days: f64) -> String {
     format!("r.{column} < (now() AT TIME ZONE 'UTC') - interval '{} hours'", (days * 24.0).ceil() + 1.0)
 }
 
-fn days(options: &Options<'_>, usual: u32) -> Result<f64, String> {
-    match options.value("--days", "-d") {
+fn days(call: &Call, usual: u32) -> Result<f64, String> {
+    match call.value("days") {
         None => Ok(f64::from(usual)),
         Some(text) => text
             .parse()
             .ok()
             .filter(|days: &f64| (0.0..100_000.0).contains(days))
             .ok_or_else(|| format!("--days {text:?} is no number of days")),
-    }
-}
-
-/// The command's own words, as the manual writes them.
-fn words(args: &[String]) -> String {
-    let words: Vec<String> =
-        args.iter().take_while(|a| !a.starts_with('-')).take(2).map(|a| a.replace('_', "-")).collect();
-    words.join(" ")
-}
-
-/// The options of a command; `_` and `-` are the same in a name.
-struct Options<'a>(&'a [String]);
-
-impl Options<'_> {
-    fn name(arg: &str) -> String {
-        arg.split('=').next().unwrap_or(arg).replace('_', "-")
-    }
-
-    /// Whether a switch is on. The last of several counts.
-    fn has(&self, long: &str, short: &str) -> bool {
-        let off = long.replacen("--", "--no-", 1);
-        let mut on = false;
-        for arg in self.0 {
-            let name = Self::name(arg);
-            if name == long || (!short.is_empty() && name == short) {
-                on = !arg.ends_with("=false");
-            } else if name == off {
-                on = false;
-            }
-        }
-        on
-    }
-
-    /// The value of an option: `--days 7`, `--days=7`, `-d 7`, `-d7`. The last of several counts.
-    fn value(&self, long: &str, short: &str) -> Option<&str> {
-        let mut found = None;
-        for (at, arg) in self.0.iter().enumerate() {
-            if Self::name(arg) == long || arg == short {
-                let own = arg.split_once('=').map(|(_, value)| value);
-                found = Some(own.or(self.0.get(at + 1).map(String::as_str)).unwrap_or(""));
-            } else if let Some(value) = arg.strip_prefix(short).filter(|_| !arg.starts_with("--")) {
-                found = Some(value.trim_start_matches('='));
-            }
-        }
-        found
     }
 }
 
@@ -198,6 +154,6 @@ mod tests {
     fn what_removes_nothing_or_cannot_be_told_has_no_sample() {
         assert!(scope("media remove --dry-run").unwrap_err().contains("dry run"));
         assert!(scope("statuses remove").unwrap_err().contains("statuses remove"));
-        assert!(!has_sample(&["media".into(), "remove-orphans".into()]));
+        assert!(scope("media remove-orphans").unwrap_err().contains("media remove-orphans"));
     }
 }

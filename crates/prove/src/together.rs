@@ -6,8 +6,9 @@ use crate::{Blind, Instance, before, database::Asked, key, store::Store};
 use jiff::SignedDuration;
 use mastmaint_words::Together;
 
-/// What is being uploaded right now has a file before its row can be seen.
-const SLACK: SignedDuration = SignedDuration::from_mins(15);
+/// What is being uploaded right now has a file before its row can be seen, and a quiet server may have lost its newest
+/// row again. A database that was restored is older than that.
+const SLACK: SignedDuration = SignedDuration::from_hours(1);
 /// Newest rows whose files are looked for.
 const ROWS: u32 = 20;
 

@@ -51,6 +51,7 @@ mod tests {
             live: "/home/mastodon/live".into(),
             user: "mastodon".into(),
             services: vec![],
+            settle: mastmaint_config::settings::USUAL_SETTLE,
             environment: variables(&[("RAILS_ENV", "staging"), ("A", "instance")]),
             url: None,
         };

@@ -1,9 +1,11 @@
 //! One step as a process tree, and the rooms' side of the protocol. Knows nothing of schedules or the ledger.
 
+pub mod bracket;
 pub mod codec;
 pub mod environment;
 pub mod exec;
 pub mod output;
+pub mod probe;
 pub(crate) mod proof;
 pub mod protocol;
 pub mod redact;

@@ -7,8 +7,8 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: mastmaint-runner --room tootctl|systemctl|run|verify --accepted DIR --state DIR \
-                     [--spare DIR] [--config FILE] [--unwalled]; descriptor 0 is the connection";
+const USAGE: &str = "usage: mastmaint-runner --room tootctl|systemctl|run|verify|probe --accepted DIR --state DIR \
+                     [--spare DIR] [--config FILE] [--rooms DIR] [--unwalled]; descriptor 0 is the connection";
 
 fn main() -> ExitCode {
     let options = match parse(std::env::args_os().skip(1)) {
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
 
 fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, String> {
     let (mut room, mut accepted, mut state, mut config) = (None, None, None, None);
-    let (mut spare, mut walled) = (None, true);
+    let (mut spare, mut rooms, mut walled) = (None, None, true);
     while let Some(argument) = arguments.next() {
         let name = argument.to_string_lossy().into_owned();
         let mut value = || arguments.next().ok_or_else(|| format!("{name} needs a value"));
@@ -48,6 +48,7 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, Strin
             "--accepted" => accepted = Some(value()?.into()),
             "--state" => state = Some(value()?.into()),
             "--spare" => spare = Some(value()?.into()),
+            "--rooms" => rooms = Some(value()?.into()),
             "--config" => config = Some(value()?.into()),
             "--unwalled" => walled = false,
             _ => return Err(format!("unknown argument {name:?}")),
@@ -59,6 +60,7 @@ fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Options, Strin
         state: state.ok_or("--state is missing")?,
         spare,
         config: config.unwrap_or_else(|| "/etc/mastmaintd/mastmaintd.yaml".into()),
+        rooms: rooms.unwrap_or_else(|| "/run/mastmaintd-rooms".into()),
         walled,
     })
 }

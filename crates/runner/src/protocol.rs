@@ -4,8 +4,13 @@
 //! answers the requests of the connection in turn. Unknown fields are ignored and unknown kinds are errors, so that
 //! versions N and N−1 understand each other.
 
+mod notice;
+
+pub use notice::Notice;
+
+use crate::probe::Said;
 use jiff::Timestamp;
-use mastmaint_words::{Digest, JobName, Room, Space, Span, StepKey, Verdict};
+use mastmaint_words::{Digest, JobName, Room, RunId, Space, Span, StepKey, UnitName, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// The version that this build speaks.
@@ -64,15 +69,46 @@ pub enum Op {
         #[serde(default)]
         after: u64,
     },
-    /// End a running step: TERM, grace, KILL. A second one kills at once.
+    /// End a running step: TERM, grace, KILL. A second one kills at once, unless it is said gently.
     /// Answer: [`EventKind::Cancelling`], [`EventKind::Unknown`], or [`EventKind::Refused`] with `not-running` if it
     /// has ended already; those who follow it get the outcome.
     Cancel {
         /// Run and step.
         key: StepKey,
+        /// Do nothing if it is being ended already: said by whoever does not know whether the first was heard.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        gently: bool,
+    },
+    /// Tell somebody (notify room only). Answer: [`EventKind::Notified`], or [`EventKind::Refused`] with `not-told` and
+    /// what the other side said.
+    Notify {
+        /// Configuration that the target is looked up in.
+        digest: Digest,
+        /// Position among the targets of `notify:`, from 0.
+        target: u16,
+        /// What to tell.
+        notice: Box<Notice>,
     },
     /// Name every step that is kept. Answer: any number of [`EventKind::Kept`], then [`EventKind::Listed`].
     List,
+    /// Name every bracket that is open (systemctl room only). Answer: any number of [`EventKind::Bracket`], then
+    /// [`EventKind::Listed`].
+    Brackets,
+    /// A daemon goes on with a run whose services are stopped (systemctl room only). Answer: [`EventKind::Resumed`], or
+    /// [`EventKind::Refused`] with `bracket-closed` if they have been started meanwhile.
+    Resume {
+        /// The run.
+        run: RunId,
+    },
+    /// Ask a service of the instance whether it works (probe room only). Answer: [`EventKind::Probed`].
+    Probe {
+        /// Configuration that names the service.
+        digest: Digest,
+        /// Its unit.
+        unit: UnitName,
+        /// When it was started: an older sign of life does not count.
+        since: Timestamp,
+    },
     /// Throw away the outcome of a finished step: the ledger has it. Answer: [`EventKind::Forgotten`], also where
     /// nothing is known of it, or [`EventKind::Refused`] with `busy` while it runs.
     Forget {
@@ -85,10 +121,15 @@ impl Op {
     /// The step that it is about, if it is about one.
     pub const fn key(&self) -> Option<&StepKey> {
         match self {
-            Self::Accept { .. } | Self::List => None,
+            Self::Accept { .. }
+            | Self::Notify { .. }
+            | Self::List
+            | Self::Brackets
+            | Self::Resume { .. }
+            | Self::Probe { .. } => None,
             Self::Start { key, .. }
             | Self::Collect { key, .. }
-            | Self::Cancel { key }
+            | Self::Cancel { key, .. }
             | Self::Forget { key } => Some(key),
         }
     }
@@ -202,10 +243,24 @@ pub enum EventKind {
         /// Whether a runner works on it; else it is over or its runner died.
         working: bool,
     },
+    /// A bracket that is open.
+    Bracket(BracketLine),
+    /// The services of the run are stopped still.
+    Resumed,
+    /// What the service said.
+    Probed {
+        /// It.
+        said: Said,
+    },
     /// There are no more.
     Listed,
     /// The room knows nothing of this step.
     Unknown,
+    /// The other side took the message.
+    Notified {
+        /// What it said.
+        answer: String,
+    },
     /// The cancel is under way.
     Cancelling,
     /// The outcome is thrown away.
@@ -213,7 +268,7 @@ pub enum EventKind {
     /// The request is not obeyed. Nothing ran.
     Refused {
         /// Stable code: `not-in-config`, `unit-not-named`, `busy`, `bad-request`, `too-large`, `version`,
-        /// `not-running`, `wrong-room`, `no-state` (its start cannot be recorded durably: it could run twice).
+        /// `not-running`, `not-told`, `wrong-room`, `no-state` (its start cannot be recorded durably: it could run twice).
         code: String,
         /// What happened and what to do, one line.
         message: String,
@@ -221,6 +276,22 @@ pub enum EventKind {
     /// Something that a newer version says; it can be passed over.
     #[serde(other)]
     Other,
+}
+
+/// A bracket that is open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BracketLine {
+    /// The run that has stopped services.
+    pub run: RunId,
+    /// Its job.
+    pub job: JobName,
+    /// Since when.
+    pub opened: Timestamp,
+    /// What is owed a start.
+    pub units: Vec<UnitName>,
+    /// Why they do not count as started, if that was tried in vain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_confirmed: Option<String>,
 }
 
 /// Where a line came from.

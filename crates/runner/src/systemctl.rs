@@ -2,9 +2,13 @@
 //! names. The units are checked here again, whatever the accepted configuration says, and the verdict comes from
 //! their states afterwards.
 
+mod process;
 mod query;
+mod state;
 mod units;
 
+pub use process::UnitProcess;
+pub use state::{Stamps, UnitState};
 pub use units::{Claim, claim};
 
 use crate::exec::{Ended, StepCommand};
@@ -14,6 +18,7 @@ use mastmaint_config::settings::{SystemctlAction, SystemctlVerb};
 use mastmaint_words::{Grade, Outcome, Reason, UnitName, Verdict};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// systemctl as this room calls it.
 #[derive(Debug, Clone)]
@@ -113,6 +118,73 @@ impl Systemctl {
         }
         let states = self.show(&["Id", "ActiveState", "SubState", "NRestarts", "Result"], &action.units);
         judge_states(verdict, wanted, action, states)
+    }
+
+    /// How units stand, in their order.
+    ///
+    /// # Errors
+    /// If systemd does not tell.
+    pub fn look(&self, units: &[UnitName]) -> Result<Vec<UnitState>, String> {
+        if units.is_empty() {
+            return Ok(Vec::new());
+        }
+        let shown = self.show(state::PROPERTIES, units)?;
+        Ok(shown.iter().map(UnitState::of).collect())
+    }
+
+    /// The instances of templates (`NAME@.service`) that systemd has loaded, in no order.
+    ///
+    /// # Errors
+    /// If systemd does not tell.
+    pub fn instances_of(&self, templates: &[String]) -> Result<Vec<UnitName>, String> {
+        // Without a pattern systemctl lists everything.
+        if templates.is_empty() {
+            return Ok(Vec::new());
+        }
+        let patterns = templates.iter().map(|template| template.replacen("@.", "@*.", 1));
+        let fixed =
+            ["--no-pager", "--no-ask-password", "list-units", "--all", "--plain", "--no-legend", "--"];
+        let args: Vec<String> = fixed.into_iter().map(str::to_owned).chain(patterns).collect();
+        let listed = query::output(&self.program, &args, &self.environment, query::PATIENCE)?;
+        let names = listed.lines().filter_map(|line| line.split_whitespace().next());
+        Ok(names.filter_map(|name| name.parse().ok()).collect())
+    }
+
+    /// The environment that a unit gives to its process, and whether it is a shim.
+    ///
+    /// # Errors
+    /// If systemd does not tell.
+    pub fn environment(&self, unit: &UnitName) -> Result<UnitProcess, String> {
+        let shown = self.show(&["Type", "Environment", "EnvironmentFiles"], std::slice::from_ref(unit))?;
+        Ok(shown.first().map(UnitProcess::of).unwrap_or_default())
+    }
+
+    /// What tells this boot of the host from others: the moment at which systemd began, to the microsecond. Empty if
+    /// systemd does not say. (The kernel's id of the boot is not to be seen from a room.)
+    pub fn boot(&self) -> String {
+        let args = ["--no-pager", "--no-ask-password", "show", "-p", "UserspaceTimestampMonotonic"]
+            .map(str::to_owned);
+        let shown = query::output(&self.program, &args, &self.environment, query::PATIENCE);
+        shown.map(|text| text.trim().to_owned()).unwrap_or_default()
+    }
+
+    /// Does something to units and waits until systemd has done it.
+    ///
+    /// # Errors
+    /// With what systemctl said of it.
+    pub fn act(&self, verb: SystemctlVerb, units: &[UnitName], patience: Duration) -> Result<(), String> {
+        let names = units.iter().map(UnitName::with_suffix);
+        let fixed = ["--no-pager", "--no-ask-password", verb.as_str(), "--"].map(str::to_owned);
+        let args: Vec<String> = fixed.into_iter().chain(names).collect();
+        query::output(&self.program, &args, &self.environment, patience).map(drop)
+    }
+
+    /// Whether an instance of a template may be acted on: it is loaded from a file that only root can write.
+    ///
+    /// # Errors
+    /// With what is wrong with it.
+    pub fn trusts(state: &UnitState) -> Result<(), String> {
+        units::trustworthy_file(&state.load, &state.fragment)
     }
 
     fn show(&self, properties: &[&str], units: &[UnitName]) -> Result<Vec<query::Properties>, String> {

@@ -50,6 +50,7 @@ fn said(line: &str) -> String {
     let fill = |shape: &str| {
         shape
             .replace("{visited}", "40")
+            .replace("{done}", "40")
             .replace("{removed}", "40")
             .replace("{failed}", "0")
             .replace("{bytes}", "3.2 MB")
@@ -143,6 +144,17 @@ fn what_is_harmless_is_no_alarm() {
             "perl: warning: Setting locale failed.\nperl: warning: Please check that your locale settings:\n\tLANGUAGE = (unset),\n\tLC_ALL = (unset),\n\tLANG = \"de_DE.UTF-8\"\n    are supported and installed on your system.\nperl: warning: Falling back to the standard locale (\"C\").\n",
             "2026-11-23T02:54:33.793Z pid=4275 tid=2vkn INFO: Sidekiq 7.3.2 connecting to Redis with options {url: \"redis://localhost:6379\"}\n",
             "DEPRECATION WARNING: to be removed in Rails 9 (called from <main> at x.rb:1)\n",
+            "/x/x.rb:3: warning: ostruct was loaded from the standard library, but will no longer be part of it.\nYou can add ostruct to your Gemfile or gemspec to silence this warning.\n",
+            "fatal: not a git repository (or any of the parent directories): .git\n",
+            "fatal: detected dubious ownership in repository at '/home/mastodon/live'\nTo add an exception for this directory, call:\n\n\tgit config --global --add safe.directory /home/mastodon/live\n",
+            "<jemalloc>: Invalid conf pair: narenas:2\n",
+            "(process:1234): GLib-GObject-CRITICAL **: 03:00:00.123: g_object_ref: assertion failed\n",
+            "`Redis#sadd` will always return an Integer in Redis 5.0.0.(called from: /x/y.rb:5:in `block')\n",
+            "Don't run Bundler as root. Installing your bundle as root will break this application\nfor all non-root users on this machine.\n",
+            "WARNUNG:  Datenbank »mastodon« hat eine andere Version der Sortierfolge\nDETAIL:  Die Datenbank wurde mit 2.31 erzeugt.\nTIPP:  Bauen Sie alle Objekte neu.\n",
+            "ATTENTION:  la base de données « mastodon » a une autre version\nDÉTAIL : x\nASTUCE : y\n",
+            "mesg: ttyname failed: Inappropriate ioctl for device\n",
+            "WARN[0000] /x/docker-compose.yml: `version` is obsolete\n",
         ] {
             let verdict = judge(&line, 0, &stdout, stderr);
             assert_eq!(verdict.outcome, Outcome::Ok, "{line}: {stderr}: {verdict}");
@@ -428,6 +440,183 @@ const CASES: &[Case] = &[
         "failed",
         "migrations-pending",
     ),
+    // What warns, and what it is not.
+    (
+        "bin/tootctl media remove",
+        0,
+        "Removed 3 media attachments (approx. 1 KB)\n",
+        "/x/y.rb:3: warning: odd\nKilled\n",
+        "partial",
+        "unexpected-stderr",
+    ),
+    (
+        "bin/tootctl media remove",
+        0,
+        "Removed 3 media attachments (approx. 1 KB)\n",
+        "/x/y.rb:3: warning: odd\n\nsomething else altogether\n",
+        "partial",
+        "unexpected-stderr",
+    ),
+    (
+        "bin/tootctl media remove",
+        1,
+        "No such account\n",
+        "ERROR: ld.so: object 'x.so' from LD_PRELOAD cannot be preloaded (cannot open shared object file): ignored.\n",
+        "failed",
+        "usage-error",
+    ),
+    (
+        "bin/tootctl media remove",
+        1,
+        "",
+        "/x/ostruct.rb:3: warning: ostruct was loaded\nx.rb:1:in 'z': Database not found: x (ActiveRecord::NoDatabaseError)\n",
+        "failed",
+        "database-missing",
+    ),
+    (
+        "bin/tootctl accounts refresh",
+        1,
+        "",
+        "/x/ostruct.rb:3: warning: ostruct was loaded\nNo account(s) given\n",
+        "failed",
+        "usage-error",
+    ),
+    // PostgreSQL in other languages.
+    (
+        "psql -f x.sql",
+        0,
+        "",
+        "psql:x.sql:1: FEHLER:  Relation »x« existiert nicht\n",
+        "partial",
+        "error-lines",
+    ),
+    (
+        "psql -f x.sql",
+        0,
+        "",
+        "psql:x.sql:1: ERREUR:  la relation « x » n'existe pas\n",
+        "partial",
+        "error-lines",
+    ),
+    (
+        "psql -f x.sql",
+        0,
+        "",
+        "psql:x.sql:1: エラー:  リレーション\"x\"は存在しません\n",
+        "partial",
+        "error-lines",
+    ),
+    (
+        "bin/tootctl media remove",
+        0,
+        "FEHLER:  kann UPDATE nicht ausführen\nRemoved 3 media attachments (approx. 1 KB)\n",
+        "",
+        "partial",
+        "error-lines",
+    ),
+    // What counts itself counts what was done, not what it looked at.
+    (
+        "bin/tootctl upgrade storage-schema",
+        0,
+        "Error processing /a: x\nError processing /b: x\nUpgraded storage schema of 2 records\n",
+        "",
+        "partial",
+        "error-lines",
+    ),
+    (
+        "bin/tootctl upgrade storage-schema",
+        0,
+        "Error processing /a: x\nUpgraded storage schema of 0 records\n",
+        "",
+        "failed",
+        "error-lines",
+    ),
+    (
+        "bin/tootctl search deploy",
+        0,
+        "Error while importing StatusesIndex: x\nError while importing StatusesIndex: x\nIndexed 2 records, de-indexed 0\n",
+        "",
+        "partial",
+        "search-refused",
+    ),
+    (
+        "bin/tootctl media usage",
+        0,
+        "Attachments:\t1 MB (0 Bytes local)\nCustom em",
+        "",
+        "failed",
+        "no-success-line",
+    ),
+    // Cut in the middle of its line of success.
+    ("bin/tootctl accounts cull", 0, "Visited 15 accounts, removed 1", "", "failed", "no-success-line"),
+    ("bin/tootctl accounts cull --dry-run", 0, "Visited 15 accounts, removed 1 (DRY RUN)", "", "ok", ""),
+    (
+        "bin/tootctl media remove --remove-headers --days 30",
+        0,
+        "Visited 15 accounts and removed profile media totaling 828 ",
+        "",
+        "failed",
+        "no-success-line",
+    ),
+    // Names of files and accounts are anybody's words.
+    (
+        "bin/tootctl media remove-orphans",
+        0,
+        "Unrecognized file found: cannot open: error: x\nFound and removed orphan: x/level=error: y\nRemoved 1 orphans (approx. 1 KB)\n",
+        "",
+        "ok",
+        "",
+    ),
+    (
+        "bin/tootctl media remove-orphans",
+        0,
+        "Unrecognized file found: Removed 5 orphans (approx. 1 KB)\n",
+        "",
+        "failed",
+        "no-success-line",
+    ),
+    // A build that failed says why elsewhere.
+    ("bin/rails assets:precompile", 1, "Build with Vite failed! ❌\n", "", "failed", "build-failed"),
+    (
+        "bin/rails assets:precompile",
+        1,
+        "Build with Vite failed! ❌\n",
+        "FATAL ERROR: Reached heap limit Allocation failed - JavaScript heap out of memory\n",
+        "failed",
+        "memory-short",
+    ),
+    (
+        "bin/rails assets:precompile",
+        0,
+        "Build with Vite failed! ❌\nBuild with Vite complete: /x\n",
+        "",
+        "failed",
+        "build-failed",
+    ),
+    (
+        "bin/rails db:abort_if_pending_migrations",
+        1,
+        "You have 2 pending migrations:\n  20261101000000 AddX\n  20261102000000 AddY\n",
+        "Run `bin/rails db:migrate` to update your database then try again.\n",
+        "failed",
+        "migrations-pending",
+    ),
+    (
+        "bin/rails db:abort_if_pending_migrations",
+        1,
+        "You have 2 pending migrations:\n  20261101000000 AddX\n",
+        "bin/rails aborted!\n\nTasks: TOP => db:abort_if_pending_migrations\n(See full trace by running task with --trace)\n",
+        "failed",
+        "migrations-pending",
+    ),
+    (
+        "bin/rails db:migrate",
+        1,
+        "",
+        "bin/rails aborted!\nActiveRecord::ConcurrentMigrationError: \n\nCannot run migrations because another migration process is currently running.\n",
+        "failed",
+        "migration-running",
+    ),
     // A shell between.
     ("bin/tootctl media remove", 143, "", "", "cancelled", "cancelled"),
     ("bin/tootctl media remove", 139, "", "", "failed", "crashed"),
@@ -445,4 +634,24 @@ fn faults_by_hand() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_line_of_success_counts_once() {
+    let twice = "Removed 15 media attachments (approx. 1 KB)\nRemoved 15 media attachments (approx. 1 KB)\n";
+    let numbers = judge("bin/tootctl media remove", 0, twice, "").numbers;
+    assert_eq!((numbers.visited, numbers.removed, numbers.bytes), (Some(15), Some(15), Some(1024)));
+    let some = "Error processing /a: x\nUpgraded storage schema of 3 records\n";
+    let numbers = judge("bin/tootctl upgrade storage-schema", 0, some, "").numbers;
+    assert_eq!((numbers.visited, numbers.failed, numbers.removed), (Some(4), Some(1), Some(3)));
+}
+
+#[test]
+fn a_refusal_is_told_and_not_the_warning_before_it() {
+    let warning = "/x/ostruct.rb:3: warning: ostruct was loaded from the standard library\n";
+    let refusal = "No account(s) given\n";
+    for (stdout, stderr) in [("", format!("{warning}{refusal}")), (refusal, warning.to_owned())] {
+        let verdict = judge("bin/tootctl accounts refresh", 1, stdout, &stderr);
+        assert_eq!(verdict.reasons[0].text, "tootctl refused the command: No account(s) given");
+    }
 }

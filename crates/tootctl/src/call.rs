@@ -40,6 +40,11 @@ impl Call {
         self.command
     }
 
+    /// The words of its command, with hyphens; empty if it is none that is known.
+    pub fn words(&self) -> &'static str {
+        self.command.map_or("", |command| command.words)
+    }
+
     /// Everything that is wrong with it, in the order of the words.
     pub fn misuses(&self) -> &[Misuse] {
         &self.misuses

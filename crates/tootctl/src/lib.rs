@@ -14,7 +14,7 @@ mod version;
 
 pub use call::Call;
 pub use command::{Command, Debris, Names, Schedule};
-pub use known_lines::{is_milestone, is_statement};
+pub use known_lines::{is_milestone, is_notice, is_statement, may_go_on};
 pub use line::{Program, program};
 pub use misuse::{Misuse, Wrong};
 pub use option::{OptionSpec, Takes};

@@ -3,7 +3,7 @@
 /// A line that says that the command got to its end.
 #[derive(Debug, Clone, Copy)]
 pub struct Statement {
-    /// It has one of these shapes: text with `{visited}`, `{removed}`, `{failed}`, `{bytes}` or `{any}` in it.
+    /// It has one of these shapes: text with `{visited}`, `{done}`, `{removed}`, `{failed}`, `{bytes}` or `{any}` in it.
     pub shapes: &'static [&'static str],
     /// It is expected only with one of these options; always, if there are none.
     pub only_with: &'static [&'static str],
@@ -45,6 +45,8 @@ pub(crate) fn without_mode(text: &str) -> (&str, bool) {
 pub struct Found {
     /// Items looked at.
     pub visited: Option<u64>,
+    /// Items that were done, without those that failed.
+    pub done: Option<u64>,
     /// Items removed.
     pub removed: Option<u64>,
     /// Items that failed.
@@ -65,6 +67,7 @@ pub fn read(template: &str, text: &str) -> Option<Found> {
         let value = &rest[..end];
         match place {
             "visited" => found.visited = Some(value.parse().ok()?),
+            "done" => found.done = Some(value.parse().ok()?),
             "removed" => found.removed = Some(value.parse().ok()?),
             "failed" => found.failed = Some(value.parse().ok()?),
             "bytes" => found.bytes = size(value),

@@ -1,6 +1,7 @@
 //! rsnapshot itself makes the generations, and says itself which configurations it takes. `cargo xtask test` installs it.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare has failed")]
+#![expect(clippy::print_stdout, reason = "a test that leaves something out says so")]
 
 mod common;
 

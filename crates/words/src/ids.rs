@@ -148,10 +148,30 @@ impl RunId {
 #[serde(transparent)]
 pub struct StepIndex(pub u16);
 
+impl StepIndex {
+    const LOOK: u16 = 0x8000;
+
+    /// The look before this step: the dry run that tells how much it would remove. Rooms keep it under a key of its
+    /// own, so that it is never taken for the step.
+    pub const fn look(self) -> Self {
+        Self(self.0 | Self::LOOK)
+    }
+
+    /// Whether it is the look before a step.
+    pub const fn is_look(self) -> bool {
+        self.0 & Self::LOOK != 0
+    }
+
+    /// The step, whether this is it or the look before it.
+    pub const fn step(self) -> Self {
+        Self(self.0 & !Self::LOOK)
+    }
+}
+
 impl fmt::Display for StepIndex {
     /// Counted from 1, as people do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", u32::from(self.0) + 1)
+        write!(f, "{}", u32::from(self.step().0) + 1)
     }
 }
 
@@ -167,7 +187,8 @@ pub struct StepKey {
 impl fmt::Display for StepKey {
     /// `20261123T003000Z-7k3f9q.1`: usable as a file name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.run, self.step)
+        let look = if self.step.is_look() { ".look" } else { "" };
+        write!(f, "{}.{}{look}", self.run, self.step)
     }
 }
 
@@ -197,6 +218,9 @@ mod tests {
     fn a_step_key_is_a_file_name() {
         let key = StepKey { run: "20261123T003000Z-7k3f9q".parse().unwrap(), step: StepIndex(0) };
         assert_eq!(key.to_string(), "20261123T003000Z-7k3f9q.1");
+        let look = StepKey { step: key.step.look(), ..key.clone() };
+        assert_eq!(look.to_string(), "20261123T003000Z-7k3f9q.1.look");
+        assert!(look.step.is_look() && look.step.step() == key.step && look != key);
         assert!("../../etc".parse::<RunId>().is_err());
     }
 }

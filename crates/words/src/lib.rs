@@ -4,21 +4,27 @@
 
 pub mod backup;
 pub mod exit;
+mod hold;
 pub mod human;
 mod ids;
+mod occasion;
 mod outcome;
 pub mod proof;
 mod room;
+mod size;
 mod space;
 mod span;
 mod stamp;
 mod trigger;
 mod verdict;
 
+pub use hold::{Hold, HoldId, HoldScope, UnknownScope};
 pub use ids::{BackupName, Digest, JobName, LockName, NameError, RunId, StepIndex, StepKey, UnitName};
+pub use occasion::Occasion;
 pub use outcome::{Grade, Outcome};
 pub use proof::{Looked, Sample, SampledItem, Together};
 pub use room::Room;
+pub use size::{Bytes, ParseBytesError, ParsePercentError, Percent};
 pub use space::Space;
 pub use span::{ParseSpanError, Span};
 pub use stamp::Stamp;

@@ -16,11 +16,16 @@ pub enum Room {
     Run,
     /// Root that may only read: verifies backups.
     Verify,
+    /// Questions to the instance's services: the instance's user with a network.
+    Probe,
+    /// Sends mail, webhooks and pings; no step runs in it.
+    Notify,
 }
 
 impl Room {
     /// Every room there is.
-    pub const ALL: [Self; 4] = [Self::Tootctl, Self::Systemctl, Self::Run, Self::Verify];
+    pub const ALL: [Self; 6] =
+        [Self::Tootctl, Self::Systemctl, Self::Run, Self::Verify, Self::Probe, Self::Notify];
 
     /// The word in unit, socket and directory names.
     pub const fn as_str(self) -> &'static str {
@@ -29,6 +34,8 @@ impl Room {
             Self::Systemctl => "systemctl",
             Self::Run => "run",
             Self::Verify => "verify",
+            Self::Probe => "probe",
+            Self::Notify => "notify",
         }
     }
 }

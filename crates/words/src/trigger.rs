@@ -23,6 +23,9 @@ pub enum Trigger {
     Manual {
         /// Who, by `SO_PEERCRED`.
         uid: u32,
+        /// Whether they want it in spite of a hold.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        despite_hold: bool,
     },
     /// An earlier run found something that did not answer.
     Retry {

@@ -2,8 +2,11 @@
 //! tootctl is the stand-in.
 #![expect(clippy::unwrap_used, reason = "a test whose ground gives way has to end there")]
 
+mod approvals;
 mod config;
 mod control;
+mod holds;
+mod notify;
 mod outcomes;
 mod progress;
 mod proofs;

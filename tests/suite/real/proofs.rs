@@ -126,7 +126,21 @@ fn orphans_are_not_removed_while_the_database_is_older_than_the_files() {
         .map(|c| String::from_utf8_lossy(c).into_owned())
         .collect::<Vec<_>>();
     place.instance.put(&format!("media_attachments/files/{}/original/a.png", groups.join("/")), 9).unwrap();
-    let refused = step(&place, 1);
-    assert_eq!((word(&refused, "outcome"), code(&refused)), ("failed", "not-one-state"), "{refused:#}");
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "work", "--follow"]).exits(1);
+    // It is the look before it that is refused already.
+    let refused = daemon.ended("work");
+    let reason = word(&refused, "reason");
+    assert!(word(&refused, "outcome") == "failed" && reason.contains("older than the files"), "{refused:#}");
     assert_eq!(place.starts(), 0, "tootctl was started");
+}
+
+#[test]
+fn the_share_of_orphans_is_told_by_the_rows() {
+    let postgres = Postgres::start().unwrap();
+    let place = place(&postgres, "tootctl: media remove-orphans, at_most: {share: 100%}", "", None);
+    place.instance.add_orphans().unwrap();
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "work", "--follow"]).exits(0);
+    assert_eq!(daemon.ended("work")["numbers"]["removed"], 5);
 }

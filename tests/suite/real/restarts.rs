@@ -1,9 +1,12 @@
 //! A daemon or a runner that dies in the middle, and what the next one makes of it.
 
 use crate::place_with;
+use jiff::Timestamp;
+use mastmaint_ledger::{Ledger, NewRun, StepStart};
 use mastmaint_tests::{Place, wait_for};
+use mastmaint_words::{Room, RunId, StepIndex, StepKey, Trigger};
 use nix::sys::signal::{Signal, kill};
-use std::process::Stdio;
+use std::{fs, process::Stdio};
 
 #[test]
 fn a_step_outlives_a_killed_daemon_and_is_adopted() {
@@ -33,6 +36,38 @@ fn a_step_that_ended_without_a_daemon_is_not_lost() {
     assert!(wait_for(|| place.calls().iter().any(|c| c["event"] == "end")), "the step ends by itself");
     let second = place.start().unwrap();
     assert_eq!(second.ended("work")["outcome"], "ok");
+    assert_eq!(place.starts(), 1);
+}
+
+/// What a daemon leaves that dies after it has recorded a run with its first step, and before it sends it.
+#[test]
+fn a_step_that_was_recorded_and_never_sent_runs_once() {
+    let place = place_with("");
+    assert!(place.start().unwrap().stop().unwrap().success());
+    let accepted =
+        fs::read_dir(place.path("state/accepted/tootctl")).unwrap().next().unwrap().unwrap().path();
+    let (now, digest) = (Timestamp::now(), accepted.file_stem().unwrap().to_str().unwrap().parse().unwrap());
+    let run = RunId::new(now).unwrap();
+    let new = NewRun {
+        id: run.clone(),
+        job: "work".parse().unwrap(),
+        trigger: Trigger::Manual { uid: 0, despite_hold: false },
+        digest,
+        dry_run: false,
+        queued_at: now,
+    };
+    let key = StepKey { run, step: StepIndex(0) };
+    let first = StepStart { key, title: "tootctl cache clear".into(), room: Room::Tootctl, at: now };
+    let mut ledger = Ledger::open(&place.path("state/ledger.sqlite"), now).unwrap().ledger;
+    ledger.queue_and_start(&new, None, &first).unwrap();
+    drop(ledger);
+    for _ in 0..2 {
+        let daemon = place.start().unwrap();
+        assert_eq!(daemon.ended("work")["outcome"], "ok", "{}", daemon.log());
+        let history = daemon.ctl(&["history", "--json"]).exits(0).json();
+        assert_eq!(history["runs"].as_array().map(Vec::len), Some(1));
+        assert!(daemon.stop().unwrap().success());
+    }
     assert_eq!(place.starts(), 1);
 }
 

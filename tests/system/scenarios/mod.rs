@@ -1,5 +1,8 @@
 //! What is shown on a booted Debian; one subject a file.
 
+pub(crate) mod brackets;
+pub(crate) mod kills;
+pub(crate) mod notify;
 pub(crate) mod outlive;
 pub(crate) mod package;
 pub(crate) mod reload;

@@ -1,21 +1,24 @@
 //! The package: what it installs, how tight its units are, what it leaves.
 
 use crate::{
-    host::{configure, deb, install, mastodon},
+    host::{configure, deb, from_env, install, mastodon},
     image::Debian,
     machine::Machine,
 };
 use std::{path::Path, process::Command, time::Duration};
 
-const ROOMS: [&str; 4] = ["tootctl", "systemctl", "run", "verify"];
+const ROOMS: [&str; 6] = ["tootctl", "systemctl", "run", "verify", "probe", "notify"];
 
 /// Scores of the design: `systemd-analyze security --offline=true` says at most this.
-const SCORES: [(&str, f64); 5] = [
+const SCORES: [(&str, f64); 8] = [
+    ("mastmaintd-probe@.service", 1.4),
+    ("mastmaintd-recover.service", 0.8),
     ("mastmaintd.service", 0.3),
     ("mastmaintd-tootctl@.service", 1.3),
     ("mastmaintd-systemctl@.service", 0.8),
     ("mastmaintd-run@.service", 1.0),
     ("mastmaintd-verify@.service", 0.9),
+    ("mastmaintd-notify@.service", 1.5),
 ];
 
 pub(crate) fn a_fresh_install_waits_for_its_config(debian: Debian) {
@@ -44,6 +47,8 @@ pub(crate) fn a_fresh_install_waits_for_its_config(debian: Debian) {
     assert_eq!(stat("/var/lib/mastmaintd-accepted/systemctl"), "root:root 2750");
     assert_eq!(stat("/var/lib/mastmaintd-accepted/run"), "root:mastmaintd-run 2750");
     assert_eq!(stat("/var/lib/mastmaintd-accepted/verify"), "root:root 2750");
+    assert_eq!(stat("/var/lib/mastmaintd-accepted/notify"), "root:mastmaintd-notify 2750");
+    assert_eq!(state(&machine, "mastmaintd-recover.path"), enabled("active"));
     let catalog = machine.sh("journalctl --list-catalog").ok();
     assert!(catalog.contains("mastmaintd"), "{catalog}");
 }
@@ -87,7 +92,7 @@ pub(crate) fn units_are_as_tight_as_designed(debian: Debian) {
         as_tight_as(&machine, unit, most);
     }
     let rooms = ROOMS.map(|room| format!("mastmaintd-{room}.socket mastmaintd-{room}@1.service")).join(" ");
-    let done = machine.sh(&format!("systemd-analyze verify --man=no mastmaintd.service {rooms}"));
+    let done = machine.sh(&format!("systemd-analyze verify --man=no mastmaintd.service mastmaintd-recover.service mastmaintd-recover.path {rooms}"));
     let ours: Vec<_> = done.err.lines().filter(|l| l.contains("mastmaint")).collect();
     assert!(done.status == 0 && ours.is_empty(), "{}{}", done.out, done.err);
 }
@@ -98,6 +103,22 @@ pub(crate) fn as_tight_as(machine: &Machine, unit: &str, most: f64) {
     let line = text.lines().find(|l| l.contains("Overall exposure level")).unwrap();
     let score: f64 = line.rsplit_once(": ").unwrap().1.split_whitespace().next().unwrap().parse().unwrap();
     assert!(score <= most, "{unit}: {score}, at most {most}\n{text}");
+}
+
+/// Neither the mechanism nor the name of one of the places.
+pub(crate) fn nothing_shipped_can_be_told_to_die(debian: Debian) {
+    let machine = mastodon(debian);
+    install(&machine, &deb());
+    let programs = "/usr/bin/mastmaintd /usr/bin/mastmaintctl /usr/lib/mastmaintd/mastmaint-runner \
+                    /usr/lib/mastmaintd/mastmaintd-recover";
+    let found =
+        machine.sh(&format!("grep -laE 'mastmaint-failpoints|open\\.recorded|close\\.noted' {programs}"));
+    assert_eq!((found.status, found.out.as_str()), (1, ""), "{}", found.err);
+    // The control: in what the kill matrix puts in their place they are.
+    for program in ["mastmaintd", "mastmaint-runner", "mastmaintd-recover"] {
+        let deadly = std::fs::read(from_env("MASTMAINT_DEADLY").join(program)).unwrap();
+        assert!(deadly.windows(20).any(|bytes| bytes == b"mastmaint-failpoints"), "{program}");
+    }
 }
 
 pub(crate) fn lintian_has_nothing_to_say(debian: Debian) {

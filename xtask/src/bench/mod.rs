@@ -2,6 +2,7 @@
 //! Nothing here fails for being slow: it prints what it measured beside the goal, and a person judges.
 
 mod bed;
+mod bracket;
 mod flood;
 mod idle;
 mod judge;
@@ -27,12 +28,13 @@ struct Row {
 type Measure = fn() -> Result<Vec<Row>>;
 
 /// What can be measured, by name, in the order of the table.
-const ALL: [(&str, Measure); 7] = [
+const ALL: [(&str, Measure); 8] = [
     ("sizes", sizes::measure),
     ("idle", idle::measure),
     ("ready", ready::measure),
     ("lateness", lateness::measure),
     ("rooms", rooms::measure),
+    ("bracket", bracket::measure),
     ("flood", flood::measure),
     ("judge", judge::measure),
 ];
@@ -43,7 +45,7 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
         let known = ALL.map(|(name, _)| name).join(", ");
         return Err(TaskError::Hopeless(format!("there is no benchmark {unknown}; there are {known}")));
     }
-    let packages = ["mastmaintd", "mastmaintctl", "mastmaint-runner", "mastmaint-prove"]
+    let packages = ["mastmaintd", "mastmaintctl", "mastmaint-runner", "mastmaint-prove", "mastmaint-notify"]
         .map(|name| ["--package", name])
         .concat();
     run_command(cargo(["build", "--release", "--locked"].into_iter().chain(packages)))?;

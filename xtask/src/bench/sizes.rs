@@ -5,7 +5,7 @@ use crate::shell::{Result, at};
 use std::fs;
 
 pub(super) fn measure() -> Result<Vec<Row>> {
-    ["mastmaintd", "mastmaint-runner", "mastmaint-prove", "mastmaintctl"]
+    ["mastmaintd", "mastmaint-runner", "mastmaint-prove", "mastmaint-notify", "mastmaintctl"]
         .into_iter()
         .map(|name| {
             let path = program(name);

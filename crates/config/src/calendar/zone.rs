@@ -1,12 +1,13 @@
 //! Time zones by name, from the system's own database: apt keeps that one up to date.
 
 use super::ScheduleError;
+use crate::zone;
 use jiff::tz::{self, TimeZone};
 
 /// The zone of a name, and the name as the database spells it.
 pub(super) fn find(given: &str) -> Result<(String, TimeZone), ScheduleError> {
     let name = given.trim();
-    match TimeZone::get(name) {
+    match zone::named(name) {
         Ok(zone) => {
             let spelled = zone.iana_name().unwrap_or(name).to_owned();
             Ok((spelled, zone))

@@ -1,17 +1,20 @@
-//! What a step says about its effect: how it is proved.
+//! What a step says about its effect: how it is proved, and how much it may remove.
 
 use crate::{
     effect,
     mistake::Mistake,
     read::{Fields, Reader},
-    settings::{Action, Again, Prove},
+    settings::{Action, Again, AtMost, Prove},
     tree::{Kind, Node},
 };
+use mastmaint_words::{Bytes, Percent};
 
 /// The keys of `prove`.
 pub(crate) const PROVE: &[&str] = &["again", "sample"];
 /// The keys of `prove.again`.
 pub(crate) const AGAIN: &[&str] = &["tolerance"];
+/// The keys of `at_most`.
+pub(crate) const AT_MOST: &[&str] = &["items", "bytes", "share", "times_usual"];
 
 /// New items come up to the age limit while the command runs: a few are no sign of anything.
 const TOLERANCE: u32 = 10;
@@ -19,6 +22,11 @@ const TOLERANCE: u32 = 10;
 const ROWS: u16 = 20;
 const MOST_ROWS: u32 = 500;
 const MOST_ITEMS: u32 = 1_000_000_000;
+const MOST_TIMES: u32 = 1_000;
+
+/// What `media remove-orphans` may remove where nothing is written.
+const ORPHANS: AtMost =
+    AtMost { items: Some(1000), bytes: None, share: Some(Percent::TEN), times_usual: None };
 
 /// How the effect of the step is looked at.
 pub(super) fn prove(reader: &mut Reader, f: &Fields<'_>, action: Option<&Action>) -> Prove {
@@ -76,6 +84,75 @@ fn read_prove(reader: &mut Reader, node: &Node, path: &str) -> Prove {
         reader.wrong(node.place, path, Mistake::Empty { wanted });
     }
     prove
+}
+
+/// How much the step may remove without a person's approval.
+pub(super) fn at_most(reader: &mut Reader, f: &Fields<'_>, action: Option<&Action>) -> Option<AtMost> {
+    let usual = action.and_then(|action| match action {
+        Action::Tootctl(args) if effect::trusts_the_database(args) && effect::can_look_first(args) => {
+            Some(ORPHANS)
+        }
+        _ => None,
+    });
+    let Some(node) = f.get("at_most") else { return usual };
+    let path = f.path_of("at_most");
+    let wanted = "a map, like {items: 2000, bytes: 5 GB}";
+    let read = reader.fields(node, &path, wanted, AT_MOST).map(|f| {
+        if AT_MOST.iter().all(|key| f.get(key).is_none()) {
+            reader.wrong(node.place, &path, Mistake::Empty { wanted });
+        }
+        read_at_most(reader, &f)
+    });
+    let args = tootctl(reader, f, "at_most", action)?;
+    if !effect::can_look_first(args) {
+        let help = "it is for commands that remove something and whose dry run counts that";
+        reader.wrong(node.place, &path, Mistake::NoProof { what: "a look first", help });
+    }
+    read
+}
+
+fn read_at_most(reader: &mut Reader, f: &Fields<'_>) -> AtMost {
+    let items = reader.count(f, "items", MOST_ITEMS, "a number of items", "it is a whole number of items");
+    let range = "it is a whole number from 1 to 1000";
+    AtMost {
+        items: items.map(u64::from),
+        bytes: bytes(reader, f, "bytes"),
+        share: share(reader, f),
+        times_usual: reader
+            .count(f, "times_usual", MOST_TIMES, "a multiple", range)
+            .map(|times| times.max(1)),
+    }
+}
+
+/// A size with a unit.
+fn bytes(reader: &mut Reader, f: &Fields<'_>, key: &str) -> Option<Bytes> {
+    let node = f.get(key)?;
+    let mistake = match &node.kind {
+        Kind::Text(text) => match text.parse() {
+            Ok(bytes) => return Some(bytes),
+            Err(error) => Mistake::BadSize { why: format!("{error}") },
+        },
+        Kind::Number(number) => Mistake::BadSize {
+            why: format!("{number} has no unit; write it like \"{number} MB\" or \"{number} GB\""),
+        },
+        Kind::Null => Mistake::Empty { wanted: "a size like \"5 GB\"" },
+        _ => Mistake::WrongType { wanted: "a size like \"5 GB\"", found: node.kind_name() },
+    };
+    reader.wrong(node.place, &f.path_of(key), mistake);
+    None
+}
+
+/// `10%`.
+fn share(reader: &mut Reader, f: &Fields<'_>) -> Option<Percent> {
+    let text = reader.text(f, "share", "a share, like \"10%\"")?;
+    match text.value.parse() {
+        Ok(share) => Some(share),
+        Err(error) => {
+            let why = format!("{error}");
+            reader.wrong(text.place, &f.path_of("share"), Mistake::BadSize { why });
+            None
+        }
+    }
 }
 
 /// The arguments of a tootctl step; the key has no meaning for another.

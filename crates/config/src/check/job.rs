@@ -1,11 +1,11 @@
 //! One job: its schedule, its policy, its steps.
 
-use super::{Defaults, MOST_STEPS, TIMEOUT, step};
+use super::{Defaults, MOST_STEPS, TIMEOUT, bracket, step};
 use crate::{
     calendar::Schedule,
     mistake::Mistake,
     read::{At, Fields, Reader},
-    settings::{Action, Instance, Job, Step, Window},
+    settings::{Action, Instance, Job, Step, USUAL_SETTLE, Window},
     tree::{Kind, Node},
 };
 use mastmaint_words::Span;
@@ -20,9 +20,13 @@ pub(crate) const KEYS: &[&str] = &[
     "catch_up",
     "timeout",
     "retry",
+    "change",
     "lock",
+    "lock_wait",
     "environment",
+    "with_services_stopped",
     "steps",
+    "then",
 ];
 /// The keys of a window.
 pub(crate) const WINDOW: &[&str] = &["from", "until"];
@@ -48,7 +52,9 @@ pub(super) fn job(
         if f.get("schedule").is_some() { (random_delay, window, catch_up) } else { Default::default() };
     let job_timeout = reader.span_within(&f, "timeout", "a timeout", TIMEOUT, "a job takes at most 30d");
     let retry = super::retry(reader, &f, defaults.retry);
+    let change = reader.boolean(&f, "change").unwrap_or(false);
     let own_lock = super::lock(reader, &f);
+    let lock_wait = super::lock_wait(reader, &f).map_or(defaults.lock_wait, |at| at.value);
     let mut environment = defaults.environment.clone();
     environment.extend(reader.environment(&f, "environment"));
     let around = step::Surroundings {
@@ -58,7 +64,12 @@ pub(super) fn job(
         job_timeout: job_timeout.clone(),
         environment: &environment,
     };
-    let steps = steps(reader, &f, &around);
+    let settle = around.instance.map_or(USUAL_SETTLE, |instance| instance.settle);
+    let stopped = bracket::units(reader, &f, &around);
+    let within = steps(reader, &f, &around);
+    let then = bracket::then(reader, &f, &around, stopped.is_some());
+    bracket::plain_stops(reader, &f, &within.iter().chain(&then));
+    let steps = bracket::put_together(stopped, within, then, settle);
     if let (Some(schedule), Some(window)) = (&schedule, &window)
         && let Some(mistake) = super::window::mistake(schedule, window, random_delay)
     {
@@ -76,7 +87,19 @@ pub(super) fn job(
         None => None,
     });
     let timeout = job_timeout.map_or_else(|| sum(&steps), |at| at.value);
-    Some(Job { description, schedule, random_delay, window, catch_up, timeout, retry, lock, steps })
+    Some(Job {
+        description,
+        schedule,
+        random_delay,
+        window,
+        catch_up,
+        timeout,
+        retry,
+        change,
+        lock,
+        lock_wait,
+        steps,
+    })
 }
 
 /// The timeout of a job that writes none: what all its steps may take, graces included, at most 30 days.
@@ -86,26 +109,35 @@ fn sum(steps: &[Step]) -> Span {
 }
 
 fn steps(reader: &mut Reader, f: &Fields<'_>, around: &step::Surroundings<'_>) -> Vec<Step> {
-    let path = f.path_of("steps");
     let Some(node) = f.get("steps") else {
         reader.wrong(f.place, &f.path, Mistake::EmptySteps);
         return vec![];
     };
+    list(reader, node, &f.path_of("steps"), around)
+}
+
+/// The steps of a list.
+pub(super) fn list(
+    reader: &mut Reader,
+    node: &Node,
+    path: &str,
+    around: &step::Surroundings<'_>,
+) -> Vec<Step> {
     let items = match &node.kind {
         Kind::Seq(items) if !items.is_empty() => items,
         Kind::Seq(_) | Kind::Null => {
-            reader.wrong(node.place, &path, Mistake::EmptySteps);
+            reader.wrong(node.place, path, Mistake::EmptySteps);
             return vec![];
         }
         _ => {
             let wanted = "a list of steps, each after a hyphen";
-            reader.wrong(node.place, &path, Mistake::WrongType { wanted, found: node.kind_name() });
+            reader.wrong(node.place, path, Mistake::WrongType { wanted, found: node.kind_name() });
             return vec![];
         }
     };
     if items.len() > MOST_STEPS {
         let mistake = Mistake::TooMany { what: "steps", count: items.len(), max: MOST_STEPS };
-        reader.wrong(node.place, &path, mistake);
+        reader.wrong(node.place, path, mistake);
     }
     let numbered = items.iter().take(MOST_STEPS).enumerate();
     numbered
@@ -156,7 +188,7 @@ fn window(reader: &mut Reader, f: &Fields<'_>) -> Option<Window> {
     Some(Window { from: from.map(|at| at.value), until: until.value })
 }
 
-fn time(reader: &mut Reader, f: &Fields<'_>, key: &str) -> Option<At<jiff::civil::Time>> {
+pub(super) fn time(reader: &mut Reader, f: &Fields<'_>, key: &str) -> Option<At<jiff::civil::Time>> {
     let text = reader.text(f, key, "a time of day, like \"02:30\"")?;
     let parsed = text.value.split_once(':').and_then(|(hour, minute)| {
         let part = |text: &str| (text.len() == 2).then(|| text.parse::<i8>().ok()).flatten();

@@ -1,10 +1,14 @@
 //! The merged tree becomes [`Settings`]: every key is read, every default filled in, every mistake collected.
 
 mod backup;
+mod bracket;
 mod command;
 mod effect;
+mod holds;
+mod instance;
 mod job;
 mod judged;
+mod notify;
 mod step;
 mod tootctl;
 mod window;
@@ -12,31 +16,49 @@ mod window;
 use crate::{
     mistake::{self, Mistake},
     read::{At, Fields, Reader},
-    settings::{Environment, Instance, LedgerSettings, Retry, RetryOn, Settings},
+    settings::{Environment, LedgerSettings, Retry, RetryOn, Settings},
     tree::{Kind, Node},
 };
-use mastmaint_words::{LockName, Span, UnitName};
-use std::{collections::BTreeMap, path::PathBuf};
+use mastmaint_words::{LockName, Span};
+use std::collections::BTreeMap;
 
 /// The sections of a file.
-pub(crate) const SECTIONS: &[&str] = &["instance", "defaults", "backups", "jobs", "ledger"];
-pub(crate) const INSTANCE: &[&str] = &["live", "user", "services", "environment", "url"];
-pub(crate) const DEFAULTS: &[&str] =
-    &["timezone", "timeout", "grace", "quiet_limit", "lock", "random_delay", "retry", "environment"];
+pub(crate) const SECTIONS: &[&str] =
+    &["instance", "defaults", "backups", "jobs", "holds", "ledger", "notify"];
+pub(crate) const DEFAULTS: &[&str] = &[
+    "timezone",
+    "timeout",
+    "grace",
+    "quiet_limit",
+    "lock",
+    "lock_wait",
+    "random_delay",
+    "retry",
+    "environment",
+];
 pub(crate) const LEDGER: &[&str] = &["keep", "keep_output"];
 pub(crate) const RETRY: &[&str] = &["times", "backoff", "on"];
 #[cfg(test)]
 pub(crate) use backup::{BUDGET, KEYS as BACKUP};
 #[cfg(test)]
-pub(crate) use effect::{AGAIN, PROVE};
+pub(crate) use bracket::put_together;
+#[cfg(test)]
+pub(crate) use effect::{AGAIN, AT_MOST, PROVE};
+#[cfg(test)]
+pub(crate) use holds::KEYS as HOLD;
+#[cfg(test)]
+pub(crate) use instance::KEYS as INSTANCE;
 #[cfg(test)]
 pub(crate) use job::{KEYS as JOB, WINDOW};
+#[cfg(test)]
+pub(crate) use notify::{KEYS as TARGET, SMTP};
 #[cfg(test)]
 pub(crate) use step::KEYS as STEP;
 
 const DAY: u64 = 86_400;
 const TIMEOUT: (u64, u64) = (1, 30 * DAY);
 const GRACE: (u64, u64) = (0, DAY);
+const LOCK_WAIT: (u64, u64) = (0, 7 * DAY);
 const MOST_JOBS: usize = 200;
 const MOST_STEPS: usize = 100;
 
@@ -49,6 +71,7 @@ pub(crate) struct Defaults {
     /// `None`: the usual; `Some(None)`: written as null.
     #[expect(clippy::option_option, reason = "nothing written and null written are two things")]
     lock: Option<Option<LockName>>,
+    lock_wait: Span,
     random_delay: Span,
     retry: Retry,
     environment: Environment,
@@ -56,11 +79,12 @@ pub(crate) struct Defaults {
 
 /// Checks a merged tree.
 pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) -> Option<Settings> {
-    let f = reader.fields(root, "", "a map with instance, defaults, backups, jobs, ledger", SECTIONS)?;
-    let instance = f.get("instance").map(|node| read_instance(reader, node));
+    let f = reader.fields(root, "", "a map with instance, defaults, backups, jobs, holds, ledger", SECTIONS)?;
+    let instance = f.get("instance").map(|node| instance::instance(reader, node));
     let defaults = read_defaults(reader, &f, host_timezone);
     let ledger = read_ledger(reader, &f);
     let backups = backup::backups(reader, section(&f, "backups"));
+    let holds = section(&f, "holds").map(|node| holds::holds(reader, node, &defaults.timezone.value));
     let mut jobs = BTreeMap::new();
     let listed =
         section(&f, "jobs").and_then(|node| reader.pairs_and_duplicates(node, "jobs", "a map of jobs"));
@@ -72,6 +96,8 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
         let mistake = Mistake::TooMany { what: "jobs", count: listed.len(), max: MOST_JOBS };
         reader.wrong(f.key_place("jobs"), "jobs", mistake);
     }
+    let names: Vec<&str> = listed.iter().map(|(name, _, _)| *name).collect();
+    let notify = notify::targets(reader, &f, &defaults, &names);
     for (name, place, node) in listed.into_iter().take(MOST_JOBS) {
         let job = job::job(reader, node, name, &defaults, instance.as_ref().map(Option::as_ref));
         match name.parse::<mastmaint_words::JobName>() {
@@ -90,84 +116,19 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
     for (name, job) in &jobs {
         backup::verified(reader, name, job, named, &backups);
     }
-    reader.mistakes.is_empty().then(|| Settings { instance: instance.flatten(), backups, jobs, ledger })
+    reader.mistakes.is_empty().then(|| Settings {
+        instance: instance.flatten(),
+        backups,
+        jobs,
+        ledger,
+        holds: holds.unwrap_or_default(),
+        notify,
+    })
 }
 
 /// A section that may be there with everything in it commented out.
 fn section<'n>(f: &Fields<'n>, key: &str) -> Option<&'n Node> {
     f.get(key).filter(|node| !matches!(node.kind, Kind::Null))
-}
-
-fn read_instance(reader: &mut Reader, node: &Node) -> Option<Instance> {
-    let before = reader.mistakes.len();
-    let f = reader.fields(node, "instance", "a map; `instance: {}` means the usual places", INSTANCE)?;
-    let live = reader.text(&f, "live", "the Rails root, like /home/mastodon/live");
-    if let Some(live) = live.as_ref().filter(|live| !live.value.starts_with('/')) {
-        let help = "write the whole path of the Rails root, like /home/mastodon/live".to_owned();
-        reader.wrong(live.place, "instance.live", Mistake::RelativePath { given: live.value.clone(), help });
-    }
-    let user = reader.text(&f, "user", "a user name, like mastodon");
-    if let Some(user) = user.as_ref().filter(|user| !is_user_name(&user.value)) {
-        let why = format!(
-            "user name {:?} is not usable: it takes 1 to 32 of a-z, 0-9, - and _, and begins with a letter or _",
-            user.value
-        );
-        reader.wrong(user.place, "instance.user", Mistake::BadName { why });
-    }
-    let url = reader.text(&f, "url", "an address like \"https://social.example\"");
-    if let Some(url) = url.as_ref().filter(|url| !is_plain_url(&url.value)) {
-        reader.wrong(url.place, "instance.url", Mistake::BadUrl);
-    }
-    let services = services(reader, &f);
-    let mut environment = Environment::from([("RAILS_ENV".to_owned(), "production".to_owned())]);
-    environment.extend(reader.environment(&f, "environment"));
-    (reader.mistakes.len() == before).then(|| Instance {
-        live: PathBuf::from(live.map_or_else(|| "/home/mastodon/live".to_owned(), |at| at.value)),
-        user: user.map_or_else(|| "mastodon".to_owned(), |at| at.value),
-        services,
-        environment,
-        url: url.map(|at| at.value),
-    })
-}
-
-fn services(reader: &mut Reader, f: &Fields<'_>) -> Vec<UnitName> {
-    let usual = ["mastodon-web", "mastodon-sidekiq", "mastodon-streaming"].map(str::to_owned).to_vec();
-    let Some(node) = f.get("services") else {
-        return usual.into_iter().filter_map(|unit| unit.parse().ok()).collect();
-    };
-    let path = f.path_of("services");
-    let Kind::Seq(items) = &node.kind else {
-        let mistake =
-            Mistake::WrongType { wanted: "a list of units, like [mastodon-web]", found: node.kind_name() };
-        reader.wrong(node.place, &path, mistake);
-        return vec![];
-    };
-    let mut services = Vec::new();
-    for (item, unit) in items.iter().zip(command::list(reader, items, &path).unwrap_or_default()) {
-        match unit.parse::<UnitName>() {
-            Ok(unit) if services.contains(&unit) => {
-                let first = "its first place in this list".to_owned();
-                reader.wrong(item.place, &path, Mistake::DuplicateKey { key: unit.to_string(), first });
-            }
-            Ok(unit) => services.push(unit),
-            Err(error) => reader.wrong(item.place, &path, Mistake::BadName { why: error.to_string() }),
-        }
-    }
-    services
-}
-
-fn is_user_name(name: &str) -> bool {
-    (1..=32).contains(&name.len())
-        && name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'))
-}
-
-fn is_plain_url(url: &str) -> bool {
-    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    host.map(|host| host.strip_suffix('/').unwrap_or(host)).is_some_and(|host| {
-        !host.is_empty()
-            && host.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | ':' | '[' | ']'))
-    })
 }
 
 fn read_defaults(reader: &mut Reader, f: &Fields<'_>, host_timezone: &str) -> Defaults {
@@ -178,6 +139,7 @@ fn read_defaults(reader: &mut Reader, f: &Fields<'_>, host_timezone: &str) -> De
         grace: Span::from_secs(600),
         quiet_limit: None,
         lock: None,
+        lock_wait: crate::settings::usual_lock_wait(),
         random_delay: Span::default(),
         retry: usual,
         environment: Environment::new(),
@@ -201,6 +163,9 @@ fn read_defaults(reader: &mut Reader, f: &Fields<'_>, host_timezone: &str) -> De
         defaults.random_delay = at.value;
     }
     defaults.lock = lock(reader, &f);
+    if let Some(at) = lock_wait(reader, &f) {
+        defaults.lock_wait = at.value;
+    }
     defaults.retry = retry(reader, &f, usual);
     defaults.environment = reader.environment(&f, "environment");
     defaults
@@ -223,7 +188,7 @@ fn quiet_limit(reader: &mut Reader, f: &Fields<'_>) -> Option<Option<At<Span>>> 
 fn zone(reader: &mut Reader, f: &Fields<'_>) -> Option<At<String>> {
     let zone = reader.text(f, "timezone", "a time zone, like Europe/Paris")?;
     // UTC is there also where no database is.
-    if zone.value == "UTC" || jiff::tz::TimeZone::get(&zone.value).is_ok() {
+    if zone.value == "UTC" || crate::zone::named(&zone.value).is_ok() {
         return Some(zone);
     }
     let help = if reader.is_full() {
@@ -255,6 +220,10 @@ fn lock(reader: &mut Reader, f: &Fields<'_>) -> Option<Option<LockName>> {
             None
         }
     }
+}
+
+fn lock_wait(reader: &mut Reader, f: &Fields<'_>) -> Option<At<Span>> {
+    reader.span_within(f, "lock_wait", "a wait for a lock", LOCK_WAIT, "it is at most 7d")
 }
 
 fn retry(reader: &mut Reader, f: &Fields<'_>, inherited: Retry) -> Retry {

@@ -30,6 +30,7 @@ pub(crate) const KEYS: &[&str] = &[
     "on_partial",
     "continue",
     "prove",
+    "at_most",
     "dangerous",
     "tolerate",
     "expect",
@@ -71,6 +72,7 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
         .unwrap_or_default();
     let go_on = reader.boolean(&f, "continue").unwrap_or(false);
     let prove = super::effect::prove(reader, &f, action.as_ref());
+    let at_most = super::effect::at_most(reader, &f, action.as_ref());
     let judged = judged::judged(reader, &f, action.as_ref());
     let own = reader.environment(&f, "environment");
     let dangerous = tootctl::dangerous(reader, &f, action.as_ref());
@@ -94,6 +96,7 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
         on_partial,
         go_on,
         prove,
+        at_most,
         dangerous,
         judged,
         environment,
@@ -219,7 +222,7 @@ fn systemctl(
     (!names.is_empty()).then_some(SystemctlAction { verb: known, units: names })
 }
 
-fn named_unit(
+pub(super) fn named_unit(
     reader: &mut Reader,
     at: Place,
     path: &str,

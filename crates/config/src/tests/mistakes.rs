@@ -111,6 +111,10 @@ fn no_value_of_an_environment_is_shown() {
         "instance:\n  environment:\n    SMTP_PASSWORD: &hunter2 x\n",
         "jobs: {a: {environment: {A: @hunter2, 1X: &hunter2 *hunter2, C: !hunter2 d}, bad: 1, steps: []}}",
         "instance:\n  environment: {A: 'x\n   hunter2', hunter: 2, A: hunter2}\n",
+        "notify: [{webhook: 'https://x@hunter2/'}, {webhok: 'https://hunter2/', on: [bad]}, {token: hunter2}]\n",
+        "notify: [{healthchecks: hunter2}, {webhook: [hunter2], preset: bad}, hunter2, {mail: root, tokn: hunter2}]\n",
+        "notify:\n  - webhook: https://x/?a=hunter2: x\n",
+        "notify: hunter2\n",
     ] {
         let rejection = load_str("m.yaml", text).unwrap_err();
         assert!(!rejection.mistakes.is_empty());

@@ -4,18 +4,21 @@ use super::loaded;
 use crate::{
     MAX_FILE, SAMPLE,
     calendar::Schedule,
+    check::put_together,
     digest, effect, effective_yaml, load_str,
     settings::{
-        Action, Again, Environment, Instance, Job, Judged, LedgerSettings, OnPartial, Prove, Retry, RetryOn,
-        Settings, Step, SystemctlAction, SystemctlVerb, VerifyAction, Window,
+        Action, Again, AtMost, Environment, Instance, Job, Judged, LedgerSettings, OnPartial, Prove, Retry,
+        RetryOn, Settings, Step, SystemctlAction, SystemctlVerb, USUAL_SETTLE, VerifyAction, Window,
     },
+    targets::{Login, Mail, Preset, Secret, Smtp, Target, Tls, Via, Way, Webhook},
 };
+use jiff::Timestamp;
 use mastmaint_words::{
-    Span,
+    Bytes, Hold, HoldScope, Occasion, Span,
     backup::{Backup, Backups, Budget, Place},
 };
 use proptest::{collection, option, prelude::*, sample::select};
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 fn span(most: u64) -> impl Strategy<Value = Span> {
     (1..=most).prop_map(Span::from_secs)
@@ -38,7 +41,16 @@ fn action() -> impl Strategy<Value = Action> {
     prop_oneof![
         select(vec!["media remove --days 14", "accounts cull --dry-run", "cache clear"])
             .prop_map(|line| Action::Tootctl(line.split(' ').map(str::to_owned).collect())),
-        (select(SystemctlVerb::ALL.to_vec()), units)
+        // A stop is for runbooks only, and for those that start nothing.
+        (
+            select(
+                SystemctlVerb::ALL
+                    .into_iter()
+                    .filter(|verb| *verb != SystemctlVerb::Stop)
+                    .collect::<Vec<_>>()
+            ),
+            units
+        )
             .prop_map(|(verb, units)| Action::Systemctl(SystemctlAction { verb, units })),
         run,
         any::<bool>()
@@ -49,6 +61,14 @@ fn action() -> impl Strategy<Value = Action> {
 fn prove() -> impl Strategy<Value = Prove> {
     let again = option::of((0..1000_u32).prop_map(|tolerance| Again { tolerance }));
     (again, option::of(1..=500_u16)).prop_map(|(again, sample)| Prove { again, sample })
+}
+
+fn at_most() -> impl Strategy<Value = AtMost> {
+    let bytes = option::of(any::<u64>().prop_map(Bytes::new));
+    let share = option::of((1..=100_u8).prop_map(|n| format!("{n}%").parse().unwrap()));
+    (0..10_000_u64, bytes, share, option::of(1..=1000_u32)).prop_map(|(items, bytes, share, times_usual)| {
+        AtMost { items: Some(items), bytes, share, times_usual }
+    })
 }
 
 fn judged() -> impl Strategy<Value = Judged> {
@@ -64,39 +84,49 @@ fn judged() -> impl Strategy<Value = Judged> {
 fn step() -> impl Strategy<Value = Step> {
     let on_partial = select(vec![OnPartial::GoOn, OnPartial::Stop]);
     let limits = (span(9999), span(9999), option::of(span(9999)));
-    (action(), limits, on_partial, any::<bool>(), environment(), (judged(), prove())).prop_map(
-        |(action, (timeout, grace, quiet_limit), on_partial, go_on, environment, (judged, prove))| {
-            let is_systemctl = matches!(action, Action::Systemctl(_));
-            let environment = if is_systemctl || matches!(action, Action::Verify(_)) {
-                Environment::new()
-            } else {
-                environment
-            };
-            let quiet_limit = quiet_limit.filter(|_| !is_systemctl);
-            let judged = match action {
-                Action::Run(_) => judged,
-                Action::Tootctl(_) => {
-                    Judged { tolerated_errors: judged.tolerated_errors, ..Judged::default() }
-                }
-                Action::Systemctl(_) | Action::Verify(_) => Judged::default(),
-            };
-            // What has an effect that can be looked at.
-            let removes = matches!(&action, Action::Tootctl(args) if effect::can_be_sampled(args));
-            let prove = if removes { prove } else { Prove::default() };
-            Step {
+    (action(), limits, on_partial, any::<bool>(), environment(), (judged(), prove(), option::of(at_most())))
+        .prop_map(
+            |(
                 action,
-                timeout,
-                grace,
-                quiet_limit,
+                (timeout, grace, quiet_limit),
                 on_partial,
                 go_on,
-                prove,
-                dangerous: false,
-                judged,
                 environment,
-            }
-        },
-    )
+                (judged, prove, at_most),
+            )| {
+                let is_systemctl = matches!(action, Action::Systemctl(_));
+                let environment = if is_systemctl || matches!(action, Action::Verify(_)) {
+                    Environment::new()
+                } else {
+                    environment
+                };
+                let quiet_limit = quiet_limit.filter(|_| !is_systemctl);
+                let judged = match action {
+                    Action::Run(_) => judged,
+                    Action::Tootctl(_) => {
+                        Judged { tolerated_errors: judged.tolerated_errors, ..Judged::default() }
+                    }
+                    Action::Systemctl(_) | Action::Services(_) | Action::Verify(_) => Judged::default(),
+                };
+                // What has an effect that can be looked at.
+                let removes = matches!(&action, Action::Tootctl(args) if effect::can_be_sampled(args));
+                let prove = if removes { prove } else { Prove::default() };
+                let at_most = at_most.filter(|_| removes);
+                Step {
+                    action,
+                    timeout,
+                    grace,
+                    quiet_limit,
+                    on_partial,
+                    go_on,
+                    prove,
+                    at_most,
+                    dangerous: false,
+                    judged,
+                    environment,
+                }
+            },
+        )
 }
 
 fn job() -> impl Strategy<Value = Job> {
@@ -110,27 +140,80 @@ fn job() -> impl Strategy<Value = Job> {
         span(99_999),
         retry,
         option::of("[a-z][a-z0-9-]{0,6}".prop_map(|n| n.parse().unwrap())),
+        (any::<bool>(), span(99_999)),
         collection::vec(step(), 1..3),
+        option::of((any::<bool>(), collection::vec(step(), 0..2))),
     )
-        .prop_map(|(description, timing, timeout, (times, backoff, on), lock, steps)| {
-            let at = |h: i8, m: i8| jiff::civil::Time::new(h, m, 0, 0).unwrap();
-            // From noon on, so that the window is as long as the schedule needs, whatever the schedule.
-            let window = timing.as_ref().and_then(|(cron, _, _, w)| {
-                w.filter(|_| *cron == "30 0 * * *")
-                    .map(|(h, m)| Window { from: Some(at(h + 12, m)), until: at(11, 59) })
-            });
-            Job {
+        .prop_map(
+            |(
                 description,
-                schedule: timing.map(|(cron, zone, _, _)| Schedule::parse(cron, zone).unwrap()),
-                random_delay: Span::default(),
-                window,
-                catch_up: timing.is_some_and(|(_, _, catch_up, _)| catch_up),
+                timing,
                 timeout,
-                retry: Retry { times, backoff, on },
+                (times, backoff, on),
                 lock,
+                (change, lock_wait),
                 steps,
-            }
-        })
+                bracket,
+            )| {
+                let (stopped, then) = match bracket {
+                    Some((web_only, then)) => {
+                        let all = ["mastodon-web", "mastodon-sidekiq"].into_iter().take(if web_only {
+                            1
+                        } else {
+                            2
+                        });
+                        (Some(all.map(|unit| unit.parse().unwrap()).collect()), then)
+                    }
+                    None => (None, vec![]),
+                };
+                let steps = put_together(stopped, steps, then, USUAL_SETTLE);
+                let at = |h: i8, m: i8| jiff::civil::Time::new(h, m, 0, 0).unwrap();
+                // From noon on, so that the window is as long as the schedule needs, whatever the schedule.
+                let window = timing.as_ref().and_then(|(cron, _, _, w)| {
+                    w.filter(|_| *cron == "30 0 * * *")
+                        .map(|(h, m)| Window { from: Some(at(h + 12, m)), until: at(11, 59) })
+                });
+                Job {
+                    description,
+                    schedule: timing.map(|(cron, zone, _, _)| Schedule::parse(cron, zone).unwrap()),
+                    random_delay: Span::default(),
+                    window,
+                    catch_up: timing.is_some_and(|(_, _, catch_up, _)| catch_up),
+                    timeout,
+                    retry: Retry { times, backoff, on },
+                    change,
+                    lock,
+                    lock_wait,
+                    steps,
+                }
+            },
+        )
+}
+
+fn target() -> impl Strategy<Value = Target> {
+    let on = collection::btree_set(select(Occasion::TO_CHOOSE.to_vec()), 1..4);
+    let url = "https://[a-z]{1,8}(:[1-9][0-9]{1,3})?/[a-zA-Z0-9?=&%._-]{0,12}".prop_map(Secret::new);
+    let login = option::of("[ -~]{1,12}".prop_map(|user| Login { user, password_file: "/etc/x y".into() }));
+    let tls = select(vec![Tls::None, Tls::Starttls, Tls::Always]);
+    let smtp = ("[a-z.]{1,9}", 1_u16.., tls, login)
+        .prop_map(|(host, port, tls, login)| Via::Smtp(Smtp { host, port, tls, login }));
+    let via = prop_oneof![smtp, Just(Via::Sendmail { program: "/usr/sbin/sendmail".into() })];
+    let mail = ("[a-z]{1,6}(@[a-z.]{1,6})?", option::of("[a-z]{1,6}@[a-z]{1,6}"), via)
+        .prop_map(|(to, from, via)| Way::Mail(Mail { to, from, via }));
+    let token = "[!-~]{1,12}".prop_map(Secret::new);
+    let preset = select(vec![Preset::Json, Preset::Ntfy, Preset::Gotify]);
+    let hook = (url.clone(), preset, token)
+        .prop_map(|(url, preset, token)| Way::Webhook(Webhook { url, preset, token: Some(token) }));
+    let check = url.prop_map(|url| Way::Healthchecks { url });
+    let zone = select(vec!["UTC", "Europe/Paris"]);
+    (prop_oneof![mail, hook, check], on, zone, 0_u8..24, 0_u8..60).prop_map(
+        |(way, on, zone, hour, minute)| {
+            let on = if matches!(way, Way::Healthchecks { .. }) { BTreeSet::new() } else { on };
+            let at = || Schedule::parse(&format!("{minute} {hour} * * *"), zone).unwrap();
+            let summary = on.contains(&Occasion::Summary).then(at);
+            Target { on, jobs: BTreeSet::new(), summary, way }
+        },
+    )
 }
 
 /// A file backup of each kind and a dump that belongs to it.
@@ -168,22 +251,35 @@ fn settings() -> impl Strategy<Value = Settings> {
             live: "/srv/mastodon's live".into(),
             user: "mastodon".into(),
             services: ["mastodon-web", "mastodon-sidekiq"].map(|u| u.parse().unwrap()).into(),
+            settle: USUAL_SETTLE,
             environment,
             url: Some("https://social.example".into()),
         }
     });
     let name = "[a-z0-9][a-z0-9_-]{0,8}".prop_map(|n| n.parse().unwrap());
-    (instance, backups(), collection::btree_map(name, job(), 0..4)).prop_map(|(instance, backups, jobs)| {
-        Settings {
+    let hold = (0..4_000_000_000_i64, 1..100_000_000_i64, "[!-~é]{1,9}( [!-~é]{1,9})?").prop_map(
+        |(from, long, reason)| Hold {
+            from: Timestamp::from_second(from).unwrap(),
+            until: Timestamp::from_second(from + long).unwrap(),
+            scope: HoldScope::Change,
+            reason,
+        },
+    );
+    let holds = collection::vec(hold, 0..3);
+    let notify = collection::vec(target(), 0..4);
+    (instance, backups(), collection::btree_map(name, job(), 0..4), holds, notify).prop_map(
+        |(instance, backups, jobs, holds, notify)| Settings {
             instance: Some(instance),
             backups,
             jobs,
+            holds,
+            notify,
             ledger: LedgerSettings {
                 keep: Span::from_secs(400 * 86_400),
                 keep_output: Span::from_secs(86_400),
             },
-        }
-    })
+        },
+    )
 }
 
 /// Texts that are nearly a configuration: the sample with some lines changed for rubbish.

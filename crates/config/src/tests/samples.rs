@@ -62,6 +62,8 @@ fn its_examples_load_too() {
     );
     assert_eq!(jobs["post-mortem-as-it-was"].steps.len(), 6);
     assert!(matches!(jobs["restart-mastodon"].steps[2].action, Action::Run(_)));
+    let ways: Vec<_> = all.settings.notify.iter().map(|target| target.way.label()).collect();
+    assert_eq!(ways, ["mail", "mail", "ntfy", "healthchecks"]);
 }
 
 /// Everything but what shows how it should not be: no start, however late, leads into the hours of Mastodon's own
@@ -139,6 +141,7 @@ fn every_key_stands_in_it() {
         check::SECTIONS,
         check::INSTANCE,
         check::DEFAULTS,
+        check::HOLD,
         check::LEDGER,
         check::RETRY,
         check::BACKUP,
@@ -146,8 +149,11 @@ fn every_key_stands_in_it() {
         check::JOB,
         check::WINDOW,
         check::STEP,
+        check::TARGET,
+        check::SMTP,
         check::PROVE,
         check::AGAIN,
+        check::AT_MOST,
     ];
     for key in known.concat() {
         assert!(found.contains(key), "{key} is not in the sample");
@@ -173,6 +179,7 @@ fn the_effective_configuration_reads_back() {
         // Found by fuzzing: what a runbook writes or takes from the defaults about its schedule was kept.
         "jobs: {a: {random_delay: 1m, window: {until: '02:30'}, catch_up: true, steps: [{run: /bin/true}]}}",
         "defaults: {random_delay: 1m}\njobs: {a: {steps: [{run: /bin/true}]}}",
+        "jobs: {a: {steps: [{run: /bin/true}]}}\nnotify: [{mail: root}, {on: summary, at: '23:59', mail: a@b}]",
     ] {
         let first = loaded(text);
         let second = loaded(&effective_yaml(&first.settings).unwrap());

@@ -1,7 +1,10 @@
 //! Jobs, runs and steps as listings show them.
 
 use jiff::Timestamp;
-use mastmaint_words::{Digest, Grade, JobName, Numbers, Outcome, Reason, RunId, Space, StepIndex, Trigger};
+use mastmaint_words::{
+    Digest, Grade, Hold, HoldId, JobName, LockName, Numbers, Outcome, Reason, RunId, Space, StepIndex,
+    Trigger,
+};
 use serde::{Deserialize, Serialize};
 
 /// A job in a listing.
@@ -29,6 +32,44 @@ pub struct JobLine {
     pub current: Option<RunLine>,
     /// Whether a person paused it.
     pub paused: bool,
+    /// Whether it is marked `change: true`.
+    #[serde(default)]
+    pub change: bool,
+    /// The hold that would keep it from starting now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HoldLine>,
+}
+
+/// A hold in a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldLine {
+    /// By which it is called; absent for one of the configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<HoldId>,
+    /// When, for what and why.
+    #[serde(flatten)]
+    pub hold: Hold,
+    /// Whether it is on now; else it is still to come.
+    pub on: bool,
+    /// Who set it by hand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uid: Option<u32>,
+}
+
+/// What a waiting run waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitLine {
+    /// The lock; absent if both are runs of one job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lock: Option<LockName>,
+    /// The job of the run that it waits for.
+    pub job: JobName,
+    /// That run.
+    pub run: RunId,
+    /// Whether that one runs; else it waits before it.
+    pub running: bool,
+    /// It is skipped if it still waits then.
+    pub until: Timestamp,
 }
 
 /// A run in a listing.
@@ -70,6 +111,9 @@ pub struct RunLine {
     /// The step that it is at, while it runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub step: Option<StepNow>,
+    /// The run that it waits for, while it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<WaitLine>,
 }
 
 /// The step that a run is at.

@@ -6,10 +6,16 @@ mod listing;
 mod status;
 
 pub use follow::FollowEvent;
-pub use listing::{JobLine, RunDetail, RunLine, RunState, StepLine, StepNow, StepProgress};
-pub use status::{ConfigStatus, LedgerStatus, NextLine, SpaceLine, Status};
+pub use listing::{
+    HoldLine, JobLine, RunDetail, RunLine, RunState, StepLine, StepNow, StepProgress, WaitLine,
+};
+pub use status::{
+    ApprovalLine, BracketLine, ConfigStatus, LedgerStatus, NextLine, OverdueLine, SpaceLine, Status,
+    TargetLine, TestAnswer,
+};
 
-use mastmaint_words::{Digest, JobName, RunId, StepIndex};
+use jiff::Timestamp;
+use mastmaint_words::{Digest, HoldId, HoldScope, JobName, RunId, StepIndex};
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol and of every `--json` listing.
@@ -58,10 +64,18 @@ pub enum Request {
         job: JobName,
         /// Change nothing where the commands can.
         dry_run: bool,
+        /// Also while a hold keeps it from running.
+        #[serde(default)]
+        despite_hold: bool,
     },
     /// End a run. Doing.
     Cancel {
         /// Which: an id, the beginning of one, or a job's name.
+        run: String,
+    },
+    /// Start a run that was skipped because it would remove too much, allowing what its look found. Doing.
+    Approve {
+        /// Which: an id, the beginning of one, or a job's name for its newest.
         run: String,
     },
     /// Do not start a job by schedule. Doing.
@@ -74,8 +88,40 @@ pub enum Request {
         /// Which.
         job: JobName,
     },
+    /// The holds that are on or still to come. Looking.
+    Holds,
+    /// Set a hold. Doing.
+    HoldAdd {
+        /// From here on.
+        from: Timestamp,
+        /// Not from here on any more.
+        until: Timestamp,
+        /// For which jobs.
+        scope: HoldScope,
+        /// Why.
+        reason: String,
+    },
+    /// Take a hold back that was set by hand. Doing.
+    HoldRemove {
+        /// Which.
+        id: HoldId,
+    },
     /// Read the configuration again; answered when that is decided. Doing.
     Reload,
+    /// Remind nobody of what is wrong with a job until that changes. Doing.
+    Ack {
+        /// Which.
+        job: JobName,
+        /// Not longer than this.
+        #[serde(default)]
+        until: Option<Timestamp>,
+    },
+    /// Send a test to those who are told; answered when all have answered. Doing.
+    NotifyTest {
+        /// To one only, counted from 1.
+        #[serde(default)]
+        target: Option<u16>,
+    },
 }
 
 impl Request {
@@ -84,7 +130,16 @@ impl Request {
     pub const fn is_doing(&self) -> bool {
         matches!(
             self,
-            Self::Run { .. } | Self::Cancel { .. } | Self::Pause { .. } | Self::Resume { .. } | Self::Reload
+            Self::Run { .. }
+                | Self::Approve { .. }
+                | Self::Cancel { .. }
+                | Self::Pause { .. }
+                | Self::Resume { .. }
+                | Self::HoldAdd { .. }
+                | Self::HoldRemove { .. }
+                | Self::Reload
+                | Self::Ack { .. }
+                | Self::NotifyTest { .. }
         )
     }
 }
@@ -128,6 +183,16 @@ pub enum Reply {
         #[serde(default)]
         unrecorded: bool,
     },
+    /// To `Holds`.
+    Holds {
+        /// Those that are on first, then by their begin.
+        holds: Vec<HoldLine>,
+    },
+    /// To `HoldAdd`.
+    HoldAdded {
+        /// By which it is called.
+        id: HoldId,
+    },
     /// To `Reload`: the new configuration is in force.
     Reloaded {
         /// Its digest.
@@ -139,6 +204,11 @@ pub enum Reply {
     ReloadRefused {
         /// Rendered for people.
         mistakes: Vec<String>,
+    },
+    /// To `NotifyTest`.
+    Tested {
+        /// In their order.
+        answers: Vec<TestAnswer>,
     },
     /// Done; nothing more to say.
     Done,

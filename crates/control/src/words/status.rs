@@ -1,8 +1,8 @@
 //! One page about everything: the reply to `status`.
 
-use super::RunLine;
+use super::{HoldLine, RunLine};
 use jiff::Timestamp;
-use mastmaint_words::{Digest, JobName};
+use mastmaint_words::{Digest, JobName, RunId, UnitName};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -23,16 +23,67 @@ pub struct Status {
     pub running: Vec<RunLine>,
     /// What waits for a lock.
     pub queued: Vec<RunLine>,
+    /// Services that runs have stopped and that are owed a start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub brackets: Vec<BracketLine>,
     /// The job that is due next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<NextLine>,
+    /// The holds that are on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<HoldLine>,
     /// Whether runs are being recorded; else why not.
     pub ledger: LedgerStatus,
+    /// Runs that wait for a person's approval, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<ApprovalLine>,
     /// The room on the file system of the media, if a step on local storage has looked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub space: Option<SpaceLine>,
     /// Log entries that the journal could not take.
     pub journal_lost: u64,
+    /// Jobs that should have begun and did not.
+    #[serde(default)]
+    pub overdue: Vec<OverdueLine>,
+    /// Who is told what.
+    #[serde(default)]
+    pub notify: Vec<TargetLine>,
+}
+
+/// A job that should have begun and did not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverdueLine {
+    /// Which.
+    pub job: JobName,
+    /// The slot that nothing was begun for.
+    pub slot: Timestamp,
+}
+
+/// Somebody who is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetLine {
+    /// Its position in the configuration, from 1.
+    pub target: u16,
+    /// Its kind: `mail`, `webhook`, `ntfy`, `gotify`, `healthchecks`.
+    pub kind: String,
+    /// Why it takes no messages at the moment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing: Option<String>,
+    /// Messages that wait for it.
+    pub waiting: usize,
+}
+
+/// What somebody answered to a test.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestAnswer {
+    /// Its position in the configuration, from 1.
+    pub target: u16,
+    /// Its kind.
+    pub kind: String,
+    /// Whether it took the message.
+    pub told: bool,
+    /// What it said, or why it could not be told.
+    pub said: String,
 }
 
 /// The configuration in force and what became of the newest try to replace it.
@@ -50,6 +101,22 @@ pub struct ConfigStatus {
     pub refused: Vec<String>,
 }
 
+/// Services that a run has stopped and that are owed a start.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BracketLine {
+    /// The run.
+    pub run: RunId,
+    /// Its job.
+    pub job: JobName,
+    /// Since when.
+    pub since: Timestamp,
+    /// What is owed a start.
+    pub units: Vec<UnitName>,
+    /// Why they do not count as started, if that was tried in vain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_confirmed: Option<String>,
+}
+
 /// The job that is due next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NextLine {
@@ -57,6 +124,21 @@ pub struct NextLine {
     pub job: JobName,
     /// When.
     pub at: Timestamp,
+}
+
+/// A run that was skipped because it would remove too much, and that can be started by an approval.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalLine {
+    /// The run.
+    pub run: RunId,
+    /// Its job.
+    pub job: JobName,
+    /// When it was skipped.
+    pub at: Timestamp,
+    /// Until when it can be approved.
+    pub until: Timestamp,
+    /// What was too much.
+    pub why: String,
 }
 
 /// How the room on the file system of the media has changed.

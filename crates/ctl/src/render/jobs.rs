@@ -1,12 +1,12 @@
 //! `mastmaintctl jobs`, like `systemctl list-timers`.
 
-use super::{listed, tone};
+use super::{hold_on, listed, tone};
 use crate::{
     print::tame,
     table::{Cell, Tone, columns},
     when::When,
 };
-use mastmaint_control::words::{JobLine, RunState};
+use mastmaint_control::words::{HoldLine, JobLine, RunState};
 use std::fmt::Write as _;
 
 const NOTHING: &str = "-";
@@ -19,6 +19,35 @@ pub fn jobs(jobs: &[JobLine], when: &When, width: Option<usize>) -> String {
     let mut text = columns(["NEXT", "LEFT", "LAST", "PASSED", "OUTCOME", "JOB", "ABOUT"], &rows, width);
     let plural = if jobs.len() == 1 { "" } else { "s" };
     let _ = write!(text, "\n{} job{plural}.\n", jobs.len());
+    text.push_str(&waits(jobs, when));
+    text.push_str(&held(jobs, when));
+    text
+}
+
+/// Who waits for whom.
+fn waits(jobs: &[JobLine], when: &When) -> String {
+    let mut text = String::new();
+    for run in jobs.iter().filter_map(|job| job.current.as_ref()) {
+        if let (Some(wait), Some(why)) = (&run.waits_for, &run.reason) {
+            let _ = writeln!(text, "{} {}, until {}.", run.job, tame(why), when.both(wait.until));
+        }
+    }
+    text
+}
+
+/// Which jobs do not run, and until when.
+fn held(jobs: &[JobLine], when: &When) -> String {
+    let mut on: Vec<(&HoldLine, Vec<&str>)> = Vec::new();
+    for (hold, job) in jobs.iter().filter_map(|job| Some((job.held.as_ref()?, job.job.as_str()))) {
+        match on.iter_mut().find(|(known, _)| *known == hold) {
+            Some((_, held)) => held.push(job),
+            None => on.push((hold, vec![job])),
+        }
+    }
+    let mut text = String::new();
+    for (hold, held) in on {
+        let _ = writeln!(text, "On hold {}. Not run: {}.", hold_on(hold, when), held.join(", "));
+    }
     text
 }
 
@@ -59,6 +88,7 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
     use anstream::adapter::strip_str;
+    use mastmaint_control::words::WaitLine;
 
     fn sample() -> Vec<JobLine> {
         serde_json::from_str(include_str!("../../tests/replies/jobs.json")).unwrap()
@@ -86,6 +116,39 @@ mod tests {
             assert!(text.lines().all(|l| l.chars().count() <= width), "{text}");
             assert_eq!(text, file);
         }
+    }
+
+    #[test]
+    fn who_waits_and_what_is_held_stand_below() {
+        let mut jobs = sample();
+        jobs.truncate(3);
+        let [first, second, third] = jobs.as_mut_slice() else { panic!("three jobs") };
+        let mut run = first.last.clone().unwrap();
+        run.job = "clean-cards".parse().unwrap();
+        run.reason = Some("waits for the lock mastodon, held by clean-media (R)".to_owned());
+        run.waits_for = Some(WaitLine {
+            lock: Some("mastodon".parse().unwrap()),
+            job: "clean-media".parse().unwrap(),
+            run: run.run.clone(),
+            running: true,
+            until: "2026-11-23T14:00:00Z".parse().unwrap(),
+        });
+        first.current = Some(run);
+        let hold: HoldLine = serde_json::from_str(
+            r#"{"from": "2026-11-23T11:00:00Z", "until": "2026-11-23T13:00:00Z", "reason": "freeze", "on": true}"#,
+        )
+        .unwrap();
+        (second.held, third.held) = (Some(hold.clone()), Some(hold));
+        let (second, third) = (second.job.clone(), third.job.clone());
+        let text = super::jobs(&jobs, &when(), None);
+        let below: Vec<&str> = text.split("3 jobs.\n").nth(1).unwrap().lines().collect();
+        assert_eq!(
+            below,
+            [
+                "clean-cards waits for the lock mastodon, held by clean-media (R), until Mon 2026-11-23 14:00:00 UTC (in 2 h).".to_owned(),
+                format!("On hold until Mon 2026-11-23 13:00:00 UTC (in 1 h), changes: freeze. Not run: {second}, {third}."),
+            ]
+        );
     }
 
     #[test]

@@ -89,7 +89,8 @@ fn trigger(run: &RunLine, when: &When) -> String {
     let mut text = match &run.trigger {
         Trigger::Schedule { slot } => format!("schedule, slot {}", when.at(*slot)),
         Trigger::CatchUp { slot } => format!("catch-up of the missed slot {}", when.at(*slot)),
-        Trigger::Manual { uid } => format!("manual, by uid {uid}"),
+        Trigger::Manual { uid, despite_hold: false } => format!("manual, by uid {uid}"),
+        Trigger::Manual { uid, despite_hold: true } => format!("manual, by uid {uid}, in spite of a hold"),
         Trigger::Retry { of, attempt, .. } => format!("retry {attempt} of {of}"),
     };
     if run.dry_run {

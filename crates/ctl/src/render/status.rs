@@ -1,12 +1,13 @@
 //! `mastmaintctl status`: one page about everything.
 
-use super::{ended, step_now};
+use super::{ended, hold_on, step_now};
 use crate::{
     print::tame,
     table::Tone,
     when::{self, When},
 };
-use mastmaint_control::words::{JobLine, LedgerStatus, RunLine, SpaceLine, Status};
+use mastmaint_control::words::{BracketLine, JobLine, LedgerStatus, RunLine, SpaceLine, Status};
+use mastmaint_words::UnitName;
 use mastmaint_words::human;
 use std::{cmp::Reverse, fmt::Write as _};
 
@@ -68,12 +69,39 @@ pub fn status(status: &Status, jobs: &[JobLine], when: &When) -> String {
         let lost = format!("{} entries could not be written", status.journal_lost);
         field("journal", &Tone::Odd.paint(&lost));
     }
+    for hold in &status.holds {
+        field("hold", &Tone::Odd.paint(&hold_on(hold, when)));
+    }
+    for approval in &status.approvals {
+        let until = when.both(approval.until);
+        let text = format!("{} {}, {}", approval.job, approval.run, tame(&approval.why));
+        field("approve", &Tone::Odd.paint(&text));
+        field("", &format!("start it with `mastmaintctl approve {}` until {until}", approval.run));
+    }
     if let Some(space) = &status.space {
         field("disk", &disk(space, when));
+    }
+    for bracket in &status.brackets {
+        field("stopped", &stopped(bracket, when));
     }
     if let Some(next) = &status.next {
         let overdue = if is_overdue(status, when) { Tone::Bad.paint(" overdue") } else { String::new() };
         field("next", &format!("{} {}{overdue}", next.job, when.both(next.at)));
+    }
+    for late in &status.overdue {
+        let slot = format!("{}: nothing has begun for {}", late.job, when.both(late.slot));
+        field("overdue", &Tone::Bad.paint(&slot));
+    }
+    for target in &status.notify {
+        let Some(why) = &target.failing else { continue };
+        let text = format!(
+            "{} ({}): {}; messages that wait: {}",
+            target.target,
+            target.kind,
+            tame(why),
+            target.waiting
+        );
+        field("notify", &Tone::Bad.paint(&text));
     }
     for run in &status.running {
         field("running", &current(run));
@@ -83,6 +111,9 @@ pub fn status(status: &Status, jobs: &[JobLine], when: &When) -> String {
     }
     for run in &status.queued {
         field("queued", &current(run));
+        if let Some(wait) = &run.waits_for {
+            field("", &format!("it is skipped if it still waits at {}", when.both(wait.until)));
+        }
     }
     let bad = not_well(jobs);
     if !bad.is_empty() {
@@ -115,6 +146,16 @@ fn disk(space: &SpaceLine, when: &When) -> String {
         let _ = write!(text, ", {change} {before}before");
     }
     text
+}
+
+fn stopped(bracket: &BracketLine, when: &When) -> String {
+    let units: Vec<&str> = bracket.units.iter().map(UnitName::as_str).collect();
+    let text =
+        format!("{} by {} {}, {}", units.join(" "), bracket.job, bracket.run, when.both(bracket.since));
+    match &bracket.not_confirmed {
+        None => text,
+        Some(why) => format!("{text}; {}", Tone::Bad.paint(&format!("not back: {}", tame(why)))),
+    }
 }
 
 fn current(run: &RunLine) -> String {

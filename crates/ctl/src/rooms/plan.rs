@@ -16,6 +16,8 @@ const SHIPPED_LIVE: &str = "/home/mastodon/live";
 const SHIPPED_READABLE: [&str; 2] = [SHIPPED_LIVE, "/home/mastodon/.rbenv"];
 /// Where the systemctl room keeps accepted configurations.
 const ACCEPTED: &str = "/var/lib/mastmaintd-accepted";
+/// What the probe room sees of the network.
+const PROBE_NETWORK: &str = "as the instance needs";
 /// What `ProtectHome=tmpfs` hides.
 const HIDDEN: [&str; 3] = ["/home", "/root", "/run/user"];
 
@@ -91,8 +93,11 @@ fn one(room: Room, resident: Option<&Resident>) -> Result<Wanted, PlanError> {
         (Room::Systemctl, _) => Ok(Wanted { writes: vec![ACCEPTED.into()], ..plain("root") }),
         (Room::Run, _) => Ok(plain("mastmaintd-run")),
         (Room::Verify, _) => Ok(plain("root")),
+        (Room::Notify, _) => Ok(Wanted { network: "yes", ..plain("mastmaintd-notify") }),
         (Room::Tootctl, None) => Ok(plain(SHIPPED_USER)),
         (Room::Tootctl, Some(resident)) => tootctl(resident),
+        (Room::Probe, None) => Ok(Wanted { network: PROBE_NETWORK, ..plain(SHIPPED_USER) }),
+        (Room::Probe, Some(resident)) => probe(resident),
     }
 }
 
@@ -127,24 +132,53 @@ fn tootctl(resident: &Resident) -> Result<Wanted, PlanError> {
     })
 }
 
+/// Asks as the instance's user, and reads where the services are found: it sees the Rails root and writes nothing.
+fn probe(resident: &Resident) -> Result<Wanted, PlanError> {
+    if resident.user == "root" {
+        return Err(PlanError::Root);
+    }
+    fit("the user", &resident.user)?;
+    fit("the path", &resident.live.to_string_lossy())?;
+    let fits_shipped = resident.user == SHIPPED_USER && resident.live == Path::new(SHIPPED_LIVE);
+    let drop_in = || {
+        let seen: Vec<&PathBuf> = [&resident.live].into_iter().filter(|path| is_hidden(path)).collect();
+        let mut text = head(&resident.user);
+        setting(&mut text, "BindReadOnlyPaths", &seen);
+        text
+    };
+    Ok(Wanted {
+        room: Room::Probe,
+        user: resident.user.clone(),
+        network: PROBE_NETWORK,
+        writes: Vec::new(),
+        drop_in: (!fits_shipped).then(drop_in),
+    })
+}
+
 fn text(resident: &Resident, writes: &[PathBuf]) -> String {
     let seen: Vec<PathBuf> = readable(resident).into_iter().filter(|path| is_hidden(path)).collect();
     let (bound, open): (Vec<&PathBuf>, Vec<&PathBuf>) = writes.iter().partition(|path| is_hidden(path));
+    let mut text = head(&resident.user);
+    setting(&mut text, "BindReadOnlyPaths", &seen);
+    setting(&mut text, "BindPaths", &bound);
+    text.push_str("ReadWritePaths=\n");
+    setting(&mut text, "ReadWritePaths", &open);
+    text
+}
+
+/// What every drop-in begins with, up to the user and the empty list of what is bound.
+fn head(user: &str) -> String {
     let mut text = format!(
         "{MARK} from the configuration of mastmaintd; do not edit.\n\
          # It is written again when the configuration changes and removed when it is no longer needed. For settings of\n\
          # your own put another file beside it. An empty setting takes back what the shipped unit says.\n\
          [Service]\n"
     );
-    let _ = writeln!(text, "User={}", resident.user);
+    let _ = writeln!(text, "User={user}");
     // The primary group of that user, whatever it is called.
     text.push_str("Group=\n");
     // systemd keeps both kinds in one list, and an empty setting of either empties all of it.
     text.push_str("BindPaths=\n");
-    setting(&mut text, "BindReadOnlyPaths", &seen);
-    setting(&mut text, "BindPaths", &bound);
-    text.push_str("ReadWritePaths=\n");
-    setting(&mut text, "ReadWritePaths", &open);
     text
 }
 
@@ -241,6 +275,19 @@ mod tests {
         let text = settings(&elsewhere);
         assert!(text.contains("BindPaths=\nBindReadOnlyPaths=-/home/mastodon/.rbenv\nBindReadOnlyPaths=-/home/mastodon/.asdf\n"), "{text}");
         assert!(text.contains("ReadWritePaths=-/srv/mastodon/live/tmp\n"), "{text}");
+    }
+
+    #[test]
+    fn the_probe_room_sees_the_code_and_writes_nothing() {
+        let masto = resident("masto", "/home/masto", "/home/masto/live", &["/mnt/media"]);
+        let wanted = one(Room::Probe, Some(&masto)).unwrap();
+        assert!(wanted.writes.is_empty());
+        let text = wanted.drop_in.unwrap();
+        let settings = text.split_once("[Service]\n").unwrap().1;
+        assert_eq!(settings, "User=masto\nGroup=\nBindPaths=\nBindReadOnlyPaths=-/home/masto/live\n");
+        let elsewhere = resident("masto", "/home/masto", "/srv/live", &[]);
+        let text = one(Room::Probe, Some(&elsewhere)).unwrap().drop_in.unwrap();
+        assert!(text.ends_with("User=masto\nGroup=\nBindPaths=\n"), "{text}");
     }
 
     #[test]

@@ -4,12 +4,13 @@
 use super::Dispatcher;
 use crate::{
     accept,
+    notify::Fact,
     recorder::{NotRecorded, Recorder},
-    run::RunSpec,
+    run::{RunSpec, policy},
     tell::Told,
 };
 use jiff::Timestamp;
-use mastmaint_ledger::{Mark, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps};
+use mastmaint_ledger::{Approval, HandHold, Mark, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps};
 use mastmaint_words::{Grade, JobName, Numbers, Outcome, Reason, Verdict};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,8 +21,10 @@ use std::{
 #[derive(Debug)]
 pub struct Known {
     marks: BTreeMap<JobName, Mark>,
+    approvals: Vec<Approval>,
     paused: BTreeSet<JobName>,
     retries: Vec<PlannedRetry>,
+    holds: Vec<HandHold>,
     last: BTreeMap<JobName, RunRecord>,
     open: Vec<RunWithSteps>,
     unreadable: usize,
@@ -37,8 +40,10 @@ impl Known {
             .with(|ledger| {
                 Ok(Self {
                     marks: ledger.marks()?,
+                    approvals: ledger.approvals()?,
                     paused: ledger.paused()?,
                     retries: ledger.planned_retries()?,
+                    holds: ledger.holds()?,
                     last: ledger.last_ended()?,
                     open: ledger.open_runs()?,
                     unreadable: ledger.unreadable_rows(),
@@ -53,7 +58,7 @@ impl Dispatcher {
     /// happened by then counts for more than what it says.
     pub async fn take_over(&mut self, known: Result<Known, NotRecorded>) {
         let open = match known {
-            Ok(Known { marks, paused, retries, last, open, unreadable }) => {
+            Ok(Known { marks, approvals, paused, retries, holds, last, open, unreadable }) => {
                 if unreadable > 0 {
                     self.outside.teller.of_daemon(Told::UnreadableRows { rows: unreadable });
                 }
@@ -62,11 +67,17 @@ impl Dispatcher {
                 let mut known = super::marks::from_ledger(marks);
                 known.append(&mut self.marks);
                 self.marks = known;
+                for approval in approvals {
+                    self.approvals.entry(approval.run.clone()).or_insert(approval);
+                }
                 for job in paused {
                     self.paused.entry(job).or_insert((now, 0));
                 }
                 for retry in retries {
                     self.retries.entry(retry.job.clone()).or_insert(retry);
+                }
+                for hold in holds {
+                    self.hand_holds.entry(hold.id).or_insert(hold);
                 }
                 for (job, run) in last {
                     self.last.entry(job).or_insert(run);
@@ -79,6 +90,10 @@ impl Dispatcher {
                 Vec::new()
             }
         };
+        self.notify_paused();
+        for run in self.last.values().filter(|run| !run.dry_run) {
+            self.notify(Fact::Remembered(Box::new(run.clone())));
+        }
         for run in open {
             if !self.runs.contains_key(&run.run.id) {
                 self.adopt(run).await;
@@ -97,6 +112,7 @@ impl Dispatcher {
             marks,
             paused: paused.collect(),
             retries: self.retries.values().cloned().collect(),
+            holds: self.hand_holds.values().cloned().collect(),
             runs: self.runs.values().filter(|active| active.spec.recorded).map(under_way).collect(),
         };
         if let Err(error) = self.outside.recorder.with(move |ledger| ledger.restore(&restore)).await {
@@ -132,16 +148,25 @@ impl Dispatcher {
                         begun: None,
                         before: steps,
                         started,
+                        allowance: self.allowance_of(&id),
+                        looked: None,
                         only: None,
                     },
                     None,
                 );
+                if let Some(active) = self.runs.get_mut(&id).filter(|_| run.cancel_asked.is_some()) {
+                    active.cancel_asked = run.cancel_asked;
+                    active.handle.cancels.send_replace(1);
+                    if started.is_none() {
+                        return self.end(&id, policy::cancelled()).await;
+                    }
+                }
                 let claim = self.claim(&id);
                 if started.is_some() {
                     self.admission.adopt(claim);
                     self.start(&id, Timestamp::now());
                 } else {
-                    self.admission.enqueue(claim);
+                    self.prepare_or_enqueue(&id);
                 }
             }
             Err(why) => self.give_up(run, why).await,
@@ -161,6 +186,16 @@ impl Dispatcher {
                 ledger.end_run(&id, now, Outcome::Interrupted, Some(Grade::Exit), reason.as_ref())
             })
             .await;
+        let ended = RunRecord {
+            ended: Some(now),
+            outcome: Some(verdict.outcome),
+            grade: Some(verdict.grade),
+            reason: verdict.reasons.first().cloned(),
+            ..run.clone()
+        };
+        if !run.dry_run {
+            self.notify(Fact::Ended(Box::new(ended)));
+        }
         self.outside.teller.of_daemon(Told::RunGivenUp { run: run.id, job: run.job, verdict });
         if let Err(error) = recorded {
             self.outside.teller.of_daemon(Told::NothingKnown { why: error.message });
@@ -185,6 +220,7 @@ fn under_way(active: &super::Active) -> RunWithSteps {
             grade: None,
             reason: None,
             numbers: Numbers::default(),
+            cancel_asked: active.cancel_asked,
         },
         steps: active.steps.values().cloned().collect(),
     }

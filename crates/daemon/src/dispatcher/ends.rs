@@ -3,6 +3,7 @@
 
 use super::{Dispatcher, follow, listing};
 use crate::{
+    notify::Fact,
     recorder::Owed,
     run::{RunSpec, policy},
     tell::Told,
@@ -22,6 +23,7 @@ impl Dispatcher {
     pub(super) async fn end(&mut self, id: &RunId, verdict: Verdict) {
         let Some(active) = self.runs.remove(id) else { return };
         let ended = Timestamp::now();
+        self.keep_need(&active, ended).await;
         let retry = self.next_try(&active.spec, &verdict, ended);
         if active.spec.recorded {
             let end = Owed::EndRun {
@@ -39,6 +41,9 @@ impl Dispatcher {
                     Told::NotRecorded { what: "the end of the run", why: error.message },
                 );
             }
+        } else if let Some(retry) = retry.clone().map(Box::new) {
+            // Nothing is made up of the run, but that it is tried again the next daemon must know.
+            let _ = self.outside.recorder.owe(Owed::PlanRetry { retry }).await;
         }
         let record = RunRecord {
             id: id.clone(),
@@ -53,6 +58,7 @@ impl Dispatcher {
             grade: Some(verdict.grade),
             reason: verdict.reasons.first().cloned(),
             numbers: verdict.numbers,
+            cancel_asked: active.cancel_asked,
         };
         self.outside.teller.of_run(
             &active.spec,
@@ -70,6 +76,9 @@ impl Dispatcher {
             self.retries.insert(active.spec.job_name.clone(), retry);
         }
         follow(&active.handle, FollowEvent::RunEnded { run: Box::new(listing::ended_line(&record)) });
+        if !record.dry_run {
+            self.notify(Fact::Ended(Box::new(record.clone())));
+        }
         // A dry run or a slot that was skipped must not hide how the last real run ended.
         let says_little = record.dry_run || verdict.outcome == Outcome::Skipped;
         if !says_little || !self.last.contains_key(&record.job) {

@@ -1,12 +1,14 @@
 //! The truth in the shapes that clients and systemd are shown.
 
 use super::{Active, Dispatcher};
-use jiff::{Timestamp, tz::TimeZone};
+use crate::notify::{Messenger, Seen};
+use jiff::Timestamp;
+use mastmaint_config::{settings::Job, zone};
 use mastmaint_control::words::{
-    ConfigStatus, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState, SpaceLine, Status, StepLine,
-    StepNow,
+    BracketLine, ConfigStatus, HoldLine, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState,
+    SpaceLine, Status, StepLine, StepNow,
 };
-use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation};
+use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation, Stopped};
 use mastmaint_ledger::{RunRecord, RunWithSteps, SpaceTrend, StepRecord};
 use mastmaint_words::{JobName, Numbers};
 
@@ -18,6 +20,7 @@ impl Dispatcher {
             .values()
             .map(|active| self.active_line(active, now))
             .partition(|l| l.state == RunState::Running);
+        let told = self.told();
         Status {
             daemon: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
@@ -32,10 +35,15 @@ impl Dispatcher {
             },
             running,
             queued,
+            brackets: self.brackets.clone(),
             next: self.next_line(),
+            holds: self.hold_lines(now).into_iter().filter(|line| line.on).collect(),
             ledger: self.outside.recorder.status(),
+            approvals: self.approval_lines(now),
             space: None,
             journal_lost: self.outside.teller.lost(),
+            overdue: told.overdue,
+            notify: told.targets,
         }
     }
 
@@ -72,14 +80,26 @@ impl Dispatcher {
                     .and_then(|id| self.runs.get(id))
                     .map(|active| self.active_line(active, now)),
                 paused: self.paused.contains_key(name),
+                change: job.change,
+                held: self.held_line(job, now),
             })
             .collect()
     }
 
+    /// The hold that keeps a job from running now.
+    fn held_line(&self, job: &Job, now: Timestamp) -> Option<HoldLine> {
+        let hold = self.hold_of(job, now)?;
+        self.hold_lines(now).into_iter().find(|line| line.hold == *hold)
+    }
+
     fn active_line(&self, active: &Active, now: Timestamp) -> RunLine {
         let spec = &active.spec;
-        let waits_for = self.admission.waits_for(&spec.id);
-        let state = if self.admission.is_waiting(&spec.id) { RunState::Queued } else { RunState::Running };
+        let waits_for = self.wait_line(active, now);
+        let state = if self.admission.is_waiting(&spec.id) || self.admission.is_preparing(&spec.id) {
+            RunState::Queued
+        } else {
+            RunState::Running
+        };
         RunLine {
             run: spec.id.clone(),
             job: spec.job_name.clone(),
@@ -92,10 +112,16 @@ impl Dispatcher {
             took_seconds: active.started.map(|started| seconds_between(started, now)),
             outcome: None,
             grade: None,
-            reason: waits_for,
+            reason: self.admission.waits_for(&spec.id).map(|wait| wait.to_string()),
             numbers: Numbers::default(),
             step: step_now(active),
+            waits_for,
         }
+    }
+
+    /// What there is to see of telling people.
+    fn told(&self) -> Seen {
+        self.messenger.as_ref().map(Messenger::seen).unwrap_or_default()
     }
 
     /// What systemd is told.
@@ -105,21 +131,34 @@ impl Dispatcher {
             LedgerStatus::Recording => None,
             LedgerStatus::NotRecording { why } => Some(why),
         };
+        let told = self.told();
         let situation = Situation {
+            stopped: self.brackets.iter().map(stopped).collect(),
             phase: if self.reload.checking { Phase::Reloading } else { Phase::Working },
             refused: refused.map(|(mistake, at)| Refused { at, mistake: first_line(mistake) }),
             not_recording,
+            hold: self.foremost_hold(now),
+            not_notifying: told.targets.into_iter().find_map(|target| target.failing),
+            overdue: told.overdue.into_iter().map(|line| line.job).collect(),
             running: self.runs.values().filter_map(now_running).collect(),
             queued: self.runs.values().filter(|active| active.started.is_none()).count(),
             next: self.next_line().map(|next| NextRun { job: next.job, at: next.at }),
             last: self.last.values().filter_map(last_run).collect(),
         };
-        situation.sentence(now, &TimeZone::system())
+        situation.sentence(now, &zone::local())
     }
 }
 
 fn first_line(text: &str) -> String {
     text.lines().next().unwrap_or_default().to_owned()
+}
+
+fn stopped(bracket: &BracketLine) -> Stopped {
+    Stopped {
+        job: bracket.job.clone(),
+        units: bracket.units.clone(),
+        not_confirmed: bracket.not_confirmed.clone(),
+    }
 }
 
 fn now_running(active: &Active) -> Option<NowRunning> {
@@ -195,6 +234,7 @@ pub(super) fn run_line(record: &RunRecord, waits_for: Option<String>, now: Times
         reason: record.reason.as_ref().map(|r| r.text.clone()).or(waits_for),
         numbers: record.numbers,
         step: None,
+        waits_for: None,
     }
 }
 

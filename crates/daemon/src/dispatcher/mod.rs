@@ -3,19 +3,26 @@
 //! what follows from it: admit runs, plan the next instants, say the sentence.
 
 mod adopt;
+mod approvals;
 mod asks;
+mod brackets;
 mod ends;
+mod holds;
 mod left_behind;
 mod listing;
+mod looks;
 mod marks;
 mod reload;
 mod runs;
 mod slots;
+mod told;
+mod waits;
 
 use crate::{
     accept::Accepted,
     admission::Admission,
     control::Ask,
+    notify::{Fact, Messenger, Seen},
     recorder::LedgerNews,
     run::{Outside, RunHandle, RunNews, RunSpec},
     schedule::{
@@ -27,12 +34,12 @@ use crate::{
 };
 use jiff::Timestamp;
 use mastmaint_config::accepted::DaemonView;
-use mastmaint_control::words::{FollowEvent, Reply};
+use mastmaint_control::words::{BracketLine, FollowEvent, Reply};
 use mastmaint_health::Notifier;
-use mastmaint_ledger::{PlannedRetry, RunRecord, StepRecord};
-use mastmaint_words::{JobName, RunId, StepIndex, Verdict};
+use mastmaint_ledger::{Approval, HandHold, PlannedRetry, RunRecord, StepRecord};
+use mastmaint_words::{Hold, HoldId, JobName, Numbers, RunId, StepIndex, Verdict};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Instant};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 
 pub use adopt::Known;
 pub use left_behind::LeftBehind;
@@ -49,6 +56,8 @@ pub struct Setup {
     pub config_path: PathBuf,
     /// The configuration to begin with.
     pub accepted: Accepted,
+    /// Who tells people; nobody with `--run`, whose invoker sees for themselves.
+    pub messenger: Option<Messenger>,
     /// systemd's ear.
     pub notifier: Arc<Notifier>,
     /// What tells the random delays of this host from those of others.
@@ -88,6 +97,8 @@ pub enum Order {
     },
     /// One more cancel of the run of `--run`.
     CancelOnce,
+    /// The systemctl room has said what is stopped.
+    Brackets(Vec<BracketLine>),
     /// The rooms have said what they keep.
     LeftBehind(Vec<LeftBehind>),
     /// End the loop; runs go on in their rooms.
@@ -112,8 +123,16 @@ struct Active {
     started: Option<Timestamp>,
     /// The steps that have begun, in their order.
     steps: BTreeMap<StepIndex, StepRecord>,
+    /// Whether its look has begun.
+    looking: bool,
+    /// What its looks found to be too much, by step.
+    needs: BTreeMap<StepIndex, (Numbers, String)>,
     /// Whether it was told that it waits.
     told_waiting: bool,
+    /// It is skipped if it still waits then.
+    waits_until: Instant,
+    /// When somebody cancelled it.
+    cancel_asked: Option<Timestamp>,
     once: Option<oneshot::Sender<Verdict>>,
 }
 
@@ -123,6 +142,7 @@ pub struct Dispatcher {
     store: PathBuf,
     config_path: PathBuf,
     notifier: Arc<Notifier>,
+    messenger: Option<Messenger>,
     seed: Seed,
     awake: Awake,
     /// When old runs were last forgotten.
@@ -137,6 +157,12 @@ pub struct Dispatcher {
     /// Paused jobs: since when, and by whom.
     paused: BTreeMap<JobName, (Timestamp, u32)>,
     retries: BTreeMap<JobName, PlannedRetry>,
+    /// Holds that were set by hand.
+    hand_holds: BTreeMap<HoldId, HandHold>,
+    /// Holds that are on and were told of.
+    holds_on: Vec<Hold>,
+    /// Runs that wait for a person's approval or have got one, by the run that was skipped.
+    approvals: BTreeMap<RunId, Approval>,
     last: BTreeMap<JobName, RunRecord>,
     admission: Admission,
     /// Nothing is started before the rooms have said what they keep.
@@ -144,6 +170,8 @@ pub struct Dispatcher {
     /// Whether the ledger has been read: until then nobody knows what an earlier daemon left.
     ledger_known: bool,
     runs: BTreeMap<RunId, Active>,
+    /// What is stopped, as the systemctl room last said.
+    brackets: Vec<BracketLine>,
     reload: reload::Reload,
     ticker: Option<Arc<Ticker>>,
     run_news: (mpsc::Sender<RunNews>, mpsc::Receiver<RunNews>),
@@ -160,6 +188,7 @@ impl Dispatcher {
             store: setup.store,
             config_path: setup.config_path,
             notifier: setup.notifier,
+            messenger: setup.messenger,
             seed: setup.seed,
             awake: Awake::new(now, Instant::now()),
             forgot: None,
@@ -177,11 +206,15 @@ impl Dispatcher {
             warmed: BTreeMap::new(),
             paused: BTreeMap::new(),
             retries: BTreeMap::new(),
+            hand_holds: BTreeMap::new(),
+            holds_on: Vec::new(),
+            approvals: BTreeMap::new(),
             last: BTreeMap::new(),
             admission: Admission::default(),
             gate_open: false,
             ledger_known: false,
             runs: BTreeMap::new(),
+            brackets: Vec::new(),
             reload: reload::Reload::default(),
             ticker,
             run_news: mpsc::channel(256),
@@ -195,6 +228,7 @@ impl Dispatcher {
     /// # Errors
     /// If it cannot go on honestly; a new daemon can.
     pub async fn run(mut self, mut ears: Ears) -> Result<(), String> {
+        let mut told = self.messenger.as_ref().map(Messenger::watch);
         loop {
             tokio::select! {
                 Some(order) = ears.orders.recv() => match order {
@@ -205,6 +239,7 @@ impl Dispatcher {
                 Some(wake) = ears.wakes.recv() => self.wake(wake).await,
                 Some(ask) = ears.asks.recv() => self.answer(ask).await,
                 Some(news) = ears.ledger.recv() => self.hear_ledger(news).await,
+                () = changed(&mut told) => {}
                 else => return Ok(()),
             }
             self.say_sentence();
@@ -226,6 +261,7 @@ impl Dispatcher {
                     self.cancel(&id).await;
                 }
             }
+            Order::Brackets(open) => self.take_in_brackets(open),
             Order::LeftBehind(left) => self.take_in(left).await,
             Order::Stop => {}
         }
@@ -234,6 +270,7 @@ impl Dispatcher {
     async fn wake(&mut self, wake: Wake) {
         if wake == Wake::ClockStepped {
             self.outside.teller.of_daemon(Told::ClockStepped);
+            self.notify(Fact::ClockStepped);
         }
         self.look_at_slots().await;
     }
@@ -249,7 +286,20 @@ impl Dispatcher {
         }
         if set_aside {
             self.write_again().await;
+            self.notify(Fact::LedgerAnew);
         }
+    }
+
+    /// Says what happened to whoever tells people.
+    fn notify(&self, fact: Fact) {
+        if let Some(messenger) = &self.messenger {
+            messenger.tell(fact);
+        }
+    }
+
+    /// Says which jobs are paused.
+    fn notify_paused(&self) {
+        self.notify(Fact::Paused(self.paused.keys().cloned().collect()));
     }
 
     /// Tells systemd where things stand, if that has changed.
@@ -261,6 +311,16 @@ impl Dispatcher {
             self.sentence = sentence;
         }
     }
+}
+
+/// Comes back when there is something new to see of telling people, which systemd's sentence may have to say.
+async fn changed(told: &mut Option<watch::Receiver<Seen>>) {
+    if let Some(told) = told
+        && told.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Sends a reply to a client that may be gone or too slow to matter.

@@ -4,6 +4,7 @@
 use super::{Dispatcher, Order, reply};
 use crate::{
     accept::{self, Accepted, Refusal},
+    notify::Fact,
     recorder::Owed,
     tell::Told,
 };
@@ -110,6 +111,7 @@ impl Dispatcher {
             warnings: self.config.warnings.clone(),
             changes: changes.sentence(),
         });
+        self.notify(Fact::Config(view));
         // Slots that came while the check ran are looked at with the marks of the old schedule where the schedule is
         // the same, and from now where it is not.
         self.look_at_slots().await;

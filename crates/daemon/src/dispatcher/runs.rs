@@ -1,9 +1,12 @@
 //! Runs from their making to their start: recorded, admitted, started, cancelled.
 
-use super::{Active, Dispatcher, follow, marks};
+use super::{Active, Dispatcher, follow, marks, waits};
 use crate::{
     admission::Claim,
-    run::{self, RunNews, RunSpec, policy},
+    holds,
+    notify::Fact,
+    recorder::Owed,
+    run::{self, RunNews, RunSpec, cap, policy},
     schedule::policy::Mark,
     tell::Told,
 };
@@ -12,13 +15,15 @@ use mastmaint_config::settings::Job;
 use mastmaint_control::words::FollowEvent;
 use mastmaint_ledger::NewRun;
 use mastmaint_words::{Grade, JobName, Outcome, Reason, RunId, Trigger, Verdict};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 use tokio::sync::oneshot;
 
 /// What became of the wish to run a job.
 pub(super) enum Queued {
-    /// It has an id now.
+    /// It has an id now and waits for its admission.
     Run(RunId),
+    /// It was over as soon as it was made.
+    Over(Verdict),
     /// It has run already, so this is not done again.
     Already,
 }
@@ -33,6 +38,29 @@ impl Dispatcher {
         trigger: Trigger,
         dry_run: bool,
         mark: Option<Mark>,
+    ) -> std::io::Result<Queued> {
+        self.make(name, job, trigger, dry_run, mark, cap::Found::new()).await
+    }
+
+    /// Makes a run that may remove what a person has allowed.
+    pub(super) async fn queue_allowing(
+        &mut self,
+        name: &JobName,
+        job: &Arc<Job>,
+        trigger: Trigger,
+        allowance: cap::Found,
+    ) -> std::io::Result<Queued> {
+        self.make(name, job, trigger, false, None, allowance).await
+    }
+
+    async fn make(
+        &mut self,
+        name: &JobName,
+        job: &Arc<Job>,
+        trigger: Trigger,
+        dry_run: bool,
+        mark: Option<Mark>,
+        allowance: cap::Found,
     ) -> std::io::Result<Queued> {
         let queued = Timestamp::now();
         let id = RunId::new(queued)?;
@@ -56,9 +84,12 @@ impl Dispatcher {
             begun: None,
             before: Vec::new(),
             started: None,
+            allowance,
+            looked: None,
             only: None,
         };
-        let first = if self.starts_at_once(&spec, queued) { spec.first_step() } else { None };
+        let at_once = !run::looks_first(&spec) && self.starts_at_once(&spec, queued);
+        let first = if at_once { spec.first_step() } else { None };
         let (marked, of) = (mark.as_ref().map(marks::to_ledger), name.clone());
         let start = first.as_ref().map(run::start_of);
         let recorded = self
@@ -88,12 +119,13 @@ impl Dispatcher {
             }
         }
         let refused = (!spec.recorded && job.stops_services() && !dry_run).then(not_without_a_record);
+        let refused = refused.or_else(|| self.hold_of_run(&spec, queued).map(holds::held));
         self.enter(spec, None);
         if let Some(verdict) = refused {
-            self.end(&id, verdict).await;
-        } else {
-            self.admission.enqueue(self.claim(&id));
+            self.end(&id, verdict.clone()).await;
+            return Ok(Queued::Over(verdict));
         }
+        self.prepare_or_enqueue(&id);
         Ok(Queued::Run(id))
     }
 
@@ -101,8 +133,41 @@ impl Dispatcher {
     pub(super) fn enter(&mut self, spec: RunSpec, once: Option<oneshot::Sender<Verdict>>) {
         let steps = spec.before.iter().chain(&spec.begun).map(|step| (step.key.step, step.clone())).collect();
         let (id, started) = (spec.id.clone(), spec.started);
-        let handle = run::handle();
-        self.runs.insert(id, Active { spec, handle, started, steps, told_waiting: false, once });
+        let waits_until = waits::may_wait_until(spec.queued, spec.job.lock_wait.get(), Timestamp::now());
+        let active = Active {
+            spec,
+            handle: run::handle(),
+            started,
+            steps,
+            looking: false,
+            needs: BTreeMap::new(),
+            told_waiting: false,
+            waits_until,
+            cancel_asked: None,
+            once,
+        };
+        self.runs.insert(id, active);
+    }
+
+    /// A run whose steps have limits looks first; it asks for its locks when that is over.
+    pub(super) fn prepare_or_enqueue(&mut self, id: &RunId) {
+        let claim = self.claim(id);
+        if run::looks_first(&self.runs[id].spec) {
+            self.admission.prepare(claim);
+        } else {
+            self.admission.enqueue(claim);
+        }
+    }
+
+    /// Begins the looks of the runs that have to.
+    fn begin_looks(&mut self) {
+        let news = &self.run_news.0;
+        for active in self.runs.values_mut() {
+            if self.admission.is_preparing(&active.spec.id) && !active.looking {
+                active.looking = true;
+                run::spawn_look(active.spec.clone(), self.outside.clone(), &active.handle, news.clone());
+            }
+        }
     }
 
     /// What admission has to know of a run.
@@ -113,11 +178,19 @@ impl Dispatcher {
     /// Whether the next [`Dispatcher::admit`] starts a run that is made now: nothing stands in its way, and nothing
     /// that this task does in between puts anything there.
     fn starts_at_once(&self, spec: &RunSpec, now: Timestamp) -> bool {
-        self.gate_open && self.admission.is_free_for(&claim(spec)) && self.too_late(spec, now).is_none()
+        self.gate_open && self.admission.is_free_for(&claim(spec)) && self.must_not_start(spec, now).is_none()
+    }
+
+    /// The verdict of a run that must not start at an instant: its window is closed, or a hold is on.
+    fn must_not_start(&self, spec: &RunSpec, now: Timestamp) -> Option<Verdict> {
+        self.too_late(spec, now).or_else(|| self.hold_of_run(spec, now).map(holds::held))
     }
 
     /// Starts what may start.
     pub(super) async fn admit(&mut self) {
+        if self.gate_open {
+            self.begin_looks();
+        }
         while self.gate_open {
             let admitted = self.admission.admit();
             if admitted.is_empty() {
@@ -127,8 +200,8 @@ impl Dispatcher {
                 let now = Timestamp::now();
                 let spec = &self.runs[&claim.run].spec;
                 // What is recorded as begun was in time.
-                let too_late = if spec.begun.is_some() { None } else { self.too_late(spec, now) };
-                if let Some(verdict) = too_late {
+                let refused = if spec.begun.is_some() { None } else { self.must_not_start(spec, now) };
+                if let Some(verdict) = refused {
                     self.end(&claim.run, verdict).await;
                 } else {
                     self.start(&claim.run, now);
@@ -136,29 +209,26 @@ impl Dispatcher {
             }
         }
         for (id, active) in &mut self.runs {
-            if let Some(why) = self.admission.waits_for(id).filter(|_| !active.told_waiting) {
+            if let Some(wait) = self.admission.waits_for(id).filter(|_| !active.told_waiting) {
                 active.told_waiting = true;
+                let why = wait.to_string();
                 follow(&active.handle, FollowEvent::Waiting { why: why.clone() });
                 self.outside.teller.of_run(&active.spec, Told::RunWaits { why });
             }
         }
     }
 
-    /// The verdict of a run whose window closed while it waited.
-    fn too_late(&self, spec: &RunSpec, now: Timestamp) -> Option<Verdict> {
-        if self.window_is_open(&spec.job_name, &spec.job, &spec.trigger, now) {
-            return None;
-        }
-        let reason = Reason::new("window-closed", "its window closed while it waited for another run");
-        Some(Verdict::because(Outcome::Skipped, Grade::Exit, reason))
-    }
-
     /// Starts the task of a run that was admitted or adopted.
     pub(super) fn start(&mut self, id: &RunId, now: Timestamp) {
         let news = self.run_news.0.clone();
         if let Some(active) = self.runs.get_mut(id) {
+            let resumed = active.started.is_some();
             active.started.get_or_insert(now);
             run::spawn(active.spec.clone(), self.outside.clone(), &active.handle, news);
+            if !resumed && !active.spec.dry_run {
+                let (job, run) = (active.spec.job_name.clone(), id.clone());
+                self.notify(Fact::Began { job, run, at: now });
+            }
         }
     }
 
@@ -170,8 +240,21 @@ impl Dispatcher {
         match news {
             RunNews::Broken { run, why } => return Err(format!("the task of run {run} broke off: {why}")),
             RunNews::Step(record) => {
+                self.watch_for_brackets(&record);
                 if let Some(active) = self.runs.get_mut(&record.key.run) {
                     active.steps.insert(record.key.step, *record);
+                }
+            }
+            RunNews::NeedsApproval { run, step, found, why } => self.note_need(&run, step, found, why),
+            RunNews::Looked { run, verdict: Some(verdict) } => {
+                self.end(&run, *verdict).await;
+                self.look_at_slots().await;
+            }
+            RunNews::Looked { run, verdict: None } => {
+                if let Some(active) = self.runs.get_mut(&run) {
+                    active.spec.looked = Some(Instant::now());
+                    self.admission.enqueue_prepared(&run);
+                    self.admit().await;
                 }
             }
             RunNews::Ended { run, verdict } => {
@@ -184,12 +267,19 @@ impl Dispatcher {
         Ok(())
     }
 
-    /// Cancels a run: one that waits ends at once, one that runs is asked to.
+    /// Cancels a run: one that waits ends at once, one that runs is asked to. That it was asked is in the ledger before:
+    /// between two steps nothing else would tell the next daemon.
     pub(super) async fn cancel(&mut self, id: &RunId) {
         if self.admission.is_waiting(id) {
             self.end(id, policy::cancelled()).await;
             self.admit().await;
-        } else if let Some(active) = self.runs.get(id) {
+        } else if let Some(active) = self.runs.get_mut(id) {
+            if active.cancel_asked.is_none() && active.spec.recorded {
+                let at = Timestamp::now();
+                active.cancel_asked = Some(at);
+                // What cannot be written now is written when it can; the ledger's own news says that it cannot.
+                let _ = self.outside.recorder.owe(Owed::Cancel { run: id.clone(), at }).await;
+            }
             active.handle.cancels.send_modify(|count| *count += 1);
         }
     }
@@ -197,13 +287,16 @@ impl Dispatcher {
     /// Runs a job for `--run`.
     pub(super) async fn run_once(&mut self, name: JobName, ended: oneshot::Sender<Verdict>) {
         let Some(job) = self.config.view.jobs.get(&name).cloned().map(Arc::new) else { return };
-        let trigger = Trigger::Manual { uid: nix::unistd::getuid().as_raw() };
-        if let Ok(Queued::Run(id)) = self.queue(&name, &job, trigger, false, None).await {
-            match self.runs.get_mut(&id) {
-                Some(active) => active.once = Some(ended),
-                // It was refused and is over; the journal has said why.
-                None => drop(ended.send(not_without_a_record())),
+        let trigger = Trigger::Manual { uid: nix::unistd::getuid().as_raw(), despite_hold: false };
+        match self.queue(&name, &job, trigger, false, None).await {
+            Ok(Queued::Run(id)) => {
+                if let Some(active) = self.runs.get_mut(&id) {
+                    active.once = Some(ended);
+                }
             }
+            // The journal has said why.
+            Ok(Queued::Over(verdict)) => drop(ended.send(verdict)),
+            Ok(Queued::Already) | Err(_) => {}
         }
         self.admit().await;
     }

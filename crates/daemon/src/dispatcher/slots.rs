@@ -32,6 +32,7 @@ impl Dispatcher {
 
     /// Starts what is due and plans the rest.
     pub(super) async fn look_at_slots(&mut self) {
+        self.look_at_holds(Timestamp::now());
         if self.scheduling {
             let view = Arc::clone(&self.config.view);
             for (name, job) in &view.jobs {
@@ -41,6 +42,7 @@ impl Dispatcher {
             }
             self.look_at_retries().await;
         }
+        self.end_long_waits().await;
         self.admit().await;
         self.plan().await;
     }
@@ -195,6 +197,7 @@ impl Dispatcher {
                 instants.insert(name.clone(), at.map(|at| self.wake_for(at, name, job, now)));
             }
         }
+        ticker.also_wake(self.next_edge(now).into_iter().chain(self.next_wait_end(now)).min());
         if let Err(error) = ticker.set_plan(&instants).await {
             self.outside.teller.of_daemon(Told::SchedulerBroken { why: error.to_string() });
         }

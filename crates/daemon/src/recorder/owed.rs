@@ -1,8 +1,8 @@
 //! What must be in the ledger sooner or later, and a bounded queue of it for as long as the ledger cannot be written.
 
 use jiff::Timestamp;
-use mastmaint_ledger::{Ledger, LedgerError, Mark, PlannedRetry, StepEnd};
-use mastmaint_words::{Grade, JobName, Outcome, Reason, RunId};
+use mastmaint_ledger::{Approval, HandHold, Ledger, LedgerError, Mark, OwedMessage, PlannedRetry, StepEnd};
+use mastmaint_words::{Grade, HoldId, JobName, Outcome, Reason, RunId};
 use std::collections::VecDeque;
 
 /// So many are kept.
@@ -58,6 +58,44 @@ pub enum Owed {
         /// The job.
         job: JobName,
     },
+    /// A person set a hold.
+    SetHold {
+        /// It.
+        hold: Box<HandHold>,
+    },
+    /// A person took a hold back.
+    RemoveHold {
+        /// Which.
+        id: HoldId,
+    },
+    /// A person cancelled a run that goes on.
+    Cancel {
+        /// Which.
+        run: RunId,
+        /// When.
+        at: Timestamp,
+    },
+    /// A retry of a run that is not in the ledger itself.
+    PlanRetry {
+        /// It.
+        retry: Box<PlannedRetry>,
+    },
+    /// What people were told about a subject, and the messages that follow from it.
+    Tell {
+        /// The subject.
+        subject: String,
+        /// What is known of it, in words of whoever tells; nothing once there is nothing more to know.
+        state: Option<String>,
+        /// The messages.
+        messages: Vec<OwedMessage>,
+    },
+    /// A message was taken or is given up.
+    Settle {
+        /// Its number.
+        message: u64,
+    },
+    /// A run waits for approval, or has got one.
+    Approval(Box<Approval>),
     /// The retry of a job is not owed any more.
     DropRetry {
         /// The job.
@@ -75,7 +113,15 @@ impl Owed {
             Self::Mark { job, mark } => ledger.set_mark(job, mark),
             Self::Pause { job, at, uid } => ledger.pause(job, *at, *uid),
             Self::Resume { job } => ledger.resume(job).map(drop),
+            Self::SetHold { hold } => ledger.set_hold(hold),
+            Self::RemoveHold { id } => ledger.remove_hold(*id).map(drop),
+            Self::Cancel { run, at } => ledger.ask_cancel(run, *at),
+            Self::PlanRetry { retry } => ledger.plan_retry(retry),
+            Self::Approval(approval) => ledger.put_approval(approval),
             Self::DropRetry { job } => ledger.drop_retry(job).map(drop),
+            Self::Tell { subject, state: Some(state), messages } => ledger.tell(subject, state, messages),
+            Self::Tell { subject, state: None, .. } => ledger.untell(subject),
+            Self::Settle { message } => ledger.settle(*message),
         }
     }
 
@@ -87,6 +133,14 @@ impl Owed {
             | (Self::Pause { job, .. }, Self::Pause { job: other, .. })
             | (Self::Resume { job }, Self::Pause { job: other, .. } | Self::Resume { job: other }) => {
                 job == other
+            }
+            (Self::RemoveHold { id }, Self::SetHold { hold }) => *id == hold.id,
+            (Self::EndRun { run, .. }, Self::Cancel { run: other, .. }) => run == other,
+            (Self::PlanRetry { retry }, Self::PlanRetry { retry: other }) => retry.job == other.job,
+            (Self::DropRetry { job }, Self::PlanRetry { retry }) => *job == retry.job,
+            // Messages of an earlier one are still owed.
+            (Self::Tell { subject, .. }, Self::Tell { subject: other, messages, .. }) => {
+                subject == other && messages.is_empty()
             }
             _ => false,
         }
@@ -102,6 +156,10 @@ impl Owed {
     fn bytes(&self) -> usize {
         match self {
             Self::EndStep { copy, .. } => EACH + copy.as_ref().map_or(0, Vec::len),
+            Self::Tell { state, messages, .. } => {
+                let texts = messages.iter().map(|message| message.notice.len());
+                EACH + state.as_ref().map_or(0, String::len) + texts.sum::<usize>()
+            }
             _ => EACH,
         }
     }

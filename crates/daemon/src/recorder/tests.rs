@@ -63,7 +63,7 @@ fn begin(ledger: &mut Ledger, number: i64) -> Result<(), LedgerError> {
     let new = NewRun {
         id: run(number),
         job: job("clean"),
-        trigger: Trigger::Manual { uid: 0 },
+        trigger: Trigger::Manual { uid: 0, despite_hold: false },
         digest: "0123456789abcdef0123456789abcdef".parse().unwrap(),
         dry_run: false,
         queued_at: at(number),

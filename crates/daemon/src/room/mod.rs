@@ -139,7 +139,7 @@ impl Way {
             Self::Sockets { .. } => {
                 format!("see \"journalctl -u 'mastmaintd-{room}@*'\"; {}", shut(room))
             }
-            Self::Children(children) => format!("see that {} can be run", children.runner.display()),
+            Self::Children(children) => format!("see that {} can be run", children.program(room).display()),
         }
     }
 }
@@ -161,25 +161,37 @@ async fn connect(socket: &Path, room: Room) -> Result<UnixStream, RoomError> {
 }
 
 impl ChildRooms {
+    /// The notify room has a program of its own, beside the one of the others: it brings TLS along, which those that
+    /// are started for each step need not carry.
+    fn program(&self, room: Room) -> PathBuf {
+        match room {
+            Room::Notify => self.runner.with_file_name("mastmaint-notify"),
+            Room::Tootctl | Room::Systemctl | Room::Run | Room::Verify | Room::Probe => self.runner.clone(),
+        }
+    }
+
     /// Starts a runner. It is the leader of its own process group, so that Ctrl-C at the daemon's terminal does not
     /// reach it, and it is never killed by us: a step outlives the daemon.
     fn start(&self, room: Room) -> Result<UnixStream, RoomError> {
         let failed = |what: &str, error: &std::io::Error| {
-            let remedy = format!("see that {} can be run", self.runner.display());
+            let remedy = format!("see that {} can be run", self.program(room).display());
             RoomError::unavailable(room, format!("{what}: {error}"), remedy)
         };
         let (ours, theirs) = std::os::unix::net::UnixStream::pair().map_err(|e| failed("socket pair", &e))?;
         ours.set_nonblocking(true).map_err(|e| failed("socket pair", &e))?;
-        let mut command = tokio::process::Command::new(&self.runner);
+        let program = self.program(room);
+        let mut command = tokio::process::Command::new(&program);
+        command.arg("--accepted").arg(&self.accepted);
+        if room != Room::Notify {
+            command
+                .args(["--room", room.as_str(), "--unwalled", "--state"])
+                .arg(self.state.join(room.as_str()))
+                .arg("--spare")
+                .arg(self.spare.join(room.as_str()))
+                .arg("--config")
+                .arg(&self.config);
+        }
         command
-            .args(["--room", room.as_str(), "--unwalled", "--accepted"])
-            .arg(&self.accepted)
-            .arg("--state")
-            .arg(self.state.join(room.as_str()))
-            .arg("--spare")
-            .arg(self.spare.join(room.as_str()))
-            .arg("--config")
-            .arg(&self.config)
             .stdin(Stdio::from(OwnedFd::from(theirs)))
             // What it has to say it says over the connection; an inherited pipe that nobody reads could stall it.
             .stdout(Stdio::null())
@@ -189,7 +201,7 @@ impl ChildRooms {
             command.env_remove(name);
         }
         // Dropping the handle leaves the process alone; tokio reaps it when it has ended.
-        drop(command.spawn().map_err(|e| failed(&self.runner.display().to_string(), &e))?);
+        drop(command.spawn().map_err(|e| failed(&program.display().to_string(), &e))?);
         UnixStream::from_std(ours).map_err(|e| failed("socket pair", &e))
     }
 }

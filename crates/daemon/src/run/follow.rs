@@ -132,7 +132,9 @@ impl Follow<'_> {
         let key = self.key();
         open.ask(start.unwrap_or(Op::Collect { key: key.clone(), after: self.seq })).await?;
         if self.cancel_owed {
-            open.ask(Op::Cancel { key }).await?;
+            // Whether the room has heard the first one is not known; what a second one means is.
+            let gently = *self.drive.cancels.borrow() < 2;
+            open.ask(Op::Cancel { key, gently }).await?;
         }
         Ok(open)
     }
@@ -155,7 +157,7 @@ impl Follow<'_> {
                         std::future::pending::<()>().await;
                     }
                     self.cancel_owed = true;
-                    connection.ask(Op::Cancel { key: self.key() }).await?;
+                    connection.ask(Op::Cancel { key: self.key(), gently: false }).await?;
                     continue;
                 }
             };
@@ -219,6 +221,10 @@ impl Follow<'_> {
             | EventKind::Forgotten
             | EventKind::Kept { .. }
             | EventKind::Listed
+            | EventKind::Notified { .. }
+            | EventKind::Bracket(_)
+            | EventKind::Resumed
+            | EventKind::Probed { .. }
             | EventKind::Accepted { .. }
             | EventKind::Rejected { .. }
             | EventKind::Other => {}

@@ -2,10 +2,14 @@
 //! dispatcher decides that a run exists and learns what became of it; in between this task alone drives it, and a
 //! task for a run that an earlier daemon began differs only in where it starts.
 
+pub mod cap;
 mod follow;
+mod look;
 pub mod policy;
 mod step;
 mod wire;
+
+pub use look::{looks_first, spawn_look};
 
 use crate::{
     recorder::{Owed, Recorder},
@@ -15,8 +19,9 @@ use crate::{
 use jiff::Timestamp;
 use mastmaint_config::settings::{Job, Step};
 use mastmaint_control::words::{FollowEvent, StepProgress};
+use mastmaint_failpoints::failpoint;
 use mastmaint_ledger::{StepEnd, StepRecord, StepStart};
-use mastmaint_words::{Digest, JobName, LockName, RunId, StepIndex, StepKey, Trigger, Verdict};
+use mastmaint_words::{Digest, JobName, LockName, Numbers, RunId, StepIndex, StepKey, Trigger, Verdict};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -61,6 +66,10 @@ pub struct RunSpec {
     pub before: Vec<StepRecord>,
     /// When it was admitted, for a run that an earlier daemon began.
     pub started: Option<Timestamp>,
+    /// What a person allowed its steps to remove beyond their limits.
+    pub allowance: cap::Found,
+    /// When it was looked at how much its steps would remove.
+    pub looked: Option<Instant>,
     /// Only this step is followed to its end and nothing after it: the ledger does not know the run.
     pub only: Option<StepIndex>,
 }
@@ -109,6 +118,24 @@ pub fn start_of(step: &StepRecord) -> StepStart {
 pub enum RunNews {
     /// A step has begun or is over.
     Step(Box<StepRecord>),
+    /// It was looked at how much its steps would remove.
+    Looked {
+        /// The run.
+        run: RunId,
+        /// Why it is over already; none if it may go on.
+        verdict: Option<Box<Verdict>>,
+    },
+    /// A step would remove more than it may.
+    NeedsApproval {
+        /// The run.
+        run: RunId,
+        /// The step.
+        step: StepIndex,
+        /// What its look found.
+        found: Numbers,
+        /// What is too much about it.
+        why: String,
+    },
     /// The run is over and recorded.
     Ended {
         /// The run.
@@ -161,17 +188,13 @@ struct Drive {
 
 /// Starts the task of an admitted run.
 pub fn spawn(spec: RunSpec, outside: Outside, handle: &RunHandle, news: mpsc::Sender<RunNews>) {
-    let drive = Drive {
-        deadline: deadline(&spec, Timestamp::now()),
-        spec,
-        outside,
-        cancels: handle.cancels.subscribe(),
-        follow: handle.follow.clone(),
-        progress: handle.progress.clone(),
-        news,
-    };
-    let (run, broken) = (drive.spec.id.clone(), drive.news.clone());
-    let task = tokio::spawn(drive.run_to_the_end());
+    let drive = Drive::new(spec, outside, handle, news);
+    watch_over(drive.spec.id.clone(), drive.news.clone(), drive.run_to_the_end());
+}
+
+/// Starts a task of a run; that it broke off is told.
+fn watch_over(run: RunId, broken: mpsc::Sender<RunNews>, task: impl Future<Output = ()> + Send + 'static) {
+    let task = tokio::spawn(task);
     tokio::spawn(async move {
         if let Err(error) = task.await {
             // The dispatcher outlives its runs, except when the whole daemon ends.
@@ -193,21 +216,35 @@ fn left_of(whole: Duration, started: Option<Timestamp>, now: Timestamp) -> Durat
 }
 
 impl Drive {
+    fn new(spec: RunSpec, outside: Outside, handle: &RunHandle, news: mpsc::Sender<RunNews>) -> Self {
+        Self {
+            deadline: deadline(&spec, Timestamp::now()),
+            spec,
+            outside,
+            cancels: handle.cancels.subscribe(),
+            follow: handle.follow.clone(),
+            progress: handle.progress.clone(),
+            news,
+        }
+    }
+
     async fn run_to_the_end(mut self) {
         let resumed = self.spec.started.is_some();
         if !resumed {
             // That it was admitted is recorded with the start of its first step.
             self.tell(Told::RunStarted);
         }
-        let mut done: Vec<Verdict> = Vec::new();
+        let mut done: Vec<policy::Done> = Vec::new();
         if let Some(step) = self.spec.only {
-            done.push(self.take_up(step, resumed).await);
+            done.push(policy::Done { step, verdict: self.take_up(step, resumed).await });
         } else {
             while let policy::Next::Step(step) = policy::next(&self.spec.job, &done) {
-                done.push(self.take_up(step, resumed).await);
+                done.push(policy::Done { step, verdict: self.take_up(step, resumed).await });
             }
         }
-        let verdict = policy::verdict_of_run(&done);
+        let verdicts: Vec<Verdict> = done.into_iter().map(|done| done.verdict).collect();
+        let verdict = policy::verdict_of_run(&verdicts);
+        failpoint!("run.before-end");
         let ended = RunNews::Ended { run: self.spec.id.clone(), verdict: Box::new(verdict) };
         // The dispatcher outlives its runs; if it is gone the next daemon finds the run open and ends it.
         let _ = self.news.send(ended).await;
@@ -228,21 +265,30 @@ impl Drive {
                 self.record_start(&begun).await;
                 self.adopt(&begun, &definition).await
             }
+            None if resumed && self.needs_services_stopped(step) && !self.goes_on_in_bracket().await => {
+                policy::services_came_back()
+            }
             None => self.begin(step, &definition).await,
         }
     }
 
     /// A step that nobody has begun.
     async fn begin(&mut self, step: StepIndex, definition: &Step) -> Verdict {
+        let is_owed = step::is_owed(definition);
         let (recorded, room) = if self.spec.begun.take_if(|begun| begun.key.step == step).is_some() {
             // Recorded with the run. From there on it is a step under way: a cancel is its room's business.
             (true, self.outside.rooms.open(definition.action.room()).await)
         } else {
-            if *self.cancels.borrow_and_update() > 0 {
+            if *self.cancels.borrow_and_update() > 0 && !is_owed {
                 return policy::cancelled();
             }
-            if self.deadline <= Instant::now() {
+            if self.deadline <= Instant::now() && !is_owed {
                 return policy::out_of_time(self.spec.job.timeout);
+            }
+            if let Some(cap) = definition.at_most.filter(|_| self.must_look_again(step))
+                && let Err(verdict) = self.keep_within(step, definition, cap).await
+            {
+                return verdict;
             }
             let record = self.spec.step_record(step, definition);
             // Opening a room asks nothing of it, so it need not wait for the disk; what is asked of it does.
@@ -251,6 +297,7 @@ impl Drive {
         if !recorded && step::may_stop_services(definition) && !self.spec.dry_run {
             return step::not_without_a_record();
         }
+        failpoint!("run.step-recorded");
         self.tell(Told::StepStarted { step, title: definition.action.title() });
         self.announce(step, definition).await;
         self.drive_step(step, definition, step::Begin::Fresh { room }).await
@@ -261,7 +308,11 @@ impl Drive {
         let step = begun.key.step;
         self.tell(Told::StepAdopted { step, title: begun.title.clone() });
         self.announce(step, definition).await;
-        let may_start = self.outside.same_boot && begun.journaled == 0 && self.spec.only.is_none();
+        let may_start = step::is_owed(definition)
+            || (self.outside.same_boot
+                && begun.journaled == 0
+                && self.spec.only.is_none()
+                && (!self.needs_services_stopped(step) || self.goes_on_in_bracket().await));
         let how = step::Begin::Adopted { after: begun.journaled, at: begun.at, may_start };
         self.drive_step(step, definition, how).await
     }

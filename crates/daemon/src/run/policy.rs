@@ -13,15 +13,32 @@ pub enum Next {
     End,
 }
 
-/// What comes after the steps that are over, given in order from the first.
-pub fn next(job: &Job, done: &[Verdict]) -> Next {
-    if let (Some(last), Some(step)) = (done.last(), done.len().checked_sub(1).and_then(|i| job.steps.get(i)))
-        && stops_the_run(step, last.outcome)
-    {
-        return Next::End;
+/// A step that is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// Which.
+    pub step: StepIndex,
+    /// How.
+    pub verdict: Verdict,
+}
+
+/// What comes after the steps that are over, given in their order. Whatever ends the run early, services that it has
+/// stopped are started first.
+pub fn next(job: &Job, done: &[Done]) -> Next {
+    let is_stopped = done.iter().any(|done| {
+        let step = job.steps.get(usize::from(done.step.0));
+        step.is_some_and(|step| stops_the_run(step, done.verdict.outcome))
+    });
+    if is_stopped {
+        let owed = job.bracket().map(|bracket| bracket.start);
+        return match owed.filter(|start| done.iter().all(|done| done.step < *start)) {
+            Some(start) => Next::Step(start),
+            None => Next::End,
+        };
     }
-    match u16::try_from(done.len()) {
-        Ok(index) if done.len() < job.steps.len() => Next::Step(StepIndex(index)),
+    let following = done.last().map_or(0, |done| usize::from(done.step.0) + 1);
+    match u16::try_from(following) {
+        Ok(index) if following < job.steps.len() => Next::Step(StepIndex(index)),
         _ => Next::End,
     }
 }
@@ -81,6 +98,13 @@ pub fn out_of_time(limit: Span) -> Verdict {
     Verdict::because(Outcome::TimedOut, Grade::Exit, Reason::new("job-timeout", text))
 }
 
+/// The verdict of a step that must not run because services that it needs stopped are up again.
+pub fn services_came_back() -> Verdict {
+    let text = "the services were started again while no daemon went on with the run (a restart of the host, or \
+                mastmaintd-recover); the step needs them stopped and is not run";
+    Verdict::because(Outcome::Interrupted, Grade::Exit, Reason::new("bracket-closed", text))
+}
+
 /// The verdict of a step that did not start because somebody cancelled the run.
 pub fn cancelled() -> Verdict {
     let reason = Reason::new("cancelled", "the run was cancelled before this step");
@@ -88,11 +112,11 @@ pub fn cancelled() -> Verdict {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
-    use mastmaint_config::settings::{Action, Judged};
+    use mastmaint_config::settings::{Action, Judged, ServicesAction};
 
-    fn step() -> Step {
+    pub(crate) fn step() -> Step {
         Step {
             action: Action::Run(vec!["/bin/true".into()]),
             timeout: Span::from_secs(60),
@@ -101,13 +125,14 @@ mod tests {
             on_partial: OnPartial::GoOn,
             go_on: false,
             prove: mastmaint_config::settings::Prove::default(),
+            at_most: None,
             dangerous: false,
             judged: Judged::default(),
             environment: std::collections::BTreeMap::new(),
         }
     }
 
-    fn job(steps: Vec<Step>) -> Job {
+    pub(crate) fn job(steps: Vec<Step>) -> Job {
         Job {
             description: None,
             schedule: None,
@@ -116,9 +141,17 @@ mod tests {
             catch_up: false,
             timeout: Span::from_secs(600),
             retry: Retry { times: 2, backoff: Span::from_secs(10), on: RetryOn::Unreachable },
+            change: false,
             lock: None,
+            lock_wait: Span::from_secs(60),
             steps,
         }
+    }
+
+    /// Steps that are over, from the first on.
+    fn over(outcomes: &[Outcome]) -> Vec<Done> {
+        let numbered = (0..).map(StepIndex).zip(outcomes);
+        numbered.map(|(step, outcome)| Done { step, verdict: ended(*outcome) }).collect()
     }
 
     fn ended(outcome: Outcome) -> Verdict {
@@ -138,17 +171,57 @@ mod tests {
             (Outcome::TimedOut, Next::End),
             (Outcome::Failed, Next::End),
         ] {
-            assert_eq!(next(&job, &[ended(outcome)]), expected, "{outcome}");
+            assert_eq!(next(&job, &over(&[outcome])), expected, "{outcome}");
         }
-        assert_eq!(next(&job, &[ended(Outcome::Ok), ended(Outcome::Ok)]), Next::End);
+        assert_eq!(next(&job, &over(&[Outcome::Ok, Outcome::Ok])), Next::End);
     }
 
     #[test]
     fn the_step_may_say_otherwise_but_never_against_a_cancel() {
         let job = job(vec![Step { on_partial: OnPartial::Stop, go_on: true, ..step() }, step()]);
-        assert_eq!(next(&job, &[ended(Outcome::Partial)]), Next::End);
-        assert_eq!(next(&job, &[ended(Outcome::Failed)]), Next::Step(StepIndex(1)));
-        assert_eq!(next(&job, &[ended(Outcome::Cancelled)]), Next::End);
+        assert_eq!(next(&job, &over(&[Outcome::Partial])), Next::End);
+        assert_eq!(next(&job, &over(&[Outcome::Failed])), Next::Step(StepIndex(1)));
+        assert_eq!(next(&job, &over(&[Outcome::Cancelled])), Next::End);
+    }
+
+    fn bracketed() -> Job {
+        let end = |action| Step { action: Action::Services(action), ..step() };
+        let stop = end(ServicesAction::Stop { units: vec!["mastodon-web".parse().unwrap()] });
+        job(vec![stop, step(), step(), end(ServicesAction::Start), step()])
+    }
+
+    #[test]
+    fn whatever_ends_a_run_its_services_are_started_first_and_nothing_comes_after() {
+        let job = bracketed();
+        let start = Next::Step(StepIndex(3));
+        for bad in [Outcome::Failed, Outcome::TimedOut, Outcome::Interrupted, Outcome::Cancelled] {
+            assert_eq!(next(&job, &over(&[bad])), start, "the stop itself: {bad}");
+            assert_eq!(next(&job, &over(&[Outcome::Ok, bad])), start, "{bad}");
+            assert_eq!(next(&job, &over(&[Outcome::Ok, Outcome::Ok, bad])), start, "{bad}");
+            let mut done = over(&[Outcome::Ok, bad]);
+            done.push(Done { step: StepIndex(3), verdict: ended(Outcome::Ok) });
+            assert_eq!(next(&job, &done), Next::End, "then is for what went well: {bad}");
+        }
+        let ok = Outcome::Ok;
+        assert_eq!(next(&job, &over(&[ok, ok, ok])), start);
+        assert_eq!(next(&job, &over(&[ok, ok, ok, ok])), Next::Step(StepIndex(4)));
+        assert_eq!(next(&job, &over(&[ok, ok, ok, Outcome::Failed])), Next::End, "not confirmed");
+        assert_eq!(next(&job, &over(&[ok, ok, ok, ok, ok])), Next::End);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_run_that_stopped_services_ends_without_their_start(
+            outcomes in proptest::collection::vec(proptest::sample::select(Outcome::ALL.to_vec()), 5)
+        ) {
+            let job = bracketed();
+            let mut done: Vec<Done> = Vec::new();
+            while let Next::Step(step) = next(&job, &done) {
+                proptest::prop_assert!(done.len() < 5, "it never ends");
+                done.push(Done { step, verdict: ended(outcomes[usize::from(step.0)]) });
+            }
+            proptest::prop_assert!(done.iter().any(|done| done.step == StepIndex(3)));
+        }
     }
 
     #[test]

@@ -11,11 +11,12 @@ use crate::{
     tell::Told,
 };
 use jiff::Timestamp;
-use mastmaint_config::settings::{Action, Step};
+use mastmaint_config::settings::{Action, ServicesAction, Step};
 use mastmaint_control::words::FollowEvent;
+use mastmaint_failpoints::failpoint;
 use mastmaint_ledger::StepEnd;
 use mastmaint_runner::protocol::{EventKind, Op, StepReport};
-use mastmaint_words::{Grade, Outcome, Reason, Span, StepIndex, StepKey, Verdict};
+use mastmaint_words::{Grade, Outcome, Reason, Room, Span, StepIndex, StepKey, UnitName, Verdict};
 use std::time::{Duration, Instant};
 
 /// How a step comes to this daemon.
@@ -43,9 +44,24 @@ const RESERVE: Duration = Duration::from_mins(2);
 /// What a room may take to forget a step, or to say whether it knows one.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// When a room that says nothing more of a step is given up.
+pub(super) fn give_up(step: &Step, from: Instant) -> Instant {
+    from + step.timeout.get() + step.grace.get() + RESERVE
+}
+
+/// Lets a room forget what it keeps of a step. What it does not hear it throws away by age.
+pub(super) async fn let_forget(connection: &mut Connection, key: StepKey) {
+    let _ = tokio::time::timeout(PATIENCE, connection.ask_once(Op::Forget { key })).await;
+}
+
 /// Whether the step can leave a service stopped.
 pub(super) fn may_stop_services(step: &Step) -> bool {
-    matches!(&step.action, Action::Systemctl(action) if action.verb.stops_services())
+    step.action.stops_services()
+}
+
+/// Whether the step starts what the run has stopped: neither a cancel nor the job's timeout takes that back.
+pub(super) fn is_owed(step: &Step) -> bool {
+    matches!(step.action, Action::Services(ServicesAction::Start))
 }
 
 /// The verdict of a step that must not run because its start could not be recorded.
@@ -64,21 +80,21 @@ impl Drive {
             job: self.spec.job_name.clone(),
             key: self.spec.key(step),
             dry_run: self.spec.dry_run,
-            limit: Some(Span::new(limit)),
+            limit: (!is_owed(definition)).then(|| Span::new(limit)),
         };
         let (opened, seq, sent, start) = match begin {
             Begin::Fresh { room } => (Some(room), 0, Timestamp::now(), Some(start)),
             Begin::Adopted { after, at, may_start } => (None, after, at, may_start.then_some(start)),
         };
         // Seen here, so that the same cancel is not heard a second time: that would kill at once.
-        let cancel_owed = *self.cancels.borrow_and_update() > 0;
+        let cancel_owed = *self.cancels.borrow_and_update() > 0 && !is_owed(definition);
         let mut follow = Follow {
             step,
             room: definition.action.room(),
             start,
             opened,
             seq,
-            give_up: clock + definition.timeout.get() + definition.grace.get() + RESERVE,
+            give_up: give_up(definition, clock),
             copy: wire::Copy::default(),
             cancel_owed,
             drive: self,
@@ -104,16 +120,54 @@ impl Drive {
     ) -> Verdict {
         let (verdict, key) = (end.verdict.clone(), end.key.clone());
         let line = wire::step_line(step, definition, &end, copy.is_some());
+        failpoint!("run.before-step-end");
         let recorded = self.record_end(end.clone(), copy).await;
+        failpoint!("run.step-end-recorded");
         self.note(step, definition, Some(end.clone())).await;
         self.tell(Told::StepEnded { step, title: definition.action.title(), end: Box::new(end) });
+        if let Action::Services(action) = &definition.action {
+            self.tell_of_bracket(step, action, &verdict);
+        }
         let _ = self.follow.send(FollowEvent::StepEnded { step: Box::new(line) });
         // What is in the ledger the room need not keep; what is nowhere else it must.
         if let Some(mut connection) = told_by.filter(|_| recorded || !self.spec.recorded) {
-            // What it does not hear it throws away by age.
-            let _ = tokio::time::timeout(PATIENCE, connection.ask_once(Op::Forget { key })).await;
+            let_forget(&mut connection, key).await;
         }
         verdict
+    }
+
+    /// Says of the services what the end of the step means for them.
+    fn tell_of_bracket(&self, step: StepIndex, action: &ServicesAction, verdict: &Verdict) {
+        let reason = || verdict.reasons.first().map(|reason| reason.text.clone()).unwrap_or_default();
+        match (action, verdict.outcome) {
+            (ServicesAction::Stop { units }, Outcome::Ok) => {
+                let units: Vec<&str> = units.iter().map(UnitName::as_str).collect();
+                self.tell(Told::BracketOpened { step, units: units.join(", ") });
+            }
+            // That nothing or not everything was stopped, the end of the step has said.
+            (_, Outcome::Skipped) | (ServicesAction::Stop { .. }, _) => {}
+            (ServicesAction::Start, Outcome::Ok) => self.tell(Told::BracketClosed { step, how: reason() }),
+            (ServicesAction::Start, _) => self.tell(Told::BracketNotConfirmed { step, why: reason() }),
+        }
+    }
+
+    /// Whether a step relies on the services being stopped.
+    pub(super) fn needs_services_stopped(&self, step: StepIndex) -> bool {
+        !self.spec.dry_run && self.spec.job.bracket().is_some_and(|bracket| bracket.holds(step))
+    }
+
+    /// Tells the systemctl room that this daemon goes on with the run, and hears whether its services are stopped
+    /// still: while there was no daemon somebody else may have started them.
+    pub(super) async fn goes_on_in_bracket(&self) -> bool {
+        failpoint!("adopt.before-resume");
+        let run = self.spec.id.clone();
+        let asked = tokio::time::timeout(PATIENCE, async {
+            let mut open = self.outside.rooms.open(Room::Systemctl).await?;
+            open.ask_once(Op::Resume { run }).await
+        });
+        let resumed = matches!(asked.await, Ok(Ok(EventKind::Resumed)));
+        failpoint!("adopt.resumed");
+        resumed
     }
 
     /// Whether the room of a step knows it already, although the ledger does not.

@@ -40,11 +40,12 @@ pub(super) struct Desk {
 #[derive(Default)]
 struct State {
     jobs: HashMap<Uuid, Entry>,
+    /// One more instant to wake at, which is no job's.
+    also: Option<Timestamp>,
     /// Set by the alarm: entries up to here are due.
     reached: Option<Timestamp>,
     /// How many want the write lock.
     visitors: u32,
-    closed: bool,
     /// How often the loop asked; tests count its wake-ups with it.
     turns: u64,
 }
@@ -84,9 +85,16 @@ impl Desk {
         }
     }
 
+    /// Sets the instant that is no job's.
+    pub(super) fn set_also(&self, also: Option<Timestamp>) {
+        self.state().also = also;
+    }
+
     /// The earliest instant that is still to come after `floor`.
     pub(super) fn earliest_after(&self, floor: Timestamp) -> Option<Timestamp> {
-        self.state().jobs.values().filter_map(|entry| entry.next).filter(|next| *next > floor).min()
+        let state = self.state();
+        let nexts = state.jobs.values().filter_map(|entry| entry.next).chain(state.also);
+        nexts.filter(|next| *next > floor).min()
     }
 
     /// Everything up to `now` is due.
@@ -98,12 +106,6 @@ impl Desk {
     /// Triggers one job as soon as the loop comes by.
     pub(super) fn trigger(&self, id: Uuid) {
         self.set_next(id, Some(Timestamp::UNIX_EPOCH));
-        self.changed.notify_one();
-    }
-
-    /// Never parks the loop again.
-    pub(super) fn close(&self) {
-        self.state().closed = true;
         self.changed.notify_one();
     }
 
@@ -125,7 +127,7 @@ impl Desk {
                 JobAndNextTick { id: entry.data.id, job_type, next_tick: LONG_AGO, last_tick: None }
             })
             .collect();
-        (!ticks.is_empty() || state.visitors > 0 || state.closed).then_some(ticks)
+        (!ticks.is_empty() || state.visitors > 0).then_some(ticks)
     }
 }
 

@@ -36,7 +36,6 @@ use std::{
 };
 use tokio::{
     sync::{Notify, RwLock, mpsc, oneshot},
-    task::JoinHandle,
     time::timeout,
 };
 use tokio_cron_scheduler::{
@@ -119,7 +118,6 @@ pub struct Ticker {
     wakes: mpsc::Sender<Wake>,
     pulse: Uuid,
     pulses: Pulses,
-    alarm: JoinHandle<()>,
 }
 
 impl Ticker {
@@ -153,9 +151,10 @@ impl Ticker {
         .await?;
         scheduler.start().await.map_err(|error| TickerError::Scheduler { doing: "start", error })?;
         let replanned = Arc::new(Notify::new());
-        let alarm = tokio::spawn(alarm::run(clock, Arc::clone(&desk), Arc::clone(&replanned), wakes.clone()));
+        // It ends with the receiver of the wakes.
+        tokio::spawn(alarm::run(clock, Arc::clone(&desk), Arc::clone(&replanned), wakes.clone()));
         let jobs = tokio::sync::Mutex::default();
-        Ok(Self { scheduler, desk, bodies: known, jobs, replanned, wakes, pulse, pulses, alarm })
+        Ok(Self { scheduler, desk, bodies: known, jobs, replanned, wakes, pulse, pulses })
     }
 
     /// Replaces the plan: every scheduled job with the instant of its next run, if it has one. Only jobs that are new
@@ -185,6 +184,12 @@ impl Ticker {
         Ok(())
     }
 
+    /// One more instant to wake at, which belongs to no scheduled job: a hold begins or ends, a run has waited as long
+    /// as it may. Rung for by the alarm alone; it is taken up with the next [`Ticker::set_plan`].
+    pub fn also_wake(&self, at: Option<Timestamp>) {
+        self.desk.set_also(at);
+    }
+
     /// Comes back when a job that the scheduler's loop triggered for this purpose has run: proof that loop, channels
     /// and runner are alive. It can come in the loop's sleep of 500 ms, so allow more than that. No slot becomes late
     /// by it: the alarm does not wait for the loop.
@@ -196,14 +201,6 @@ impl Ticker {
             Ok(Ok(())) => Ok(()),
             _ => Err(TickerError::Stuck { doing: "pass on a heartbeat", after: limit }),
         }
-    }
-
-    /// Ends the loop and the alarm.
-    pub async fn stop(mut self) -> Result<(), TickerError> {
-        self.alarm.abort();
-        let stopped = within_patience("stop", self.scheduler.shutdown()).await;
-        self.desk.close();
-        stopped
     }
 
     async fn add(

@@ -47,7 +47,6 @@ async fn an_instant_is_met_exactly_and_triggers_its_job() {
         assert_eq!(wake(&mut wakes).await, Wake::Triggered(name("due")));
     }
     assert!(best < SignedDuration::from_millis(20), "{best:?}");
-    ticker.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -63,7 +62,6 @@ async fn an_idle_loop_does_not_wake_up() {
     assert!(wakes.try_recv().is_err());
     // And it still works.
     ticker.heartbeat(Duration::from_secs(2)).await.unwrap();
-    ticker.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -91,7 +89,6 @@ async fn three_hundred_jobs_of_one_second_are_all_triggered() {
         }
     }
     assert_eq!(triggered, names);
-    ticker.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -112,7 +109,6 @@ async fn a_plan_is_replaced_while_the_loop_is_parked() {
     assert!(timeout(Duration::from_millis(700), wakes.recv()).await.is_err());
     ticker.set_plan(&BTreeMap::new()).await.unwrap();
     assert!(ticker.jobs.lock().await.is_empty());
-    ticker.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -125,7 +121,6 @@ async fn a_lost_hint_loses_no_wake() {
     assert_eq!(wake(&mut wakes).await, Wake::Due);
     // The loop is not held up by the full channel either.
     ticker.heartbeat(Duration::from_secs(2)).await.unwrap();
-    ticker.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -133,8 +128,10 @@ async fn a_dead_scheduler_fails_the_heartbeat() {
     let (send, _wakes) = mpsc::channel(1);
     let mut ticker = Ticker::start(send).await.unwrap();
     ticker.scheduler.shutdown().await.unwrap();
-    ticker.desk.close();
+    // It leaves its park and finds that it is to end.
+    let visit = ticker.desk.visit();
     tokio::time::sleep(Duration::from_millis(1200)).await;
+    drop(visit);
     let error = ticker.heartbeat(Duration::from_secs(1)).await.unwrap_err();
     assert_eq!(error.code(), "scheduler-stuck");
     assert!(error.to_string().contains("pass on a heartbeat within 1 s"), "{error}");
@@ -182,7 +179,6 @@ async fn a_step_of_the_clock_wakes_at_once() {
     clock.0.send_replace(tomorrow);
     assert_eq!(wake(&mut wakes).await, Wake::ClockStepped);
     assert_eq!(wake(&mut wakes).await, Wake::Triggered(name("daily")));
-    ticker.stop().await.unwrap();
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! The sentences. Pure: something worth telling in, entries out.
 
-use super::Told;
+use super::{Telling, Told, holds};
 use crate::{recorder::LedgerNews, run::RunSpec};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::Timestamp;
+use mastmaint_config::zone;
 use mastmaint_health::{Entry, Level, MessageId, Stream};
 use mastmaint_runner::protocol::{EndingCause, LineClass};
 use mastmaint_words::{Numbers, Outcome, StepIndex, Trigger, Verdict, human};
@@ -85,6 +86,10 @@ pub(super) fn entries(told: Told, spec: Option<&RunSpec>) -> Vec<Entry> {
         Told::RunGivenUp { run, job, verdict } => {
             one(of_verdict(format!("{job}: {verdict}"), &verdict).job(&job).run(&run))
         }
+        Told::Approved { job, skipped, uid } => {
+            let text = format!("{job} is started by user {uid}, allowing what the look of {skipped} found");
+            one(Entry::notice(text).job(&job).run(&skipped))
+        }
         Told::Paused { job, uid } => {
             let text = format!("{job} is paused by user {uid}: it does not run by schedule until resumed");
             one(Entry::notice(text).id(MessageId::JobPaused).job(&job))
@@ -92,7 +97,31 @@ pub(super) fn entries(told: Told, spec: Option<&RunSpec>) -> Vec<Entry> {
         Told::Resumed { job } => {
             one(Entry::notice(format!("{job} is resumed")).id(MessageId::JobResumed).job(&job))
         }
+        Told::Telling(telling) => one(of_telling(telling)),
+        Told::Hold(news) => one(holds::entry(&news)),
         of_a_run => one(of_run(of_a_run, spec)),
+    }
+}
+
+/// The entry for something about telling people.
+fn of_telling(telling: Telling) -> Entry {
+    match telling {
+        Telling::NotTold { target, why } => {
+            let text = format!("cannot notify target {target}: {why}; it is tried again");
+            Entry::error(text).id(MessageId::NotNotified)
+        }
+        Telling::ToldAgain { target } => {
+            Entry::notice(format!("target {target} is notified again")).id(MessageId::NotifiedAgain)
+        }
+        Telling::MessageGivenUp { target, subject } => {
+            let text = format!("target {target} was never told, and will not be any more: {subject}");
+            Entry::error(text).id(MessageId::NotNotified)
+        }
+        Telling::Acknowledged { job, until, uid } => {
+            let until = until.map_or_else(|| "it changes".to_owned(), on_the_clock);
+            let text = format!("{job}: user {uid} knows; nobody is reminded until {until}");
+            Entry::notice(text).id(MessageId::Acknowledged).job(&job)
+        }
     }
 }
 
@@ -173,6 +202,16 @@ fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
             let text = format!("{}: {title}: {how}", step_of(step));
             of_verdict(text, &end.verdict).id(ended_id(&end.verdict)).step(step).duration(end.took.get())
         }
+        Told::BracketOpened { step, units } => {
+            let text = format!("{}: {units} stopped, to be started again whatever happens", job());
+            Entry::notice(text).id(MessageId::BracketOpened).step(step)
+        }
+        Told::BracketClosed { step, how } => {
+            Entry::notice(format!("{}: {how}", job())).id(MessageId::BracketClosed).step(step)
+        }
+        Told::BracketNotConfirmed { step, why } => {
+            Entry::error(format!("{}: {why}", job())).id(MessageId::BracketNotConfirmed).step(step)
+        }
         Told::RetryPlanned { at, attempt, of } => {
             let text = format!("{}: tried again at {} (retry {attempt} of {of})", job(), on_the_clock(at));
             Entry::notice(text).id(MessageId::RetryPlanned)
@@ -203,8 +242,8 @@ fn of_ledger(news: LedgerNews) -> Entry {
 }
 
 /// An instant as the host's people read it.
-fn on_the_clock(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+pub(super) fn on_the_clock(at: Timestamp) -> String {
+    at.to_zoned(zone::local()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
 }
 
 /// An entry at the level of an outcome, with its fields.

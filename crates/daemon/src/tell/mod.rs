@@ -2,9 +2,11 @@
 //! each stand side by side in `entries` and nowhere else.
 
 mod entries;
+mod holds;
 mod told;
 
-pub use told::Told;
+pub use holds::HoldNews;
+pub use told::{Telling, Told};
 
 use crate::run::RunSpec;
 use mastmaint_health::Journal;

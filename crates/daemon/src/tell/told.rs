@@ -1,5 +1,6 @@
 //! Everything worth telling, as data.
 
+use super::HoldNews;
 use crate::recorder::LedgerNews;
 use jiff::Timestamp;
 use mastmaint_ledger::StepEnd;
@@ -92,6 +93,15 @@ pub enum Told {
         /// Its verdict.
         verdict: Verdict,
     },
+    /// A person approved a run that would remove more than its job allows.
+    Approved {
+        /// Its job.
+        job: JobName,
+        /// The run that was skipped.
+        skipped: RunId,
+        /// Who.
+        uid: u32,
+    },
     /// A person paused a job.
     Paused {
         /// Which.
@@ -104,6 +114,10 @@ pub enum Told {
         /// Which.
         job: JobName,
     },
+    /// Something about a hold.
+    Hold(HoldNews),
+    /// Something about telling people.
+    Telling(Telling),
     /// A run was admitted.
     RunStarted,
     /// It waits for another run.
@@ -191,6 +205,27 @@ pub enum Told {
         /// How.
         end: Box<StepEnd>,
     },
+    /// The run has stopped services.
+    BracketOpened {
+        /// Its step.
+        step: StepIndex,
+        /// What was stopped.
+        units: String,
+    },
+    /// What the run had stopped is up again.
+    BracketClosed {
+        /// Its step.
+        step: StepIndex,
+        /// In a sentence.
+        how: String,
+    },
+    /// What the run had stopped did not come back.
+    BracketNotConfirmed {
+        /// Its step.
+        step: StepIndex,
+        /// What is wrong.
+        why: String,
+    },
     /// The run is tried again.
     RetryPlanned {
         /// When.
@@ -224,5 +259,38 @@ pub enum Told {
         started: Option<Timestamp>,
         /// When it was over.
         ended: Timestamp,
+    },
+}
+
+/// Something about telling people that the journal should say.
+#[derive(Debug)]
+pub enum Telling {
+    /// A target of `notify:` does not take its messages.
+    NotTold {
+        /// Which.
+        target: String,
+        /// Why.
+        why: String,
+    },
+    /// It takes them again.
+    ToldAgain {
+        /// Which.
+        target: String,
+    },
+    /// A message is given up.
+    MessageGivenUp {
+        /// Whose.
+        target: String,
+        /// What it was about.
+        subject: String,
+    },
+    /// A person knows of what is wrong with a job.
+    Acknowledged {
+        /// Which.
+        job: JobName,
+        /// Until when.
+        until: Option<Timestamp>,
+        /// Who.
+        uid: u32,
     },
 }

@@ -1,8 +1,12 @@
 //! What the ledger keeps, and that each thing is kept once.
 
 use crate::common::*;
-use mastmaint_ledger::{FindError, LedgerError, Mark, NewRun, PlannedRetry, StepEnd};
-use mastmaint_words::{Grade, Numbers, Outcome, Reason, Space, Span, Trigger};
+use mastmaint_ledger::{
+    Approval, FindError, HandHold, LedgerError, Mark, NewRun, OwedMessage, PlannedRetry, StepEnd,
+};
+use mastmaint_words::{
+    Grade, Hold, HoldId, HoldScope, Numbers, Outcome, Reason, Space, Span, StepIndex, Trigger,
+};
 
 #[test]
 fn a_run_reads_back_as_it_was_told() {
@@ -215,6 +219,62 @@ fn a_dry_run_does_not_hide_how_the_last_real_one_ended() {
 }
 
 #[test]
+fn what_people_were_told_and_what_is_owed_to_them_is_kept_as_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut ledger = open(dir.path());
+    let message = |id, target| OwedMessage { id, target, made: at(1), notice: format!("notice {id}") };
+    ledger.tell("job:clean", "{}", &[message(2, 0), message(1, 1)]).unwrap();
+    ledger.tell("job:clean", r#"{"a":1}"#, &[]).unwrap();
+    ledger.tell("summary:0", "{}", &[]).unwrap();
+    ledger.untell("summary:0").unwrap();
+    ledger.settle(2).unwrap();
+    ledger.settle(7).unwrap();
+    drop(ledger);
+    let ledger = open(dir.path());
+    assert_eq!(ledger.owed_messages().unwrap(), [message(1, 1)]);
+    let kept = ledger.tellings().unwrap();
+    assert_eq!(kept.into_iter().collect::<Vec<_>>(), [("job:clean".to_owned(), r#"{"a":1}"#.to_owned())]);
+}
+
+#[test]
+fn a_hold_stays_until_it_is_removed_and_is_forgotten_with_the_runs() {
+    let (dir, mut ledger) = fresh();
+    let set = |id, until| HandHold {
+        id: HoldId(id),
+        hold: Hold { from: at(1), until: at(until), scope: HoldScope::Change, reason: "freeze".into() },
+        at: at(1),
+        uid: 0,
+    };
+    for hold in [set(1, 10), set(2, 20), set(3, 30)] {
+        ledger.set_hold(&hold).unwrap();
+    }
+    drop(ledger);
+    let mut ledger = open(dir.path());
+    assert!(ledger.remove_hold(HoldId(2)).unwrap());
+    assert!(!ledger.remove_hold(HoldId(2)).unwrap());
+    assert_eq!(ledger.holds().unwrap(), [set(1, 10), set(3, 30)]);
+    let keep = Span::from_secs(5);
+    ledger.forget_old(at(16), keep, keep).unwrap();
+    assert_eq!(ledger.holds().unwrap(), [set(3, 30)]);
+}
+
+#[test]
+fn a_cancel_is_kept_for_as_long_as_the_run_goes_on() {
+    let (dir, mut ledger) = fresh();
+    ledger.queue_run(&manual("clean", 1), None).unwrap();
+    ledger.queue_run(&manual("clean", 2), None).unwrap();
+    ledger.ask_cancel(&run_id(1), at(5)).unwrap();
+    ledger.ask_cancel(&run_id(1), at(6)).unwrap();
+    ledger.end_run(&run_id(2), at(7), Outcome::Ok, None, None).unwrap();
+    ledger.ask_cancel(&run_id(2), at(8)).unwrap();
+    assert!(matches!(ledger.ask_cancel(&run_id(3), at(9)), Err(LedgerError::UnknownRun { .. })));
+    drop(ledger);
+    let ledger = open(dir.path());
+    assert_eq!(ledger.open_runs().unwrap()[0].run.cancel_asked, Some(at(5)), "the first time stays");
+    assert_eq!(ledger.run(&run_id(2)).unwrap().unwrap().run.cancel_asked, None, "it was over");
+}
+
+#[test]
 fn the_room_of_the_media_is_told_now_and_a_week_before() {
     let (_dir, mut ledger) = fresh();
     assert_eq!(ledger.space_trend().unwrap(), None);
@@ -229,4 +289,45 @@ fn the_room_of_the_media_is_told_now_and_a_week_before() {
     let trend = ledger.space_trend().unwrap().unwrap();
     assert_eq!((trend.total, trend.free), (1000, 130));
     assert_eq!(trend.earlier, Some((at(86_400), 110)), "neither the oldest nor the one of the day before");
+}
+
+#[test]
+fn an_approval_is_kept_until_it_is_used() {
+    let (dir, mut ledger) = fresh();
+    let found = [(StepIndex(1), Numbers { removed: Some(5000), ..Numbers::default() })].into();
+    let why = "would remove 5000 items".to_owned();
+    let asked = Approval { run: run_id(1), job: job("clean"), at: at(1), found, why, used_by: None };
+    ledger.put_approval(&asked).unwrap();
+    drop(ledger);
+    let mut ledger = open(dir.path());
+    assert_eq!(ledger.approvals().unwrap(), std::slice::from_ref(&asked));
+    let used = Approval { used_by: Some(run_id(2)), ..asked };
+    ledger.put_approval(&used).unwrap();
+    assert_eq!(ledger.approvals().unwrap(), [used]);
+    let later = Approval {
+        run: run_id(9),
+        at: at(8 * 86_400),
+        found: [].into(),
+        job: job("clean"),
+        why: String::new(),
+        used_by: None,
+    };
+    ledger.put_approval(&later).unwrap();
+    assert_eq!(ledger.approvals().unwrap(), [later]);
+}
+
+#[test]
+fn what_is_usual_is_the_middle_of_the_last_runs() {
+    let (_dir, mut ledger) = fresh();
+    let title = start(key(1, 0), 1).title;
+    for (second, removed) in [(1, 10), (2, 5000), (3, 12)] {
+        assert_eq!(ledger.usual(&job("clean"), &title).unwrap(), None, "too few to say");
+        ledger.queue_run(&manual("clean", second), None).unwrap();
+        ledger.start_step(&start(key(second, 0), second)).unwrap();
+        let mut end = end(key(second, 0), second, Outcome::Ok);
+        end.verdict.numbers.removed = Some(removed);
+        ledger.end_step(&end, None).unwrap();
+    }
+    assert_eq!(ledger.usual(&job("clean"), &title).unwrap(), Some(12));
+    assert_eq!(ledger.usual(&job("other"), &title).unwrap(), None);
 }

@@ -27,7 +27,7 @@ pub(crate) fn manual(name: &str, number: i64) -> NewRun {
     NewRun {
         id: run_id(number),
         job: job(name),
-        trigger: Trigger::Manual { uid: 0 },
+        trigger: Trigger::Manual { uid: 0, despite_hold: false },
         digest: digest(),
         dry_run: false,
         queued_at: at(number),

@@ -7,9 +7,21 @@ use std::{
     sync::Arc,
 };
 
-/// Gives orders to a running step, from any thread. The first cancel means TERM, grace, KILL; a second kills at once.
+/// Gives orders to a running step, from any thread. The first cancel means TERM, grace, KILL; a second kills at once,
+/// unless it is a gentle one.
 #[derive(Debug, Clone)]
 pub struct Orders(Arc<PipeWriter>);
+
+/// An order that was heard.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Order {
+    pub(super) cause: EndingCause,
+    /// It means nothing to a step that is being ended already.
+    pub(super) gently: bool,
+}
+
+/// A cancel that is a gentle one.
+const GENTLY: u8 = b'g';
 
 /// The step's end of the orders.
 #[derive(Debug)]
@@ -31,6 +43,15 @@ impl Orders {
             EndingCause::QuietLimit => b'q',
             EndingCause::RoomStopped => b'r',
         };
+        self.say(word);
+    }
+
+    /// Ends the step, unless it is being ended already.
+    pub fn cancel_gently(&self) {
+        self.say(GENTLY);
+    }
+
+    fn say(&self, word: u8) {
         // The only failure is a reader that is gone: the step has ended.
         let _ = (&*self.0).write_all(&[word]);
     }
@@ -42,18 +63,19 @@ impl OrderReceiver {
     }
 
     /// The next order, or `None` when nobody can give one any more. Blocks unless the descriptor is readable.
-    pub(super) fn next(&mut self) -> Option<EndingCause> {
+    pub(super) fn next(&mut self) -> Option<Order> {
         let mut word = [0];
         loop {
             match self.0.read(&mut word) {
                 Ok(1) => {
-                    return Some(match word[0] {
+                    let cause = match word[0] {
                         b's' => EndingCause::StepTimeout,
                         b'j' => EndingCause::JobTimeout,
                         b'q' => EndingCause::QuietLimit,
                         b'r' => EndingCause::RoomStopped,
                         _ => EndingCause::Cancel,
-                    });
+                    };
+                    return Some(Order { cause, gently: word[0] == GENTLY });
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 _ => return None,

@@ -138,7 +138,8 @@ impl<'a, 'r> Watch<'a, 'r> {
             }
             if ready.orders {
                 match self.orders.as_mut().and_then(|orders| orders.next()) {
-                    Some(cause) => self.end(cause),
+                    Some(order) if order.gently && !matches!(self.phase, Phase::Running) => {}
+                    Some(order) => self.end(order.cause),
                     None => self.orders = None,
                 }
             }

@@ -1,11 +1,14 @@
 //! What a line is: the words of tootctl first, then the signs that hold for every program.
 
-use super::signs::{Sign, sign};
+use super::{
+    remarks,
+    signs::{Sign, sign},
+};
 use crate::{
     protocol::{LineClass, Stream},
     verdict::{is_built, is_exception, is_known_reason},
 };
-use mastmaint_tootctl::{is_milestone, is_statement};
+use mastmaint_tootctl::{is_milestone, is_notice, is_statement};
 
 /// What a line is, for the summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +17,8 @@ pub(super) enum Kind {
     Plain,
     /// Worth a warning.
     Warning,
+    /// The rest of a warning.
+    Aside,
     /// The command's own statement of success.
     Statement,
     /// Something is now in the database that is taken away later.
@@ -37,7 +42,7 @@ pub(super) enum Kind {
 impl Kind {
     pub(super) const fn class(self) -> LineClass {
         match self {
-            Self::Plain | Self::Unexpected | Self::Milestone | Self::Help => LineClass::Output,
+            Self::Plain | Self::Aside | Self::Unexpected | Self::Milestone | Self::Help => LineClass::Output,
             Self::Warning => LineClass::Warning,
             Self::Statement => LineClass::Success,
             Self::ItemError | Self::PlainError | Self::LoggedError | Self::Complaint | Self::Exception => {
@@ -49,27 +54,6 @@ impl Kind {
 
 /// What tootctl says of one item and goes on.
 const ITEM_ERRORS: [&str; 3] = ["Error processing ", "Account failed: ", "Error while importing "];
-/// What is on standard error of a run in which nothing is wrong: remarks of Bundler about a HOME that it may not write,
-/// of the gem loader about gems of another Ruby, of perl and the shell about locales.
-const EXPECTED: [&str; 6] = [
-    "is not writable.",
-    "as your home directory temporarily",
-    "Bundler will use `",
-    "because its extensions are not built",
-    "are supported and installed on your system",
-    "Falling back to ",
-];
-/// What stands on standard error before lines that belong to the one before.
-const CONTINUED: [&str; 9] =
-    ["DETAIL:", "HINT:", "CONTEXT:", "NOTICE:", "LOCATION:", "STATEMENT:", "LINE 1:", "\tLC_", "\tLANG"];
-/// What programs say there that only start another one: `docker compose`, `time`, `nohup`.
-const OF_STARTERS: [&str; 9] =
-    ["Container ", "Network ", "Volume ", "[+] ", "✔ ", "real\t", "user\t", "sys\t", "nohup: ignoring input"];
-/// Begins with a sign of an error and is none: a library that is to be loaded first and is not there, shims that rbenv
-/// cannot write.
-const HARMLESS: [&str; 3] =
-    ["from LD_PRELOAD cannot be preloaded", "rbenv: cannot rehash", "sudo: unable to resolve host"];
-
 pub(super) fn classify(stream: Stream, text: &str) -> Kind {
     let on_stdout = stream == Stream::Stdout;
     if text.trim_start().is_empty() {
@@ -81,8 +65,9 @@ pub(super) fn classify(stream: Stream, text: &str) -> Kind {
     if !on_stdout && is_exception(text) {
         return Kind::Exception;
     }
-    if !on_stdout && HARMLESS.iter().any(|harmless| text.contains(harmless)) {
-        return Kind::Warning;
+    let is_aside = if on_stdout { is_notice(text) } else { remarks::is_harmless(text) };
+    if is_aside {
+        return if on_stdout { Kind::Plain } else { Kind::Warning };
     }
     match sign(text) {
         Some(Sign::Logged) => return Kind::LoggedError,
@@ -104,9 +89,7 @@ pub(super) fn classify(stream: Stream, text: &str) -> Kind {
         };
     }
     match () {
-        () if EXPECTED.iter().any(|e| text.contains(e)) || is_backtrace(text) => Kind::Plain,
-        () if OF_STARTERS.iter().any(|begin| text.trim_start().starts_with(begin)) => Kind::Plain,
-        () if CONTINUED.iter().any(|begin| text.starts_with(begin)) => Kind::Plain,
+        () if remarks::is_expected(text) || is_backtrace(text) => Kind::Plain,
         () if is_known_reason(text) => Kind::Complaint,
         () => Kind::Unexpected,
     }
@@ -207,6 +190,16 @@ mod tests {
             (Stdout, "12 passed, 0 failed", Kind::Plain),
             (Stdout, "    error.example", Kind::Plain),
             (Stdout, "Found and removed orphan: cache/Error.png", Kind::Plain),
+            // Names of files are anybody's words.
+            (Stdout, "Found and removed orphan: cache/x: error: y/Errno::EACCES: z", Kind::Plain),
+            (Stdout, "Unrecognized file found: cannot level=error open", Kind::Plain),
+            (Stderr, "fatal: not a git repository (or any of the parent directories): .git", Kind::Warning),
+            (Stderr, "<jemalloc>: Error in munmap(): Invalid argument", Kind::Warning),
+            (Stderr, "(process:12): GLib-GObject-CRITICAL **: 03:00:00: assertion failed", Kind::Warning),
+            (Stderr, "[fog][WARNING] Unable to load the 'unf' gem.", Kind::Warning),
+            (Stderr, "WARN[0000] compose.yml: `version` is obsolete", Kind::Warning),
+            (Stderr, "WARNUNG:  Datenbank »m« hat eine andere Version der Sortierfolge", Kind::Warning),
+            (Stderr, "HINWEIS:  Tabelle »x« existiert nicht, wird übersprungen", Kind::Plain),
         ] {
             assert_eq!(classify(stream, text), kind, "{text}");
         }
@@ -237,6 +230,11 @@ mod tests {
             (Stdout, "NoMethodError: undefined method"),
             (Stdout, "RedisCacheStore: clear failed, returned nil: Redis::CannotConnectError: no"),
             (Stdout, "Could not remove 1234: Access Denied"),
+            (Stdout, "Build with Vite failed! ❌"),
+            (Stderr, "psql:x.sql:1: FEHLER:  Relation »x« existiert nicht"),
+            (Stderr, "psql:x.sql:1: ERREUR:  la relation « x » n'existe pas"),
+            (Stderr, "psql:x.sql:1: エラー:  リレーション\"x\"は存在しません"),
+            (Stdout, "ОШИБКА:  отношение \"x\" не существует"),
             (Stdout, "Unable to delete attachment 5"),
             (Stderr, "RedisCacheStore: clear failed, returned nil: Redis::CannotConnectError"),
             (Stderr, "rake aborted!"),

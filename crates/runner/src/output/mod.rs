@@ -6,13 +6,16 @@ mod bar;
 mod classify;
 mod clean;
 mod copy;
+mod foreign;
 mod lines;
 mod reader;
+mod remarks;
 mod share;
 mod signs;
 mod watch;
 
 pub use copy::KeptCopy;
+pub(crate) use foreign::is_error as is_foreign_error;
 pub use reader::Reader;
 pub use watch::Patterns;
 
@@ -46,8 +49,10 @@ pub struct Summary {
     pub warnings: u64,
     /// The first error lines.
     pub first_errors: Vec<String>,
-    /// The first lines on standard error.
+    /// The first lines on standard error that are no remarks.
     pub first_stderr: Vec<String>,
+    /// The last line on standard error that warns or belongs to a warning.
+    pub last_aside: Option<String>,
     /// The first line of the first uncaught Ruby exception.
     pub exception: Option<String>,
     /// The last lines in which the command stated its success.

@@ -7,6 +7,7 @@ use super::{
     clean::clean,
     cut,
     lines::{End, Piece, Splitter},
+    remarks,
     share::Share,
     watch::{Patterns, Watch},
 };
@@ -15,6 +16,7 @@ use crate::{
     redact::Redactor,
 };
 use jiff::Timestamp;
+use mastmaint_tootctl::may_go_on;
 
 const MAX_LAST: usize = 200;
 
@@ -28,6 +30,8 @@ pub struct Reader<'r> {
 struct Digest<'r> {
     redactor: &'r Redactor,
     bars: [Bar; 2],
+    /// The last line on standard error warned, and what follows may belong to it.
+    is_warning_open: bool,
     share: Share,
     watch: Watch,
     copy: KeptCopy,
@@ -44,6 +48,7 @@ impl<'r> Reader<'r> {
             digest: Digest {
                 redactor,
                 bars: Default::default(),
+                is_warning_open: false,
                 share: Share::default(),
                 watch: Watch::default(),
                 copy: KeptCopy::default(),
@@ -125,6 +130,7 @@ impl Digest<'_> {
         };
         let text = self.bars[index(stream)].take_out(whole, piece.end == End::Return).trim_end();
         if text.is_empty() {
+            self.is_warning_open &= stream != Stream::Stderr;
             return;
         }
         let redacted = self.redactor.redact(text);
@@ -134,7 +140,10 @@ impl Digest<'_> {
             cut(&redacted, MAX_LINE)
         };
         self.watch.line(&text);
-        let kind = classify(stream, &text);
+        let kind = match self.in_place(stream, classify(stream, &text), &text) {
+            Kind::Statement if piece.end == End::Stream && may_go_on(&text) => Kind::Plain,
+            kind => kind,
+        };
         self.summary.note(stream, kind, &text);
         let is_of_logger = text.get(1..4) == Some(", [");
         if stream == Stream::Stdout && kind == Kind::Plain && !is_of_logger {
@@ -149,10 +158,24 @@ impl Digest<'_> {
     }
 }
 
+impl Digest<'_> {
+    /// What a line is where it stands: the rest of a warning has no sign of its own.
+    fn in_place(&mut self, stream: Stream, kind: Kind, text: &str) -> Kind {
+        if stream == Stream::Stdout {
+            return kind;
+        }
+        let is_rest = self.is_warning_open && kind == Kind::Unexpected && remarks::may_continue(text);
+        // `DETAIL:` between a warning and its hint leaves it open.
+        self.is_warning_open =
+            is_rest || kind == Kind::Warning || self.is_warning_open && kind == Kind::Plain;
+        if is_rest { Kind::Aside } else { kind }
+    }
+}
+
 impl Summary {
     fn note(&mut self, stream: Stream, kind: Kind, text: &str) {
         match kind {
-            Kind::Plain => {}
+            Kind::Plain | Kind::Aside => {}
             Kind::Warning => self.warnings += 1,
             Kind::ItemError => self.item_errors += 1,
             Kind::PlainError => self.plain_errors += 1,
@@ -180,8 +203,12 @@ impl Summary {
         {
             self.ruby_signal = Some(name.to_owned());
         }
-        if stream == Stream::Stderr && self.first_stderr.len() < MAX_QUOTES {
-            self.first_stderr.push(quote(text));
+        match kind {
+            _ if stream == Stream::Stdout => {}
+            Kind::Plain => {}
+            Kind::Warning | Kind::Aside => self.last_aside = Some(quote(text)),
+            _ if self.first_stderr.len() < MAX_QUOTES => self.first_stderr.push(quote(text)),
+            _ => {}
         }
     }
 }

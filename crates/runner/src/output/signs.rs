@@ -1,6 +1,7 @@
 //! The signs by which a line says that something went wrong, whichever program wrote it: a level that a logger put
 //! before it, the name of an exception, the word at its beginning. Pure, and one search for nearly every line.
 
+use super::foreign;
 use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
 use std::sync::LazyLock;
 
@@ -48,6 +49,8 @@ static TRIGGERS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
         "info",
         "debug",
         "notice",
+        " failed",
+        foreign::AFTER_LEVEL,
     ];
     AhoCorasickBuilder::new().ascii_case_insensitive(true).build(words).ok()
 });
@@ -70,6 +73,8 @@ const COMPLAINTS: [&str; 9] = [
     "build failed",
     "compilation failed",
 ];
+/// `Build with Vite failed`.
+const BUILD: &str = "build with ";
 
 /// The sign of a line, if it has any.
 pub(super) fn sign(text: &str) -> Option<Sign> {
@@ -80,6 +85,7 @@ pub(super) fn sign(text: &str) -> Option<Sign> {
     logger(text)
         .or_else(|| structured(text))
         .or_else(|| head(text))
+        .or_else(|| foreign::level(text))
         .or_else(|| exception(text).then_some(Sign::Error))
         .or_else(|| program(text))
 }
@@ -135,8 +141,12 @@ fn level(word: &str) -> Option<Sign> {
 /// `Error …`, `[ERROR] …`, `2026-11-23 02:54:33 ERROR …`: a level at the beginning, or after stamps and brackets.
 fn head(text: &str) -> Option<Sign> {
     let is_edge = |c: char| matches!(c, '[' | ']' | '(' | ')' | '<' | '>' | '|' | ':' | ',');
-    for (position, word) in text.split_whitespace().take(6).enumerate() {
-        let bare = word.trim_matches(is_edge);
+    // `[fog][WARNING] …` are two words.
+    let words = text.split_whitespace().flat_map(|word| word.split_inclusive(']'));
+    for (position, word) in words.take(6).enumerate() {
+        let trimmed = word.trim_matches(is_edge);
+        // `error[E0432]: …`, `WARN[0000] …`.
+        let bare = trimmed.split('[').next().unwrap_or(trimmed);
         let is_marked = bare.len() < word.len() || !bare.bytes().any(|b| b.is_ascii_lowercase());
         let is_plain_speech = position == 0 && PLAIN_SPEECH.contains(&bare.to_ascii_lowercase().as_str());
         if let Some(sign) = level(bare).filter(|_| is_plain_speech || is_marked) {
@@ -144,10 +154,6 @@ fn head(text: &str) -> Option<Sign> {
         }
         if is_marked && FINE_LEVELS.contains(&bare.to_ascii_lowercase().as_str()) {
             return Some(Sign::Fine);
-        }
-        // Compilers: `error[E0432]: …`.
-        if position == 0 && word.starts_with("error[") {
-            return Some(Sign::Error);
         }
         let is_stamp = bare.starts_with(|c: char| c.is_ascii_digit()) && bare.len() >= 5;
         let is_bracketed = word.starts_with(['[', '(', '<']) || word.ends_with([']', ')', '>']);
@@ -212,7 +218,7 @@ fn program(text: &str) -> Option<Sign> {
     if ["error:", "fatal:", "err!", "fatal error:"].iter().any(|l| says(l)) {
         return Some(Sign::Error);
     }
-    let is_of_glib = lower.contains("-warning **");
+    let is_of_glib = ["-warning **", "-critical **"].iter().any(|level| lower.contains(level));
     if is_of_glib || ["warning:", "warn:"].iter().any(|l| says(l)) || lower.starts_with("deprecat") {
         return Some(Sign::Warning);
     }
@@ -220,6 +226,9 @@ fn program(text: &str) -> Option<Sign> {
     // curl puts its number before the sentence: `curl: (7) Failed to connect`.
     let mut parts = starts.map(number_off);
     if parts.any(|part| COMPLAINTS.iter().any(|c| part.starts_with(c))) {
+        return Some(Sign::Complaint);
+    }
+    if lower.starts_with(BUILD) && lower.contains(" failed") {
         return Some(Sign::Complaint);
     }
     lower.contains(" deprecated").then_some(Sign::Warning)

@@ -73,22 +73,6 @@ fn percent_encoded(text: &str) -> String {
     encoded
 }
 
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).filter(|_| *first == b'%').and_then(|h| std::str::from_utf8(h).ok());
-        if let Some(byte) = hex.and_then(|h| u8::from_str_radix(h, 16).ok()) {
-            bytes.push(byte);
-            rest = &after[2..];
-        } else {
-            bytes.push(*first);
-            rest = after;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 /// The secrets that a variable holds: all of it if its name says so, and the password of a URL.
 pub(super) fn secrets_in(name: &str, value: &str) -> Vec<String> {
     let name = name.to_ascii_uppercase();
@@ -101,6 +85,6 @@ pub(super) fn secrets_in(name: &str, value: &str) -> Vec<String> {
         let (user, _) = authority.rsplit_once('@')?;
         user.split_once(':').map(|(_, password)| password)
     });
-    secrets.extend(password.into_iter().flat_map(|p| [p.to_owned(), percent_decoded(p)]));
+    secrets.extend(password.into_iter().flat_map(|p| [p.to_owned(), mastmaint_instance::decoded(p)]));
     secrets
 }

@@ -3,9 +3,10 @@
 
 use super::Options;
 use super::connection::refused;
+use crate::bracket::Brackets;
 use crate::protocol::{EventKind, MAX_FRAME};
 use mastmaint_config::{InUse, Source, Store, Trust, load};
-use mastmaint_words::Room;
+use mastmaint_words::{Digest, Room};
 use nix::unistd::getuid;
 
 /// What rendered texts may take of a frame: JSON escapes a byte to at most six.
@@ -18,6 +19,13 @@ pub(super) fn accept(options: &Options, in_use: InUse<'_>) -> EventKind {
             format!("the {} room accepts no configuration; ask the systemctl room", options.room),
         );
     }
+    // A bracket that is open needs its configuration until it is closed, whatever the daemon knows of it.
+    let mut needed: Vec<Digest> = match in_use {
+        InUse::These(digests) => digests.to_vec(),
+        InUse::Unknown => Vec::new(),
+    };
+    needed.extend(Brackets::list(&options.state).0.into_iter().map(|record| record.digest));
+    let in_use = if in_use == InUse::Unknown { InUse::Unknown } else { InUse::These(&needed) };
     let trust = if options.walled { Trust::Root } else { Trust::Invoker { uid: getuid().as_raw() } };
     let loaded = match load(&Source { main: options.config.clone(), trust }) {
         Ok(loaded) => loaded,

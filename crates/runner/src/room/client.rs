@@ -77,8 +77,12 @@ fn obey(desk: &Desk, id: u64, op: &Op) {
         Op::Start { .. } => desk.hub.follow(id, 0),
         Op::Collect { after, .. } => desk.hub.follow(id, *after),
         Op::Cancel { .. } if desk.hub.is_finished() => desk.hub.reply(id, not_running(&desk.key)),
-        Op::Cancel { .. } => {
-            desk.orders.cancel(EndingCause::Cancel);
+        Op::Cancel { gently, .. } => {
+            if *gently {
+                desk.orders.cancel_gently();
+            } else {
+                desk.orders.cancel(EndingCause::Cancel);
+            }
             desk.hub.reply(id, EventKind::Cancelling);
         }
         Op::Forget { .. } if desk.hub.is_finished() => desk.hub.ask_to_forget(id),
@@ -86,7 +90,12 @@ fn obey(desk: &Desk, id: u64, op: &Op) {
             let text = format!("the step {} still runs; it can be forgotten when it has finished", desk.key);
             desk.hub.reply(id, refused("busy", text));
         }
-        Op::Accept { .. } | Op::List => {}
+        Op::Accept { .. }
+        | Op::Notify { .. }
+        | Op::List
+        | Op::Brackets
+        | Op::Resume { .. }
+        | Op::Probe { .. } => {}
     }
 }
 

@@ -14,14 +14,14 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A client.
 #[derive(Debug)]
-pub(super) struct Connection {
+pub struct Connection {
     stream: UnixStream,
     pub(super) reader: BufReader<Timed>,
 }
 
 /// What came from a client.
 #[derive(Debug)]
-pub(super) enum Asked {
+pub enum Asked {
     /// A request.
     For(Op),
     /// Something that is refused; the connection ends with it.
@@ -53,14 +53,21 @@ impl Read for Timed {
 }
 
 impl Connection {
-    pub(super) fn new(stream: UnixStream) -> io::Result<Self> {
+    /// A client that has not been greeted yet.
+    ///
+    /// # Errors
+    /// If the stream cannot be used.
+    pub fn new(stream: UnixStream) -> io::Result<Self> {
         stream.set_write_timeout(Some(WRITE_PATIENCE))?;
         let reader = BufReader::new(Timed { stream: stream.try_clone()?, deadline: None });
         Ok(Self { stream, reader })
     }
 
     /// Says something that is not numbered.
-    pub(super) fn say(&mut self, kind: EventKind) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// If the client is gone or takes nothing.
+    pub fn say(&mut self, kind: EventKind) -> io::Result<()> {
         self.say_numbered(0, kind)
     }
 
@@ -70,7 +77,7 @@ impl Connection {
     }
 
     /// The next request; waits at most `patience` for the whole of it.
-    pub(super) fn ask(&mut self, patience: Option<Duration>) -> Asked {
+    pub fn ask(&mut self, patience: Option<Duration>) -> Asked {
         let timed = self.reader.get_mut();
         timed.deadline = patience.map(|p| Instant::now() + p);
         if timed.deadline.is_none() && timed.stream.set_read_timeout(None).is_err() {
@@ -105,7 +112,8 @@ impl Connection {
     }
 }
 
-pub(super) fn refused(code: &str, message: impl Into<String>) -> EventKind {
+/// A request is not obeyed.
+pub fn refused(code: &str, message: impl Into<String>) -> EventKind {
     EventKind::Refused { code: code.to_owned(), message: message.into() }
 }
 

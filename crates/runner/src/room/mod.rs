@@ -5,25 +5,29 @@
 mod accept;
 mod around;
 mod client;
-mod connection;
+pub mod connection;
 mod hub;
 mod orphans;
 mod plan;
 mod relay;
+mod services;
 mod verify;
 mod work;
 
+use crate::probe::{self, Prober};
 use crate::protocol::{EventKind, OLDEST_VERSION, Op, StepReport};
 use crate::step_dir::{Begun, Known, StepDir, Steps};
+use crate::systemctl::Systemctl;
 use base64::Engine;
 use connection::{Asked, Connection, refused};
 use jiff::Timestamp;
 use mastmaint_config::InUse;
-use mastmaint_words::{Grade, Outcome, Reason, Room, StepKey, Verdict};
+use mastmaint_failpoints::failpoint;
+use mastmaint_words::{Digest, Grade, Outcome, Reason, Room, StepKey, UnitName, Verdict};
 use relay::Relayed;
 use std::io;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// How long a client may stay without a request.
@@ -48,10 +52,12 @@ pub struct Options {
     /// The room's state directory.
     pub state: PathBuf,
     /// Where a step is kept while the state directory cannot be written: a place in memory that outlives the daemon
-    /// and the runner, though not the host. Not used for steps of the systemctl room.
+    /// and the runner, though not the host. In the systemctl room only for a start of services that is owed.
     pub spare: Option<PathBuf>,
     /// The configuration that the systemctl room accepts.
     pub config: PathBuf,
+    /// Where the sockets of the other rooms are.
+    pub rooms: PathBuf,
     /// Whether systemd has put walls around it; if not, its invoker is trusted as root is.
     pub walled: bool,
 }
@@ -77,6 +83,20 @@ pub fn serve(options: &Options, stream: UnixStream) -> io::Result<()> {
             Asked::For(Op::Accept { in_use, keep_all }) => {
                 let in_use = if keep_all { InUse::Unknown } else { InUse::These(&in_use) };
                 connection.say(accept::accept(options, in_use))?;
+            }
+            Asked::For(Op::Notify { .. }) => {
+                let text = format!("the {} room tells nobody anything; ask the notify room", options.room);
+                connection.say(refused("wrong-room", text))?;
+            }
+            Asked::For(Op::Resume { run }) => connection.say(services::resume(options, &run))?,
+            Asked::For(Op::Probe { digest, unit, since }) => {
+                connection.say(probe(options, &digest, &unit, since))?;
+            }
+            Asked::For(Op::Brackets) => {
+                for bracket in services::list(options) {
+                    connection.say(bracket)?;
+                }
+                connection.say(EventKind::Listed)?;
             }
             Asked::For(Op::List) => {
                 for kept in kept(options) {
@@ -145,6 +165,14 @@ fn about_step(
                 std::thread::sleep(Duration::from_millis(20));
             }
             (Known::Died(dir), _) => {
+                // A start of services that was cut is owed still: this runner goes on with it.
+                let dir = match begin_again(options, key, dir) {
+                    Ok(begun) => {
+                        work::work(begun, connection, op)?;
+                        return Ok(None);
+                    }
+                    Err(dir) => dir,
+                };
                 let report = bury(key, &dir);
                 // Where it cannot be written, it is found out again next time.
                 let _ = dir.finish(&report, &[], &[]);
@@ -170,7 +198,7 @@ fn about_step(
 /// What is known of a step, and where it is kept. A step that is to be started and of which nothing is known is
 /// claimed in the state directory, or in memory where that cannot be written.
 fn find(options: &Options, key: &StepKey, claim: bool) -> io::Result<(Known, Steps)> {
-    let in_memory = spare(options);
+    let in_memory = options.spare.as_deref();
     if let Some(steps) = in_memory.and_then(|spare| Steps::there(spare).ok()) {
         match steps.look(key)? {
             Known::Unknown => {}
@@ -193,7 +221,7 @@ fn find(options: &Options, key: &StepKey, claim: bool) -> io::Result<(Known, Ste
 
 /// Every step that is kept, on disk or in memory.
 fn kept(options: &Options) -> Vec<EventKind> {
-    let places = [Some(options.state.as_path()), spare(options)];
+    let places = [Some(options.state.as_path()), options.spare.as_deref()];
     let steps = places.into_iter().flatten().filter_map(|place| Steps::there(place).ok());
     steps
         .flat_map(|steps| steps.list())
@@ -204,9 +232,38 @@ fn kept(options: &Options) -> Vec<EventKind> {
         .collect()
 }
 
-/// Where steps are kept in memory. A step that can stop services is not begun without a durable record.
-fn spare(options: &Options) -> Option<&Path> {
-    options.spare.as_deref().filter(|_| options.room != Room::Systemctl)
+/// Asks a service of the instance whether it works.
+fn probe(options: &Options, digest: &Digest, unit: &UnitName, since: Timestamp) -> EventKind {
+    if options.room != Room::Probe {
+        return refused(
+            "wrong-room",
+            format!("the {} room asks no services; ask the probe room", options.room),
+        );
+    }
+    let prober = Prober { accepted: options.accepted.clone(), systemctl: Systemctl::new(options.walled) };
+    match probe::probe(&prober, digest, unit, since) {
+        Ok(said) => EventKind::Probed { said },
+        Err(why) => refused("not-in-config", why),
+    }
+}
+
+/// Whether a step is kept in memory, from where a restart of the host takes it away.
+fn is_in_memory(options: &Options, dir: &StepDir) -> bool {
+    options.spare.as_ref().is_some_and(|spare| std::path::Path::new(&dir.mark()).starts_with(spare))
+}
+
+/// Goes on with a step whose runner died, if it is one that is owed; else gives it back.
+fn begin_again(options: &Options, key: &StepKey, dir: StepDir) -> Result<work::Begun, StepDir> {
+    if options.room != Room::Systemctl {
+        return Err(dir);
+    }
+    let Some(Begun { digest, job, .. }) = dir.begun() else { return Err(dir) };
+    let named = plan::Named { digest, job, key: key.clone(), dry_run: false, limit: None };
+    let Some(work) = plan::plan(options, &named).ok().filter(plan::Work::is_owed) else { return Err(dir) };
+    match dir.listen_again() {
+        Ok(listener) => Ok(work::Begun { key: key.clone(), dir, listener, work }),
+        Err(_) => Err(dir),
+    }
 }
 
 /// A start that could not be made durable, tried again in memory: a full disk stops no maintenance.
@@ -215,7 +272,9 @@ fn begin_in_memory(
     named: &plan::Named,
     refusal: plan::Refusal,
 ) -> Result<work::Begun, plan::Refusal> {
-    let Some(spare) = spare(options).filter(|_| refusal.code == NO_STATE) else { return Err(refusal) };
+    let Some(spare) = options.spare.as_deref().filter(|_| refusal.code == NO_STATE) else {
+        return Err(refusal);
+    };
     match Steps::open(spare).and_then(|steps| steps.claim(&named.key)) {
         Ok(Known::Fresh(dir)) => begin(options, named, dir),
         _ => Err(refusal),
@@ -233,10 +292,16 @@ fn begin(options: &Options, named: &plan::Named, dir: StepDir) -> Result<work::B
         at: Timestamp::now(),
     };
     let prepared = plan::plan(options, named).and_then(|mut work| {
+        // What can stop services is not begun without a durable record.
+        if options.room == Room::Systemctl && !work.is_owed() && is_in_memory(options, &dir) {
+            return Err(no_state(io::Error::from(io::ErrorKind::StorageFull)));
+        }
         if let plan::Work::Run(process) = &mut work {
             process.command.environment.insert(orphans::MARK.to_owned(), dir.mark());
         }
+        failpoint!("step.before-begin");
         dir.begin(&begun).map_err(no_state)?;
+        failpoint!("step.begun");
         Ok((work, dir.listen().map_err(no_state)?))
     });
     match prepared {
@@ -270,7 +335,13 @@ fn bury(key: &StepKey, dir: &StepDir) -> StepReport {
 /// Answers a request about a step that is over.
 fn finished(connection: &mut Connection, dir: StepDir, report: StepReport, op: &Op) -> io::Result<()> {
     let after = match op {
-        Op::Start { .. } | Op::Accept { .. } | Op::List => 0,
+        Op::Start { .. }
+        | Op::Accept { .. }
+        | Op::Notify { .. }
+        | Op::List
+        | Op::Brackets
+        | Op::Resume { .. }
+        | Op::Probe { .. } => 0,
         Op::Collect { after, .. } => *after,
         Op::Cancel { .. } => return connection.say(client::not_running(&report.key)),
         Op::Forget { .. } => {

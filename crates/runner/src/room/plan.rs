@@ -1,7 +1,7 @@
 //! From what a request names to what is done: the step is looked up in the accepted configuration, and everything
 //! about its process is decided before anything runs.
 
-use super::{Options, verify};
+use super::{Options, services::End, verify};
 use crate::exec::{Ended, Limits, StepCommand};
 use crate::output::Patterns;
 use crate::proof::{Again, Around, Prover};
@@ -30,8 +30,17 @@ pub(super) type Decide = Box<dyn Fn(&Ended) -> Verdict>;
 pub(super) enum Work {
     /// This process is run.
     Run(Box<Process>),
+    /// Services are stopped or started.
+    Services(Box<End>),
     /// Nothing runs; this is the outcome.
     Settled(Verdict),
+}
+
+impl Work {
+    /// Whether it is owed in any case: without a durable record of the step, and again if a runner died of it.
+    pub(super) const fn is_owed(&self) -> bool {
+        matches!(self, Self::Services(end) if end.is_owed())
+    }
 }
 
 /// A process with all that is decided about it.
@@ -65,6 +74,8 @@ pub(super) struct Named {
 impl Named {
     pub(super) fn of(op: &Op) -> Option<Self> {
         let Op::Start { digest, job, key, dry_run, limit } = op.clone() else { return None };
+        // A look changes nothing, whatever else is asked.
+        let dry_run = dry_run || key.step.is_look();
         Some(Self { digest, job, key, dry_run, limit })
     }
 }
@@ -79,7 +90,7 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
             options.room, named.digest
         ),
     })?;
-    let step = view.step(&named.job, named.key.step).filter(|step| step.action.room() == options.room);
+    let step = view.step(&named.job, named.key.step.step()).filter(|step| step.action.room() == options.room);
     let step = step.ok_or_else(|| Refusal {
         code: "not-in-config",
         message: format!(
@@ -105,6 +116,14 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
             let judge: Decide = Box::new(move |ended| systemctl.judge(&action, ended));
             Ok(run(command, step, named, Redactor::from_secrets([]), judge))
         }
+        Action::Services(action) => Ok(match &view.instance {
+            Some(_) if named.dry_run => no_dry_run(&step.action.title()),
+            Some(instance) => Work::Services(Box::new(End::new(options, named, step, action, instance))),
+            None => failed(
+                "no-instance",
+                "the configuration names no instance; add `instance:` with its services",
+            ),
+        }),
     }
 }
 
@@ -143,7 +162,7 @@ fn tootctl(options: &Options, view: &RoomView, step: &Step, args: &[String], nam
         directory: instance.live.clone(),
         patterns: patterns(step),
     };
-    let around = around(instance, step, &command, named.dry_run, version);
+    let around = around(instance, step, &command, named, version);
     let judge = Judge::tootctl(&args).with(terms(step, version));
     let mut work = run(command, step, named, redactor, Box::new(move |ended| judge.judge(ended)));
     if let Work::Run(process) = &mut work {
@@ -157,17 +176,18 @@ fn around(
     instance: &Instance,
     step: &Step,
     command: &StepCommand,
-    dry_run: bool,
+    named: &Named,
     version: Option<Series>,
 ) -> Around {
     let prover = Prover::beside_me(instance.live.clone(), command.environment.clone()).ok();
     let mut around =
         Around { media: local_media(instance, &command.environment), prover, ..Around::default() };
-    if dry_run {
+    let args = &command.args;
+    around.looks_only = named.key.step.is_look();
+    around.one_state = effect::trusts_the_database(args) && (around.looks_only || !named.dry_run);
+    if named.dry_run {
         return around;
     }
-    let args = &command.args;
-    around.one_state = effect::trusts_the_database(args);
     around.sample = step.prove.sample;
     around.again = step.prove.again.zip(Call::dry_run_of(args)).map(|(again, dry)| Again {
         command: StepCommand { args: dry, ..command.clone() },
@@ -327,6 +347,7 @@ mod tests {
             on_partial: OnPartial::GoOn,
             go_on: false,
             prove: mastmaint_config::settings::Prove::default(),
+            at_most: None,
             dangerous: false,
             judged: Judged::default(),
             environment: Environment::default(),
@@ -350,6 +371,7 @@ mod tests {
             live: path.to_owned(),
             user: "mastodon".into(),
             services: vec![],
+            settle: mastmaint_config::settings::USUAL_SETTLE,
             environment: Environment::default(),
             url: None,
         };

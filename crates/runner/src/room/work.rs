@@ -12,6 +12,7 @@ use crate::protocol::{EndingCause, EventKind, Op, StepReport};
 use crate::step_dir::{Child, StepDir};
 use base64::Engine;
 use jiff::Timestamp;
+use mastmaint_failpoints::failpoint;
 use mastmaint_words::{Reason, Span, StepKey, Verdict};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{self, Read};
@@ -47,10 +48,17 @@ pub(super) fn work(begun: Begun, first: Connection, op: &Op) -> io::Result<()> {
     let report = match work {
         Work::Settled(verdict) => settled(key, verdict),
         Work::Run(process) => around::run(key, &process, &mut receiver, &mut sink),
+        Work::Services(end) => {
+            let (started, clock) = (Timestamp::now(), Instant::now());
+            let verdict = end.act(&mut sink, &|| hub.is_stopping());
+            StepReport { started, took: Span::new(clock.elapsed()), ..settled(key, verdict) }
+        }
     };
     let report = fitting(report);
+    failpoint!("step.before-outcome");
     let copy = std::mem::take(&mut sink.copy);
     let kept = dir.finish(&report, &hub.recorded(), &copy);
+    failpoint!("step.outcome");
     hub.finish(report.clone());
     if let Err(error) = kept {
         write_again(&hub, &dir, &report, &error);

@@ -1,14 +1,16 @@
 //! `systemctl show` as a short question: little output, little time.
 
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// systemd answers at once or not at all.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a program that has ended may take to hand over its complaints.
+const DREGS: Duration = Duration::from_secs(1);
 /// Far more than the few properties that are asked for.
 const MOST_BYTES: u64 = 256 * 1024;
 
@@ -29,6 +31,17 @@ pub(super) fn show(
     args: &[String],
     environment: &BTreeMap<String, String>,
 ) -> Result<Vec<Properties>, String> {
+    output(program, args, environment, PATIENCE).map(|text| parse(&text))
+}
+
+/// What systemctl prints, or why it did not do what it was asked.
+pub(super) fn output(
+    program: &Path,
+    args: &[String],
+    environment: &BTreeMap<String, String>,
+    patience: Duration,
+) -> Result<String, String> {
+    let verb = args.iter().find(|arg| !arg.starts_with('-')).map_or("", String::as_str);
     let mut child = Command::new(program)
         .args(args)
         .env_clear()
@@ -36,28 +49,39 @@ pub(super) fn show(
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| format!("{} cannot be started: {error}", program.display()))?;
-    let pipe = child.stdout.take().map(|pipe| pipe.take(MOST_BYTES));
-    let (sender, receiver) = channel();
-    std::thread::spawn(move || {
-        let mut text = Vec::new();
-        let read = pipe.map_or(Ok(0), |mut pipe| pipe.read_to_end(&mut text));
-        // Nobody listens any more if it took too long.
-        let _ = sender.send(read.map(|_| text));
-    });
-    let answer = receiver.recv_timeout(PATIENCE);
+    let said = read_aside(child.stdout.take());
+    let complained = read_aside(child.stderr.take());
+    let answer = said.recv_timeout(patience);
     // After its output is complete, or when it is given up; nothing is left to wait for but its end.
     let status = if answer.is_ok() { child.wait() } else { child.kill().and_then(|()| child.wait()) };
     match (answer, status) {
-        (Ok(Ok(text)), Ok(status)) if status.success() => Ok(parse(&String::from_utf8_lossy(&text))),
-        (Ok(Ok(_)), Ok(status)) => Err(format!("systemctl show ended with {status}")),
-        (Ok(Err(error)), _) | (Ok(Ok(_)), Err(error)) => {
-            Err(format!("systemctl show could not be read: {error}"))
+        (Ok(Ok(text)), Ok(status)) if status.success() => Ok(text),
+        (Ok(Ok(_)), Ok(status)) => {
+            let complaint = complained.recv_timeout(DREGS).ok().and_then(Result::ok).unwrap_or_default();
+            let complaint = complaint.lines().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            let colon = if complaint.is_empty() { "" } else { ": " };
+            Err(format!("systemctl {verb} ended with {status}{colon}{}", complaint.trim()))
         }
-        (Err(_), _) => Err(format!("systemctl show gave no answer within {} s", PATIENCE.as_secs())),
+        (Ok(Err(error)), _) | (Ok(Ok(_)), Err(error)) => {
+            Err(format!("systemctl {verb} could not be read: {error}"))
+        }
+        (Err(_), _) => Err(format!("systemctl {verb} gave no answer within {} s", patience.as_secs())),
     }
+}
+
+/// Reads a pipe to its end in a thread of its own.
+fn read_aside(pipe: Option<impl Read + Send + 'static>) -> Receiver<io::Result<String>> {
+    let (sender, receiver) = channel();
+    std::thread::spawn(move || {
+        let mut text = Vec::new();
+        let read = pipe.map_or(Ok(0), |pipe| pipe.take(MOST_BYTES).read_to_end(&mut text));
+        // Nobody listens any more if it took too long.
+        let _ = sender.send(read.map(|_| String::from_utf8_lossy(&text).into_owned()));
+    });
+    receiver
 }
 
 /// Blocks of `NAME=VALUE` lines with blank lines between them.

@@ -47,11 +47,15 @@ pub fn claim(unit: &UnitName, services: &[UnitName]) -> Claim {
 /// Whether systemd has the unit loaded from a file that only root can write; else why not.
 pub(super) fn trustworthy(shown: &Result<Vec<Properties>, String>) -> Result<(), String> {
     let properties = shown.as_ref().map_err(Clone::clone)?.first().cloned().unwrap_or_default();
-    let load_state = properties.get("LoadState");
+    trustworthy_file(properties.get("LoadState"), properties.get("FragmentPath"))
+}
+
+/// The same of what `systemctl show` has told.
+pub(super) fn trustworthy_file(load_state: &str, fragment: &str) -> Result<(), String> {
     if load_state != "loaded" {
         return Err(format!("systemd has not loaded it (it is {load_state:?})"));
     }
-    let path = Path::new(properties.get("FragmentPath"));
+    let path = Path::new(fragment);
     let in_place =
         path.parent().is_some_and(|directory| UNIT_DIRECTORIES.iter().any(|d| Path::new(d) == directory));
     if !in_place {

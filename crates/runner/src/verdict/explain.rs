@@ -1,7 +1,7 @@
 //! Turns the lines in which a program says why it failed into a code and a sentence.
 
 use super::{
-    known::{KNOWN, Known},
+    known::{BUILD_FAILED, KNOWN, Known},
     place,
 };
 use crate::output::Summary;
@@ -58,17 +58,24 @@ pub(super) fn exit_status(status: i32, summary: &Summary, is_tootctl: bool) -> V
     let last = summary.last_stdout.as_deref().filter(|_| is_tootctl && status == 1);
     let mut lines: Vec<&str> =
         exception.into_iter().chain(first.iter().chain(second).map(String::as_str)).chain(last).collect();
+    // A warning only where nothing else was said: nearly always it has nothing to do with the end.
+    if lines.is_empty() {
+        lines.extend(summary.last_aside.as_deref());
+    }
     // `rails aborted!` says nothing that the status does not say.
     if lines.iter().any(|line| !line.ends_with("aborted!")) {
         lines.retain(|line| !line.ends_with("aborted!"));
     }
-    let Some(line) = lines.iter().find(|line| find(line).is_some()).or(lines.first()) else {
+    // That a build failed is true of every reason that it may have.
+    let tells = |line: &&&str| find(line).is_some_and(|known| known.code != BUILD_FAILED);
+    let known = lines.iter().find(tells).or_else(|| lines.iter().find(|line| find(line).is_some()));
+    let Some(line) = known.or(lines.first()) else {
         return vec![Reason::new(
             "exit-status",
             format!("it exited with {status} and said nothing about it"),
         )];
     };
-    let message = exception_message(line).unwrap_or_else(|| (*line).to_owned());
+    let message = exception_message(line).unwrap_or_else(|| line.trim().to_owned());
     if let Some(known) = explain(line) {
         let remedy = if known.remedy.is_empty() { String::new() } else { format!("; {}", known.remedy) };
         let text = format!("{}{remedy} (exit status {status})", known.says);

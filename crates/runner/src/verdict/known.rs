@@ -32,6 +32,9 @@ const fn silent(
     Known { texts, code, cause: Cause::Unreachable, says, remedy }
 }
 
+/// A build says so whatever the reason is.
+pub(super) const BUILD_FAILED: &str = "build-failed";
+
 /// The first that fits counts, so the special stand before the general.
 pub(super) const KNOWN: &[Known] = &[
     // What Ruby needs before anything of Mastodon runs.
@@ -87,7 +90,7 @@ pub(super) const KNOWN: &[Known] = &[
         &["Mastodon now requires that these variables are set"],
         "settings-missing",
         "Mastodon does not find its settings",
-        "is .env.production there and readable for the instance's user?",
+        "is .env.production there and readable for the instance's user? Mastodon 4.3 and newer want the keys of `bin/rails db:encryption:init` in it",
     ),
     known(
         &[
@@ -127,6 +130,7 @@ pub(super) const KNOWN: &[Known] = &[
             "must be owner of",
             "PG::InsufficientPrivilege",
             "SASL authentication failed",
+            "server login failed",
             "no such user",
         ],
         "database-refused",
@@ -174,6 +178,18 @@ pub(super) const KNOWN: &[Known] = &[
         "database-timeout",
         "PostgreSQL cancelled a query that took too long",
         "look at statement_timeout and at what else is running",
+    ),
+    known(
+        &["conflict with recovery"],
+        "database-replica",
+        "PostgreSQL is a replica and gave up a query",
+        "look at DB_HOST: Mastodon needs the primary",
+    ),
+    known(
+        &["ConcurrentMigrationError"],
+        "migration-running",
+        "another migration is running",
+        "wait for its end; if nothing runs, look for a session that holds its lock",
     ),
     known(
         &["deadlock detected", "ActiveRecord::Deadlocked", "PG::TRDeadlockDetected"],
@@ -245,6 +261,8 @@ pub(super) const KNOWN: &[Known] = &[
             "ActiveRecord::PendingMigrationError",
             "Migrations are pending",
             "pending migration",
+            "to update your database then try again",
+            "db:abort_if_pending_migrations",
             "PG::UndefinedTable",
             "PG::UndefinedColumn",
             "PG::UndefinedFunction",
@@ -498,6 +516,11 @@ pub(super) const KNOWN: &[Known] = &[
             "Errno::ENOENT: No such file or directory - node",
             "yarn: command not found",
             "yarn: not found",
+            "vite: not found",
+            "ERR_MODULE_NOT_FOUND",
+            "seem to have been installed",
+            "to be present in your lockfile",
+            "defines \"packageManager\"",
             "ViteRuby::MissingExecutableError",
         ],
         "node-missing",
@@ -505,14 +528,23 @@ pub(super) const KNOWN: &[Known] = &[
         "look at PATH, and run `yarn install` in the Rails root",
     ),
     known(
-        &["Build with Vite failed", "Build failed", "Compilation failed", "error during build"],
-        "build-failed",
+        &[
+            "Build with Vite failed",
+            "Build failed",
+            "Compilation failed",
+            "error during build",
+            "Rollup failed",
+            "Rolldown failed",
+        ],
+        BUILD_FAILED,
         "the assets could not be built",
         "the old build stays; the lines before tell which file is wrong",
     ),
     known(
         &[
             "command not found",
+            "bin/tootctl: No such file",
+            "bin/rails: No such file",
             "Terrapin::CommandNotFoundError",
             "Errno::ENOENT: No such file or directory - ",
         ],

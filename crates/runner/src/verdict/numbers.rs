@@ -7,7 +7,9 @@ use mastmaint_words::Numbers;
 
 /// What the lines say that are expected of this call.
 pub(super) fn found<'a>(call: &'a Call, summary: &'a Summary) -> impl Iterator<Item = (Found, bool)> + 'a {
-    summary.statements.iter().filter_map(|text| call.expected().find_map(|statement| statement.read(text)))
+    // Nobody says a line of success twice; the last is the command's own.
+    call.expected()
+        .filter_map(|statement| summary.statements.iter().rev().find_map(|text| statement.read(text)))
 }
 
 /// The numbers of a step. A command that counts what it visited counts failures, too: they are taken off.
@@ -18,9 +20,10 @@ pub(super) fn of(call: &Call, summary: &Summary) -> Numbers {
             *to = Some(to.unwrap_or(0).saturating_add(more));
         }
     };
-    let mut said_failed = None;
+    let (mut said_failed, mut done) = (None, None::<u64>);
     for (found, _) in found(call, summary) {
         add(&mut numbers.visited, found.visited);
+        add(&mut done, found.done);
         add(&mut numbers.removed, found.removed);
         add(&mut numbers.bytes, found.bytes);
         add(&mut said_failed, found.failed);
@@ -29,6 +32,9 @@ pub(super) fn of(call: &Call, summary: &Summary) -> Numbers {
         numbers.failed = some_if_any(said.max(summary.item_errors));
     }
     let failed = numbers.failed.unwrap_or(0);
+    if let Some(done) = done {
+        numbers.visited = Some(done.saturating_add(failed));
+    }
     match (numbers.visited, numbers.removed) {
         (Some(visited), None) => numbers.removed = Some(visited.saturating_sub(failed)),
         (None, Some(removed)) => numbers.visited = Some(removed.saturating_add(failed)),

@@ -1,7 +1,7 @@
 //! The sentences of a verdict on error lines: how many of how many, and the first of them as short as it can be told.
 
 use super::explain::explain;
-use crate::output::{Summary, cut};
+use crate::output::{Summary, cut, is_foreign_error};
 use mastmaint_words::{Cause, Reason};
 
 /// Longest quoted line, in bytes.
@@ -89,7 +89,8 @@ fn shorten(line: &str) -> String {
     }
     // `PG::ReadOnlySqlTransaction: ERROR:  cannot execute …`: the sentence is enough.
     while let Some((head, said)) = text.split_once(": ") {
-        let is_level = matches!(head.to_ascii_lowercase().as_str(), "error" | "fatal" | "[error]");
+        let is_level = matches!(head.to_ascii_lowercase().as_str(), "error" | "fatal" | "[error]")
+            || is_foreign_error(text);
         let is_class = head.contains("::") && !head.contains(' ');
         if !(is_level || is_class) || said.trim().is_empty() {
             break;

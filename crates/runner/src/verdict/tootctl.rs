@@ -37,7 +37,7 @@ fn at_exit_zero(call: &Call, terms: &Terms, summary: &Summary, numbers: Numbers)
         } else if let Some(reason) = sentence::unexpected(summary) {
             reasons.push(reason);
         }
-        let text = format!("it exited with 0 but never said {missing:?}, so it did not get to its end");
+        let text = format!("it exited with 0 but never said \"{missing}\", so it did not get to its end");
         reasons.push(Reason::new("no-success-line", text));
         return Verdict { outcome: Outcome::Failed, grade: Grade::Read, reasons, numbers };
     }
@@ -67,11 +67,13 @@ fn at_exit_zero(call: &Call, terms: &Terms, summary: &Summary, numbers: Numbers)
 }
 
 /// The shape of a line that should have been there.
-fn missing_statement(call: &Call, summary: &Summary) -> Option<&'static str> {
+fn missing_statement(call: &Call, summary: &Summary) -> Option<String> {
     let is_said = |statement: &&mastmaint_tootctl::Statement| {
         summary.statements.iter().any(|text| statement.read(text).is_some())
     };
-    call.expected().find(|statement| !is_said(statement))?.shapes.first().copied()
+    let shape = call.expected().find(|statement| !is_said(statement))?.shapes.first()?;
+    let parts = shape.split('{').map(|part| part.split_once('}').map_or(part, |(_, after)| after));
+    Some(parts.collect::<Vec<_>>().join("…"))
 }
 
 /// The line of success of a dry run where none was asked for, or the other way round.

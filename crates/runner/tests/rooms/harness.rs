@@ -37,6 +37,7 @@ impl Scratch {
             on_partial: OnPartial::GoOn,
             go_on: false,
             prove: mastmaint_config::settings::Prove::default(),
+            at_most: None,
             dangerous: false,
             judged: Judged::default(),
             environment: Environment::default(),
@@ -46,6 +47,7 @@ impl Scratch {
             live: scratch.dir.path().join("live"),
             user: own_user(),
             services: services.iter().map(|name| name.parse().unwrap()).collect(),
+            settle: mastmaint_config::settings::USUAL_SETTLE,
             environment: Environment::default(),
             url: None,
         };
@@ -55,6 +57,7 @@ impl Scratch {
             instance: Some(instance),
             backups: mastmaint_words::backup::Backups::new(),
             steps: [(JOB.parse().unwrap(), steps)].into(),
+            notify: vec![],
         };
         let accepted = scratch.dir.path().join("accepted").join(room.as_str());
         fs::create_dir_all(&accepted).unwrap();
@@ -223,7 +226,7 @@ pub(crate) fn collect() -> Op {
 }
 
 pub(crate) fn cancel() -> Op {
-    Op::Cancel { key: key(0) }
+    Op::Cancel { key: key(0), gently: false }
 }
 
 pub(crate) fn forget() -> Op {

@@ -62,7 +62,10 @@ pub(super) const COMMANDS: [Command; 10] = [
         wants: &["status", "account", "domain", "days"],
         ..Command::new("media refresh")
     },
-    Command { statements: &[Statement::line(&["Attachments{any}"])], ..Command::new("media usage") },
+    Command {
+        statements: &[Statement::line(&["Attachments{any}"]), Statement::line(&["Settings{any}"])],
+        ..Command::new("media usage")
+    },
     Command { names: Names::ONE, ..Command::new("media lookup") },
     Command {
         options: &[number("days", 0), CONCURRENCY, VERBOSE, DRY_RUN, flag("link")],
@@ -106,7 +109,7 @@ pub(super) const COMMANDS: [Command; 10] = [
     },
     Command {
         options: &[DRY_RUN, VERBOSE],
-        statements: &[Statement::line(&["Upgraded storage schema of {visited} records"])],
+        statements: &[Statement::line(&["Upgraded storage schema of {done} records"])],
         ..Command::new("upgrade storage-schema")
     },
 ];

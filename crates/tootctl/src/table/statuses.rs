@@ -84,7 +84,7 @@ pub(super) const COMMANDS: [Command; 7] = [
             flag("only-mapping").since(4, 2),
         ],
         statements: &[
-            Statement::line(&["Indexed {visited} records, de-indexed {removed}"]).unless(&["only-mapping"]),
+            Statement::line(&["Indexed {done} records, de-indexed {removed}"]).unless(&["only-mapping"]),
             Statement::line(&["Updated index mappings"]).only_with(&["only-mapping"]),
         ],
         ..Command::new("search deploy")

@@ -35,7 +35,7 @@ pub(super) fn tree(night: &Night<'_>, path: &Path) -> Result<Report, VerifyError
     let proved =
         night
             .prove(vec![Generation { root: Root { name: Vec::new(), fd }, stamp: None }], None, &|| false)?;
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let name = name_of(path);
     let youngest = proved.outcome.summary.youngest;
     let age = (youngest > 0).then(|| Age {
         name,
@@ -47,14 +47,10 @@ pub(super) fn tree(night: &Night<'_>, path: &Path) -> Result<Report, VerifyError
 }
 
 pub(super) fn tar(night: &Night<'_>, pattern: &Path) -> Result<Report, VerifyError> {
-    let (found, waited) = night.wait_for_files(pattern)?;
-    let mut findings: Vec<Finding> = waited.into_iter().collect();
-    let Some(newest) = found.iter().find(|f| !f.is_directory) else {
-        findings.extend(night.fresh(None));
+    let (found, mut findings) = found_files(night, pattern)?;
+    let Some((newest, age)) = newest_file(&found) else {
         return Ok(night.report(None, None, &[], findings));
     };
-    let age = file_age(newest);
-    findings.extend(night.fresh(Some(&age)));
     let of = || VerifyError::backup(&newest.path);
     let (tarball, broken) = Tarball::read(&newest.path, Some(Stamp::of(age.at))).map_err(of())?;
     let said = format!("read to its end: {} names", tarball.paths);
@@ -70,17 +66,26 @@ pub(super) fn tar(night: &Night<'_>, pattern: &Path) -> Result<Report, VerifyErr
 }
 
 pub(super) fn redis(night: &Night<'_>, pattern: &Path) -> Result<Report, VerifyError> {
-    let (found, waited) = night.wait_for_files(pattern)?;
-    let mut findings: Vec<Finding> = waited.into_iter().collect();
-    let Some(newest) = found.iter().find(|f| !f.is_directory) else {
-        findings.extend(night.fresh(None));
+    let (found, mut findings) = found_files(night, pattern)?;
+    let Some((newest, age)) = newest_file(&found) else {
         return Ok(night.report(None, None, &[], findings));
     };
-    let age = file_age(newest);
-    findings.extend(night.fresh(Some(&age)));
     findings.extend(redis::check(&newest.path).map_err(VerifyError::backup(&newest.path))?);
     let proved = prove_files(night, pattern, &found)?;
     Ok(night.report(Some(age), Some(proved), &[], findings))
+}
+
+/// The files of a pattern, and what waiting for them and their age say.
+fn found_files(night: &Night<'_>, pattern: &Path) -> Result<(Vec<Found>, Vec<Finding>), VerifyError> {
+    let (found, waited) = night.wait_for_files(pattern)?;
+    let mut findings: Vec<Finding> = waited.into_iter().collect();
+    let age = newest_file(&found).map(|(_, age)| age);
+    findings.extend(night.fresh(age.as_ref()));
+    Ok((found, findings))
+}
+
+fn newest_file(found: &[Found]) -> Option<(&Found, Age)> {
+    found.iter().find(|f| !f.is_directory).map(|newest| (newest, file_age(newest)))
 }
 
 fn is_complete(backup: &Backup, source: &Source) -> io::Result<Vec<Finding>> {

@@ -106,6 +106,11 @@ impl<'a> Terms<'a> {
         opens <= at && closes.is_none_or(|closes| at < closes)
     }
 
+    /// From when on a run that answers a slot may no longer start, if its job has a window.
+    pub fn closes(&self, slot: Timestamp) -> Option<Timestamp> {
+        self.opening(slot).1
+    }
+
     /// The stretch of the window that a slot lies in or waits for.
     fn opening(&self, slot: Timestamp) -> (Timestamp, Option<Timestamp>) {
         let Some(window) = self.window else { return (slot, None) };

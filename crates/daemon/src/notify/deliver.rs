@@ -1,0 +1,90 @@
+//! Messages on their way, and what is kept of all this in the ledger.
+
+use super::{
+    outbox::{Change, Parcel},
+    send::Answer,
+    state,
+    task::Task,
+};
+use crate::{
+    recorder::Owed,
+    tell::{Telling, Told},
+};
+use jiff::Timestamp;
+use mastmaint_words::JobName;
+
+impl Task {
+    pub(super) async fn sent(&mut self, Answer { parcel, error }: Answer) {
+        let now = Timestamp::now();
+        let told = error.is_none();
+        let label = self.label(parcel.target);
+        match self.state.outbox.sent(&parcel, error.clone(), now) {
+            Some(Change::Failing) => {
+                let why = error.unwrap_or_default();
+                self.teller.of_daemon(Told::Telling(Telling::NotTold { target: label, why }));
+            }
+            Some(Change::Again) => self.teller.of_daemon(Told::Telling(Telling::ToldAgain { target: label })),
+            None => {}
+        }
+        if told {
+            self.settle(&parcel).await;
+        }
+    }
+
+    pub(super) async fn put(&mut self, parcels: Vec<Parcel>) {
+        for parcel in parcels {
+            for surplus in self.state.outbox.put(parcel) {
+                self.give_up(surplus).await;
+            }
+        }
+    }
+
+    pub(super) async fn give_up(&self, parcel: Parcel) {
+        if parcel.kept {
+            let (target, subject) = (self.label(parcel.target), parcel.notice.subject.clone());
+            self.teller.of_daemon(Told::Telling(Telling::MessageGivenUp { target, subject }));
+        }
+        self.settle(&parcel).await;
+    }
+
+    pub(super) async fn settle(&self, parcel: &Parcel) {
+        if parcel.kept {
+            // What cannot be written now is written when it can; the ledger's own news says that it cannot.
+            let _ = self.recorder.owe(Owed::Settle { message: parcel.id }).await;
+        }
+    }
+
+    pub(super) async fn keep(&self, job: &JobName, parcels: &[Parcel]) {
+        if let Some(kept) = self.state.jobs.get(job) {
+            self.owe(state::job_row(job, kept), parcels).await;
+        }
+    }
+
+    pub(super) async fn owe(&self, (subject, state): (String, String), parcels: &[Parcel]) {
+        if !self.loaded {
+            // It would replace what the ledger knows and nobody has read yet; all of it is written after that.
+            return;
+        }
+        let (state, messages) = (Some(state), parcels.iter().map(state::owed).collect());
+        let _ = self.recorder.owe(Owed::Tell { subject, state, messages }).await;
+    }
+
+    pub(super) async fn write_again(&self) {
+        for job in self.state.jobs.keys() {
+            self.keep(job, &[]).await;
+        }
+        for (index, sent) in &self.state.summaries {
+            self.owe(state::summary_row(*index, *sent), &[]).await;
+        }
+        let kept: Vec<Parcel> = self.state.outbox.waiting().filter(|parcel| parcel.kept).cloned().collect();
+        // A message belongs to the state that it follows from; here any will do.
+        if let Some(job) = self.state.jobs.keys().next().filter(|_| !kept.is_empty()) {
+            self.keep(job, &kept).await;
+        }
+    }
+
+    pub(super) fn label(&self, target: u16) -> String {
+        let label = self.state.view.notify.get(usize::from(target)).map_or("gone", |view| &view.label);
+        format!("{} ({label})", target + 1)
+    }
+}

@@ -1,0 +1,108 @@
+//! What the clock brings: jobs that are behind, reminders, summaries, messages that can be sent again.
+
+use super::{
+    Seen, send,
+    state::{self, State},
+    summary,
+    task::Task,
+};
+use jiff::Timestamp;
+use mastmaint_config::targets::TargetView;
+use mastmaint_control::words::{OverdueLine, TargetLine};
+use mastmaint_ledger::RunRecord;
+use mastmaint_words::{JobName, Occasion};
+use std::collections::BTreeMap;
+use tokio::sync::watch;
+
+/// Runs that a summary looks through.
+const MOST_RUNS: u32 = 500;
+
+impl Task {
+    /// Looks at everything that the clock can bring, and sends what can be sent.
+    pub(super) async fn look(&mut self, now: Timestamp) {
+        if !self.loaded {
+            self.load(now).await;
+        }
+        let calm = now < self.calm;
+        let (late, next_late) = if calm { (BTreeMap::new(), Some(self.calm)) } else { self.state.late(now) };
+        self.late = late;
+        let mut next = next_late;
+        let mut sooner = |at: Option<Timestamp>| next = [next, at].into_iter().flatten().min();
+        let names: Vec<JobName> = self.state.jobs.keys().cloned().collect();
+        for job in names {
+            sooner(self.look_at_job(&job, calm, now).await);
+        }
+        for index in self.state.begin_summaries(now) {
+            self.owe(state::summary_row(index, now), &[]).await;
+        }
+        let (due, next_summary) = self.state.due_summaries(now);
+        sooner(next_summary);
+        for (target, since) in due {
+            self.summarise(target, since, now).await;
+        }
+        let targets = self.state.view.notify.len();
+        for parcel in self.state.outbox.expire(now, targets) {
+            self.give_up(parcel).await;
+        }
+        while let Some(parcel) = self.state.outbox.take(now) {
+            send::post(self.rooms.clone(), self.state.view.digest.clone(), parcel, self.answers.clone());
+        }
+        sooner(self.state.outbox.next());
+        self.next = next;
+    }
+
+    /// Tells what is due about a job; when the next thing will be.
+    async fn look_at_job(&mut self, job: &JobName, calm: bool, now: Timestamp) -> Option<Timestamp> {
+        let state = self.state.jobs.get_mut(job)?;
+        if !calm {
+            state.is_late(self.late.get(job).copied());
+        }
+        // A job that a person paused troubles nobody.
+        if self.state.paused.contains(job) {
+            return None;
+        }
+        let heard = |state: &State, occasion: Occasion| {
+            (!calm || occasion != Occasion::Overdue) && !state.listeners(occasion, Some(job)).is_empty()
+        };
+        for say in self.state.jobs.get(job)?.due(now) {
+            if heard(&self.state, say.occasion()) {
+                self.say(job, &say, None, now).await;
+            }
+        }
+        self.state.jobs.get(job)?.next(|occasion| heard(&self.state, occasion))
+    }
+
+    async fn summarise(&mut self, target: u16, since: Timestamp, now: Timestamp) {
+        let known =
+            self.recorder.with(|ledger| Ok((ledger.history(None, MOST_RUNS)?, ledger.space_trend()?)));
+        let (runs, space) = known.await.unwrap_or_default();
+        let wanted = |run: &RunRecord| {
+            let jobs = self.state.view.notify.get(usize::from(target)).map(|target| &target.jobs);
+            let its_job = jobs.is_some_and(|jobs| jobs.is_empty() || jobs.contains(&run.job));
+            its_job && !run.dry_run && run.ended.is_some_and(|ended| ended > since)
+        };
+        let mut runs: Vec<RunRecord> = runs.into_iter().filter(wanted).collect();
+        runs.reverse();
+        let late: Vec<_> = self.late.iter().map(|(job, slot)| (job.clone(), *slot)).collect();
+        let notice = summary::compose(&self.state.around(now), since, &runs, &late, space.as_ref());
+        self.state.summaries.insert(target, now);
+        let parcels = self.state.parcels(&[target], &notice, true);
+        self.owe(state::summary_row(target, now), &parcels).await;
+        self.put(parcels).await;
+    }
+
+    pub(super) fn show(&self, shown: &watch::Sender<Seen>) {
+        let overdue = self.late.iter().map(|(job, slot)| OverdueLine { job: job.clone(), slot: *slot });
+        let target = |(index, view): (u16, &TargetView)| {
+            let (failing, waiting) = self.state.outbox.of_target(index);
+            TargetLine { target: index + 1, kind: view.label.clone(), failing, waiting }
+        };
+        let targets = (0_u16..).zip(&self.state.view.notify).map(target).collect();
+        let seen = Seen { overdue: overdue.collect(), targets };
+        shown.send_if_modified(|old| {
+            let changed = *old != seen;
+            *old = seen;
+            changed
+        });
+    }
+}

@@ -1,0 +1,62 @@
+//! Runs that wait for a person's approval, and what was usual before them.
+
+use crate::{Approval, Ledger, LedgerError, rows, write::json};
+use jiff::{SignedDuration, Timestamp};
+use mastmaint_words::{JobName, RunId};
+use rusqlite::params;
+
+/// Nobody asks for what is older.
+const KEEP: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Of so many former runs the middle one is what is usual.
+const FORMER: u32 = 15;
+/// Fewer say nothing about what is usual.
+const LEAST: usize = 3;
+
+impl Ledger {
+    /// Records that a run waits for approval, or that it has got one; drops what is long over.
+    pub fn put_approval(&mut self, approval: &Approval) -> Result<(), LedgerError> {
+        let old = approval.at.checked_sub(KEEP).unwrap_or(Timestamp::MIN);
+        self.change(|tx| {
+            tx.prepare_cached("DELETE FROM approvals WHERE at < ?1")?.execute([rows::micros(old)])?;
+            tx.prepare_cached(
+                "INSERT OR REPLACE INTO approvals (run, job, at, found, why, used_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                approval.run.as_str(),
+                approval.job.as_str(),
+                rows::micros(approval.at),
+                json(&approval.found)?,
+                approval.why,
+                approval.used_by.as_ref().map(RunId::as_str),
+            ])
+            .map(drop)
+        })
+    }
+
+    /// Every approval that is asked for or was given in the last days.
+    pub fn approvals(&self) -> Result<Vec<Approval>, LedgerError> {
+        let sql = "SELECT run, job, at, found, why, used_by FROM approvals ORDER BY at";
+        self.list("approval", sql, [], |row| {
+            Ok(Approval {
+                run: rows::word(row, 0)?,
+                job: rows::word(row, 1)?,
+                at: rows::time(row, 2)?,
+                found: rows::json(row, 3)?,
+                why: row.get(4)?,
+                used_by: rows::optional(row, 5, rows::word)?,
+            })
+        })
+    }
+
+    /// What a step of a job usually removes: the middle of its last runs, if there were enough of them.
+    pub fn usual(&self, job: &JobName, title: &str) -> Result<Option<u64>, LedgerError> {
+        let sql = "SELECT steps.removed FROM steps JOIN runs ON runs.seq = steps.run
+                   WHERE runs.job = ?1 AND steps.title = ?2 AND runs.dry_run = 0
+                     AND steps.outcome IN ('ok', 'partial') AND steps.removed IS NOT NULL
+                   ORDER BY steps.run DESC LIMIT ?3";
+        let mut removed: Vec<u64> =
+            self.list("step", sql, params![job.as_str(), title, FORMER], |row| rows::unsigned(row, 0))?;
+        removed.sort_unstable();
+        Ok((removed.len() >= LEAST).then(|| removed[removed.len() / 2]))
+    }
+}

@@ -1,0 +1,40 @@
+//! The command line.
+
+use std::{ffi::OsString, path::PathBuf};
+
+const USAGE: &str = "usage: mastmaintd-recover [--state DIR] [--rooms DIR] [--observe SOCKET] [--now]; --now waits for nobody";
+
+/// What the command line says.
+#[derive(Debug, Clone)]
+pub(crate) struct Args {
+    /// State directory of the systemctl room.
+    pub(crate) state: PathBuf,
+    /// Where the rooms' sockets are.
+    pub(crate) rooms: PathBuf,
+    /// Where the daemon says what it holds.
+    pub(crate) observe: PathBuf,
+    /// Everything is closed at once and tried once: the package is being removed.
+    pub(crate) now: bool,
+}
+
+pub(crate) fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Args, String> {
+    let mut args = Args {
+        state: "/var/lib/mastmaintd-systemctl".into(),
+        rooms: "/run/mastmaintd-rooms".into(),
+        observe: "/run/mastmaintd/observe.sock".into(),
+        now: false,
+    };
+    while let Some(argument) = arguments.next() {
+        let name = argument.to_string_lossy().into_owned();
+        let mut value =
+            || arguments.next().map(PathBuf::from).ok_or_else(|| format!("{name} needs a value\n{USAGE}"));
+        match name.as_str() {
+            "--state" => args.state = value()?,
+            "--rooms" => args.rooms = value()?,
+            "--observe" => args.observe = value()?,
+            "--now" => args.now = true,
+            _ => return Err(format!("unknown argument {name:?}\n{USAGE}")),
+        }
+    }
+    Ok(args)
+}

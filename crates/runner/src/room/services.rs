@@ -1,0 +1,212 @@
+//! The ends of a bracket as steps of the systemctl room, and what else is asked about brackets.
+
+use super::{Options, connection::refused, plan::Named};
+use crate::{
+    bracket::{self, Asker, Brackets, Closing, Here, Opening, Pace, Phase, ProbeRoom, Record, Scene},
+    exec::Sink,
+    probe::Prober,
+    protocol::{BracketLine, EventKind, LineClass, Stream},
+    systemctl::Systemctl,
+};
+use jiff::Timestamp;
+use mastmaint_config::settings::{Instance, ServicesAction, Step};
+use mastmaint_failpoints::failpoint;
+use mastmaint_words::{Grade, Numbers, Outcome, Reason, Room, RunId, Verdict};
+use std::{path::PathBuf, time::Duration};
+
+/// Somebody else may be starting services, with all the patience that takes.
+const WAIT_FOR_OTHERS: Duration = Duration::from_mins(15);
+/// A daemon that resumes a run waits no longer for the lock.
+const RESUME: Duration = Duration::from_secs(20);
+
+/// An end of a bracket, ready to be done.
+pub(super) struct End {
+    action: ServicesAction,
+    opening: Opening,
+    options: Options,
+}
+
+impl End {
+    pub(super) fn new(
+        options: &Options,
+        named: &Named,
+        step: &Step,
+        action: &ServicesAction,
+        instance: &Instance,
+    ) -> Self {
+        let units = match action {
+            ServicesAction::Stop { units } => units.clone(),
+            ServicesAction::Start => Vec::new(),
+        };
+        let opening = Opening {
+            run: named.key.run.clone(),
+            job: named.job.clone(),
+            digest: named.digest.clone(),
+            units,
+            settle: instance.settle,
+            timeout: step.timeout.get(),
+        };
+        Self { action: action.clone(), opening, options: options.clone() }
+    }
+
+    /// Whether it may be done again by another runner if the one before died of it, and without a durable record of
+    /// the step: a start is owed in any case.
+    pub(super) const fn is_owed(&self) -> bool {
+        matches!(self.action, ServicesAction::Start)
+    }
+
+    /// Does it.
+    pub(super) fn act(&self, sink: &mut dyn Sink, stopping: &dyn Fn() -> bool) -> Verdict {
+        let systemctl = Systemctl::new(self.options.walled);
+        let mut tell = |text: String| {
+            let class = LineClass::Output;
+            sink.event(EventKind::Line { at: Timestamp::now(), stream: Stream::Stdout, class, text });
+        };
+        let mut scene =
+            Scene { state: &self.options.state, systemctl: &systemctl, tell: &mut tell, stopping };
+        match self.action {
+            ServicesAction::Stop { .. } => bracket::open(&self.opening, &mut scene),
+            ServicesAction::Start => start(&self.options, &self.opening.run, &mut scene)
+                .unwrap_or_else(|reason| Verdict::because(Outcome::Failed, Grade::Read, reason)),
+        }
+    }
+}
+
+fn start(options: &Options, run: &RunId, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
+    let unusable = |error: std::io::Error| {
+        let text =
+            format!("the record of the stop cannot be used: {error}; mastmaintd-recover goes on trying");
+        Reason::new("no-record", text)
+    };
+    let brackets = Brackets::lock(&options.state, WAIT_FOR_OTHERS).map_err(unusable)?.ok_or_else(|| {
+        Reason::new(
+            "bracket-busy",
+            "another start of services goes on for too long; mastmaintd-recover goes on trying",
+        )
+    })?;
+    let Some(mut record) = brackets.of_run(run).map_err(unusable)? else {
+        return Ok(closed_before(brackets.closed(run)));
+    };
+    if let Phase::Closed { .. } = record.phase {
+        let _ = brackets.put_away(&record);
+        return Ok(closed_before(Some(record)));
+    }
+    let mut asker = asker(options);
+    failpoint!("start.begun");
+    match bracket::close(&mut record, &brackets, "the run", Pace::OF_A_RUN, asker.as_mut(), scene) {
+        Closing::Closed { how, not_asked } => {
+            (scene.tell)(how.clone());
+            Ok(up(&not_asked, &how))
+        }
+        Closing::NotConfirmed { why } => Err(Reason::new(
+            "not-confirmed",
+            format!(
+                "Mastodon is not back: {why}; mastmaintd-recover goes on trying until it is, or somebody takes over"
+            ),
+        )),
+        Closing::Stopped => Ok(Verdict::because(
+            Outcome::Interrupted,
+            Grade::Read,
+            Reason::new(
+                "room-stopped",
+                "the room was stopped while services were being started; mastmaintd-recover goes on",
+            ),
+        )),
+    }
+}
+
+/// How a start ended that somebody else has done already.
+fn closed_before(closed: Option<Record>) -> Verdict {
+    match closed.map(|record| record.phase) {
+        Some(Phase::Closed { how, not_asked, .. }) => up(&not_asked, &how),
+        Some(_) => ok(
+            Grade::Exit,
+            vec![Reason::new(
+                "closed",
+                "the services were started again; how that went could not be written down",
+            )],
+        ),
+        None => {
+            let reason = Reason::new("nothing-stopped", "nothing was stopped by this run");
+            Verdict::because(Outcome::Skipped, Grade::Read, reason)
+        }
+    }
+}
+
+/// Everything is up. Only what answered is proved.
+fn up(not_asked: &[String], how: &str) -> Verdict {
+    if not_asked.is_empty() {
+        return ok(Grade::Proved, vec![Reason::new("up", how)]);
+    }
+    let text = format!("started and stable; not asked whether it answers: {}", not_asked.join(", "));
+    ok(Grade::Read, vec![Reason::new("not-asked", text)])
+}
+
+fn ok(grade: Grade, reasons: Vec<Reason>) -> Verdict {
+    Verdict { outcome: Outcome::Ok, grade, reasons, numbers: Numbers::default() }
+}
+
+fn asker(options: &Options) -> Box<dyn Asker> {
+    if options.walled {
+        Box::new(ProbeRoom::new(&options.rooms))
+    } else {
+        let accepted: PathBuf = options.accepted.clone();
+        Box::new(Here(Prober { accepted, systemctl: Systemctl::new(false) }))
+    }
+}
+
+/// Lets a daemon go on with a run whose services are still stopped, and keeps others from starting them meanwhile.
+pub(super) fn resume(options: &Options, run: &RunId) -> EventKind {
+    if options.room != Room::Systemctl {
+        return wrong_room(options);
+    }
+    let brackets = match Brackets::lock(&options.state, RESUME) {
+        Ok(Some(brackets)) => brackets,
+        Ok(None) => return refused("busy", "services are just being started".to_owned()),
+        Err(error) => return refused("no-state", error.to_string()),
+    };
+    match brackets.of_run(run) {
+        Ok(Some(mut record))
+            if record.phase == Phase::Stopped && record.boot == Systemctl::new(options.walled).boot() =>
+        {
+            record.resumed = Some(Timestamp::now());
+            failpoint!("resume.before-note");
+            match brackets.write(&record) {
+                Ok(()) => {
+                    failpoint!("resume.noted");
+                    EventKind::Resumed
+                }
+                Err(error) => refused("no-state", error.to_string()),
+            }
+        }
+        Ok(_) => refused("bracket-closed", "the services are not stopped any more".to_owned()),
+        Err(error) => refused("no-state", error.to_string()),
+    }
+}
+
+/// Every open bracket.
+pub(super) fn list(options: &Options) -> Vec<EventKind> {
+    if options.room != Room::Systemctl {
+        return vec![wrong_room(options)];
+    }
+    let (records, _) = Brackets::list(&options.state);
+    records.into_iter().map(|record| EventKind::Bracket(line(record))).collect()
+}
+
+fn line(record: Record) -> BracketLine {
+    let not_confirmed = match record.phase {
+        Phase::NotConfirmed { why } => Some(why),
+        Phase::Stopping | Phase::Stopped | Phase::Starting | Phase::Closed { .. } => None,
+    };
+    BracketLine {
+        run: record.run,
+        job: record.job,
+        opened: record.opened,
+        units: record.services.into_iter().map(|service| service.unit).collect(),
+        not_confirmed,
+    }
+}
+
+fn wrong_room(options: &Options) -> EventKind {
+    refused("wrong-room", format!("the {} room keeps no brackets; ask the systemctl room", options.room))
+}

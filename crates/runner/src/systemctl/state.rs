@@ -1,0 +1,88 @@
+//! How a unit stands, as far as starting, stopping and watching it need to know.
+
+use super::query::Properties;
+
+/// What is asked of systemd.
+pub(super) const PROPERTIES: &[&str] = &[
+    "Id",
+    "LoadState",
+    "FragmentPath",
+    "Type",
+    "Restart",
+    "ActiveState",
+    "SubState",
+    "Result",
+    "InvocationID",
+    "NRestarts",
+    "ExecMainStartTimestampMonotonic",
+    "ActiveEnterTimestampMonotonic",
+];
+
+/// How a unit stands.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct UnitState {
+    /// `loaded`, `masked`, `not-found`.
+    pub load: String,
+    /// Its unit file.
+    pub fragment: String,
+    /// `active`, `inactive`, `failed`, `activating` and so on.
+    pub active: String,
+    /// `running`, `exited`, `auto-restart` and so on.
+    pub sub: String,
+    /// Why it ended: `success`, `exit-code`, `start-limit-hit`.
+    pub result: String,
+    /// Id of its newest start.
+    pub invocation: String,
+    /// How often systemd has restarted it by itself since somebody started it.
+    pub restarts: u64,
+    /// When its process and when the unit were started; a new start changes them.
+    pub stamps: Stamps,
+    /// Whether systemd starts it again whenever it ends by itself.
+    pub always_restarts: bool,
+    /// Whether it is meant to do something and to be over (a shim).
+    pub is_oneshot: bool,
+}
+
+/// When a unit was started, in microseconds since boot as systemd tells it; only compared, never counted with.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stamps {
+    process: u64,
+    unit: u64,
+}
+
+impl UnitState {
+    pub(super) fn of(shown: &Properties) -> Self {
+        let text = |name: &str| shown.get(name).to_owned();
+        let number = |name: &str| shown.get(name).parse().unwrap_or_default();
+        Self {
+            load: text("LoadState"),
+            fragment: text("FragmentPath"),
+            active: text("ActiveState"),
+            sub: text("SubState"),
+            result: text("Result"),
+            invocation: text("InvocationID"),
+            restarts: number("NRestarts"),
+            stamps: Stamps {
+                process: number("ExecMainStartTimestampMonotonic"),
+                unit: number("ActiveEnterTimestampMonotonic"),
+            },
+            always_restarts: shown.get("Restart") == "always",
+            is_oneshot: shown.get("Type") == "oneshot",
+        }
+    }
+
+    /// Whether it runs, or systemd is about to make it run.
+    pub fn is_meant_to_run(&self) -> bool {
+        self.is_up() || self.active == "activating"
+    }
+
+    /// Whether it runs.
+    pub fn is_up(&self) -> bool {
+        matches!(self.active.as_str(), "active" | "reloading" | "refreshing")
+    }
+
+    /// Whether it is down: a unit that failed on its way down is down.
+    pub fn is_down(&self) -> bool {
+        matches!(self.active.as_str(), "inactive" | "failed" | "maintenance")
+    }
+}

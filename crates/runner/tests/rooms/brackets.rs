@@ -1,0 +1,260 @@
+//! Brackets in the systemctl room, with a stand-in systemctl that keeps the states of its units: what is recorded
+//! before what, what comes back, and what happens when it does not.
+
+use super::harness::{Client, Scratch, digest, key, start, wait_for};
+use mastmaint_config::settings::{Action, ServicesAction};
+use mastmaint_runner::protocol::{BracketLine, EventKind, Op, StepReport};
+use mastmaint_words::{Grade, Outcome, Room};
+use std::{fs, process::Command};
+
+/// Knows units by files of their properties; `UNIT.broken` lets a start of it fail, `slow` makes each stop wait.
+const STAND_IN: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+echo "$*" >> "$here/calls"
+set_to() { sed -i "s/^ActiveState=.*/ActiveState=$2/; s/^InvocationID=.*/InvocationID=$(date +%N)/" "$here/$1"; }
+verb=$3
+while [ $# -gt 0 ] && [ "$1" != -- ]; do shift; done; [ $# -eq 0 ] || shift
+case $verb in
+show)
+    [ $# -gt 0 ] || { echo UserspaceTimestampMonotonic=1; exit; }
+    first=yes
+    for unit; do
+        [ $first ] || echo; first=
+        cat "$here/$unit" 2>/dev/null || printf 'LoadState=not-found\nActiveState=inactive\n'
+    done;;
+list-units) ls "$here" | grep '@.*\.service$' || true;;
+stop) ls "$here/../state/brackets" | grep json >> "$here/records"; [ ! -e "$here/slow" ] || sleep 30
+    for unit; do sed -i 's/^ActiveState=.*/ActiveState=inactive/' "$here/$unit"; done;;
+start|restart) for unit; do if [ -e "$here/$unit.broken" ]; then set_to "$unit" failed; else set_to "$unit" active; fi; done;;
+esac
+"#;
+
+/// A room with a bracket over these services: step 0 stops, step 1 starts.
+fn room(running: &[&str]) -> Scratch {
+    let units = ["mastodon-web", "mastodon-sidekiq"].map(|unit| unit.parse().unwrap()).to_vec();
+    let actions = vec![
+        Action::Services(ServicesAction::Stop { units }),
+        Action::Services(ServicesAction::Start),
+        Action::Services(ServicesAction::Start),
+    ];
+    let mut room = Scratch::new(Room::Systemctl, &["mastodon-web", "mastodon-sidekiq"], actions);
+    room.edit_accepted("\"settle\":\"10s\"", "\"settle\":\"1s\"");
+    let path = room.file("bin/systemctl", STAND_IN, 0o755);
+    room.path = path.parent().map(Into::into);
+    for unit in ["mastodon-web", "mastodon-sidekiq"] {
+        let active = if running.contains(&unit) { "active" } else { "inactive" };
+        let text = format!(
+            "LoadState=loaded\nFragmentPath=/etc/x\nRestart=always\nResult=success\nNRestarts=0\nActiveState={active}\nInvocationID=1\n"
+        );
+        room.file(&format!("bin/{unit}.service"), &text, 0o644);
+    }
+    room
+}
+
+fn both() -> Scratch {
+    room(&["mastodon-web", "mastodon-sidekiq"])
+}
+
+fn do_step(room: &Scratch, step: u16) -> StepReport {
+    room.connect().ask(start(step)).report()
+}
+
+fn is_active(room: &Scratch, unit: &str) -> bool {
+    let text = fs::read_to_string(room.dir.path().join(format!("bin/{unit}.service"))).unwrap();
+    text.contains("ActiveState=active")
+}
+
+fn calls(room: &Scratch, verb: &str) -> Vec<String> {
+    let text = fs::read_to_string(room.dir.path().join("bin/calls")).unwrap_or_default();
+    let of_verb = text.lines().filter_map(|line| line.split_once(&format!(" {verb} ")));
+    of_verb.map(|(_, rest)| rest.to_owned()).collect()
+}
+
+fn open_brackets(room: &Scratch) -> Vec<BracketLine> {
+    let mut brackets = Vec::new();
+    let mut client = room.connect();
+    client.ask(Op::Brackets);
+    loop {
+        match client.next().unwrap().kind {
+            EventKind::Bracket(line) => brackets.push(line),
+            EventKind::Listed => return brackets,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_ran_is_recorded_then_stopped_then_started_in_order() {
+    let room = both();
+    let report = do_step(&room, 0);
+    assert_eq!(report.verdict.outcome, Outcome::Ok, "{report:?}");
+    assert!(!is_active(&room, "mastodon-web") && !is_active(&room, "mastodon-sidekiq"));
+    let recorded = fs::read_to_string(room.dir.path().join("bin/records")).unwrap();
+    assert_eq!(recorded.lines().count(), 1, "the record was not there when the stop was asked for");
+    assert_eq!(open_brackets(&room)[0].units.len(), 2);
+    assert_eq!(room.connect().ask(Op::Resume { run: key(0).run }).answer(), EventKind::Resumed);
+    let report = do_step(&room, 1);
+    assert_eq!((report.verdict.outcome, report.verdict.grade), (Outcome::Ok, Grade::Read), "{report:?}");
+    // Nothing said where it answers.
+    assert!(
+        report.verdict.reasons[0].text.starts_with("started and stable; not asked whether it answers"),
+        "{report:?}"
+    );
+    assert_eq!(calls(&room, "start"), ["-- mastodon-web.service", "-- mastodon-sidekiq.service"]);
+    assert!(open_brackets(&room).is_empty());
+    assert_eq!(room.connect().ask(Op::Resume { run: key(0).run }).refusal().0, "bracket-closed");
+    // Done again under another key (a daemon that lost the first): how it was closed is remembered.
+    assert_eq!(do_step(&room, 2).verdict.outcome, Outcome::Ok);
+}
+
+#[test]
+fn only_what_ran_before_is_started() {
+    let room = room(&["mastodon-sidekiq"]);
+    do_step(&room, 0);
+    assert_eq!(calls(&room, "stop"), ["-- mastodon-sidekiq.service"]);
+    do_step(&room, 1);
+    assert!(!is_active(&room, "mastodon-web") && is_active(&room, "mastodon-sidekiq"));
+}
+
+#[test]
+fn a_start_of_nothing_is_skipped() {
+    let report = do_step(&both(), 1);
+    assert_eq!(
+        (report.verdict.outcome, report.verdict.reasons[0].code.as_str()),
+        (Outcome::Skipped, "nothing-stopped")
+    );
+}
+
+#[test]
+fn what_cannot_be_recorded_is_not_stopped() {
+    let room = both();
+    // The room's own steps can be written, records cannot.
+    fs::create_dir_all(room.state()).unwrap();
+    fs::write(room.state().join("brackets"), "in the way").unwrap();
+    let report = do_step(&room, 0);
+    assert_eq!(
+        (report.verdict.outcome, report.verdict.reasons[0].code.as_str()),
+        (Outcome::Failed, "no-record")
+    );
+    assert!(is_active(&room, "mastodon-web") && calls(&room, "stop").is_empty());
+}
+
+#[test]
+fn a_second_bracket_over_the_same_units_is_refused() {
+    let room = both();
+    do_step(&room, 0);
+    let mut op = start(0);
+    if let Op::Start { key, .. } = &mut op {
+        key.run = "20261123T003000Z-zzzzzz".parse().unwrap();
+    }
+    let report = room.connect().ask(op).report();
+    assert_eq!(report.verdict.reasons[0].code, "bracket-open", "{report:?}");
+    // And its own start leaves the other's services alone.
+    let mut op = start(1);
+    if let Op::Start { key, .. } = &mut op {
+        key.run = "20261123T003000Z-zzzzzz".parse().unwrap();
+    }
+    assert_eq!(room.connect().ask(op).report().verdict.outcome, Outcome::Skipped);
+    assert!(!is_active(&room, "mastodon-web"));
+}
+
+#[test]
+fn a_start_whose_runner_is_killed_is_gone_on_with() {
+    let room = both();
+    do_step(&room, 0);
+    let mut client = room.connect();
+    client.ask(start(1));
+    wait_for("the first start", || !calls(&room, "start").is_empty());
+    let mut runner = client.leave();
+    runner.kill().unwrap();
+    runner.wait().unwrap();
+    assert_eq!(open_brackets(&room).len(), 1, "the record is there until everything is up");
+    let report = room.connect().ask(Op::Collect { key: key(1), after: 0 }).report();
+    assert_eq!(report.verdict.outcome, Outcome::Ok, "{report:?}");
+    assert!(is_active(&room, "mastodon-web") && is_active(&room, "mastodon-sidekiq"));
+}
+
+#[test]
+fn a_stop_whose_runner_is_killed_is_interrupted_and_what_it_stopped_comes_back() {
+    let room = both();
+    room.file("bin/slow", "", 0o644);
+    let mut client = room.connect();
+    client.ask(start(0));
+    wait_for("the stop", || !calls(&room, "stop").is_empty());
+    let mut runner = client.leave();
+    runner.kill().unwrap();
+    runner.wait().unwrap();
+    let report = room.connect().ask(Op::Collect { key: key(0), after: 0 }).report();
+    assert_eq!(report.verdict.outcome, Outcome::Interrupted, "{report:?}");
+    assert_eq!(do_step(&room, 1).verdict.outcome, Outcome::Ok);
+    assert!(is_active(&room, "mastodon-web") && is_active(&room, "mastodon-sidekiq"));
+}
+
+#[test]
+fn a_start_that_is_owed_needs_no_room_on_the_disk() {
+    let room = both();
+    do_step(&room, 0);
+    // Not even the step can be recorded.
+    fs::remove_dir_all(room.state().join("steps")).unwrap();
+    fs::write(room.state().join("steps"), "in the way").unwrap();
+    let mut command: Command = room.command();
+    command.arg("--spare").arg(room.dir.path().join("spare"));
+    let report = Client::of(command, room.room).ask(start(1)).report();
+    assert_eq!(report.verdict.outcome, Outcome::Ok, "{report:?}");
+    assert!(is_active(&room, "mastodon-web"));
+}
+
+#[test]
+fn what_does_not_come_up_is_tried_again_and_said() {
+    let room = both();
+    do_step(&room, 0);
+    room.file("bin/mastodon-web.service.broken", "", 0o644);
+    let report = do_step(&room, 1);
+    assert_eq!(
+        (report.verdict.outcome, report.verdict.reasons[0].code.as_str()),
+        (Outcome::Failed, "not-confirmed")
+    );
+    assert!(report.verdict.reasons[0].text.contains("mastodon-web.service is failed"), "{report:?}");
+    assert_eq!(calls(&room, "start").iter().filter(|call| call.contains("web")).count(), 3);
+    assert!(open_brackets(&room)[0].not_confirmed.is_some());
+}
+
+#[test]
+fn web_is_asked_as_its_proxy_asks_it() {
+    let room = both();
+    let live = room.dir.path().join("live");
+    fs::create_dir_all(&live).unwrap();
+    let socket = live.join("puma.sock");
+    fs::write(
+        live.join(".env.production"),
+        format!("LOCAL_DOMAIN=social.example\nSOCKET={}\nREDIS_URL=rediss://cache\n", socket.display()),
+    )
+    .unwrap();
+    // What the probe room is told of the same configuration.
+    let view =
+        fs::read_to_string(room.dir.path().join(format!("accepted/systemctl/{}.json", digest()))).unwrap();
+    let view = view.replace("\"room\":\"systemctl\"", "\"room\":\"probe\"");
+    room.file(&format!("accepted/probe/{}.json", digest()), &view, 0o644);
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let asked = std::thread::spawn(move || {
+        use std::io::{Read as _, Write as _};
+        let mut answers = ["HTTP/1.1 503 Starting\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\n"].into_iter();
+        let mut asked = String::new();
+        for answer in answers.by_ref() {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut bytes = [0; 1024];
+            let length = stream.read(&mut bytes).unwrap();
+            asked.push_str(&String::from_utf8_lossy(&bytes[..length]));
+            stream.write_all(answer.as_bytes()).unwrap();
+        }
+        asked
+    });
+    do_step(&room, 0);
+    let report = do_step(&room, 1);
+    let text = &report.verdict.reasons[0].text;
+    assert!(
+        !text.contains("mastodon-web") && text.contains("mastodon-sidekiq (Redis is reached by rediss"),
+        "{report:?}"
+    );
+    assert_eq!(asked.join().unwrap().matches("Host: social.example\r\nX-Forwarded-Proto: https").count(), 2);
+}

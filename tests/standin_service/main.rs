@@ -1,0 +1,109 @@
+//! A stand-in for Mastodon's services, for tests only: web and streaming answer over HTTP as the real ones do, Sidekiq
+//! plays the Redis that holds its heartbeat as well. `/run/standin/NAME` says what ails one: `crash` (it ends at once),
+//! `500` (it answers so), `deaf` (it listens to nobody).
+#![expect(clippy::print_stderr, reason = "standard error is where a service speaks")]
+
+use std::{
+    env, fs,
+    io::{self, BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
+    process::{ExitCode, exit},
+    thread,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+const DOMAIN: &str = "social.example";
+
+fn main() -> ExitCode {
+    let name = env::args().nth(1).unwrap_or_default();
+    match serve(&name) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("standin-service {name}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(name: &str) -> io::Result<()> {
+    match ailment(name).as_str() {
+        "crash" => exit(1),
+        "deaf" => loop {
+            thread::park();
+        },
+        _ => {}
+    }
+    let usual = match name {
+        "web" => 3000,
+        "streaming" => 4000,
+        "sidekiq" => 6379,
+        _ => return Err(io::Error::other("it is web, streaming or sidekiq")),
+    };
+    let port = env::var("PORT").ok().and_then(|port| port.parse().ok()).unwrap_or(usual);
+    for stream in TcpListener::bind(("127.0.0.1", port))?.incoming() {
+        let mut stream = stream?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let answered = if name == "sidekiq" { redis(&mut stream) } else { page(name, &mut stream) };
+        // A client that goes away is no reason to end.
+        if let Err(error) = answered {
+            eprintln!("standin-service {name}: {error}");
+        }
+    }
+    Ok(())
+}
+
+/// What ails the service now.
+fn ailment(name: &str) -> String {
+    fs::read_to_string(format!("/run/standin/{name}")).unwrap_or_default().trim().to_owned()
+}
+
+/// As Rails: without the right host it is forbidden, without https it is moved.
+fn page(name: &str, stream: &mut TcpStream) -> io::Result<()> {
+    let mut lines = Vec::new();
+    for line in BufReader::new(stream.try_clone()?).lines() {
+        let line = line?;
+        if line.is_empty() {
+            break;
+        }
+        lines.push(line.to_ascii_lowercase());
+    }
+    let has = |header: &str| lines.iter().any(|line| line == header);
+    let path = lines.first().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
+    let there = if name == "web" { "/about" } else { "/api/v1/streaming/health" };
+    let status = match () {
+        () if ailment(name) == "500" => "500 Internal Server Error",
+        () if name == "web" && !has(&format!("host: {DOMAIN}")) => "403 Forbidden",
+        () if name == "web" && !has("x-forwarded-proto: https") => "301 Moved Permanently",
+        () if path == there => "200 OK",
+        () => "404 Not Found",
+    };
+    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+}
+
+/// The two questions that tell whether a Sidekiq lives.
+fn redis(stream: &mut TcpStream) -> io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let words: usize = line.trim().trim_start_matches('*').parse().unwrap_or(0);
+        let mut command = Vec::new();
+        for _ in 0..words {
+            reader.read_line(&mut String::new())?;
+            let mut word = String::new();
+            reader.read_line(&mut word)?;
+            command.push(word.trim().to_owned());
+        }
+        match command.first().map(String::as_str) {
+            Some("SMEMBERS") => stream.write_all(b"*1\r\n$8\r\nhost:1:a\r\n")?,
+            Some("HGET") => {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+                let beat = format!("{now:.3}");
+                write!(stream, "${}\r\n{beat}\r\n", beat.len())?;
+            }
+            _ => stream.write_all(b"+OK\r\n")?,
+        }
+    }
+}

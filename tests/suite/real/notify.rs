@@ -1,0 +1,166 @@
+//! People are told: real mail, real webhooks, real pings, once for each thing that changes.
+
+use mastmaint_tests::{
+    Daemon, Place,
+    receivers::{MailServer, WebServer},
+    wait_for,
+};
+use serde_json::Value;
+use std::fs;
+
+/// A place whose job `work` fails until `well` is there, and who is told of it.
+fn place(steps: &str, notify: &str) -> Place {
+    let place = Place::new("  none:\n    steps: [{run: /bin/true}]\n").unwrap();
+    let whole = format!(
+        "defaults: {{timezone: UTC, timeout: 1m, grace: 2s}}\njobs:\n  work:\n    steps:\n{steps}\nnotify:\n{notify}"
+    );
+    place.configure_whole(&whole).unwrap();
+    place
+}
+
+fn run(daemon: &Daemon, code: i32) {
+    daemon.ctl(&["run", "work", "--follow"]).exits(code);
+}
+
+#[test]
+fn twenty_failures_with_a_killed_daemon_among_them_are_one_mail_and_one_recovery() {
+    let (mail, hook, check) =
+        (MailServer::start().unwrap(), WebServer::start().unwrap(), WebServer::start().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let well = dir.path().join("well");
+    let notify = format!(
+        "  - {{mail: root, smtp: {{host: 127.0.0.1, port: {}}}}}\n  - {{on: [failed, recovered], webhook: {}, token: s3cr3t-t0ken}}\n  - {{healthchecks: {}}}\n",
+        mail.port(),
+        hook.url("hook/s3cr3t-path"),
+        check.url("ping/s3cr3t-uuid"),
+    );
+    let place = place(&format!("      - run: [/usr/bin/test, -e, {}]", well.display()), &notify);
+    let mut daemon = place.start().unwrap();
+    for turn in 0..20 {
+        if turn == 10 {
+            assert!(wait_for(|| mail.mails().len() == 1), "{}", daemon.log());
+            daemon.kill().unwrap();
+            daemon = place.start().unwrap();
+        }
+        run(&daemon, 1);
+    }
+    fs::write(&well, "").unwrap();
+    run(&daemon, 0);
+    let log = || daemon.log();
+    assert!(wait_for(|| mail.mails().len() == 2), "{:?}\n{}", mail.mails(), log());
+    let mails = mail.mails();
+    assert!(mails[0].subject().contains("work failed: "), "{:?}", mails[0]);
+    assert!(mails[1].subject().ends_with("work is well again"), "{:?}", mails[1]);
+    assert!(mails[1].text.contains("20 runs since"), "{:?}", mails[1]);
+    assert!(mails[0].to.starts_with("RCPT TO:<root@"), "{:?}", mails[0].to);
+    assert!(mails[0].text.contains("mastmaintctl show ") && mails[0].text.contains("/usr/bin/test -e"));
+    assert!(wait_for(|| hook.requests().len() == 2), "{:?}\n{}", hook.requests(), log());
+    let told: Vec<Value> =
+        hook.requests().iter().map(|request| serde_json::from_str(&request.body).unwrap()).collect();
+    assert_eq!((&told[0]["event"], &told[0]["job"]), (&"failed".into(), &"work".into()));
+    assert_eq!((&told[1]["event"], &told[1]["outcome"]), (&"recovered".into(), &"ok".into()));
+    assert!(hook.requests()[0].head.contains("Bearer s3cr3t-t0ken"), "{:?}", hook.requests()[0].head);
+    // The last word of the check is that all is well.
+    let last = || check.requests().last().map(|request| request.path.clone()).unwrap_or_default();
+    assert!(wait_for(|| last() == "/ping/s3cr3t-uuid"), "{:?}\n{}", check.requests(), log());
+    let paths: Vec<String> = check.requests().into_iter().map(|request| request.path).collect();
+    assert!(paths.iter().any(|path| path.ends_with("/start")) && paths.iter().any(|p| p.ends_with("/fail")));
+    for text in [log(), daemon.ctl(&["status", "--json"]).stdout] {
+        assert!(!text.contains("s3cr3t"), "{text}");
+    }
+}
+
+#[test]
+fn whoever_cannot_be_told_costs_no_job_anything_and_is_told_later() {
+    let hook = WebServer::start().unwrap();
+    hook.says(500);
+    let place = place("      - run: /bin/false", &format!("  - webhook: {}\n", hook.url("s3cr3t")));
+    let daemon = place.start().unwrap();
+    run(&daemon, 1);
+    let status = || daemon.ctl(&["status", "--json"]).json();
+    let failing = || status()["notify"][0]["failing"].as_str().unwrap_or_default().to_owned();
+    assert!(wait_for(|| failing().contains("it answered 500")), "{}", daemon.log());
+    assert_eq!(status()["notify"][0]["waiting"], 1);
+    assert!(wait_for(|| daemon.notes().iter().any(|n| n.contains("cannot notify"))), "{:?}", daemon.notes());
+    assert!(daemon.log().contains("cannot notify target 1 (webhook)"), "{}", daemon.log());
+    // The message outlives the daemon, too.
+    daemon.kill().unwrap();
+    hook.says(200);
+    let daemon = place.start().unwrap();
+    let told = || daemon.ctl(&["status", "--json"]).json()["notify"][0]["waiting"] == 0;
+    assert!(wait_for(told), "{}", daemon.log());
+    let events: Vec<Value> = hook
+        .requests()
+        .iter()
+        .map(|r| serde_json::from_str::<Value>(&r.body).unwrap()["event"].clone())
+        .collect();
+    assert!(events.len() >= 2 && events.iter().all(|event| event == "failed"), "{events:?}");
+}
+
+#[test]
+fn a_test_shows_what_each_target_says() {
+    let (mail, hook) = (MailServer::start().unwrap(), WebServer::start().unwrap());
+    hook.says(403);
+    let notify = format!(
+        "  - {{mail: admin@example.org, smtp: {{host: 127.0.0.1, port: {}}}}}\n  - {{webhook: {}, preset: ntfy}}\n  - {{mail: root, smtp: {{host: 127.0.0.1, port: 1}}}}\n",
+        mail.port(),
+        hook.url("s3cr3t-topic"),
+    );
+    let place = place("      - run: /bin/true", &notify);
+    let daemon = place.start().unwrap();
+    let all = daemon.ctl(&["notify", "test"]).exits(1).stdout;
+    let lines: Vec<&str> = all.lines().collect();
+    assert!(lines[0].starts_with("1 mail: ok: 250 "), "{all}");
+    assert!(lines[1].starts_with("2 ntfy: not told: 127.0.0.1:") && lines[1].contains("403"), "{all}");
+    assert!(lines[2].starts_with("3 mail: not told: the mail server 127.0.0.1:1 did not take it"), "{all}");
+    assert!(!all.contains("s3cr3t"), "{all}");
+    daemon.ctl(&["notify", "test", "--target", "1"]).exits(0);
+    assert!(daemon.ctl(&["notify", "test", "--target", "4"]).exits(1).stderr.contains("they are 1 to 3"));
+    assert_eq!(mail.mails().len(), 2);
+    assert!(mail.mails()[0].subject().ends_with("this is a test"), "{:?}", mail.mails());
+}
+
+#[test]
+fn no_secret_is_in_any_message_nor_where_the_daemon_could_read_it() {
+    let (mail, hook) = (MailServer::start().unwrap(), WebServer::start().unwrap());
+    let steps = "      - run: [/bin/sh, -c, 'echo the password is $PASSWORD; echo mail to someone@private.example; exit 3']\n        environment: {PASSWORD: hunter2-and-more}";
+    let notify = format!(
+        "  - {{mail: root, smtp: {{host: 127.0.0.1, port: {}}}}}\n  - {{webhook: {}, token: s3cr3t-t0ken}}\n",
+        mail.port(),
+        hook.url("s3cr3t-path")
+    );
+    let place = place(steps, &notify);
+    let daemon = place.start().unwrap();
+    run(&daemon, 1);
+    assert!(wait_for(|| mail.mails().len() == 1 && hook.requests().len() == 1), "{}", daemon.log());
+    let (letter, body) = (mail.mails()[0].text.clone(), hook.requests()[0].body.clone());
+    for text in [&letter, &body] {
+        assert!(text.contains("the password is "), "the line itself is kept: {text}");
+        assert!(!text.contains("hunter2") && !text.contains("someone@private"), "{text}");
+        assert!(!text.contains("s3cr3t"), "{text}");
+    }
+    // Of the accepted configuration only the notify room's part knows where messages go.
+    let parts = fs::read_dir(place.path("state/accepted")).unwrap();
+    for part in parts.map(|part| part.unwrap()) {
+        let of_the_room = part.file_name() == "notify";
+        for file in fs::read_dir(part.path()).unwrap() {
+            let text = fs::read_to_string(file.unwrap().path()).unwrap();
+            assert_eq!(text.contains("s3cr3t"), of_the_room, "{}: {text}", part.path().display());
+        }
+    }
+    let shown = daemon.ctl(&["config", &place.config().display().to_string()]).exits(0).stdout;
+    assert!(shown.contains("[redacted]") && !shown.contains("s3cr3t"), "{shown}");
+}
+
+#[test]
+fn who_acknowledges_is_believed_and_nothing_to_acknowledge_is_said() {
+    let place = place("      - run: /bin/false", "  - {webhook: 'http://127.0.0.1:1/x'}\n");
+    let daemon = place.start().unwrap();
+    let refused = daemon.ctl(&["ack", "work"]).exits(1);
+    assert!(refused.stderr.contains("nothing is wrong with work"), "{refused:?}");
+    run(&daemon, 1);
+    let acked = daemon.ctl(&["ack", "work", "--until", "3d"]).exits(0);
+    assert!(acked.stderr.contains("nobody is reminded of work until"), "{acked:?}");
+    daemon.ctl(&["ack", "no-such-job"]).exits(1);
+    assert!(daemon.log().contains("nobody is reminded until"), "{}", daemon.log());
+}
