@@ -7,7 +7,7 @@ use crate::settings::{Action, AtMost, Environment, Job, OnPartial, Prove, Retry,
 use jiff::Timestamp;
 use mastmaint_words::{
     BackupName, LockName, Span, UnitName,
-    backup::{Backup, Place},
+    backup::{Backup, Budget, Place},
 };
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path};
@@ -59,17 +59,9 @@ struct WrittenBackup<'a> {
     live: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     files: Option<&'a BackupName>,
-    budget: WrittenBudget,
+    budget: Budget,
     prove_every: Span,
     wait: Span,
-}
-
-#[derive(Serialize)]
-struct WrittenBudget {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    time: Option<Span>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    bytes: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -203,10 +195,7 @@ fn written_backup(backup: &Backup) -> WrittenBackup<'_> {
         forbid: &backup.forbid,
         live: backup.live.as_deref(),
         files: backup.files.as_ref(),
-        budget: WrittenBudget {
-            time: backup.budget.time,
-            bytes: backup.budget.bytes.map(|b| format!("{b} bytes")),
-        },
+        budget: backup.budget,
         prove_every: backup.prove_every,
         wait: backup.wait,
     }

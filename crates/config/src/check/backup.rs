@@ -10,7 +10,6 @@ use crate::{
 use mastmaint_words::{
     BackupName, JobName, Span,
     backup::{self, Backup, Backups, Budget},
-    human,
 };
 use std::path::PathBuf;
 
@@ -262,14 +261,6 @@ fn budget(reader: &mut Reader, f: &Fields<'_>) -> Budget {
         return Budget::default();
     };
     let time: Option<At<Span>> = reader.span_within(&f, "time", "a time", (1, DAY), "it is at most 1d");
-    let size = reader.text(&f, "bytes", "a size, like 200 GB");
-    let bytes = size.and_then(|at| {
-        let bytes = human::parse_bytes(&at.value);
-        if bytes.is_none() {
-            let why = format!("{:?} is not a size; write it like 500 MB or 200 GB", at.value);
-            reader.wrong(at.place, &f.path_of("bytes"), Mistake::BadName { why });
-        }
-        bytes
-    });
+    let bytes = super::effect::bytes(reader, &f, "bytes");
     Budget { time: time.map(|at| at.value), bytes }
 }

@@ -224,7 +224,7 @@ fn backups() -> impl Strategy<Value = Backups> {
         Place::Tar { path: "/srv/a-*.tar.?z".into() },
     ]);
     let paths = || collection::vec("[a-z.]{1,4}x(/[a-z#:]{1,4})?", 0..3);
-    let budget = (option::of(span(9999)), option::of(any::<u64>()));
+    let budget = (option::of(span(9999)), option::of(any::<u64>().prop_map(Bytes::new)));
     let times = (option::of((60_u64..9999).prop_map(Span::from_secs)), span(9999), span(9999));
     (place, paths(), paths(), option::of("[a-z]{1,4}/live"), budget, times).prop_map(
         |(place, require, forbid, live, (time, bytes), (max_age, prove_every, wait))| {

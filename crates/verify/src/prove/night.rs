@@ -1,7 +1,7 @@
 //! What one night may take and what is due in it.
 
 use crate::stamp::Stamp;
-use mastmaint_words::{Span, backup::Budget};
+use mastmaint_words::{Bytes, Span, backup::Budget};
 use std::time::Duration;
 
 /// What decides on the files of one night.
@@ -31,7 +31,7 @@ impl Nightly {
     }
 
     pub(crate) fn bytes(&self) -> Option<u64> {
-        if self.full { None } else { self.budget.bytes }
+        if self.full { None } else { self.budget.bytes.map(Bytes::get) }
     }
 
     pub(crate) fn time(&self) -> Option<Duration> {

@@ -6,7 +6,7 @@ mod report;
 pub use finding::{Code, Finding, Severity};
 pub use report::{Newest, Report, Summary};
 
-use crate::{BackupName, Span};
+use crate::{BackupName, Bytes, Span};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -107,7 +107,7 @@ pub struct Budget {
     pub time: Option<Span>,
     /// Not more bytes than this, except for one file that is larger than all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bytes: Option<u64>,
+    pub bytes: Option<Bytes>,
 }
 
 /// What is to be verified: what a room hands to `mastmaint-verify`.
@@ -132,7 +132,7 @@ mod tests {
     #[test]
     fn a_backup_reads_back() {
         let text = r#"{"kind":"rsnapshot","config":"/etc/rsnapshot.conf","max_age":"26h","prove_every":"7d","wait":"2h",
-            "require":["a"],"budget":{"time":"30m","bytes":5}}"#;
+            "require":["a"],"budget":{"time":"30m","bytes":"5 B"}}"#;
         let backup: Backup = serde_json::from_str(text).unwrap();
         assert_eq!(backup.place.kind(), "rsnapshot");
         let again: Backup = serde_json::from_str(&serde_json::to_string(&backup).unwrap()).unwrap();
