@@ -2,9 +2,8 @@
 //! make one is [`crate::load`] (or reading back what it once accepted).
 
 use crate::{calendar::Schedule, targets::Target};
-use mastmaint_words::backup::Backups;
 use mastmaint_words::{
-    BackupName, Bytes, Hold, JobName, LockName, Percent, Span, StepIndex, UnitName,
+    BackupName, Bytes, Hold, JobName, LockName, Percent, Span, StepIndex, UnitName, backup::Backups,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};

@@ -79,7 +79,8 @@ pub(crate) struct Defaults {
 
 /// Checks a merged tree.
 pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) -> Option<Settings> {
-    let f = reader.fields(root, "", "a map with instance, defaults, backups, jobs, holds, ledger", SECTIONS)?;
+    let f =
+        reader.fields(root, "", "a map with instance, defaults, backups, jobs, holds, ledger", SECTIONS)?;
     let instance = f.get("instance").map(|node| instance::instance(reader, node));
     let defaults = read_defaults(reader, &f, host_timezone);
     let ledger = read_ledger(reader, &f);
