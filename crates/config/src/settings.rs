@@ -346,7 +346,9 @@ impl Action {
         match self {
             Self::Systemctl(action) => action.verb.stops_services(),
             Self::Services(ServicesAction::Stop { .. }) => true,
-            Self::Tootctl(_) | Self::Run(_) | Self::Services(ServicesAction::Start) => false,
+            Self::Tootctl(_) | Self::Run(_) | Self::Verify(_) | Self::Services(ServicesAction::Start) => {
+                false
+            }
         }
     }
 

@@ -113,9 +113,9 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
     for (name, _, node) in again.into_iter().take(MOST_JOBS) {
         job::job(reader, node, name, &defaults, instance.as_ref().map(Option::as_ref));
     }
-    let named = section(&f, "backups");
+    let listed = section(&f, "backups");
     for (name, job) in &jobs {
-        backup::verified(reader, name, job, named, &backups);
+        backup::verified(reader, name, job, listed, &backups);
     }
     reader.mistakes.is_empty().then(|| Settings {
         instance: instance.flatten(),
