@@ -1,7 +1,6 @@
 //! What can be checked of a backup, and the proof. It knows nothing of schedules and of systemd: a backup, a place for
 //! the proofs and the time go in, a report comes out.
 
-mod backup;
 mod borg;
 pub mod check;
 mod decrypt;
@@ -24,10 +23,10 @@ mod tarball;
 mod tool;
 mod verify;
 
-pub use backup::{Backup, Backups, Borg, Decrypt, Place, Restic};
 pub use error::VerifyError;
 pub use finding::{Code, Finding, Severity, shown};
 pub use manifest::{Line, manifest};
+pub use mastmaint_words::backup::{self, Backup, Borg, Decrypt, Newest, Order, Place, Report, Restic};
 pub use stamp::{Nanos, Stamp};
 pub use tarball::Tarball;
-pub use verify::{Newest, Report, Request, verify};
+pub use verify::{Request, keep, verify};

@@ -19,7 +19,7 @@ use crate::{
     stamp::{Nanos, Stamp},
 };
 use jiff::Timestamp;
-use mastmaint_words::{Span, human};
+use mastmaint_words::{Bytes, Span, human};
 use std::{
     fs::File,
     io::{BufWriter, Write as _},
@@ -194,7 +194,7 @@ impl Work<'_> {
             }
         }
         let backup = self.night.request.backup;
-        let of = parts(bytes, backup.budget.bytes, backup.prove_every.get());
+        let of = parts(bytes, backup.budget.bytes.map(Bytes::get), backup.prove_every.get());
         let all: Vec<Part> = (1..=of).map(|part| of_part(newest, part, bytes / u64::from(of))).collect();
         let due = all.iter().filter(|p| book.is_due(p.identity));
         let next = due.min_by_key(|p| (book.tried(p.identity), p.identity.number()));

@@ -19,7 +19,7 @@ use crate::{
     stamp::Stamp,
 };
 use jiff::Timestamp;
-use mastmaint_words::{Span, human};
+use mastmaint_words::{Bytes, Span, human};
 
 /// Stands for packs in the store of proofs.
 const PACKS: u32 = 1;
@@ -95,7 +95,11 @@ fn read(
 ) -> Result<(Option<String>, Vec<Finding>), Stop> {
     let backup = night.request.backup;
     let bytes = packs.iter().map(|p| p.size).sum();
-    let of = if night.request.full { 1 } else { parts(bytes, backup.budget.bytes, backup.prove_every.get()) };
+    let of = if night.request.full {
+        1
+    } else {
+        parts(bytes, backup.budget.bytes.map(Bytes::get), backup.prove_every.get())
+    };
     let identity = |pack: &Pack| of_pack(pack).identity;
     let part = next_part(packs, of, |p| book.tried(identity(p)), |p| book.is_due(identity(p)));
     let time = backup.budget.time.filter(|_| !night.request.full).map(Span::get);

@@ -47,7 +47,7 @@ fn holders(at: &Path) -> Vec<Backup> {
 
 fn case<'a>(at: &'a Path, of: Place, holder: &Backup) -> Case<'a> {
     let mut case = Case::new(at, of);
-    case.backup.inside = Some("files".to_owned());
+    case.backup.inside = Some("files".parse().unwrap());
     case.inside = Some(holder.clone());
     case
 }
@@ -60,7 +60,7 @@ fn a_dump_in_a_backup_is_read_and_fits_the_files_beside_it() {
     for holder in holders(at) {
         let kind = holder.place.kind();
         let mut case = case(at, Place::Postgres { path: "var/backups/mastodon-*".into() }, &holder);
-        case.backup.files = Some("files".to_owned());
+        case.backup.files = Some("files".parse().unwrap());
         let report = case.verify();
         assert_eq!(told(&report), [], "{kind}: {report:#?}");
         let sentence = &report.sentence;

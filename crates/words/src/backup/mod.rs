@@ -1,7 +1,14 @@
-//! A backup as the config describes it: where it is, of what kind, and what it must hold.
+//! Backups: as the config describes them, and what a verification says of them.
 
-use crate::prove::Budget;
-use mastmaint_words::Span;
+mod elsewhere;
+mod finding;
+mod report;
+
+pub use elsewhere::{Borg, Decrypt, Restic};
+pub use finding::{Code, Finding, Severity};
+pub use report::{Newest, Report, Summary};
+
+use crate::{BackupName, Bytes, Span};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -25,10 +32,10 @@ pub struct Backup {
     pub live: Option<String>,
     /// The file backup that belongs to a dump.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub files: Option<String>,
+    pub files: Option<BackupName>,
     /// The file backup in which a dump lies: its path is a path there.
     #[serde(rename = "in", default, skip_serializing_if = "Option::is_none")]
-    pub inside: Option<String>,
+    pub inside: Option<BackupName>,
     /// How it is decrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decrypt: Option<Decrypt>,
@@ -76,59 +83,8 @@ pub enum Place {
     Borg(Borg),
 }
 
-/// A repository of restic, and which of its snapshots count.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Restic {
-    /// A directory, or what restic takes for `-r`.
-    pub repository: String,
-    /// The file with its password.
-    pub password_file: PathBuf,
-    /// Only snapshots of this host.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<String>,
-    /// Only snapshots that have all of these tags.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub tags: Vec<String>,
-}
-
-/// A repository of Borg, and which of its archives count.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Borg {
-    /// A directory, or what borg takes for a repository.
-    pub repository: String,
-    /// The file with its passphrase.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub password_file: Option<PathBuf>,
-    /// The file with its key, where the key is not in the repository.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub key_file: Option<PathBuf>,
-    /// Only archives of this name, which may have `*` and `?`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub archives: Option<String>,
-}
-
-/// How a backup is decrypted while it is read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Decrypt {
-    /// By gpg.
-    Gpg {
-        /// The file with the secret key.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        key: Option<PathBuf>,
-        /// The file with the passphrase of the key, or of the backup where there is no key.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        passphrase: Option<PathBuf>,
-    },
-    /// By age.
-    Age {
-        /// The file with the identity.
-        key: PathBuf,
-    },
-}
-
 /// All backups by name.
-pub type Backups = BTreeMap<String, Backup>;
+pub type Backups = BTreeMap<BackupName, Backup>;
 
 impl Place {
     /// The word in the config.
@@ -160,6 +116,35 @@ impl Backup {
     pub const WAIT: Span = Span::from_secs(2 * 3600);
 }
 
+/// How much one night may read, and for how long. What is not reached is first in the next one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// No file is begun after this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Span>,
+    /// Not more bytes than this, except for one file that is larger than all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Bytes>,
+}
+
+/// What is to be verified: what a room hands to `mastmaint-verify`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Its name.
+    pub name: BackupName,
+    /// What it is.
+    pub backup: Backup,
+    /// The file backup that belongs to a dump.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Backup>,
+    /// The file backup in which a dump lies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<Backup>,
+    /// Read everything, whatever the budget and the age of its proof.
+    #[serde(default)]
+    pub full: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,7 +152,7 @@ mod tests {
     #[test]
     fn a_backup_reads_back() {
         let text = r#"{"kind":"rsnapshot","config":"/etc/rsnapshot.conf","max_age":"26h","prove_every":"7d","wait":"2h",
-            "require":["a"],"budget":{"time":"30m","bytes":5}}"#;
+            "require":["a"],"budget":{"time":"30m","bytes":"5 B"}}"#;
         let backup: Backup = serde_json::from_str(text).unwrap();
         assert_eq!(backup.place.kind(), "rsnapshot");
         let again: Backup = serde_json::from_str(&serde_json::to_string(&backup).unwrap()).unwrap();
