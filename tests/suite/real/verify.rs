@@ -64,7 +64,7 @@ fn a_backup_that_the_configuration_lacks_is_a_mistake_with_its_place() {
     let text = fs::read_to_string(place.config()).unwrap();
     place.configure_whole(&text.replace("verify: mirror", "verify: miror")).unwrap();
     let said = Command::new(binaries::path("mastmaintctl"))
-        .args(["check", "--config"])
+        .arg("check")
         .arg(place.config())
         .output()
         .unwrap();
