@@ -3,6 +3,7 @@
 
 mod backup;
 pub mod check;
+pub mod drill;
 pub mod dump;
 mod error;
 mod finding;

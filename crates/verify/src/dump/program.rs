@@ -116,7 +116,8 @@ fn read_archive(
     Ok((facts, Some(explained(name, version, restorer.major, &complaints))))
 }
 
-fn explained(name: &str, version: (u8, u8), major: Option<u32>, complaints: &str) -> Finding {
+/// What a complaint of `pg_restore` about an archive means.
+pub(crate) fn explained(name: &str, version: (u8, u8), major: Option<u32>, complaints: &str) -> Finding {
     let says = complaints.lines().rev().find(|l| l.contains("error")).or_else(|| complaints.lines().last());
     let says = says.unwrap_or("pg_restore said nothing").to_owned();
     if complaints.contains("unsupported version") {
