@@ -10,11 +10,15 @@ mod drill_room;
 
 use common::{cut, fixture, flip};
 use drill_room::{Room, before, codes, is_here, order};
+use jiff::Timestamp;
 use mastmaint_verify::{
-    Code, Severity,
-    drill::{Counts, Drilled, Order, Shape},
-    stream,
+    Backup, Code, Place, Request, Severity,
+    backup::{DrillPlan, Every},
+    drill::{Counts, Door, Drilled, Order, Shape},
+    prove::Untold,
+    stream, verify,
 };
+use mastmaint_words::Bytes;
 use std::{fs, path::Path, process::Command, thread, time::Duration};
 
 const ARCHIVE: Shape = Shape::Archive(1, 14);
@@ -200,6 +204,50 @@ fn a_full_disk_is_told_and_nothing_is_left() {
     assert_eq!(codes(&drilled), [Code::NoSpace], "before the reserve is touched: {:#?}", drilled.findings);
 }
 
+#[test]
+fn a_verification_brings_the_newest_dump_to_life_when_that_is_due() {
+    if !is_here() {
+        return;
+    }
+    let room = Room::new();
+    let place = common::place();
+    let dumps = place.path().join("dumps");
+    fs::create_dir(&dumps).unwrap();
+    fs::copy(fixture("mastodon-pg15.dump"), dumps.join("mastodon-1.dump")).unwrap();
+    let plan = DrillPlan { schedule: Every::Weekly, assertions: Vec::new(), reserve: Bytes::new(0) };
+    let backup = Backup {
+        drill: Some(plan),
+        ..common::of_files(Place::Postgres { path: dumps.join("mastodon-*") })
+    };
+    let night = |door: &Door, days: i64, full: bool| {
+        let now = Timestamp::now() + Duration::from_hours(24) * u32::try_from(days).unwrap();
+        let proofs = place.path().join("proofs");
+        let request =
+            Request { name: "database", backup: &backup, files: None, proofs: &proofs, drills: Some(door), full, now };
+        verify(&request, &Untold).unwrap()
+    };
+    let door = room.door();
+    let report = night(&door, 0, false);
+    assert_eq!(report.worst(), None, "{report:#?}");
+    let drill = report.drill.unwrap();
+    assert!(drill.is_good && drill.counts.unwrap().tables == 115);
+    assert!(report.sentence.contains("brought to life just now: restored in"), "{}", report.sentence);
+    // Who would be asked now is not there.
+    let nobody = Door::Socket(place.path().join("nobody"));
+    let report = night(&nobody, 1, false);
+    assert_eq!(report.worst(), None, "{report:#?}");
+    assert!(report.sentence.contains("brought to life 1 d ago"), "{}", report.sentence);
+    for (days, full) in [(7, false), (1, true)] {
+        let report = night(&nobody, days, full);
+        assert_eq!(common::codes(&report), [Code::DrillDied], "{report:#?}");
+        assert!(report.drill.unwrap().is_good, "the last one stays known");
+    }
+    // One that cannot be read to its end is not tried.
+    cut(&dumps.join("mastodon-1.dump"), 60);
+    let report = night(&nobody, 8, false);
+    assert!(!common::codes(&report).contains(&Code::DrillDied), "{report:#?}");
+}
+
 fn kill(pid: i32) {
     assert!(Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap().success());
 }
@@ -249,8 +297,7 @@ fn who_does_not_wait_any_longer_ends_it() {
     let gone = thread::scope(|scope| {
         let asking = scope.spawn(|| {
             struct Leaves<'a>(&'a Room);
-            impl mastmaint_verify::drill::Talk for Leaves<'_> {
-                fn say(&self, _text: &str) {}
+            impl mastmaint_verify::prove::Tell for Leaves<'_> {
                 fn is_cancelled(&self) -> bool {
                     self.0.server() > 0
                 }

@@ -62,13 +62,19 @@ impl Complaints {
         line.clone_into(&mut self.last);
         match weigh(line) {
             Line::Fatal if self.fatal.is_empty() => self.fatal.push(line.to_owned()),
-            Line::Harmless(name) => match self.harmless.get_mut(name) {
-                Some(count) => *count += 1,
-                None if self.harmless.len() < HARMLESS_KEPT => drop(self.harmless.insert(name.to_owned(), 1)),
-                None => self.more_harmless += 1,
-            },
+            Line::Harmless(name) => self.note(name),
             Line::Ignored(count) => self.ignored = count,
             Line::Fatal | Line::Other => {}
+        }
+    }
+
+    fn note(&mut self, harmless: &str) {
+        if let Some(count) = self.harmless.get_mut(harmless) {
+            *count += 1;
+        } else if self.harmless.len() < HARMLESS_KEPT {
+            self.harmless.insert(harmless.to_owned(), 1);
+        } else {
+            self.more_harmless += 1;
         }
     }
 

@@ -19,7 +19,8 @@ pub(super) fn judge(order: &Order, answers: &Answers, counts: &Counts) -> Vec<Fi
     findings.extend(order.domain.as_deref().and_then(|domain| facts.is_of(dump, domain)));
     findings.extend(facts.fits_code(dump, &order.code));
     if !answers.invalid.is_empty() {
-        let what = format!("{} of the restored database cannot be used", plural(answers.invalid.len(), "index"));
+        let count = answers.invalid.len();
+        let what = format!("indexes of the restored database that cannot be used: {count}");
         let advice = "Rebuild them in the running database (REINDEX INDEX CONCURRENTLY NAME); where one is unique, look for rows that break it first.";
         let shown = answers.invalid.iter().take(20).cloned();
         findings.push(Finding::fail(Code::IndexInvalid, what, advice).with(shown));
@@ -30,10 +31,6 @@ pub(super) fn judge(order: &Order, answers: &Answers, counts: &Counts) -> Vec<Fi
     let before = order.before.as_ref().and_then(|b| b.counts.as_ref().map(|c| (b, c)));
     findings.extend(before.and_then(|(drill, before)| fell(dump, drill, before, counts)));
     findings
-}
-
-fn plural(count: usize, what: &str) -> String {
-    if count == 1 { format!("one {what}") } else { format!("{count} {what}es") }
 }
 
 /// What is never zero. Tables without any row are told by `is_mastodon`.

@@ -4,6 +4,7 @@
 mod ask;
 mod cluster;
 mod complaint;
+mod door;
 mod judge;
 mod order;
 mod programs;
@@ -13,10 +14,12 @@ mod scratch;
 mod space;
 mod wire;
 
-pub use order::{Counts, Drill, Drilled, Order, Shape, Times};
+pub use mastmaint_words::backup::{Counts, Drill, Times};
+pub use door::Door;
+pub use order::{Drilled, Order, Shape};
 pub use run::drill;
 pub use scratch::sweep;
-pub use wire::{Hangup, Talk, answer, ask};
+pub use wire::{answer, ask};
 
 use crate::{error::VerifyError, finding::Finding};
 

@@ -1,12 +1,13 @@
 //! One drill from its beginning to its end.
 
 use super::{
-    Drill, Drilled, Order, Shape, Stop, Talk, Times, ask, cluster::Cluster, judge::judge, programs::Programs,
+    Drill, Drilled, Order, Shape, Stop, Times, ask, cluster::Cluster, judge::judge, programs::Programs,
     restore::restore, scratch::Scratch, space,
 };
 use crate::{
     error::VerifyError,
     finding::{Finding, Severity},
+    prove::Tell,
     stream,
 };
 use jiff::Timestamp;
@@ -19,7 +20,7 @@ use std::{
 };
 
 /// Brings a dump to life in a directory below `place`, asks it, and removes everything again.
-pub fn drill(order: &Order, dump: File, place: &Path, talk: &dyn Talk) -> Result<Drilled, VerifyError> {
+pub fn drill(order: &Order, dump: File, place: &Path, tell: &dyn Tell) -> Result<Drilled, VerifyError> {
     let begun = Instant::now();
     let mut drill = Drill {
         at: Timestamp::now(),
@@ -31,7 +32,7 @@ pub fn drill(order: &Order, dump: File, place: &Path, talk: &dyn Talk) -> Result
         counts: None,
         harmless: Vec::new(),
     };
-    let mut findings = match bring_to_life(order, dump, place, talk, &mut drill) {
+    let mut findings = match bring_to_life(order, dump, place, tell, &mut drill) {
         Ok(findings) => findings,
         Err(Stop::Found(finding)) => vec![*finding],
         Err(Stop::Error(error)) => return Err(error),
@@ -46,10 +47,10 @@ fn bring_to_life(
     order: &Order,
     dump: File,
     place: &Path,
-    talk: &dyn Talk,
+    tell: &dyn Tell,
     drill: &mut Drill,
 ) -> Result<Vec<Finding>, Stop> {
-    let is_cancelled = || talk.is_cancelled();
+    let is_cancelled = || tell.is_cancelled();
     let programs = Programs::find(&order.dump, order.shape)?;
     drill.server = Some(programs.major);
     let scratch = Scratch::make(place, &is_cancelled)?;
@@ -64,11 +65,11 @@ fn bring_to_life(
     let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
     let mut cluster = Cluster::start(programs, &scratch, &order.dump, &is_cancelled)?;
     drill.times.prepare = lap();
-    talk.say(&format!("restoring {} into PostgreSQL {}", order.dump, cluster.programs.major));
+    tell.say(&format!("restoring {} into PostgreSQL {}", order.dump, cluster.programs.major));
     drill.harmless = restore(&mut cluster, order, dump, &is_cancelled)?;
     drill.times.restore = lap();
     drill.bytes = cluster.bytes().map_err(VerifyError::drill(place))?;
-    talk.say(&format!("restored in {}, {} on disk; asking", human::took(drill.times.restore), human::bytes(drill.bytes)));
+    tell.say(&format!("restored in {}, {} on disk; asking", human::took(drill.times.restore), human::bytes(drill.bytes)));
     let database = ask::database(&cluster, order.shape)?;
     let answers = ask::answers(&cluster, &database, order.domain.as_deref())?;
     let counts = answers.counts();

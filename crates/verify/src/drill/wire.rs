@@ -2,7 +2,7 @@
 //! what is said and what came of it the other. Whoever drills needs no right to any file.
 
 use super::{Drilled, Order, drill};
-use crate::error::VerifyError;
+use crate::{error::VerifyError, prove::Tell};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     net::{
@@ -29,14 +29,6 @@ const LONGEST: u64 = 4 * 1024 * 1024;
 /// How often who waits looks whether to go on.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// Who wants to know how far a drill is, and who may end it.
-pub trait Talk {
-    /// How far it is, for people.
-    fn say(&self, text: &str);
-    /// Whether to stop as soon as possible.
-    fn is_cancelled(&self) -> bool;
-}
-
 /// What comes back, one a line.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -47,7 +39,7 @@ enum Answer {
 }
 
 /// Has a dump brought to life by who is at the other end.
-pub fn ask(room: UnixStream, order: &Order, dump: BorrowedFd<'_>, talk: &dyn Talk) -> Result<Drilled, VerifyError> {
+pub fn ask(room: UnixStream, order: &Order, dump: BorrowedFd<'_>, tell: &dyn Tell) -> Result<Drilled, VerifyError> {
     send(&room, order, dump).map_err(VerifyError::room)?;
     room.set_read_timeout(Some(LOOK_EVERY)).map_err(VerifyError::room)?;
     let mut from = BufReader::new(room.take(LONGEST));
@@ -57,7 +49,7 @@ pub fn ask(room: UnixStream, order: &Order, dump: BorrowedFd<'_>, talk: &dyn Tal
             Ok(_) if line.last() != Some(&b'\n') => return Err(VerifyError::room(ErrorKind::UnexpectedEof.into())),
             Ok(_) => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                if talk.is_cancelled() {
+                if tell.is_cancelled() {
                     // The other end sees that nobody waits any more.
                     return Err(VerifyError::Cancelled);
                 }
@@ -66,7 +58,7 @@ pub fn ask(room: UnixStream, order: &Order, dump: BorrowedFd<'_>, talk: &dyn Tal
             Err(error) => return Err(VerifyError::room(error)),
         }
         match serde_json::from_slice(&line).map_err(|e| VerifyError::room(e.into()))? {
-            Answer::Said(text) => talk.say(&text),
+            Answer::Said(text) => tell.say(&text),
             Answer::Drilled(drilled) => return Ok(*drilled),
             Answer::Failed(text) => return Err(VerifyError::room(io::Error::other(text))),
         }
@@ -90,7 +82,7 @@ pub fn answer(from: UnixStream, place: &Path, is_cancelled: &AtomicBool) -> Resu
 
 /// Ends a drill when who asked for it is gone, or when we are told to end.
 #[derive(Debug)]
-pub struct Hangup<'a> {
+pub(super) struct Hangup<'a> {
     from: &'a UnixStream,
     is_cancelled: &'a AtomicBool,
 }
@@ -104,7 +96,7 @@ impl Hangup<'_> {
     }
 }
 
-impl Talk for Hangup<'_> {
+impl Tell for Hangup<'_> {
     fn say(&self, text: &str) {
         // Who does not listen any more is seen by `is_cancelled`.
         let _ = self.tell(&Answer::Said(text.to_owned()));
@@ -153,9 +145,7 @@ mod tests {
 
     struct Impatient;
 
-    impl Talk for Impatient {
-        fn say(&self, _text: &str) {}
-
+    impl Tell for Impatient {
         fn is_cancelled(&self) -> bool {
             true
         }
@@ -191,7 +181,7 @@ mod tests {
     fn who_hangs_up_ends_it_and_who_says_nothing_is_left() {
         let (a, b) = UnixStream::pair().unwrap();
         let dump = tempfile::tempfile().unwrap();
-        let asking = thread::spawn(move || super::ask(a, &order(), dump.as_fd(), &Impatient));
+        let asking = thread::spawn(move || ask(a, &order(), dump.as_fd(), &Impatient));
         let (_, _file) = receive(&b).unwrap();
         let hangup = Hangup { from: &b, is_cancelled: &AtomicBool::new(false) };
         assert!(matches!(asking.join().unwrap(), Err(VerifyError::Cancelled)));
@@ -204,7 +194,7 @@ mod tests {
         let (a, b) = UnixStream::pair().unwrap();
         let dump = tempfile::tempfile().unwrap();
         let answering = thread::spawn(move || receive(&b).map(drop));
-        let died = super::ask(a, &order(), dump.as_fd(), &Impatient);
+        let died = ask(a, &order(), dump.as_fd(), &Impatient);
         answering.join().unwrap().unwrap();
         assert!(matches!(died, Err(VerifyError::Room(_) | VerifyError::Cancelled)), "{died:?}");
     }

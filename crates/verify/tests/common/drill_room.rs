@@ -4,7 +4,8 @@
 
 use mastmaint_verify::{
     Code, VerifyError,
-    drill::{Drill, Drilled, Order, Shape, Talk, Times, ask},
+    drill::{Door, Drill, Drilled, Order, Shape, Times, ask},
+    prove::Untold,
 };
 use std::{
     fs::{self, File},
@@ -12,7 +13,7 @@ use std::{
         fd::{AsFd as _, OwnedFd},
         unix::{
             fs::{PermissionsExt as _, chown},
-            net::UnixStream,
+            net::{UnixListener, UnixStream},
             process::CommandExt as _,
         },
     },
@@ -90,18 +91,28 @@ impl Room {
     /// Starts the program, with its end of a connection.
     pub(crate) fn start(&self) -> (Child, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let mut command = Command::new(self.at.path().join("mastmaint-drill"));
-        command.arg("--place").arg(&self.place).stdin(OwnedFd::from(theirs));
-        if let Some((uid, gid)) = user() {
-            command.uid(uid).gid(gid).current_dir("/");
-        }
-        (command.spawn().unwrap(), ours)
+        let mut command = drilling(&self.at.path().join("mastmaint-drill"), &self.place);
+        (command.stdin(OwnedFd::from(theirs)).spawn().unwrap(), ours)
+    }
+
+    /// A socket behind which it is started for each connection, as systemd does it.
+    pub(crate) fn door(&self) -> Door {
+        let path = self.file("drill.sock");
+        let socket = UnixListener::bind(&path).unwrap();
+        let (program, place) = (self.at.path().join("mastmaint-drill"), self.place.clone());
+        thread::spawn(move || {
+            for connection in socket.incoming() {
+                let mut command = drilling(&program, &place);
+                drop(command.stdin(OwnedFd::from(connection.unwrap())).status().unwrap());
+            }
+        });
+        Door::Socket(path)
     }
 
     pub(crate) fn drill(&self, order: &Order, dump: &Path) -> Drilled {
         let dump = File::open(dump).unwrap();
         let (mut program, connection) = self.start();
-        let drilled = ask(connection, order, dump.as_fd(), &Patient).unwrap();
+        let drilled = ask(connection, order, dump.as_fd(), &Untold).unwrap();
         assert!(program.wait().unwrap().success());
         assert!(self.is_clean(), "something is left");
         drilled
@@ -119,7 +130,7 @@ impl Room {
         let (mut program, connection) = self.start();
         let (first, rest) = text.split_at(text.len() / 2);
         thread::scope(|scope| {
-            let asking = scope.spawn(move || ask(connection, order, reader.as_fd(), &Patient));
+            let asking = scope.spawn(move || ask(connection, order, reader.as_fd(), &Untold));
             let mut write = |part: &str| drop(std::io::Write::write_all(&mut writer, part.as_bytes()));
             write(first);
             meanwhile(&mut program);
@@ -174,23 +185,21 @@ impl Room {
     }
 }
 
+fn drilling(program: &Path, place: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.arg("--place").arg(place);
+    if let Some((uid, gid)) = user() {
+        command.uid(uid).gid(gid).current_dir("/");
+    }
+    command
+}
+
 /// A mounted disk; unmounted when dropped.
 pub(crate) struct Mounted(PathBuf);
 
 impl Drop for Mounted {
     fn drop(&mut self) {
         let _ = Command::new("umount").arg("-l").arg(&self.0).stderr(Stdio::null()).status();
-    }
-}
-
-/// Waits to the end.
-pub(crate) struct Patient;
-
-impl Talk for Patient {
-    fn say(&self, _text: &str) {}
-
-    fn is_cancelled(&self) -> bool {
-        false
     }
 }
 
