@@ -188,7 +188,7 @@ mod tests {
             assert!(!facts(&DUMP[..cut], "mast.test").0.is_complete, "cut at {cut}");
             assert!(!is_ended(&DUMP[cut.saturating_sub(100)..cut], false), "cut at {cut}");
         }
-        assert!(is_ended(&DUMP[end - 20..], false) && !is_ended(&DUMP[end - 20..], true));
+        assert!(is_ended(&DUMP[end - 40..], false) && !is_ended(&DUMP[end - 40..], true));
         assert!(!facts(&format!("{DUMP}COPY public.a (b) FROM stdin;\n1\n"), "m").0.is_complete);
     }
 

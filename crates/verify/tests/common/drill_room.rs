@@ -1,7 +1,5 @@
 //! A place in which dumps are brought to life by the real `mastmaint-drill`, as a user that PostgreSQL accepts.
 
-#![expect(dead_code, reason = "each test takes what it needs")]
-
 use mastmaint_verify::{
     Code, VerifyError,
     drill::{Door, Drill, Drilled, Order, Shape, Times, ask},
@@ -103,7 +101,7 @@ impl Room {
         thread::spawn(move || {
             for connection in socket.incoming() {
                 let mut command = drilling(&program, &place);
-                drop(command.stdin(OwnedFd::from(connection.unwrap())).status().unwrap());
+                command.stdin(OwnedFd::from(connection.unwrap())).status().unwrap();
             }
         });
         Door::Socket(path)
