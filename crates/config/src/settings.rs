@@ -2,9 +2,8 @@
 //! make one is [`crate::load`] (or reading back what it once accepted).
 
 use crate::{calendar::Schedule, targets::Target};
-use mastmaint_words::backup::Backups;
 use mastmaint_words::{
-    BackupName, Bytes, Hold, JobName, LockName, Percent, Span, StepIndex, UnitName,
+    BackupName, Bytes, Hold, JobName, LockName, Percent, Span, StepIndex, UnitName, backup::Backups,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
@@ -347,7 +346,9 @@ impl Action {
         match self {
             Self::Systemctl(action) => action.verb.stops_services(),
             Self::Services(ServicesAction::Stop { .. }) => true,
-            Self::Tootctl(_) | Self::Run(_) | Self::Services(ServicesAction::Start) => false,
+            Self::Tootctl(_) | Self::Run(_) | Self::Verify(_) | Self::Services(ServicesAction::Start) => {
+                false
+            }
         }
     }
 

@@ -56,7 +56,7 @@ proptest! {
     ) {
         let (mut rotation, mut whole) = (Rotation::of(3), Rotation::of(3));
         for r in [&mut rotation, &mut whole] {
-            r.backup.budget.bytes = limited.then_some(250_000);
+            r.backup.budget.bytes = limited.then_some(Bytes::new(250_000));
             r.full = !limited;
         }
         let reference = whole.verify().summary.unwrap();

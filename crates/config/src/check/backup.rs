@@ -131,9 +131,10 @@ pub(super) fn verified(
 /// A name that no backup has.
 fn unknown(reader: &mut Reader, path: &str, given: &At<String>, backups: &Backups) {
     let known: Vec<&str> = backups.keys().map(BackupName::as_str).collect();
-    let help = match known.is_empty() {
-        true => "there are none; add it under `backups:`".to_owned(),
-        false => mistake::help(&given.value, &known),
+    let help = if known.is_empty() {
+        "there are none; add it under `backups:`".to_owned()
+    } else {
+        mistake::help(&given.value, &known)
     };
     reader.wrong(
         given.place,

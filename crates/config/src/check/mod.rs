@@ -82,7 +82,8 @@ pub(crate) struct Defaults {
 
 /// Checks a merged tree.
 pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) -> Option<Settings> {
-    let f = reader.fields(root, "", "a map with instance, defaults, backups, jobs, holds, ledger", SECTIONS)?;
+    let f =
+        reader.fields(root, "", "a map with instance, defaults, backups, jobs, holds, ledger", SECTIONS)?;
     let instance = f.get("instance").map(|node| instance::instance(reader, node));
     let defaults = read_defaults(reader, &f, host_timezone);
     let ledger = read_ledger(reader, &f);
@@ -115,9 +116,9 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
     for (name, _, node) in again.into_iter().take(MOST_JOBS) {
         job::job(reader, node, name, &defaults, instance.as_ref().map(Option::as_ref));
     }
-    let named = section(&f, "backups");
+    let listed = section(&f, "backups");
     for (name, job) in &jobs {
-        backup::verified(reader, name, job, named, &backups);
+        backup::verified(reader, name, job, listed, &backups);
     }
     reader.mistakes.is_empty().then(|| Settings {
         instance: instance.flatten(),

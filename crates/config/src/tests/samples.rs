@@ -53,7 +53,7 @@ fn its_examples_load_too() {
     );
     assert_eq!(all.settings.backups.len(), 5);
     let jobs = &all.settings.jobs;
-    assert_eq!(jobs.len(), 10);
+    assert_eq!(jobs.len(), 11);
     assert_eq!(jobs["clean-statuses"].timeout.to_string(), "12h");
     assert_eq!(
         jobs["clean-statuses"].steps[0].timeout.to_string(),
