@@ -1,8 +1,9 @@
 //! `mastmaint-verify`: one verification, or one manifest. All it does is in the library; here it is asked and answered.
 
 use mastmaint_verify::{
+    Finding, Order, Report, Request, Severity, VerifyError,
     drill::Door,
-    Finding, Order, Report, Request, Severity, VerifyError, keep, manifest,
+    keep, manifest,
     prove::{Tell, Told},
     verify,
 };

@@ -117,10 +117,14 @@ fn what_is_not_whole_does_not_come_to_life() {
     assert_eq!(code, Code::CutShort);
     broken("mastodon.sql.gz", Shape::Text, "flipped", &flip);
     let plain = text();
-    let cut_text = |p: &Path| fs::write(p, &plain[..plain.find("-- PostgreSQL database dump complete").unwrap()]).unwrap();
+    let cut_text = |p: &Path| {
+        fs::write(p, &plain[..plain.find("-- PostgreSQL database dump complete").unwrap()]).unwrap();
+    };
     let code = broken("mastodon.sql.gz", Shape::Text, "without its end", &cut_text);
     assert_eq!(code, Code::CutShort);
-    let twice = |p: &Path| fs::write(p, text_with("INSERT INTO public.schema_migrations VALUES ('20260611150940');")).unwrap();
+    let twice = |p: &Path| {
+        fs::write(p, text_with("INSERT INTO public.schema_migrations VALUES ('20260611150940');")).unwrap();
+    };
     let code = broken("mastodon.sql.gz", Shape::Text, "with a row twice", &twice);
     assert_eq!(code, Code::RestoreErrors);
 }
@@ -149,7 +153,8 @@ fn what_is_restored_is_asked() {
     };
     let drilled = room.drill(&other, &fixture("mastodon-pg15.dump"));
     let assertion = Code::AssertionFailed;
-    let expected = [Code::OtherInstance, Code::DumpNewerThanCode, Code::Shrunk, assertion, assertion, assertion];
+    let expected =
+        [Code::OtherInstance, Code::DumpNewerThanCode, Code::Shrunk, assertion, assertion, assertion];
     assert_eq!(codes(&drilled), expected, "{:#?}", drilled.findings);
     let evidence: Vec<_> = drilled.findings.iter().skip(3).map(|f| f.evidence[0].clone()).collect();
     assert_eq!(evidence[0], "answered: false");
@@ -215,15 +220,20 @@ fn a_verification_brings_the_newest_dump_to_life_when_that_is_due() {
     fs::create_dir(&dumps).unwrap();
     fs::copy(fixture("mastodon-pg15.dump"), dumps.join("mastodon-1.dump")).unwrap();
     let plan = DrillPlan { schedule: Every::Weekly, assertions: Vec::new(), reserve: Bytes::new(0) };
-    let backup = Backup {
-        drill: Some(plan),
-        ..common::of_files(Place::Postgres { path: dumps.join("mastodon-*") })
-    };
+    let backup =
+        Backup { drill: Some(plan), ..common::of_files(Place::Postgres { path: dumps.join("mastodon-*") }) };
     let night = |door: &Door, days: i64, full: bool| {
         let now = Timestamp::now() + Duration::from_hours(24) * u32::try_from(days).unwrap();
         let proofs = place.path().join("proofs");
-        let request =
-            Request { name: "database", backup: &backup, files: None, proofs: &proofs, drills: Some(door), full, now };
+        let request = Request {
+            name: "database",
+            backup: &backup,
+            files: None,
+            proofs: &proofs,
+            drills: Some(door),
+            full,
+            now,
+        };
         verify(&request, &Untold).unwrap()
     };
     let door = room.door();

@@ -50,7 +50,9 @@ fn host(debian: Debian) -> Machine {
     machine.write(&format!("{live}/db/migrate/20260611150940_newest.rb"), "x");
     install(&machine, &deb());
     let drilled = |name: &str, path: &str, more: &str| {
-        format!("  {name}: {{kind: postgres, path: /backup/dumps/{path}, files: files, drill: {{reserve: 1 MB{more}}}}}\n")
+        format!(
+            "  {name}: {{kind: postgres, path: /backup/dumps/{path}, files: files, drill: {{reserve: 1 MB{more}}}}}\n"
+        )
     };
     let backups = [
         "  files: {kind: tree, path: /backup/files, live: live}\n".to_owned(),
@@ -112,7 +114,10 @@ pub(crate) fn a_drill_that_is_killed_leaves_nothing_and_reads_nothing_else(debia
     let tries = "/bin/sh -c 'cat /backup/dumps/custom.dump /etc/mastmaintd/mastmaintd.yaml /var/lib/mastmaintd-verify/proofs \
                  2>/dev/null; touch /var/lib/mastmaintd-drill/x && echo wrote; rm /var/lib/mastmaintd-drill/x; id -un; \
                  grep CapEff /proc/self/status'";
-    machine.write("/etc/systemd/system/mastmaintd-drill@.service.d/61-probe.conf", "[Service]\nNoExecPaths=\nExecPaths=\nExecStopPost=\n");
+    machine.write(
+        "/etc/systemd/system/mastmaintd-drill@.service.d/61-probe.conf",
+        "[Service]\nNoExecPaths=\nExecPaths=\nExecStopPost=\n",
+    );
     let (_, said) = within(&machine, "drill", tries);
     let words: Vec<_> = said.split_whitespace().collect();
     assert_eq!(words[..2], ["wrote", "mastmaintd-drill"], "{said}");

@@ -35,7 +35,8 @@ fn assertions(reader: &mut Reader, f: &Fields<'_>) -> Vec<String> {
     for (sql, item) in given.iter().zip(items) {
         let first = sql.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
         if !["select", "with", "values"].contains(&first.to_ascii_lowercase().as_str()) {
-            let why = "an assertion is a question with one answer, true or false; it begins with SELECT or WITH";
+            let why =
+                "an assertion is a question with one answer, true or false; it begins with SELECT or WITH";
             reader.wrong(item.place, &path, Mistake::BadName { why: why.to_owned() });
         }
     }

@@ -235,8 +235,18 @@ fn backups() -> impl Strategy<Value = Backups> {
         |(place, require, forbid, live, (time, bytes), (max_age, prove_every, wait), drill)| {
             let budget = Budget { time, bytes };
             let (files, none) = (None, None);
-            let files =
-                Backup { place, max_age, require, forbid, live, files, drill: none, budget, prove_every, wait };
+            let files = Backup {
+                place,
+                max_age,
+                require,
+                forbid,
+                live,
+                files,
+                drill: none,
+                budget,
+                prove_every,
+                wait,
+            };
             let dump = Backup {
                 place: Place::Postgres { path: "/srv/mastodon-*.dump".into() },
                 require: vec![],

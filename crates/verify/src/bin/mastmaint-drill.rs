@@ -51,7 +51,7 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
         signal_hook::flag::register(signal, Arc::clone(&is_cancelled)).map_err(Failure::Io)?;
     }
     let connection = io::stdin().as_fd().try_clone_to_owned().map_err(Failure::Io)?;
-    answer(UnixStream::from(connection), &place, &is_cancelled).map_err(Failure::Drill)?;
+    answer(&UnixStream::from(connection), &place, &is_cancelled).map_err(Failure::Drill)?;
     Ok(())
 }
 

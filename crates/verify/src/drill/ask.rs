@@ -64,8 +64,7 @@ const CATALOG: &str = "SELECT jsonb_build_object(\
     'timestamp_id', EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'public' AND p.proname = 'timestamp_id'), \
     'invalid', (SELECT coalesce(jsonb_agg(indexrelid::regclass::text), '[]') FROM pg_index WHERE NOT indisvalid))";
 
-const IS_MASTODON: &str =
-    "SELECT to_regclass('public.schema_migrations') IS NOT NULL AND to_regclass('public.statuses') IS NOT NULL";
+const IS_MASTODON: &str = "SELECT to_regclass('public.schema_migrations') IS NOT NULL AND to_regclass('public.statuses') IS NOT NULL";
 
 const DATABASES: &str = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY pg_database_size(oid) DESC";
 
@@ -123,7 +122,10 @@ pub(super) fn answers(cluster: &Cluster, database: &str, domain: Option<&str>) -
 /// The question for rows, of those tables that are there.
 fn rows(tables: &BTreeSet<String>, domain: Option<&str>) -> String {
     let own = domain.map(|d| quoted(&format!("https://{d}/")));
-    let foreign = own.map_or_else(|| "false".to_owned(), |own| format!("l AND uri IS NOT NULL AND NOT starts_with(uri, {own})"));
+    let foreign = own.map_or_else(
+        || "false".to_owned(),
+        |own| format!("l AND uri IS NOT NULL AND NOT starts_with(uri, {own})"),
+    );
     let statuses = format!(
         "'statuses', (SELECT jsonb_build_object('count', count(*), 'local', count(*) FILTER (WHERE l), \
          'foreign', count(*) FILTER (WHERE {foreign}), 'example', min(uri) FILTER (WHERE {foreign}), 'newest', max(id)) \
@@ -152,7 +154,11 @@ fn quoted(text: &str) -> String {
 }
 
 /// The admin's own questions: each is one value, and it must be true.
-pub(super) fn assertions(cluster: &Cluster, database: &str, assertions: &[String]) -> Result<Vec<Finding>, Stop> {
+pub(super) fn assertions(
+    cluster: &Cluster,
+    database: &str,
+    assertions: &[String],
+) -> Result<Vec<Finding>, Stop> {
     let mut findings = Vec::new();
     for sql in assertions {
         let evidence = match query(cluster, database, sql)? {
@@ -168,7 +174,11 @@ pub(super) fn assertions(cluster: &Cluster, database: &str, assertions: &[String
     Ok(findings)
 }
 
-fn json<T: DeserializeOwned>(cluster: &Cluster, database: &str, sql: &str) -> Result<Result<T, String>, Stop> {
+fn json<T: DeserializeOwned>(
+    cluster: &Cluster,
+    database: &str,
+    sql: &str,
+) -> Result<Result<T, String>, Stop> {
     Ok(query(cluster, database, sql)?.and_then(|text| serde_json::from_str(&text).map_err(|e| e.to_string())))
 }
 

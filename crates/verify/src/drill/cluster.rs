@@ -72,7 +72,17 @@ impl Cluster {
         let directory = scratch.path().to_owned();
         let of = || VerifyError::drill(&directory);
         let mut initdb = programs.command("initdb", &directory);
-        initdb.args(["--no-sync", "--no-instructions", "-A", "trust", "-U", USER, "-E", "UTF8", "--locale=C.UTF-8"]);
+        initdb.args([
+            "--no-sync",
+            "--no-instructions",
+            "-A",
+            "trust",
+            "-U",
+            USER,
+            "-E",
+            "UTF8",
+            "--locale=C.UTF-8",
+        ]);
         let made = initdb.args(["-D", "data"]).stdout(Stdio::null()).output().map_err(of())?;
         if !made.status.success() {
             return Err(not_made(dump, &directory, &String::from_utf8_lossy(&made.stderr)).into());
@@ -87,7 +97,10 @@ impl Cluster {
         let server = server.stdout(Stdio::null()).stderr(log).spawn().map_err(of())?;
         let mut cluster = Self { programs, directory, server };
         cluster.await_ready(dump, is_cancelled)?;
-        let created = cluster.psql("postgres").args(["-c", &format!("CREATE DATABASE {DATABASE} TEMPLATE template0")]).output();
+        let created = cluster
+            .psql("postgres")
+            .args(["-c", &format!("CREATE DATABASE {DATABASE} TEMPLATE template0")])
+            .output();
         let created = created.map_err(VerifyError::drill(&cluster.directory))?;
         if !created.status.success() {
             return Err(not_made(dump, &cluster.directory, &String::from_utf8_lossy(&created.stderr)).into());
@@ -99,7 +112,9 @@ impl Cluster {
         let begun = Instant::now();
         let pid_file = self.directory.join("data/postmaster.pid");
         loop {
-            if fs::read_to_string(&pid_file).is_ok_and(|text| text.lines().nth(7).is_some_and(|s| s.trim() == "ready")) {
+            if fs::read_to_string(&pid_file)
+                .is_ok_and(|text| text.lines().nth(7).is_some_and(|s| s.trim() == "ready"))
+            {
                 return Ok(());
             }
             if self.is_dead() || begun.elapsed() > PATIENCE {
@@ -134,8 +149,11 @@ impl Cluster {
     pub(super) fn log(&self) -> Vec<String> {
         let text = fs::read(self.directory.join("log")).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
-        let is_telling = |line: &&str| ["ERROR: ", "FATAL: ", "PANIC: ", "terminated", "abnormally"].iter().any(|w| line.contains(w));
-        let mut lines: Vec<String> = text.lines().rev().filter(is_telling).take(EVIDENCE).map(str::to_owned).collect();
+        let is_telling = |line: &&str| {
+            ["ERROR: ", "FATAL: ", "PANIC: ", "terminated", "abnormally"].iter().any(|w| line.contains(w))
+        };
+        let mut lines: Vec<String> =
+            text.lines().rev().filter(is_telling).take(EVIDENCE).map(str::to_owned).collect();
         lines.reverse();
         lines
     }
@@ -169,7 +187,8 @@ fn not_made(dump: &str, directory: &Path, said: &str) -> Finding {
         return space::filled_up(dump, directory, said);
     }
     let what = format!("{dump} was not brought to life: the scratch PostgreSQL does not start");
-    Finding::fail(Code::DrillDied, what, "See what it says; whether the dump comes back is not known.").with(said)
+    Finding::fail(Code::DrillDied, what, "See what it says; whether the dump comes back is not known.")
+        .with(said)
 }
 
 /// Blocks of all files below.

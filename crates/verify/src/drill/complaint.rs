@@ -115,10 +115,26 @@ impl Complaints {
             return Some(explained(dump, version, Some(major), first));
         }
         let lacks = [
-            ("is not available", "an extension that the dump uses is not installed", "Install the package of the extension"),
-            ("extension control file", "an extension that the dump uses is not installed", "Install the package of the extension"),
-            ("invalid locale", "the host does not have the locale of the database", "Generate it with dpkg-reconfigure locales"),
-            ("LC_COLLATE", "the host does not have the locale of the database", "Generate it with dpkg-reconfigure locales"),
+            (
+                "is not available",
+                "an extension that the dump uses is not installed",
+                "Install the package of the extension",
+            ),
+            (
+                "extension control file",
+                "an extension that the dump uses is not installed",
+                "Install the package of the extension",
+            ),
+            (
+                "invalid locale",
+                "the host does not have the locale of the database",
+                "Generate it with dpkg-reconfigure locales",
+            ),
+            (
+                "LC_COLLATE",
+                "the host does not have the locale of the database",
+                "Generate it with dpkg-reconfigure locales",
+            ),
         ];
         for (word, what, advice) in lacks {
             if first.contains(word) {
@@ -198,7 +214,8 @@ mod tests {
         assert!(good.explain_ignored() && good.fatal.is_empty());
         assert_eq!(good.harmless(), ["schema \"public\" already exists"]);
         assert_eq!(good.finding("x", None, 15), None);
-        let more = of("pg_restore: error: could not execute query: ERROR:  schema \"public\" already exists\n\
+        let more =
+            of("pg_restore: error: could not execute query: ERROR:  schema \"public\" already exists\n\
             pg_restore: warning: errors ignored on restore: 2\n");
         assert!(!more.explain_ignored(), "one of two is not known");
         let other = of("pg_restore: error: could not execute query: ERROR:  schema \"x\" already exists\n");
@@ -207,7 +224,8 @@ mod tests {
 
     #[test]
     fn psql_speaks_with_the_line_in_front() {
-        let good = of("psql:<stdin>:12: ERROR:  unrecognized configuration parameter \"transaction_timeout\"\n\
+        let good =
+            of("psql:<stdin>:12: ERROR:  unrecognized configuration parameter \"transaction_timeout\"\n\
             psql:<stdin>:13: NOTICE:  nothing\npsql:<stdin>:5: error: invalid command \\restrict\n\
             psql:<stdin>:40: ERROR:  role \"mastodon\" does not exist\n");
         assert!(good.fatal.is_empty(), "{good:?}");

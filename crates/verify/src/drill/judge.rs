@@ -61,12 +61,14 @@ fn fell(dump: &str, drill: &Drill, before: &Counts, now: &Counts) -> Option<Find
     });
     let what = format!("{dump} has less in it than the last good drill: {least} % of what there was");
     let advice = "If nothing was deleted on purpose, compare it with an older dump before that is gone.";
-    Some(match least {
-        0..50 => Finding::fail(Code::Shrunk, what, advice),
-        50..80 => Finding::warn(Code::Shrunk, what, advice),
-        _ => Finding::info(Code::Shrunk, what, "Nothing to do: so much is deleted now and then."),
-    }
-    .with(lines))
+    Some(
+        match least {
+            0..50 => Finding::fail(Code::Shrunk, what, advice),
+            50..80 => Finding::warn(Code::Shrunk, what, advice),
+            _ => Finding::info(Code::Shrunk, what, "Nothing to do: so much is deleted now and then."),
+        }
+        .with(lines),
+    )
 }
 
 impl Answers {
@@ -123,7 +125,10 @@ mod tests {
         assert_eq!(severity(counts(100, 70, 2000)), Some(Severity::Warn));
         assert_eq!(severity(counts(100, 0, 2000)), Some(Severity::Fail));
         let told = fell("x", &drill(before), &before, &counts(100, 70, 990)).unwrap();
-        assert_eq!(told.evidence, ["users: 70 now, 100 in last.dump", "posts of this instance: 990 now, 1,000 in last.dump"]);
+        assert_eq!(
+            told.evidence,
+            ["users: 70 now, 100 in last.dump", "posts of this instance: 990 now, 1,000 in last.dump"]
+        );
     }
 
     #[test]

@@ -14,8 +14,8 @@ mod scratch;
 mod space;
 mod wire;
 
-pub use mastmaint_words::backup::{Counts, Drill, Times};
 pub use door::Door;
+pub use mastmaint_words::backup::{Counts, Drill, Times};
 pub use order::{Drilled, Order, Shape};
 pub use run::drill;
 pub use scratch::sweep;

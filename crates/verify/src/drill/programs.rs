@@ -41,12 +41,14 @@ impl Programs {
         match (newest, wanted) {
             (Some(major), Wanted::Any) => Ok(Self { bin: bin(major), major }),
             (Some(major), Wanted::AtLeast(least)) if major >= least => Ok(Self { bin: bin(major), major }),
-            (None, Wanted::AtLeast(least)) => {
-                Err(missing("there is no server of PostgreSQL on this host".to_owned(), format!("postgresql-{least}")))
-            }
-            (None, _) => {
-                Err(missing("there is no server of PostgreSQL on this host".to_owned(), "postgresql".to_owned()))
-            }
+            (None, Wanted::AtLeast(least)) => Err(missing(
+                "there is no server of PostgreSQL on this host".to_owned(),
+                format!("postgresql-{least}"),
+            )),
+            (None, _) => Err(missing(
+                "there is no server of PostgreSQL on this host".to_owned(),
+                "postgresql".to_owned(),
+            )),
             (Some(major), Wanted::AtLeast(least)) => {
                 let what = format!("it needs PostgreSQL {least}, and the newest on this host is {major}");
                 Err(missing(what, format!("postgresql-{least}")))
@@ -54,7 +56,8 @@ impl Programs {
             // Later than all that are known here: whoever has a later one gets to try.
             (Some(major), Wanted::Later) if major > NEWEST_KNOWN => Ok(Self { bin: bin(major), major }),
             (Some(major), Wanted::Later) => {
-                let what = format!("its format is newer than the newest PostgreSQL on this host, {major}, reads");
+                let what =
+                    format!("its format is newer than the newest PostgreSQL on this host, {major}, reads");
                 Err(missing(what, "postgresql of the version that made it".to_owned()))
             }
         }
@@ -63,7 +66,12 @@ impl Programs {
     /// One of them, to be run in the drill's directory with nothing of our environment.
     pub(super) fn command(&self, program: &str, directory: &Path) -> Command {
         let mut command = Command::new(self.bin.join(program));
-        command.env_clear().env("LC_ALL", "C").env("TZ", "UTC").env("PATH", "/usr/bin:/bin").env("HOME", directory);
+        command
+            .env_clear()
+            .env("LC_ALL", "C")
+            .env("TZ", "UTC")
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", directory);
         command.current_dir(directory).stdin(Stdio::null());
         command
     }

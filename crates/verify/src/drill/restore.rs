@@ -58,11 +58,13 @@ pub(super) fn restore(
     let heard = || complaints.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let ended = wait(&mut child, cluster, order.reserve, is_cancelled, &|| !heard().fatal.is_empty())?;
     await_end(&listening);
-    let fed = feeding.map(|feeding| {
+    // Who was ended may leave the feeding thread at a pipe in which nothing comes: it goes with this process.
+    let has_fed = matches!(ended, Ended::Exited(_));
+    let fed = feeding.filter(|_| has_fed).map(|feeding| {
         await_end(&feeding);
         if feeding.is_finished() { feeding.join().unwrap_or_default() } else { Fed::default() }
     });
-    judge(cluster, order, &ended, &heard(), fed)
+    judge(cluster, order, &ended, &heard(), fed.as_ref())
 }
 
 fn start(cluster: &Cluster, shape: Shape, dump: File) -> io::Result<(Child, Option<JoinHandle<Fed>>)> {
@@ -162,7 +164,7 @@ fn judge(
     order: &Order,
     ended: &Ended,
     heard: &Complaints,
-    fed: Option<Fed>,
+    fed: Option<&Fed>,
 ) -> Result<Vec<String>, Stop> {
     if matches!(ended, Ended::Cancelled) {
         return Err(VerifyError::Cancelled.into());
@@ -172,7 +174,8 @@ fn judge(
     let log = cluster.log();
     let no_space = |line: &&String| line.contains("No space left on device");
     if matches!(ended, Ended::DiskFull) || heard.fatal.iter().chain(&log).any(|l| no_space(&l)) {
-        let evidence: Vec<String> = heard.fatal.iter().chain(&log).filter(no_space).take(3).cloned().collect();
+        let evidence: Vec<String> =
+            heard.fatal.iter().chain(&log).filter(no_space).take(3).cloned().collect();
         return Err(space::filled_up(dump, cluster.directory(), evidence).into());
     }
     if has_died || cluster.is_dead() {
@@ -180,7 +183,6 @@ fn judge(
         let advice = "See the journal for who ended it (the OOM killer?), then run it again. Whether the dump comes back is not known.";
         return Err(Finding::fail(Code::DrillDied, what, advice).with(log).into());
     }
-    let fed = fed.as_ref();
     if let Some(error) = fed.and_then(|f| f.broken.as_ref()) {
         return Err(stream::broken(dump, error).into());
     }

@@ -12,12 +12,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use mastmaint_words::human;
-use std::{
-    cmp::Reverse,
-    fs::File,
-    path::Path,
-    time::Instant,
-};
+use std::{cmp::Reverse, fs::File, path::Path, time::Instant};
 
 /// Brings a dump to life in a directory below `place`, asks it, and removes everything again.
 pub fn drill(order: &Order, dump: File, place: &Path, tell: &dyn Tell) -> Result<Drilled, VerifyError> {
@@ -69,7 +64,11 @@ fn bring_to_life(
     drill.harmless = restore(&mut cluster, order, dump, &is_cancelled)?;
     drill.times.restore = lap();
     drill.bytes = cluster.bytes().map_err(VerifyError::drill(place))?;
-    tell.say(&format!("restored in {}, {} on disk; asking", human::took(drill.times.restore), human::bytes(drill.bytes)));
+    tell.say(&format!(
+        "restored in {}, {} on disk; asking",
+        human::took(drill.times.restore),
+        human::bytes(drill.bytes)
+    ));
     let database = ask::database(&cluster, order.shape)?;
     let answers = ask::answers(&cluster, &database, order.domain.as_deref())?;
     let counts = answers.counts();

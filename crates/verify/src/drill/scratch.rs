@@ -125,7 +125,8 @@ fn end(directory: &Path, signal: Signal) -> bool {
 fn below(directory: &Path) -> Vec<Pid> {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     let numbers = processes.filter_map(|p| p.file_name().to_str()?.parse::<i32>().ok());
-    let inside = |pid: &i32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(directory));
+    let inside =
+        |pid: &i32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(directory));
     numbers.filter(inside).filter_map(Pid::from_raw).collect()
 }
 

@@ -18,13 +18,11 @@ const FROM_TEXT: u64 = 3;
 
 /// Bytes that a drill will need: half as much again as the last one; where there was none, a guess from the dump.
 pub(super) fn needed(before: Option<&Drill>, size: u64, packing: Option<Packing>) -> u64 {
-    match before {
-        Some(drill) => drill.bytes.saturating_add(drill.bytes / 2),
-        None => {
-            let factor = if packing == Some(Packing::Plain) { FROM_TEXT } else { UNPACKED };
-            size.saturating_mul(factor).saturating_add(EMPTY)
-        }
+    if let Some(drill) = before {
+        return drill.bytes.saturating_add(drill.bytes / 2);
     }
+    let factor = if packing == Some(Packing::Plain) { FROM_TEXT } else { UNPACKED };
+    size.saturating_mul(factor).saturating_add(EMPTY)
 }
 
 /// Bytes that are free for whoever is not root.
@@ -55,7 +53,8 @@ pub(super) fn filled_up(dump: &str, at: &Path, evidence: impl IntoIterator<Item 
     Finding::fail(Code::NoSpace, what, ADVICE).with(evidence)
 }
 
-const ADVICE: &str = "Make room there, or mount a larger disk at that directory. Whether the dump comes back is not known.";
+const ADVICE: &str =
+    "Make room there, or mount a larger disk at that directory. Whether the dump comes back is not known.";
 
 #[cfg(test)]
 mod tests {
@@ -84,7 +83,9 @@ mod tests {
     fn too_little_is_told_with_its_numbers() {
         let place = tempfile::tempdir().unwrap();
         assert!(check(place.path(), 0, 0).is_ok());
-        let Err(Stop::Found(finding)) = check(place.path(), 1, u64::MAX - 1) else { panic!("there is never so much") };
+        let Err(Stop::Found(finding)) = check(place.path(), 1, u64::MAX - 1) else {
+            panic!("there is never so much")
+        };
         assert_eq!(finding.code, Code::NoSpace);
         assert!(finding.what.contains("1 byte"), "{}", finding.what);
     }

@@ -6,8 +6,8 @@ use crate::{error::VerifyError, prove::Tell};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     net::{
-        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
-        recvmsg, sendmsg,
+        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+        SendFlags, recvmsg, sendmsg,
     },
 };
 use serde::{Deserialize, Serialize};
@@ -39,14 +39,21 @@ enum Answer {
 }
 
 /// Has a dump brought to life by who is at the other end.
-pub fn ask(room: UnixStream, order: &Order, dump: BorrowedFd<'_>, tell: &dyn Tell) -> Result<Drilled, VerifyError> {
+pub fn ask(
+    room: UnixStream,
+    order: &Order,
+    dump: BorrowedFd<'_>,
+    tell: &dyn Tell,
+) -> Result<Drilled, VerifyError> {
     send(&room, order, dump).map_err(VerifyError::room)?;
     room.set_read_timeout(Some(LOOK_EVERY)).map_err(VerifyError::room)?;
     let mut from = BufReader::new(room.take(LONGEST));
     let mut line = Vec::new();
     loop {
         match from.read_until(b'\n', &mut line) {
-            Ok(_) if line.last() != Some(&b'\n') => return Err(VerifyError::room(ErrorKind::UnexpectedEof.into())),
+            Ok(_) if line.last() != Some(&b'\n') => {
+                return Err(VerifyError::room(ErrorKind::UnexpectedEof.into()));
+            }
             Ok(_) => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
                 if tell.is_cancelled() {
@@ -67,9 +74,9 @@ pub fn ask(room: UnixStream, order: &Order, dump: BorrowedFd<'_>, tell: &dyn Tel
 }
 
 /// The other end: receives one order, does it, answers. An error is told to who asked, too.
-pub fn answer(from: UnixStream, place: &Path, is_cancelled: &AtomicBool) -> Result<Drilled, VerifyError> {
-    let (order, dump) = receive(&from).map_err(VerifyError::room)?;
-    let hangup = Hangup { from: &from, is_cancelled };
+pub fn answer(from: &UnixStream, place: &Path, is_cancelled: &AtomicBool) -> Result<Drilled, VerifyError> {
+    let (order, dump) = receive(from).map_err(VerifyError::room)?;
+    let hangup = Hangup { from, is_cancelled };
     let drilled = drill(&order, dump, place, &hangup);
     let told = match &drilled {
         Ok(drilled) => hangup.tell(&Answer::Drilled(Box::new(drilled.clone()))),

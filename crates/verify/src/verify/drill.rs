@@ -54,9 +54,8 @@ pub(super) fn tonight(
     let mut tonight = Tonight { said: String::new(), findings: Vec::new(), last: None };
     let is_due = request.full || is_due(plan, memory.last.as_ref(), request.now);
     if let Some(room) = request.drills.filter(|_| is_whole && is_due) {
-        let (order, open, mut unpacking) =
-            handed_over(plan, dump, mastodon, memory.good.clone())
-                .map_err(VerifyError::backup(&dump.found.path))?;
+        let (order, open, mut unpacking) = handed_over(plan, dump, mastodon, memory.good.clone())
+            .map_err(VerifyError::backup(&dump.found.path))?;
         let drilled = room.ask(&order, &open, night.tell);
         end(unpacking.as_mut());
         match drilled {

@@ -58,7 +58,8 @@ pub(super) fn postgres(night: &Night<'_>, pattern: &Path) -> Result<Report, Veri
     if let Some(plan) = &night.request.backup.drill {
         // Nothing is said of one that cannot be read to its end: bringing it to life would tell nothing new.
         let tonight = drill::tonight(night, plan, &dump, mastodon.as_ref(), !said.is_empty())?;
-        let is_new = |f: &Finding| !findings.iter().any(|known| (known.code, &known.what) == (f.code, &f.what));
+        let is_new =
+            |f: &Finding| !findings.iter().any(|known| (known.code, &known.what) == (f.code, &f.what));
         let new: Vec<Finding> = tonight.findings.into_iter().filter(is_new).collect();
         findings.extend(new);
         said.push(tonight.said);

@@ -55,19 +55,14 @@ impl Room {
         let place = at.path().join("place");
         fs::create_dir(&place).unwrap();
         let room = Self { at, place };
-        room.hand_over(&room.place);
+        hand_over(&room.place);
         // Where it was built may be nobody else's business.
-        let (built, here) = (Path::new(env!("CARGO_BIN_EXE_mastmaint-drill")), room.at.path().join("mastmaint-drill"));
+        let (built, here) =
+            (Path::new(env!("CARGO_BIN_EXE_mastmaint-drill")), room.at.path().join("mastmaint-drill"));
         if fs::hard_link(built, &here).is_err() {
             fs::copy(built, &here).unwrap();
         }
         room
-    }
-
-    fn hand_over(&self, path: &Path) {
-        if let Some((uid, gid)) = user() {
-            chown(path, Some(uid), Some(gid)).unwrap();
-        }
     }
 
     pub(crate) fn file(&self, name: &str) -> PathBuf {
@@ -79,9 +74,10 @@ impl Room {
         user()?;
         let room = Self::new();
         let options = format!("size={size},mode=0700");
-        let mount = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&room.place).status();
+        let mount =
+            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&room.place).status();
         assert!(mount.unwrap().success());
-        room.hand_over(&room.place);
+        hand_over(&room.place);
         let mounted = Mounted(room.place.clone());
         Some((room, mounted))
     }
@@ -158,11 +154,11 @@ impl Room {
         let server = self.server();
         let begun = Instant::now();
         loop {
-            let serves = |pid: &i32| {
+            let is_backend = |pid: i32| {
                 let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
                 String::from_utf8_lossy(&line).contains("postgres mastodon [local]")
             };
-            if let Some(pid) = self.processes().into_iter().find(|p| *p != server && serves(p)) {
+            if let Some(pid) = self.processes().into_iter().find(|p| *p != server && is_backend(*p)) {
                 return pid;
             }
             assert!(begun.elapsed() < Duration::from_mins(2), "nobody is served");
@@ -175,11 +171,19 @@ impl Room {
         let place = self.place.canonicalize().unwrap();
         let processes = fs::read_dir("/proc").unwrap().flatten();
         let numbers = processes.filter_map(|p| p.file_name().to_str()?.parse::<i32>().ok());
-        numbers.filter(|pid| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|c| c.starts_with(&place))).collect()
+        numbers
+            .filter(|pid| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|c| c.starts_with(&place)))
+            .collect()
     }
 
     pub(crate) fn is_clean(&self) -> bool {
         !self.place.join("scratch").exists() && self.processes().is_empty()
+    }
+}
+
+fn hand_over(path: &Path) {
+    if let Some((uid, gid)) = user() {
+        chown(path, Some(uid), Some(gid)).unwrap();
     }
 }
 

@@ -170,7 +170,15 @@ impl Rotation {
 
     pub(crate) fn request(&self) -> Request<'_> {
         let proofs = Box::leak(self.at("proofs").into_boxed_path());
-        Request { name: "files", backup: &self.backup, files: None, proofs, drills: None, full: self.full, now: self.now }
+        Request {
+            name: "files",
+            backup: &self.backup,
+            files: None,
+            proofs,
+            drills: None,
+            full: self.full,
+            now: self.now,
+        }
     }
 
     pub(crate) fn verify(&self) -> Report {
