@@ -4,6 +4,7 @@
 mod borg;
 pub mod check;
 mod decrypt;
+pub mod drill;
 pub mod dump;
 mod error;
 mod finding;

@@ -10,6 +10,7 @@ use std::{
     fs::File,
     io::{self, Read},
     num::NonZeroU64,
+    os::unix::fs::FileExt as _,
     path::Path,
 };
 
@@ -61,6 +62,22 @@ pub fn raw(path: &Path) -> io::Result<Input> {
 /// An open file, read so that it leaves no pages behind.
 pub(crate) fn gentle(file: File) -> Input {
     Box::new(Gentle { file, read: 0, dropped: 0 })
+}
+
+/// How an open file is packed; a pipe cannot be asked.
+pub fn packing_of(file: &File) -> io::Result<Option<Packing>> {
+    if !file.metadata()?.is_file() {
+        return Ok(None);
+    }
+    let mut head = [0; 6];
+    let count = file.read_at(&mut head, 0)?;
+    Ok(Some(Packing::of(&head[..count])))
+}
+
+/// Unpacks an open file from its beginning. What comes out of a pipe is taken as it is.
+pub fn unpack_file(file: File) -> io::Result<Input> {
+    let is_pipe = packing_of(&file)?.is_none();
+    if is_pipe { Ok(gentle(file)) } else { unpack(gentle(file)) }
 }
 
 /// Unpacks what is packed.

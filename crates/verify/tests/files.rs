@@ -69,6 +69,7 @@ impl Instance {
             inside: None,
             proofs: &proofs,
             scratch: self.place.path(),
+            drills: None,
             full: true,
             now: common::now(),
         };
@@ -292,6 +293,7 @@ fn tar_backup(instance: &Instance) -> Report {
         inside: None,
         scratch: Path::new("/nonexistent"),
         proofs: &proofs,
+        drills: None,
         full: true,
         now: common::now(),
     };
@@ -380,6 +382,7 @@ fn an_archive_can_be_the_file_backup_of_a_dump() {
         inside: None,
         scratch: Path::new("/nonexistent"),
         proofs: &proofs,
+        drills: None,
         full: true,
         now: common::now(),
     };

@@ -159,6 +159,7 @@ fn verify_tree(place: &Path) -> mastmaint_verify::Report {
         inside: None,
         scratch: Path::new("/nonexistent"),
         proofs: &proofs,
+        drills: None,
         full: true,
         now,
     };

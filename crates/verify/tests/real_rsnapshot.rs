@@ -53,6 +53,7 @@ fn verified(at: &Path) -> Report {
         inside: None,
         scratch: Path::new("/nonexistent"),
         proofs: &proofs,
+        drills: None,
         full: true,
         now: Timestamp::now(),
     };

@@ -30,6 +30,7 @@ pub(crate) const KEYS: &[&str] = &[
     "forbid",
     "live",
     "files",
+    "drill",
     "budget",
     "prove_every",
     "wait",
@@ -137,6 +138,7 @@ fn backup(
     for (key, other) in [("files", &files), ("in", &inside)] {
         belonging.extend(other.as_ref().map(|other| (f.path_of(key), other.clone())));
     }
+    let drill = super::drill::drill(reader, &f);
     let budget = budget(reader, &f);
     let every = reader.span_within(&f, "prove_every", "a time", (0, 366 * DAY), "it is at most 366d");
     let wait = reader.span_within(&f, "wait", "a wait", (0, DAY), "it is at most 1d");
@@ -150,6 +152,7 @@ fn backup(
         files: files.and_then(|at| at.value.parse().ok()),
         inside: inside.and_then(|at| at.value.parse().ok()),
         decrypt,
+        drill,
         budget,
         prove_every: every.map_or(Backup::PROVE_EVERY, |at| at.value),
         wait: wait.map_or(Backup::WAIT, |at| at.value),

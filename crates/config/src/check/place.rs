@@ -68,6 +68,7 @@ impl BackupKind {
             "key_file" => (is(&[Borg]), "only borg keeps keys outside of its repositories"),
             "archives" => (is(&[Borg]), "only borg gives names to its archives"),
             "host" | "tags" => (is(&[Restic]), "only snapshots of restic have a host and tags"),
+            "drill" => (is(&[Postgres]), "only a dump of PostgreSQL is brought to life"),
             "files" => (is(&[Postgres]), "only a dump of PostgreSQL belongs to a file backup"),
             "in" => (is(&[Postgres, Redis]), "only a dump lies in another backup"),
             "decrypt" => (
@@ -93,7 +94,7 @@ pub(super) fn misplaced(reader: &mut Reader, f: &Fields<'_>, kind: BackupKind) {
         "in",
         "decrypt",
     ];
-    for key in keys.into_iter().chain(["require", "forbid", "live", "files"]) {
+    for key in keys.into_iter().chain(["require", "forbid", "live", "files", "drill"]) {
         let (has_use, why) = kind.uses(key);
         if f.get(key).is_some() && !has_use {
             reader.wrong(f.key_place(key), &f.path_of(key), Mistake::Misplaced { why });

@@ -15,7 +15,7 @@ use crate::{
 use jiff::Timestamp;
 use mastmaint_words::{
     Bytes, Hold, HoldScope, Occasion, Span,
-    backup::{Backup, Backups, Borg, Budget, Decrypt, Place, Restic},
+    backup::{Backup, Backups, Borg, Budget, Decrypt, DrillPlan, Every, Place, Restic},
 };
 use proptest::{collection, option, prelude::*, sample::select};
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
@@ -246,8 +246,13 @@ fn backups() -> impl Strategy<Value = Backups> {
     let paths = || collection::vec("[a-z.]{1,4}x(/[a-z#:]{1,4})?", 0..3);
     let budget = (option::of(span(9999)), option::of(any::<u64>().prop_map(Bytes::new)));
     let times = (option::of((60_u64..9999).prop_map(Span::from_secs)), span(9999), span(9999));
-    (place, paths(), paths(), option::of("[a-z]{1,4}/live"), budget, times, decrypt).prop_map(
-        |(place, require, forbid, live, (time, bytes), (max_age, prove_every, wait), decrypt)| {
+    let every = select(Every::ALL.map(|(_, every)| every).to_vec());
+    let assertions = collection::vec("(SELECT|with) [ -~é]{0,9}x", 0..3);
+    let drill = (every, assertions, any::<u64>().prop_map(Bytes::new))
+        .prop_map(|(schedule, assertions, reserve)| DrillPlan { schedule, assertions, reserve });
+    let drill = option::of(drill);
+    (place, paths(), paths(), option::of("[a-z]{1,4}/live"), budget, times, decrypt, drill).prop_map(
+        |(place, require, forbid, live, (time, bytes), (max_age, prove_every, wait), decrypt, drill)| {
             let budget = Budget { time, bytes };
             let is_encrypted = matches!(place, Place::Tar { .. });
             let files = Backup {
@@ -259,6 +264,7 @@ fn backups() -> impl Strategy<Value = Backups> {
                 files: None,
                 inside: None,
                 decrypt: decrypt.clone().filter(|_| is_encrypted),
+                drill: None,
                 budget,
                 prove_every,
                 wait,
@@ -271,6 +277,7 @@ fn backups() -> impl Strategy<Value = Backups> {
                 files: Some("files".parse().unwrap()),
                 inside: decrypt.is_some().then(|| "files".parse().unwrap()),
                 decrypt,
+                drill,
                 ..files.clone()
             };
             [("files", files), ("dump", dump)].map(|(name, b)| (name.parse().unwrap(), b)).into()

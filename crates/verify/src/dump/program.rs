@@ -39,8 +39,8 @@ impl Restorer {
         others.iter().map(PathBuf::from).find(|p| p.exists()).map(|program| Self { program, major: None })
     }
 
-    /// Starts it on a file, or on what is fed to it.
-    fn start(&self, content: &Content<'_>) -> io::Result<(Child, Option<Feeding>)> {
+    /// Starts making text of an archive: of a file, or of what is fed to it.
+    pub(crate) fn text(&self, content: &Content<'_>) -> io::Result<(Child, Option<Feeding>)> {
         let mut command = Command::new(&self.program);
         command.args(["-f", "-"]).env_clear().env("LC_ALL", "C").env("PATH", "/usr/bin:/bin");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -59,7 +59,7 @@ impl Restorer {
 }
 
 /// A thread that feeds a program.
-type Feeding = thread::JoinHandle<io::Result<u64>>;
+pub(crate) type Feeding = thread::JoinHandle<io::Result<u64>>;
 
 /// Reads a dump to its end. The finding is what is wrong with it; facts are what was read until then.
 pub fn read_dump(
@@ -124,7 +124,7 @@ fn read_archive(
         let advice = "Install the package postgresql-client of the server's version.";
         return Ok((Facts::default(), Some(Finding::warn(Code::NotChecked, what, advice))));
     };
-    let (mut child, feeding) = restorer.start(content)?;
+    let (mut child, feeding) = restorer.text(content)?;
     let (text, complaints) = (child.stdout.take(), child.stderr.take());
     let complaints = thread::spawn(move || {
         let mut kept = Vec::new();
@@ -152,7 +152,8 @@ fn read_archive(
     }
 }
 
-fn explained(name: &str, version: (u8, u8), major: Option<u32>, complaints: &str) -> Finding {
+/// What a complaint of `pg_restore` about an archive means.
+pub(crate) fn explained(name: &str, version: (u8, u8), major: Option<u32>, complaints: &str) -> Finding {
     let says = complaints.lines().rev().find(|l| l.contains("error")).or_else(|| complaints.lines().last());
     let says = says.unwrap_or("pg_restore said nothing").to_owned();
     if complaints.contains("unsupported version") {

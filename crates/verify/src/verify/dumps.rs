@@ -1,7 +1,7 @@
 //! Dumps of PostgreSQL, and whether they fit the file backup that belongs to them.
 
 use super::{
-    Night, Report,
+    Night, Report, drill,
     pieces::{Pieces, lies_open},
     source::Source,
 };
@@ -17,11 +17,11 @@ use mastmaint_words::human;
 use std::{io, path::Path};
 
 /// A dump and what it says of itself.
-struct Dump<'a> {
-    content: &'a Content<'a>,
+pub(super) struct Dump<'a> {
+    pub(super) content: &'a Content<'a>,
     /// What it is, or why its beginning could not be read.
-    kind: Result<Kind, Finding>,
-    age: Age,
+    pub(super) kind: Result<Kind, Finding>,
+    pub(super) age: Age,
 }
 
 pub(super) fn postgres(night: &Night<'_>, pattern: &Path) -> Result<Report, VerifyError> {
@@ -39,10 +39,25 @@ pub(super) fn postgres(night: &Night<'_>, pattern: &Path) -> Result<Report, Veri
     findings.extend(night.fresh(Some(&dump.age)));
     findings.extend(lies_open(dump.content)?);
     let files = files_of(night, &pieces, &mut findings);
-    let (said, more) = read(night, &dump, files.as_deref()).map_err(VerifyError::backup(pattern))?;
+    let of = || VerifyError::backup(pattern);
+    let live = night.request.files.and_then(|f| f.live.as_deref());
+    let mastodon = files.as_ref().map(|s| s.mastodon(live)).transpose().map_err(of())?.flatten();
+    let (mut said, more) = read(night, &dump, files.as_deref(), mastodon.as_ref()).map_err(of())?;
     findings.extend(more);
     let proved = night.proved(pattern, &pieces, dump.content.size, &mut findings)?;
-    Ok(night.report(Some(dump.age), proved, &said, findings))
+    let mut last = None;
+    if let Some(plan) = &night.request.backup.drill {
+        // Nothing is said of one that cannot be read to its end: bringing it to life would tell nothing new.
+        let tonight = drill::tonight(night, plan, &dump, mastodon.as_ref(), !said.is_empty())?;
+        let is_new =
+            |f: &Finding| !findings.iter().any(|known| (known.code, &known.what) == (f.code, &f.what));
+        let new: Vec<Finding> = tonight.findings.into_iter().filter(is_new).collect();
+        findings.extend(new);
+        said.push(tonight.said);
+        last = tonight.last;
+    }
+    let report = night.report(Some(dump.age), proved, &said, findings);
+    Ok(Report { drill: last, ..report })
 }
 
 /// The file backup that belongs to the dump: often the one in which it lies.
@@ -117,18 +132,17 @@ fn read(
     night: &Night<'_>,
     dump: &Dump<'_>,
     source: Option<&Source>,
+    mastodon: Option<&Mastodon>,
 ) -> io::Result<(Vec<String>, Vec<Finding>)> {
     let kind = match &dump.kind {
         Ok(kind) => kind,
         Err(broken) => return Ok((Vec::new(), vec![broken.clone()])),
     };
     let name = &dump.content.name;
-    let live = night.request.files.and_then(|f| f.live.as_deref());
-    let mastodon = source.map(|s| s.mastodon(live)).transpose()?.flatten();
-    let env = mastodon.as_ref().and_then(|m| m.env.as_ref());
-    let domain = env.and_then(|e| e.get("WEB_DOMAIN").or_else(|| e.get("LOCAL_DOMAIN")));
+    let env = mastodon.and_then(|m| m.env.as_ref());
+    let domain = mastodon.and_then(Mastodon::domain);
     let dumped = (dump.age.known_by == KnownBy::Content).then_some(dump.age.at);
-    let mut media = match (source, &mastodon, env) {
+    let mut media = match (source, mastodon, env) {
         (Some(source), Some(mastodon), Some(env)) => {
             let root = media_root(source, mastodon)?;
             Some(MediaCheck::new(&*source.tree, root, env, dumped))
@@ -148,7 +162,7 @@ fn read(
     let mut said = vec![sentence(&facts, night.request.now)];
     let mut findings = facts.is_mastodon(name);
     findings.extend(domain.and_then(|d| facts.is_of(name, d)));
-    if let Some(mastodon) = &mastodon {
+    if let Some(mastodon) = mastodon {
         findings.extend(facts.fits_code(name, &mastodon.migrations));
     }
     if let Some(env) = env {

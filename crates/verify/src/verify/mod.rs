@@ -2,6 +2,7 @@
 
 mod book;
 mod borg;
+mod drill;
 mod dumps;
 mod exclude;
 mod files;
@@ -18,6 +19,7 @@ use crate::{
     backup::{Backup, Place},
     check::{Age, KnownBy, fresh, shrunk},
     decrypt::Unseal,
+    drill::Door,
     error::VerifyError,
     finding::Finding,
     prove::{Generation, History, Nightly, Outcome, Prover, Store, Tell, WALKERS, sentence},
@@ -53,7 +55,9 @@ pub struct Request<'a> {
     pub proofs: &'a Path,
     /// Where programs of others may write: their homes and caches.
     pub scratch: &'a Path,
-    /// Read everything, whatever the budget and the age of its proof.
+    /// Who brings dumps to life; without it none is.
+    pub drills: Option<&'a Door>,
+    /// Read everything and bring a dump to life, whatever the budget and the age of its proof.
     pub full: bool,
     /// Now.
     pub now: Timestamp,
@@ -170,6 +174,7 @@ impl Night<'_> {
             sentence: format!("not looked into{why}"),
             summary: None,
             findings,
+            drill: None,
             store_bytes: 0,
         }
     }
@@ -208,6 +213,7 @@ impl Night<'_> {
             newest: newest.map(|n| Newest { name: n.name, at: n.at }),
             sentence: sentences.join("; "),
             summary,
+            drill: None,
             findings,
             store_bytes,
         }

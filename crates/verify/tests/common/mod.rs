@@ -100,6 +100,7 @@ impl Rotation {
                 files: None,
                 inside: None,
                 decrypt: None,
+                drill: None,
                 budget: Budget::default(),
                 prove_every: Backup::PROVE_EVERY,
                 wait: Span::from_secs(0),
@@ -178,6 +179,7 @@ impl Rotation {
             inside: None,
             proofs: leak("proofs"),
             scratch: leak("scratch"),
+            drills: None,
             full: self.full,
             now: self.now,
         }
@@ -221,6 +223,7 @@ pub(crate) fn of_files(place: Place) -> Backup {
         files: None,
         inside: None,
         decrypt: None,
+        drill: None,
         budget: Budget::default(),
         prove_every: Backup::PROVE_EVERY,
         wait: Span::from_secs(30),

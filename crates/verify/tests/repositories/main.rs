@@ -89,6 +89,7 @@ impl<'a> Case<'a> {
             files: self.backup.files.as_ref().and(self.inside.as_ref()),
             inside: self.inside.as_ref(),
             proofs: &proofs,
+            drills: None,
             scratch: &scratch,
             full: self.full,
             now: common::now() + std::time::Duration::from_secs(self.days * common::DAY),

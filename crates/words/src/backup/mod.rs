@@ -1,9 +1,11 @@
 //! Backups: as the config describes them, and what a verification says of them.
 
+mod drill;
 mod elsewhere;
 mod finding;
 mod report;
 
+pub use drill::{Counts, Drill, DrillPlan, Every, Times};
 pub use elsewhere::{Borg, Decrypt, Restic};
 pub use finding::{Code, Finding, Severity};
 pub use report::{Newest, Report, Summary};
@@ -39,6 +41,9 @@ pub struct Backup {
     /// How it is decrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decrypt: Option<Decrypt>,
+    /// How a dump is brought to life now and then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillPlan>,
     /// How much a night may read.
     #[serde(default)]
     pub budget: Budget,
@@ -140,7 +145,7 @@ pub struct Order {
     /// The file backup in which a dump lies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inside: Option<Backup>,
-    /// Read everything, whatever the budget and the age of its proof.
+    /// Read everything and bring a dump to life, whatever the budget and the age of its proof.
     #[serde(default)]
     pub full: bool,
 }
