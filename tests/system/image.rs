@@ -17,7 +17,10 @@ pub(crate) enum Debian {
 }
 
 /// Packages of the image; a change of this list makes a new one.
-const PACKAGES: &str = "systemd,systemd-sysv,dbus,init-system-helpers,iproute2,procps";
+const PACKAGES: &str = "systemd,systemd-sysv,dbus,init-system-helpers,iproute2,procps,\
+                        postgresql,pgbouncer,redis-server,rsnapshot,restic,borgbackup,gpg,age";
+/// Servers among them. A scenario that needs one starts it; the others boot faster.
+const SERVERS: [&str; 3] = ["postgresql", "pgbouncer", "redis-server"];
 const MIRROR: &str = "http://deb.debian.org/debian";
 
 impl Debian {
@@ -65,6 +68,14 @@ pub(crate) fn base(debian: Debian) -> PathBuf {
             .status()
             .expect("mmdebstrap: `cargo xtask system` installs it");
         assert!(done.success(), "mmdebstrap of {} failed: {done}", debian.suite());
+        for server in SERVERS {
+            let disabled = Command::new("systemctl")
+                .arg("--root")
+                .arg(&unfinished)
+                .args(["--quiet", "disable", server])
+                .status();
+            assert!(disabled.is_ok_and(|d| d.success()), "{server} of {} cannot be disabled", debian.suite());
+        }
         // The machine's own: each boot makes a new one unless the layer keeps it.
         fs::write(unfinished.join("etc/machine-id"), "").unwrap();
         fs::rename(&unfinished, &image).unwrap();

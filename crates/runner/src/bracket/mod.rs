@@ -11,6 +11,7 @@ mod record;
 pub use close::{Closing, Pace, close};
 pub use confirm::{Asker, Here, ProbeRoom, Said};
 pub(crate) use open::{Opening, open};
+pub(crate) use policy::{Standing, Watch};
 pub use record::{Brackets, Phase, Record, Service};
 
 use crate::systemctl::Systemctl;
