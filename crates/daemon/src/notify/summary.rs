@@ -94,9 +94,9 @@ fn freed(runs: &[RunRecord]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use mastmaint_words::Numbers;
     use super::*;
     use jiff::tz::TimeZone;
+    use mastmaint_words::Numbers;
     use mastmaint_words::{Grade, Reason, Trigger};
 
     fn at(text: &str) -> Timestamp {
