@@ -7,16 +7,17 @@ use crate::{
 };
 use std::{path::Path, process::Command, time::Duration};
 
-const ROOMS: [&str; 5] = ["tootctl", "systemctl", "run", "probe", "notify"];
+const ROOMS: [&str; 6] = ["tootctl", "systemctl", "run", "verify", "probe", "notify"];
 
 /// Scores of the design: `systemd-analyze security --offline=true` says at most this.
-const SCORES: [(&str, f64); 7] = [
+const SCORES: [(&str, f64); 8] = [
     ("mastmaintd-probe@.service", 1.4),
     ("mastmaintd-recover.service", 0.8),
     ("mastmaintd.service", 0.3),
     ("mastmaintd-tootctl@.service", 1.3),
     ("mastmaintd-systemctl@.service", 0.8),
     ("mastmaintd-run@.service", 1.0),
+    ("mastmaintd-verify@.service", 0.9),
     ("mastmaintd-notify@.service", 1.5),
 ];
 
@@ -45,6 +46,7 @@ pub(crate) fn a_fresh_install_waits_for_its_config(debian: Debian) {
     assert_eq!(stat("/var/lib/mastmaintd-accepted/tootctl"), "root:mastmaintd-tootctl 2750");
     assert_eq!(stat("/var/lib/mastmaintd-accepted/systemctl"), "root:root 2750");
     assert_eq!(stat("/var/lib/mastmaintd-accepted/run"), "root:mastmaintd-run 2750");
+    assert_eq!(stat("/var/lib/mastmaintd-accepted/verify"), "root:root 2750");
     assert_eq!(stat("/var/lib/mastmaintd-accepted/notify"), "root:mastmaintd-notify 2750");
     assert_eq!(state(&machine, "mastmaintd-recover.path"), enabled("active"));
     let catalog = machine.sh("journalctl --list-catalog").ok();

@@ -6,7 +6,8 @@
 use jiff::Timestamp;
 use mastmaint_verify::{
     Backup, Code, Place, Report, Request, VerifyError,
-    prove::{Budget, Tell, Untold},
+    backup::Budget,
+    prove::{Tell, Untold},
     verify,
 };
 use mastmaint_words::Span;
