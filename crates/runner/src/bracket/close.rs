@@ -157,13 +157,11 @@ fn describe(by: &str, record: &Record, seen: &Seen, started: usize, taken: &[Str
         (true, _) => format!("the host was restarted; {by} started what systemd had not, and saw it work"),
         (false, _) => format!("{by} started the services and saw them stay up"),
     };
-    for taken in taken {
+    let early: Vec<&str> = seen.early.iter().map(UnitName::as_str).collect();
+    let early = (!early.is_empty()).then(|| format!("somebody had started {} before", early.join(", ")));
+    for more in taken.iter().chain(&early) {
         how.push_str("; ");
-        how.push_str(taken);
-    }
-    if !seen.early.is_empty() {
-        let names: Vec<&str> = seen.early.iter().map(UnitName::as_str).collect();
-        how.push_str(&format!("; somebody had started {} before", names.join(", ")));
+        how.push_str(more);
     }
     how
 }
