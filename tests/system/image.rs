@@ -19,8 +19,11 @@ pub(crate) enum Debian {
 /// Packages of the image; a change of this list makes a new one.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,init-system-helpers,iproute2,procps,\
                         postgresql,pgbouncer,redis-server,rsnapshot,restic,borgbackup,gpg,age";
-/// Servers among them. A scenario that needs one starts it; the others boot faster.
-const SERVERS: [&str; 3] = ["postgresql", "pgbouncer", "redis-server"];
+/// PostgreSQL is there for drills; a server of its own would only slow each boot.
+const NO_SERVER: &str = "mkdir -p \"$1/etc/postgresql-common\" && \
+                         echo create_main_cluster=false > \"$1/etc/postgresql-common/createcluster.conf\"";
+/// The same: a scenario that needs one starts it.
+const SERVERS: [&str; 2] = ["pgbouncer", "redis-server"];
 const MIRROR: &str = "http://deb.debian.org/debian";
 
 impl Debian {
@@ -61,6 +64,7 @@ pub(crate) fn base(debian: Debian) -> PathBuf {
         let done = Command::new("mmdebstrap")
             .args(["--quiet", "--variant=minbase", "--format=directory"])
             .arg(format!("--include={PACKAGES}"))
+            .arg(format!("--essential-hook={NO_SERVER}"))
             .arg(debian.suite())
             .arg(&unfinished)
             .arg(MIRROR)

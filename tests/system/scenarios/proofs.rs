@@ -72,7 +72,7 @@ fn database(machine: &Machine) {
     machine.write("/srv/rows.sql", &format!("{};\n", postgres::made_up_rows().join(";\n")));
     machine.write("/etc/pgbouncer/here.ini", BOUNCER);
     machine
-        .sh("systemctl start postgresql@$(ls /etc/postgresql)-main && runuser -u postgres -- sh -c \"\
+        .sh("pg_createcluster $(ls /usr/lib/postgresql) main --start >/dev/null && runuser -u postgres -- sh -c \"\
              psql -qc \\\"CREATE ROLE mastodon LOGIN CREATEDB PASSWORD '$1'\\\"\" \
              && systemd-run -q -p User=mastodon pgbouncer /etc/pgbouncer/here.ini"
             .replace("$1", SECRET)

@@ -33,7 +33,7 @@ impl StayUp {
     /// Watches them. `wait` passes some time and says by what the step is ended meanwhile, if it is.
     pub(crate) fn watch<E>(&self, wait: &mut dyn FnMut(Duration) -> Option<E>) -> Result<Verdict, E> {
         let begin = Instant::now();
-        let mut watches: Vec<Watch> = self.units.iter().map(|_| Watch::default()).collect();
+        let mut watches: Vec<Watch> = self.units.iter().map(|_| Watch::after("")).collect();
         loop {
             let states = match self.systemctl.look(&self.units) {
                 Ok(states) => states,
