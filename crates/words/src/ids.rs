@@ -136,6 +136,13 @@ impl RunId {
         let tail: String = random.iter().map(|b| char::from(ALPHABET[usize::from(b % 32)])).collect();
         Ok(Self(format!("{}-{tail}", now.strftime("%Y%m%dT%H%M%SZ"))))
     }
+
+    /// Whether somebody who types a text means this run, for what cannot be taken back: the whole id, or so much of it
+    /// that it names at least the second in which the run was made. Less fits whatever happens to be the only one.
+    pub fn is_meant_by(&self, text: &str) -> bool {
+        const SHORTEST: usize = "20261123T003000Z".len();
+        text.len() >= SHORTEST && self.0.starts_with(text)
+    }
 }
 
 /// Position of a step in its job, from 0. People see it from 1.
@@ -198,6 +205,17 @@ mod tests {
         assert!(early < late);
         assert_eq!(early.as_str().parse::<RunId>().unwrap(), early);
         assert!(early.as_str().starts_with("20261123T003000Z-"));
+    }
+
+    #[test]
+    fn a_run_is_not_meant_by_the_year_in_which_it_was_made() {
+        let run: RunId = "20261123T003000Z-7k3f9q".parse().unwrap();
+        for text in [run.as_str(), "20261123T003000Z", "20261123T003000Z-7k"] {
+            assert!(run.is_meant_by(text), "{text}");
+        }
+        for text in ["", "2", "2026", "20261123", "20261123T003000", "20261123T003001Z", "7k3f9q"] {
+            assert!(!run.is_meant_by(text), "{text}");
+        }
     }
 
     #[test]

@@ -153,6 +153,27 @@ fn no_secret_is_in_any_message_nor_where_the_daemon_could_read_it() {
 }
 
 #[test]
+fn a_run_that_began_and_did_not_do_its_work_is_no_good_news() {
+    let check = WebServer::start().unwrap();
+    let place = Place::new("  work:\n    steps:\n      - run: /bin/true\n      - {tootctl: media remove-orphans, at_most: {items: 5}}\n").unwrap();
+    // The look before the run finds 5, the one before the step more.
+    place
+        .instance
+        .weather("speed: 50\nweather: {media remove-orphans: [orphans-dry-run, orphans-database-older-than-files]}\n")
+        .unwrap();
+    place.instance.add_orphans().unwrap();
+    let text = fs::read_to_string(place.config()).unwrap();
+    place.configure_whole(&format!("{text}notify:\n  - healthchecks: {}\n", check.url("uuid"))).unwrap();
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "work", "--follow"]).exits(0);
+    let run = daemon.ended("work");
+    assert_eq!(run["outcome"], "skipped", "{run:#}");
+    assert!(!run["started"].is_null(), "it did not begin: {run:#}");
+    let last = || check.requests().last().map(|request| request.path.clone()).unwrap_or_default();
+    assert!(wait_for(|| last().ends_with("/fail")), "{:?}\n{}", check.requests(), daemon.log());
+}
+
+#[test]
 fn who_acknowledges_is_believed_and_nothing_to_acknowledge_is_said() {
     let place = place("      - run: /bin/false", "  - {webhook: 'http://127.0.0.1:1/x'}\n");
     let daemon = place.start().unwrap();
@@ -163,4 +184,8 @@ fn who_acknowledges_is_believed_and_nothing_to_acknowledge_is_said() {
     assert!(acked.stderr.contains("nobody is reminded of work until"), "{acked:?}");
     daemon.ctl(&["ack", "no-such-job"]).exits(1);
     assert!(daemon.log().contains("nobody is reminded until"), "{}", daemon.log());
+    let past = daemon.ctl(&["ack", "work", "--until", "2020-01-01"]).exits(2);
+    assert!(past.stderr.contains("has passed already"), "{past:?}");
+    let today = jiff::Zoned::now().date().to_string();
+    daemon.ctl(&["ack", "work", "--until", &today]).exits(0);
 }

@@ -1,13 +1,8 @@
 //! The end of a run: recorded together with the next try that it makes necessary, told, its locks given back; and what
 //! is forgotten when enough has ended.
 
-use super::{Dispatcher, follow, listing};
-use crate::{
-    notify::Fact,
-    recorder::Owed,
-    run::{RunSpec, policy},
-    tell::Told,
-};
+use super::{Active, Dispatcher, follow, listing};
+use crate::{notify::Fact, recorder::Owed, run::policy, tell::Told};
 use jiff::{SignedDuration, Timestamp};
 use mastmaint_control::words::FollowEvent;
 use mastmaint_ledger::{PlannedRetry, RunRecord};
@@ -24,7 +19,7 @@ impl Dispatcher {
         let Some(active) = self.runs.remove(id) else { return };
         let ended = Timestamp::now();
         self.keep_need(&active, ended).await;
-        let retry = self.next_try(&active.spec, &verdict, ended);
+        let retry = self.next_try(&active, &verdict, ended);
         if active.spec.recorded {
             let end = Owed::EndRun {
                 run: id.clone(),
@@ -108,9 +103,11 @@ impl Dispatcher {
         });
     }
 
-    /// Whether and when the run is tried again. Not after a dry run, nor for `--run`, whose daemon is gone by then.
-    fn next_try(&self, spec: &RunSpec, verdict: &Verdict, ended: Timestamp) -> Option<PlannedRetry> {
-        if spec.dry_run || !self.scheduling {
+    /// Whether and when the run is tried again. Not after a dry run, nor for `--run`, whose daemon is gone by then; and
+    /// not where a person cancelled it, whatever became of it then.
+    fn next_try(&self, active: &Active, verdict: &Verdict, ended: Timestamp) -> Option<PlannedRetry> {
+        let spec = &active.spec;
+        if spec.dry_run || !self.scheduling || active.cancel_asked.is_some() {
             return None;
         }
         let (of, attempt) = match &spec.trigger {

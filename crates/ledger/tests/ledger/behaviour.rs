@@ -296,7 +296,8 @@ fn an_approval_is_kept_until_it_is_used() {
     let (dir, mut ledger) = fresh();
     let found = [(StepIndex(1), Numbers { removed: Some(5000), ..Numbers::default() })].into();
     let why = "would remove 5000 items".to_owned();
-    let asked = Approval { run: run_id(1), job: job("clean"), at: at(1), found, why, used_by: None };
+    let titles = [(StepIndex(1), "tootctl media remove-orphans".to_owned())].into();
+    let asked = Approval { run: run_id(1), job: job("clean"), at: at(1), found, titles, why, used_by: None };
     ledger.put_approval(&asked).unwrap();
     drop(ledger);
     let mut ledger = open(dir.path());
@@ -308,12 +309,32 @@ fn an_approval_is_kept_until_it_is_used() {
         run: run_id(9),
         at: at(8 * 86_400),
         found: [].into(),
+        titles: [].into(),
         job: job("clean"),
         why: String::new(),
         used_by: None,
     };
     ledger.put_approval(&later).unwrap();
     assert_eq!(ledger.approvals().unwrap(), [later]);
+}
+
+#[test]
+fn a_job_waits_for_one_approval_and_that_is_the_newest() {
+    let (_dir, mut ledger) = fresh();
+    let asked = |second, name: &str| Approval {
+        run: run_id(second),
+        job: job(name),
+        at: at(second),
+        found: [].into(),
+        titles: [].into(),
+        why: String::new(),
+        used_by: None,
+    };
+    let used = Approval { used_by: Some(run_id(50)), ..asked(1, "clean") };
+    for approval in [&used, &asked(2, "clean"), &asked(3, "other"), &asked(4, "clean")] {
+        ledger.put_approval(approval).unwrap();
+    }
+    assert_eq!(ledger.approvals().unwrap(), [used, asked(3, "other"), asked(4, "clean")]);
 }
 
 #[test]
