@@ -110,6 +110,11 @@ name!(
         })
 );
 
+name!(
+    /// What a target of `notify:` is known by wherever something is kept for it, wherever it stands in the list.
+    TargetKey, "target key", "it takes 1 to 64 of a-z, 0-9, - and _, and begins with a letter or digit", is_plain_name
+);
+
 impl UnitName {
     /// The full name: a name without a known suffix is a service.
     pub fn with_suffix(&self) -> String {

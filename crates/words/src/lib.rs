@@ -17,7 +17,7 @@ mod trigger;
 mod verdict;
 
 pub use hold::{Hold, HoldId, HoldScope, UnknownScope};
-pub use ids::{Digest, JobName, LockName, NameError, RunId, StepIndex, StepKey, UnitName};
+pub use ids::{Digest, JobName, LockName, NameError, RunId, StepIndex, StepKey, TargetKey, UnitName};
 pub use occasion::Occasion;
 pub use outcome::{Grade, Outcome};
 pub use proof::{Looked, Sample, SampledItem, Together};

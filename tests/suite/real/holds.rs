@@ -128,6 +128,19 @@ fn a_run_that_was_cancelled_is_not_tried_again() {
 }
 
 #[test]
+fn a_run_by_hand_is_not_tried_again_outside_of_the_window() {
+    let place = Place::new(
+        "  work:\n    schedule: '@yearly'\n    window: {until: '00:30'}\n    \
+           retry: {times: 3, on: failed, backoff: 1s}\n    steps: [{run: [/bin/false]}]\n",
+    )
+    .unwrap();
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "work", "--follow"]).exits(1);
+    assert!(daemon.log().contains("not tried again, its window would be closed by then"), "{}", daemon.log());
+    assert!(!daemon.log().contains("tried again at"), "{}", daemon.log());
+}
+
+#[test]
 fn jobs_say_who_waits_for_whom_and_not_for_ever() {
     let place = place();
     let daemon = place.start().unwrap();

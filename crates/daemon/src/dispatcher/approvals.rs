@@ -41,7 +41,7 @@ impl Dispatcher {
         self.keep_approval(approval).await;
     }
 
-    async fn keep_approval(&mut self, approval: Approval) {
+    pub(super) async fn keep_approval(&mut self, approval: Approval) {
         self.approvals.insert(approval.run.clone(), approval.clone());
         // What cannot be written now is written when it can; the ledger's own news says that it cannot.
         let _ = self.outside.recorder.owe(Owed::Approval(Box::new(approval))).await;

@@ -121,7 +121,6 @@ impl Dispatcher {
             return None;
         }
         let wait = policy::retry_after(spec.job.retry, attempt, verdict)?;
-        // The clock rings at whole seconds.
         let not_before = whole_second_after(ended.checked_add(wait).ok()?);
         let retry = Trigger::Retry { of: of.clone(), attempt: attempt + 1, slot: spec.trigger.slot() };
         if !self.window_is_open(&spec.job_name, &spec.job, &retry, not_before) {
@@ -139,7 +138,8 @@ impl Dispatcher {
     }
 }
 
-fn whole_second_after(at: Timestamp) -> Timestamp {
+/// The next whole second, which the clock can ring at.
+pub(super) fn whole_second_after(at: Timestamp) -> Timestamp {
     let second = at.as_second() + i64::from(at.subsec_nanosecond() > 0);
     Timestamp::from_second(second).unwrap_or(at)
 }

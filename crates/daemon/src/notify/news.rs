@@ -76,8 +76,8 @@ impl Task {
         record: Option<&RunRecord>,
         now: Timestamp,
     ) {
-        let targets = (0_u16..).zip(&self.state.view.notify).filter(|(_, target)| target.pings_for(job));
-        let targets: Vec<u16> = targets.map(|(index, _)| index).collect();
+        let targets = self.state.targets().filter(|(_, _, view)| view.pings_for(job));
+        let targets: Vec<_> = targets.map(|(_, key, _)| key).collect();
         if targets.is_empty() {
             return;
         }

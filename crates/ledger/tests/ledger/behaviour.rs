@@ -222,8 +222,11 @@ fn a_dry_run_does_not_hide_how_the_last_real_one_ended() {
 fn what_people_were_told_and_what_is_owed_to_them_is_kept_as_one() {
     let dir = tempfile::tempdir().unwrap();
     let mut ledger = open(dir.path());
-    let message = |id, target| OwedMessage { id, target, made: at(1), notice: format!("notice {id}") };
-    ledger.tell("job:clean", "{}", &[message(2, 0), message(1, 1)]).unwrap();
+    let message = |id, target: &str| {
+        let (target, notice) = (target.parse().unwrap(), format!("notice {id}"));
+        OwedMessage { id, target, made: at(1), notice }
+    };
+    ledger.tell("job:clean", "{}", &[message(2, "root"), message(1, "hook-2")]).unwrap();
     ledger.tell("job:clean", r#"{"a":1}"#, &[]).unwrap();
     ledger.tell("summary:0", "{}", &[]).unwrap();
     ledger.untell("summary:0").unwrap();
@@ -231,7 +234,7 @@ fn what_people_were_told_and_what_is_owed_to_them_is_kept_as_one() {
     ledger.settle(7).unwrap();
     drop(ledger);
     let ledger = open(dir.path());
-    assert_eq!(ledger.owed_messages().unwrap(), [message(1, 1)]);
+    assert_eq!(ledger.owed_messages().unwrap(), [message(1, "hook-2")]);
     let kept = ledger.tellings().unwrap();
     assert_eq!(kept.into_iter().collect::<Vec<_>>(), [("job:clean".to_owned(), r#"{"a":1}"#.to_owned())]);
 }
