@@ -141,8 +141,13 @@ pub fn digest(settings: &Settings) -> Result<Digest, String> {
 
 /// The first 32 hex digits of the SHA-256.
 pub(crate) fn short_digest(bytes: &[u8]) -> String {
-    let hash = Sha256::digest(bytes);
-    hash.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write as _;
+    let mut hex = String::with_capacity(32);
+    for byte in Sha256::digest(bytes).iter().take(16) {
+        // Only memory could refuse it.
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }
 
 /// One tree of all fragments: sections are joined key by key and nothing overrides anything; a key that two files

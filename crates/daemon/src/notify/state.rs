@@ -264,7 +264,7 @@ mod tests {
         let job: JobName = "a".parse().unwrap();
         state.watch(ahead);
         state.jobs.entry(job.clone()).or_default().begun(ahead);
-        assert_eq!(state.cut(now), [job.clone()]);
+        assert_eq!(state.cut(now), std::slice::from_ref(&job));
         assert_eq!((state.summaries[&key], state.jobs[&job].attended), (now, Some(now)));
         let (_, next) = state.due_summaries(now);
         assert!(next.unwrap() < at("2026-11-26T00:00:00Z"), "{next:?}");
