@@ -1,4 +1,4 @@
-//! Builds the Debian package: the four programs, then what is generated (completions, changelog, man pages and
+//! Builds the Debian package: the five programs, then what is generated (completions, changelog, man pages and
 //! the catalog in their places), then cargo-deb. The list of files stands in `crates/daemon/Cargo.toml`.
 
 use crate::{
@@ -14,11 +14,12 @@ use std::{
 const CARGO_DEB: &str = "3.8.0";
 /// Those in which the kill matrix kills.
 pub(crate) const WITH_FAILPOINTS: [&str; 3] = ["mastmaintd", "mastmaint-runner", "mastmaintd-recover"];
-const PROGRAMS: [&str; 6] = [
+const PROGRAMS: [&str; 7] = [
     "mastmaintd",
     "mastmaintctl",
     "mastmaint-runner",
     "mastmaint-prove",
+    "mastmaint-verify",
     "mastmaint-notify",
     "mastmaintd-recover",
 ];

@@ -6,7 +6,7 @@ use crate::{
     settings::{Instance, Job, LedgerSettings, Settings, Step},
     targets::{self, Target, TargetView},
 };
-use mastmaint_words::{Digest, Hold, JobName, Room, StepIndex};
+use mastmaint_words::{Digest, Hold, JobName, Room, StepIndex, backup::Backups};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -40,6 +40,9 @@ pub struct RoomView {
     /// The instance; its environment only for rooms that run as it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<Instance>,
+    /// The backups; only for the room that verifies them.
+    #[serde(default, skip_serializing_if = "Backups::is_empty")]
+    pub backups: Backups,
     /// Per job the steps of this room by their position.
     pub steps: BTreeMap<JobName, BTreeMap<StepIndex, Step>>,
     /// Who is told what; only for the notify room.
@@ -85,11 +88,12 @@ impl Settings {
         let instance = match room {
             // Where services are asked, and with which password, is said by the same variables.
             Room::Tootctl | Room::Probe => self.instance.clone(),
-            Room::Systemctl | Room::Run => self.instance_without_environment(),
+            Room::Systemctl | Room::Run | Room::Verify => self.instance_without_environment(),
             Room::Notify => None,
         };
+        let backups = if room == Room::Verify { self.backups.clone() } else { Backups::new() };
         let notify = if room == Room::Notify { self.notify.clone() } else { Vec::new() };
-        RoomView { digest, room, instance, steps, notify }
+        RoomView { digest, room, instance, backups, steps, notify }
     }
 
     fn instance_without_environment(&self) -> Option<Instance> {

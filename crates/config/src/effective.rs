@@ -5,7 +5,10 @@ mod written_target;
 
 use crate::settings::{Action, AtMost, Environment, Job, OnPartial, Prove, Retry, Settings, Step};
 use jiff::Timestamp;
-use mastmaint_words::{LockName, Span, UnitName};
+use mastmaint_words::{
+    BackupName, LockName, Span, UnitName,
+    backup::{Backup, Budget, DrillPlan, Place},
+};
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path};
 
@@ -14,6 +17,8 @@ struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     instance: Option<Instance<'a>>,
     ledger: crate::settings::LedgerSettings,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    backups: BTreeMap<&'a str, WrittenBackup<'a>>,
     jobs: BTreeMap<&'a str, WrittenJob<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notify: Vec<written_target::WrittenTarget<'a>>,
@@ -37,6 +42,28 @@ struct Instance<'a> {
     environment: &'a Environment,
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct WrittenBackup<'a> {
+    kind: &'static str,
+    #[serde(flatten)]
+    place: BTreeMap<&'static str, &'a Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_age: Option<Span>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    require: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    forbid: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    files: Option<&'a BackupName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drill: Option<&'a DrillPlan>,
+    budget: Budget,
+    prove_every: Span,
+    wait: Span,
 }
 
 #[derive(Serialize)]
@@ -80,6 +107,8 @@ struct WrittenWindow {
 struct WrittenStep<'a> {
     #[serde(flatten)]
     action: BTreeMap<&'static str, WrittenAction<'a>>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    full: bool,
     timeout: Span,
     grace: Span,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,6 +141,7 @@ struct Tolerate {
 #[serde(untagged)]
 enum WrittenAction<'a> {
     Words(&'a [String]),
+    Backup(&'a BackupName),
     Units(BTreeMap<&'static str, &'a [UnitName]>),
 }
 
@@ -139,16 +169,39 @@ pub fn effective_yaml(settings: &Settings) -> Result<String, String> {
         url: i.url.as_deref(),
     });
     let jobs = settings.jobs.iter().map(|(name, job)| (name.as_str(), written(job))).collect();
+    let backups = settings.backups.iter().map(|(name, b)| (name.as_str(), written_backup(b))).collect();
     let holds = settings.holds.iter();
     let holds =
         holds.map(|hold| WrittenHold { from: hold.from, until: hold.until, reason: &hold.reason }).collect();
     let notify = settings.notify.iter().map(written_target::written).collect();
-    let document = Document { instance, ledger: settings.ledger, jobs, holds, notify };
+    let document = Document { instance, ledger: settings.ledger, backups, jobs, holds, notify };
     let yaml = serde_yaml::to_string(&document).map_err(|error| error.to_string())?;
     Ok(format!(
         "# The effective configuration of mastmaintd: what the files say, with every default written out.\n\
          # It may hold secrets of environments. What each key means is in the sample that the package installs.\n{yaml}"
     ))
+}
+
+fn written_backup(backup: &Backup) -> WrittenBackup<'_> {
+    let place = match &backup.place {
+        Place::Rsnapshot { config } => ("config", config),
+        Place::Tree { path } | Place::Tar { path } | Place::Postgres { path } | Place::Redis { path } => {
+            ("path", path)
+        }
+    };
+    WrittenBackup {
+        kind: backup.place.kind(),
+        place: BTreeMap::from([(place.0, place.1.as_path())]),
+        max_age: backup.max_age,
+        require: &backup.require,
+        forbid: &backup.forbid,
+        live: backup.live.as_deref(),
+        files: backup.files.as_ref(),
+        drill: backup.drill.as_ref(),
+        budget: backup.budget,
+        prove_every: backup.prove_every,
+        wait: backup.wait,
+    }
 }
 
 fn written(job: &Job) -> WrittenJob<'_> {
@@ -184,6 +237,7 @@ fn written(job: &Job) -> WrittenJob<'_> {
 fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
     let action = match &step.action {
         Action::Tootctl(words) | Action::Run(words) => WrittenAction::Words(words),
+        Action::Verify(action) => WrittenAction::Backup(&action.backup),
         Action::Systemctl(action) => {
             WrittenAction::Units(BTreeMap::from([(action.verb.as_str(), action.units.as_slice())]))
         }
@@ -191,6 +245,7 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
     };
     Some(WrittenStep {
         action: BTreeMap::from([(step.action.kind(), action)]),
+        full: matches!(&step.action, Action::Verify(action) if action.full),
         timeout: step.timeout,
         grace: step.grace,
         quiet_limit: step.quiet_limit,
@@ -208,6 +263,6 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
 
 /// Steps without items that could fail have none to tolerate.
 fn tolerate(step: &Step) -> Option<Tolerate> {
-    let has_items = !matches!(step.action, Action::Systemctl(_));
+    let has_items = !matches!(step.action, Action::Systemctl(_) | Action::Verify(_));
     has_items.then_some(Tolerate { errors: step.judged.tolerated_errors })
 }

@@ -2,7 +2,9 @@
 //! make one is [`crate::load`] (or reading back what it once accepted).
 
 use crate::{calendar::Schedule, targets::Target};
-use mastmaint_words::{Bytes, Hold, JobName, LockName, Percent, Span, StepIndex, UnitName};
+use mastmaint_words::{
+    BackupName, Bytes, Hold, JobName, LockName, Percent, Span, StepIndex, UnitName, backup::Backups,
+};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -15,6 +17,9 @@ pub struct Settings {
     /// The Mastodon of this host; absent on a backup server.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<Instance>,
+    /// What can be verified.
+    #[serde(default, skip_serializing_if = "Backups::is_empty")]
+    pub backups: Backups,
     /// Every job and runbook.
     pub jobs: BTreeMap<JobName, Job>,
     /// How long the ledger remembers.
@@ -242,8 +247,20 @@ pub enum Action {
     Systemctl(SystemctlAction),
     /// A program of the admin with its arguments; no shell reads it.
     Run(Vec<String>),
+    /// A backup that is verified.
+    Verify(VerifyAction),
     /// An end of a bracket.
     Services(ServicesAction),
+}
+
+/// What the verify room does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifyAction {
+    /// Which backup.
+    pub backup: BackupName,
+    /// Everything is read, whatever the budget and the age of its proof.
+    #[serde(default)]
+    pub full: bool,
 }
 
 /// The two ends of a bracket, the time in which a job has stopped services and owes their start.
@@ -329,7 +346,9 @@ impl Action {
         match self {
             Self::Systemctl(action) => action.verb.stops_services(),
             Self::Services(ServicesAction::Stop { .. }) => true,
-            Self::Tootctl(_) | Self::Run(_) | Self::Services(ServicesAction::Start) => false,
+            Self::Tootctl(_) | Self::Run(_) | Self::Verify(_) | Self::Services(ServicesAction::Start) => {
+                false
+            }
         }
     }
 
@@ -340,6 +359,7 @@ impl Action {
             Self::Tootctl(_) => Room::Tootctl,
             Self::Run(_) => Room::Run,
             Self::Systemctl(_) | Self::Services(_) => Room::Systemctl,
+            Self::Verify(_) => Room::Verify,
         }
     }
 
@@ -349,6 +369,7 @@ impl Action {
             Self::Tootctl(_) => "tootctl",
             Self::Systemctl(_) => "systemctl",
             Self::Run(_) => "run",
+            Self::Verify(_) => "verify",
             Self::Services(_) => "services",
         }
     }
@@ -363,6 +384,8 @@ impl Action {
                 format!("systemctl {} {}", action.verb.as_str(), units.join(" "))
             }
             Self::Run(argv) => crate::command_line::shown(argv),
+            Self::Verify(action) if action.full => format!("verify {} in full", action.backup),
+            Self::Verify(action) => format!("verify {}", action.backup),
             Self::Services(ServicesAction::Stop { units }) => {
                 let units: Vec<_> = units.iter().map(UnitName::as_str).collect();
                 format!("stop {}, to be started again", units.join(" "))

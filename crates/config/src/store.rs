@@ -1,4 +1,4 @@
-//! Accepted configurations on disk: `ROOT/{daemon,tootctl,systemctl,run}/DIGEST.json`. A file is complete or absent;
+//! Accepted configurations on disk: `ROOT/{daemon,tootctl,systemctl,run,verify}/DIGEST.json`. A file is complete or absent;
 //! those that no run uses are thrown away, except the newest few.
 
 use crate::{

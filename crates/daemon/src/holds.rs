@@ -43,7 +43,11 @@ pub fn held(hold: &Hold) -> Verdict {
 /// names every action, so that whoever adds one decides here.
 fn may_be_held(job: &Job) -> bool {
     job.steps.iter().all(|step| match step.action {
-        Action::Tootctl(_) | Action::Systemctl(_) | Action::Services(_) | Action::Run(_) => true,
+        Action::Tootctl(_)
+        | Action::Systemctl(_)
+        | Action::Services(_)
+        | Action::Run(_)
+        | Action::Verify(_) => true,
     })
 }
 

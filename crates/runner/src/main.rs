@@ -7,7 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: mastmaint-runner --room tootctl|systemctl|run|probe --accepted DIR --state DIR \
+const USAGE: &str = "usage: mastmaint-runner --room tootctl|systemctl|run|verify|probe --accepted DIR --state DIR \
                      [--spare DIR] [--config FILE] [--rooms DIR] [--unwalled]; descriptor 0 is the connection";
 
 fn main() -> ExitCode {

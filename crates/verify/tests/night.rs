@@ -7,8 +7,10 @@ mod common;
 use common::{DAY, Rotation, codes, place, write};
 use mastmaint_verify::{
     Backup, Code, Place, VerifyError,
-    prove::{Budget, Tell, Told, Untold},
+    backup::Budget,
+    prove::{Tell, Told, Untold},
 };
+use mastmaint_words::Bytes;
 use proptest::prelude::*;
 use std::{
     fs,
@@ -54,7 +56,7 @@ proptest! {
     ) {
         let (mut rotation, mut whole) = (Rotation::of(3), Rotation::of(3));
         for r in [&mut rotation, &mut whole] {
-            r.backup.budget.bytes = limited.then_some(250_000);
+            r.backup.budget.bytes = limited.then_some(Bytes::new(250_000));
             r.full = !limited;
         }
         let reference = whole.verify().summary.unwrap();
@@ -89,7 +91,7 @@ proptest! {
 fn with_a_budget_every_file_has_its_turn_and_the_sentence_has_the_bound() {
     let mut rotation = Rotation::of(3);
     rotation.full = false;
-    rotation.backup.budget = Budget { bytes: Some(150_000), time: None };
+    rotation.backup.budget = Budget { bytes: Some(Bytes::new(150_000)), time: None };
     let first = rotation.verify();
     let summary = first.summary.unwrap();
     assert!(summary.read_bytes <= 150_000 && summary.proved < summary.files, "{summary:?}");
@@ -155,6 +157,7 @@ fn verify_tree(place: &Path) -> mastmaint_verify::Report {
         backup: &backup,
         files: None,
         proofs: &proofs,
+        drills: None,
         full: true,
         now,
     };

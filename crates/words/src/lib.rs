@@ -2,6 +2,7 @@
 //! durations as people write them. Plain data without effects, so that config, runner, ledger, control and daemon
 //! can speak of the same things without knowing each other.
 
+pub mod backup;
 pub mod exit;
 mod hold;
 pub mod human;
@@ -13,11 +14,14 @@ mod room;
 mod size;
 mod space;
 mod span;
+mod stamp;
 mod trigger;
 mod verdict;
 
 pub use hold::{Hold, HoldId, HoldScope, UnknownScope};
-pub use ids::{Digest, JobName, LockName, NameError, RunId, StepIndex, StepKey, TargetKey, UnitName};
+pub use ids::{
+    BackupName, Digest, JobName, LockName, NameError, RunId, StepIndex, StepKey, TargetKey, UnitName,
+};
 pub use occasion::Occasion;
 pub use outcome::{Grade, Outcome};
 pub use proof::{Looked, Sample, SampledItem, Together};
@@ -25,5 +29,6 @@ pub use room::Room;
 pub use size::{Bytes, ParseBytesError, ParsePercentError, Percent};
 pub use space::Space;
 pub use span::{ParseSpanError, Span};
+pub use stamp::Stamp;
 pub use trigger::Trigger;
 pub use verdict::{Cause, Numbers, Reason, Verdict};

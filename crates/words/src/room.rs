@@ -14,6 +14,8 @@ pub enum Room {
     Systemctl,
     /// `run` steps that need no instance.
     Run,
+    /// Root that may only read: verifies backups.
+    Verify,
     /// Questions to the instance's services: the instance's user with a network.
     Probe,
     /// Sends mail, webhooks and pings; no step runs in it.
@@ -22,7 +24,8 @@ pub enum Room {
 
 impl Room {
     /// Every room there is.
-    pub const ALL: [Self; 5] = [Self::Tootctl, Self::Systemctl, Self::Run, Self::Probe, Self::Notify];
+    pub const ALL: [Self; 6] =
+        [Self::Tootctl, Self::Systemctl, Self::Run, Self::Verify, Self::Probe, Self::Notify];
 
     /// The word in unit, socket and directory names.
     pub const fn as_str(self) -> &'static str {
@@ -30,6 +33,7 @@ impl Room {
             Self::Tootctl => "tootctl",
             Self::Systemctl => "systemctl",
             Self::Run => "run",
+            Self::Verify => "verify",
             Self::Probe => "probe",
             Self::Notify => "notify",
         }

@@ -13,6 +13,7 @@ mod proofs;
 mod restarts;
 mod state;
 mod trees;
+mod verify;
 
 use mastmaint_tests::Place;
 

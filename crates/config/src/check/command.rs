@@ -14,6 +14,7 @@ pub(super) enum Key {
     Tootctl,
     Systemctl,
     Run,
+    Verify,
 }
 
 impl Key {
@@ -22,6 +23,7 @@ impl Key {
             Self::Tootctl => "tootctl",
             Self::Systemctl => "systemctl",
             Self::Run => "run",
+            Self::Verify => "verify",
         }
     }
 
@@ -29,6 +31,7 @@ impl Key {
         match self {
             Self::Tootctl => "a command, like \"media remove --days 14\"",
             Self::Systemctl => "a verb and units, like {restart: [mastodon-web]}",
+            Self::Verify => "the name of a backup",
             Self::Run => "a program by its whole path, like /usr/local/bin/tidy, and its arguments",
         }
     }
@@ -37,6 +40,7 @@ impl Key {
         match self {
             Self::Tootctl => "put quotes around it if tootctl shall see it, or make steps of their own",
             Self::Systemctl => "name the verb and the units only",
+            Self::Verify => "name the backup only",
             Self::Run => {
                 "write it as a list with a shell, like [/bin/sh, -c, \"…\"], or put quotes around it"
             }

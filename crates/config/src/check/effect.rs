@@ -125,7 +125,7 @@ fn read_at_most(reader: &mut Reader, f: &Fields<'_>) -> AtMost {
 }
 
 /// A size with a unit.
-fn bytes(reader: &mut Reader, f: &Fields<'_>, key: &str) -> Option<Bytes> {
+pub(super) fn bytes(reader: &mut Reader, f: &Fields<'_>, key: &str) -> Option<Bytes> {
     let node = f.get(key)?;
     let mistake = match &node.kind {
         Kind::Text(text) => match text.parse() {

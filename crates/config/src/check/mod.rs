@@ -1,7 +1,9 @@
 //! The merged tree becomes [`Settings`]: every key is read, every default filled in, every mistake collected.
 
+mod backup;
 mod bracket;
 mod command;
+mod drill;
 mod effect;
 mod holds;
 mod instance;
@@ -22,7 +24,8 @@ use mastmaint_words::{LockName, Span};
 use std::collections::BTreeMap;
 
 /// The sections of a file.
-pub(crate) const SECTIONS: &[&str] = &["instance", "defaults", "jobs", "holds", "ledger", "notify"];
+pub(crate) const SECTIONS: &[&str] =
+    &["instance", "defaults", "backups", "jobs", "holds", "ledger", "notify"];
 pub(crate) const DEFAULTS: &[&str] = &[
     "timezone",
     "timeout",
@@ -37,7 +40,11 @@ pub(crate) const DEFAULTS: &[&str] = &[
 pub(crate) const LEDGER: &[&str] = &["keep", "keep_output"];
 pub(crate) const RETRY: &[&str] = &["times", "backoff", "on"];
 #[cfg(test)]
+pub(crate) use backup::{BUDGET, KEYS as BACKUP};
+#[cfg(test)]
 pub(crate) use bracket::put_together;
+#[cfg(test)]
+pub(crate) use drill::KEYS as DRILL;
 #[cfg(test)]
 pub(crate) use effect::{AGAIN, AT_MOST, PROVE};
 #[cfg(test)]
@@ -75,10 +82,12 @@ pub(crate) struct Defaults {
 
 /// Checks a merged tree.
 pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) -> Option<Settings> {
-    let f = reader.fields(root, "", "a map with instance, defaults, jobs, holds, ledger", SECTIONS)?;
+    let f =
+        reader.fields(root, "", "a map with instance, defaults, backups, jobs, holds, ledger", SECTIONS)?;
     let instance = f.get("instance").map(|node| instance::instance(reader, node));
     let defaults = read_defaults(reader, &f, host_timezone);
     let ledger = read_ledger(reader, &f);
+    let backups = backup::backups(reader, section(&f, "backups"));
     let holds = section(&f, "holds").map(|node| holds::holds(reader, node, &defaults.timezone.value));
     let mut jobs = BTreeMap::new();
     let listed =
@@ -107,8 +116,13 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
     for (name, _, node) in again.into_iter().take(MOST_JOBS) {
         job::job(reader, node, name, &defaults, instance.as_ref().map(Option::as_ref));
     }
+    let listed = section(&f, "backups");
+    for (name, job) in &jobs {
+        backup::verified(reader, name, job, listed, &backups);
+    }
     reader.mistakes.is_empty().then(|| Settings {
         instance: instance.flatten(),
+        backups,
         jobs,
         ledger,
         holds: holds.unwrap_or_default(),

@@ -9,7 +9,9 @@ use crate::{
     diagnostic::Place,
     mistake::{self, Mistake},
     read::{At, Fields, Reader},
-    settings::{Action, Environment, Instance, OnPartial, Step, SystemctlAction, SystemctlVerb},
+    settings::{
+        Action, Environment, Instance, OnPartial, Step, SystemctlAction, SystemctlVerb, VerifyAction,
+    },
     tree::{Kind, Node},
     units,
 };
@@ -20,6 +22,8 @@ pub(crate) const KEYS: &[&str] = &[
     "tootctl",
     "systemctl",
     "run",
+    "verify",
+    "full",
     "timeout",
     "grace",
     "quiet_limit",
@@ -33,8 +37,8 @@ pub(crate) const KEYS: &[&str] = &[
     "fail_on",
     "environment",
 ];
-const ACTIONS: [(&str, Key); 3] =
-    [("tootctl", Key::Tootctl), ("systemctl", Key::Systemctl), ("run", Key::Run)];
+const ACTIONS: [(&str, Key); 4] =
+    [("tootctl", Key::Tootctl), ("systemctl", Key::Systemctl), ("run", Key::Run), ("verify", Key::Verify)];
 
 /// What a step takes from its surroundings.
 pub(super) struct Surroundings<'a> {
@@ -75,9 +79,9 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
     let action = action?;
     let quiet_limit = quiet_limit_of(reader, &f, &action, quiet_limit, timeout, around);
     let mut environment = Environment::new();
-    if matches!(action, Action::Systemctl(_)) {
+    if matches!(action, Action::Systemctl(_) | Action::Verify(_)) {
         if !own.is_empty() {
-            let why = "systemctl steps start no process of their own";
+            let why = "only tootctl and run steps have variables";
             reader.odd(f.key_place("environment"), &f.path_of("environment"), Mistake::NoEffect { why });
         }
     } else {
@@ -135,7 +139,8 @@ fn action(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Opt
         return None;
     }
     let path = f.path_of(name);
-    if *key != Key::Run && around.instance.is_none() && !around.instance_is_wrong {
+    if matches!(key, Key::Tootctl | Key::Systemctl) && around.instance.is_none() && !around.instance_is_wrong
+    {
         reader.wrong(f.key_place(name), &path, Mistake::NoInstance { action: name });
     }
     let node = f.get(name)?;
@@ -148,6 +153,20 @@ fn action(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Opt
         }
         Key::Run => command::words(reader, node, &path, *key).map(Action::Run),
         Key::Systemctl => systemctl(reader, node, &path, around).map(Action::Systemctl),
+        Key::Verify => verify(reader, f).map(Action::Verify),
+    }
+}
+
+fn verify(reader: &mut Reader, f: &Fields<'_>) -> Option<VerifyAction> {
+    let full = reader.boolean(f, "full").unwrap_or(false);
+    let given = reader.text(f, "verify", "the name of a backup, like nightly-files")?;
+    match given.value.parse() {
+        Ok(backup) => Some(VerifyAction { backup, full }),
+        Err(error) => {
+            let error: mastmaint_words::NameError = error;
+            reader.wrong(given.place, &f.path_of("verify"), Mistake::BadName { why: error.to_string() });
+            None
+        }
     }
 }
 

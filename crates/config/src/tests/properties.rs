@@ -8,12 +8,15 @@ use crate::{
     digest, effect, effective_yaml, load_str,
     settings::{
         Action, Again, AtMost, Environment, Instance, Job, Judged, LedgerSettings, OnPartial, Prove, Retry,
-        RetryOn, Settings, Step, SystemctlAction, SystemctlVerb, USUAL_SETTLE, Window,
+        RetryOn, Settings, Step, SystemctlAction, SystemctlVerb, USUAL_SETTLE, VerifyAction, Window,
     },
     targets::{Login, Mail, Preset, Secret, Smtp, Target, Tls, Via, Way, Webhook},
 };
 use jiff::Timestamp;
-use mastmaint_words::{Bytes, Hold, HoldScope, Occasion, Span};
+use mastmaint_words::{
+    Bytes, Hold, HoldScope, Occasion, Span,
+    backup::{Backup, Backups, Budget, DrillPlan, Every, Place},
+};
 use proptest::{collection, option, prelude::*, sample::select};
 use std::{collections::BTreeSet, time::Duration};
 
@@ -50,6 +53,8 @@ fn action() -> impl Strategy<Value = Action> {
         )
             .prop_map(|(verb, units)| Action::Systemctl(SystemctlAction { verb, units })),
         run,
+        any::<bool>()
+            .prop_map(|full| Action::Verify(VerifyAction { backup: "files".parse().unwrap(), full })),
     ]
 }
 
@@ -90,14 +95,18 @@ fn step() -> impl Strategy<Value = Step> {
                 (judged, prove, at_most),
             )| {
                 let is_systemctl = matches!(action, Action::Systemctl(_));
-                let environment = if is_systemctl { Environment::new() } else { environment };
+                let environment = if is_systemctl || matches!(action, Action::Verify(_)) {
+                    Environment::new()
+                } else {
+                    environment
+                };
                 let quiet_limit = quiet_limit.filter(|_| !is_systemctl);
                 let judged = match action {
                     Action::Run(_) => judged,
                     Action::Tootctl(_) => {
                         Judged { tolerated_errors: judged.tolerated_errors, ..Judged::default() }
                     }
-                    Action::Systemctl(_) | Action::Services(_) => Judged::default(),
+                    Action::Systemctl(_) | Action::Services(_) | Action::Verify(_) => Judged::default(),
                 };
                 // What has an effect that can be looked at.
                 let removes = matches!(&action, Action::Tootctl(args) if effect::can_be_sampled(args));
@@ -207,6 +216,51 @@ fn target() -> impl Strategy<Value = Target> {
     )
 }
 
+/// A file backup of each kind and a dump that belongs to it.
+fn backups() -> impl Strategy<Value = Backups> {
+    let place = select(vec![
+        Place::Rsnapshot { config: "/etc/rsnapshot's.conf".into() },
+        Place::Tree { path: "/srv/mirror".into() },
+        Place::Tar { path: "/srv/a-*.tar.?z".into() },
+    ]);
+    let paths = || collection::vec("[a-z.]{1,4}x(/[a-z#:]{1,4})?", 0..3);
+    let budget = (option::of(span(9999)), option::of(any::<u64>().prop_map(Bytes::new)));
+    let times = (option::of((60_u64..9999).prop_map(Span::from_secs)), span(9999), span(9999));
+    let every = select(Every::ALL.map(|(_, every)| every).to_vec());
+    let assertions = collection::vec("(SELECT|with) [ -~é]{0,9}x", 0..3);
+    let drill = (every, assertions, any::<u64>().prop_map(Bytes::new))
+        .prop_map(|(schedule, assertions, reserve)| DrillPlan { schedule, assertions, reserve });
+    let drill = option::of(drill);
+    (place, paths(), paths(), option::of("[a-z]{1,4}/live"), budget, times, drill).prop_map(
+        |(place, require, forbid, live, (time, bytes), (max_age, prove_every, wait), drill)| {
+            let budget = Budget { time, bytes };
+            let (files, none) = (None, None);
+            let files = Backup {
+                place,
+                max_age,
+                require,
+                forbid,
+                live,
+                files,
+                drill: none,
+                budget,
+                prove_every,
+                wait,
+            };
+            let dump = Backup {
+                place: Place::Postgres { path: "/srv/mastodon-*.dump".into() },
+                require: vec![],
+                forbid: vec![],
+                live: None,
+                files: Some("files".parse().unwrap()),
+                drill,
+                ..files.clone()
+            };
+            [("files", files), ("dump", dump)].map(|(name, b)| (name.parse().unwrap(), b)).into()
+        },
+    )
+}
+
 fn settings() -> impl Strategy<Value = Settings> {
     let instance = environment().prop_map(|mut environment| {
         environment.entry("RAILS_ENV".into()).or_insert_with(|| "production".into());
@@ -230,9 +284,10 @@ fn settings() -> impl Strategy<Value = Settings> {
     );
     let holds = collection::vec(hold, 0..3);
     let notify = collection::vec(target(), 0..4);
-    (instance, collection::btree_map(name, job(), 0..4), holds, notify).prop_map(
-        |(instance, jobs, holds, notify)| Settings {
+    (instance, backups(), collection::btree_map(name, job(), 0..4), holds, notify).prop_map(
+        |(instance, backups, jobs, holds, notify)| Settings {
             instance: Some(instance),
+            backups,
             jobs,
             holds,
             notify,

@@ -51,8 +51,9 @@ fn its_examples_load_too() {
             ("few-days", "jobs.post-mortem-as-it-was.steps[3].tootctl")
         ]
     );
+    assert_eq!(all.settings.backups.len(), 5);
     let jobs = &all.settings.jobs;
-    assert_eq!(jobs.len(), 10);
+    assert_eq!(jobs.len(), 11);
     assert_eq!(jobs["clean-statuses"].timeout.to_string(), "12h");
     assert_eq!(
         jobs["clean-statuses"].steps[0].timeout.to_string(),
@@ -99,7 +100,7 @@ fn it_keeps_away_from_mastodons_own_vacuum() {
             assert!(usual <= 24 * HOUR + HOUR / 2, "in the way of clean-media");
         }
     }
-    assert_eq!(scheduled, 6);
+    assert_eq!(scheduled, 7);
 }
 
 #[test]
@@ -143,6 +144,9 @@ fn every_key_stands_in_it() {
         check::HOLD,
         check::LEDGER,
         check::RETRY,
+        check::BACKUP,
+        check::BUDGET,
+        check::DRILL,
         check::JOB,
         check::WINDOW,
         check::STEP,

@@ -92,6 +92,7 @@ fn one(room: Room, resident: Option<&Resident>) -> Result<Wanted, PlanError> {
     match (room, resident) {
         (Room::Systemctl, _) => Ok(Wanted { writes: vec![ACCEPTED.into()], ..plain("root") }),
         (Room::Run, _) => Ok(plain("mastmaintd-run")),
+        (Room::Verify, _) => Ok(plain("root")),
         (Room::Notify, _) => Ok(Wanted { network: "yes", ..plain("mastmaintd-notify") }),
         (Room::Tootctl, None) => Ok(plain(SHIPPED_USER)),
         (Room::Tootctl, Some(resident)) => tootctl(resident),

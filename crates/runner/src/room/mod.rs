@@ -11,6 +11,7 @@ mod orphans;
 mod plan;
 mod relay;
 mod services;
+mod verify;
 mod work;
 
 use crate::probe::{self, Prober};

@@ -1,7 +1,7 @@
 //! From what a request names to what is done: the step is looked up in the accepted configuration, and everything
 //! about its process is decided before anything runs.
 
-use super::{Options, services::End};
+use super::{Options, services::End, verify};
 use crate::exec::{Ended, Limits, StepCommand};
 use crate::output::Patterns;
 use crate::proof::{Again, Around, Prover};
@@ -101,6 +101,7 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
     match &step.action {
         Action::Tootctl(args) => Ok(tootctl(options, &view, step, args, named)),
         Action::Run(argv) => Ok(program(step, argv, named)),
+        Action::Verify(action) => Ok(verify::plan(options, &view, step, action, named)),
         Action::Systemctl(action) => {
             let services = view.instance.as_ref().map_or(&[][..], |instance| &instance.services);
             let systemctl = systemctl::Systemctl::new(options.walled);
@@ -261,7 +262,13 @@ fn program(step: &Step, argv: &[String], named: &Named) -> Work {
     run(command, step, named, redactor, Box::new(move |ended| judge.judge(ended)))
 }
 
-fn run(command: StepCommand, step: &Step, named: &Named, redactor: Redactor, judge: Decide) -> Work {
+pub(super) fn run(
+    command: StepCommand,
+    step: &Step,
+    named: &Named,
+    redactor: Redactor,
+    judge: Decide,
+) -> Work {
     let limits = limits(step, named.limit);
     Work::Run(Box::new(Process { command, limits, redactor, judge, around: Around::default() }))
 }
@@ -317,11 +324,11 @@ fn home() -> PathBuf {
     User::from_uid(geteuid()).ok().flatten().map_or_else(|| Path::new("/").to_owned(), |user| user.dir)
 }
 
-fn failed(code: &str, text: &str) -> Work {
+pub(super) fn failed(code: &str, text: &str) -> Work {
     Work::Settled(Verdict::because(Outcome::Failed, Grade::Exit, Reason::new(code, text)))
 }
 
-fn no_dry_run(what: &str) -> Work {
+pub(super) fn no_dry_run(what: &str) -> Work {
     let text = format!("{what} cannot be tried without doing it; a dry run leaves it out");
     Work::Settled(Verdict::because(Outcome::Skipped, Grade::Exit, Reason::new("no-dry-run", text)))
 }

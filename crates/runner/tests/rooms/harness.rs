@@ -55,6 +55,7 @@ impl Scratch {
             digest: digest(),
             room,
             instance: Some(instance),
+            backups: mastmaint_words::backup::Backups::new(),
             steps: [(JOB.parse().unwrap(), steps)].into(),
             notify: vec![],
         };

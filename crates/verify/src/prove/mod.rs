@@ -21,7 +21,7 @@ mod walk;
 
 pub use bound::{at_most_bad, sentence};
 pub use judge::{Judged, Met, judge};
-pub use night::{Budget, Nightly};
+pub use night::Nightly;
 pub use outcome::{Outcome, Summary};
 pub use pick::{Candidate, pick};
 pub use store::{History, Identity, Proof, State, Store};

@@ -1,20 +1,8 @@
 //! What one night may take and what is due in it.
 
 use crate::stamp::Stamp;
-use mastmaint_words::Span;
-use serde::{Deserialize, Serialize};
+use mastmaint_words::{Bytes, Span, backup::Budget};
 use std::time::Duration;
-
-/// How much one night may read, and for how long. What is not reached is first in the next one.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Budget {
-    /// No file is begun after this.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub time: Option<Span>,
-    /// Not more bytes than this, except for one file that is larger than all of it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub bytes: Option<u64>,
-}
 
 /// What decides on the files of one night.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +31,7 @@ impl Nightly {
     }
 
     pub(crate) fn bytes(&self) -> Option<u64> {
-        if self.full { None } else { self.budget.bytes }
+        if self.full { None } else { self.budget.bytes.map(Bytes::get) }
     }
 
     pub(crate) fn time(&self) -> Option<Duration> {

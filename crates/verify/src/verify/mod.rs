@@ -1,5 +1,6 @@
 //! One verification of one backup: everything that can be said of it tonight.
 
+mod drill;
 mod dumps;
 mod exclude;
 mod files;
@@ -12,15 +13,25 @@ pub(crate) use source::{open_below, open_root};
 use crate::{
     backup::{Backup, Place},
     check::{Age, KnownBy, fresh, shrunk},
+    drill::Door,
     error::VerifyError,
-    finding::{Finding, Severity},
-    prove::{Generation, History, Nightly, Outcome, Prover, Store, Summary, Tell, WALKERS, sentence},
+    finding::Finding,
+    prove::{Generation, History, Nightly, Outcome, Prover, Store, Tell, WALKERS, sentence},
     stamp::Stamp,
 };
 use jiff::Timestamp;
-use mastmaint_words::human;
-use serde::{Deserialize, Serialize};
-use std::{collections::HashSet, path::Path};
+use mastmaint_words::{
+    BackupName,
+    backup::{Newest, Report},
+    human,
+};
+use std::{
+    collections::HashSet,
+    fs::{self, DirBuilder, File},
+    io,
+    os::unix::fs::DirBuilderExt as _,
+    path::Path,
+};
 
 /// What is to be verified, and how.
 #[derive(Debug, Clone, Copy)]
@@ -33,49 +44,25 @@ pub struct Request<'a> {
     pub files: Option<&'a Backup>,
     /// Where the proofs of all backups are.
     pub proofs: &'a Path,
-    /// Read everything, whatever the budget and the age of its proof.
+    /// Who brings dumps to life; without it none is.
+    pub drills: Option<&'a Door>,
+    /// Read everything and bring a dump to life, whatever the budget and the age of its proof.
     pub full: bool,
     /// Now.
     pub now: Timestamp,
 }
 
-/// The newest complete one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Newest {
-    /// `daily.0`, a file's name.
-    pub name: String,
-    /// When it was made.
-    pub at: Timestamp,
-}
-
-/// What a verification came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Report {
-    /// Which backup.
-    pub backup: String,
-    /// `rsnapshot`, `postgres`.
-    pub kind: String,
-    /// The newest complete one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub newest: Option<Newest>,
-    /// What would come back and how we know, for people.
-    pub sentence: String,
-    /// The numbers of the proof.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub summary: Option<Summary>,
-    /// What there is to say, the worst first.
-    #[serde(default)]
-    pub findings: Vec<Finding>,
-    /// Bytes that the proofs take on disk.
-    #[serde(default)]
-    pub store_bytes: u64,
-}
-
-impl Report {
-    /// The worst of its findings.
-    pub fn worst(&self) -> Option<Severity> {
-        self.findings.iter().map(|f| f.severity).max()
-    }
+/// Keeps a report where the room finds it: whole or not at all.
+pub fn keep(report: &Report, backup: &BackupName, state: &Path) -> io::Result<()> {
+    let path = Report::path(state, backup);
+    let directory = path.parent().unwrap_or(state);
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let new = path.with_extension("new");
+    let mut file = File::create(&new)?;
+    serde_json::to_writer(&mut file, report)?;
+    file.sync_all()?;
+    fs::rename(&new, &path)?;
+    File::open(directory)?.sync_all()
 }
 
 /// Verifies a backup.
@@ -170,6 +157,7 @@ impl Night<'_> {
             newest: newest.map(|n| Newest { name: n.name, at: n.at }),
             sentence: sentences.join("; "),
             summary,
+            drill: None,
             findings,
             store_bytes,
         }

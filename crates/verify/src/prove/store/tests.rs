@@ -1,7 +1,7 @@
 //! Whatever is cut off or flipped, the store opens, and never says more than was proved.
 
 use super::*;
-use crate::prove::night::Budget;
+use mastmaint_words::backup::Budget;
 use proptest::prelude::*;
 
 fn proof(ino: u64, proved: u32) -> Proof {

@@ -1,7 +1,14 @@
-//! A backup as the config describes it: where it is, of what kind, and what it must hold.
+//! Backups: as the config describes them, and what a verification says of them.
 
-use crate::prove::Budget;
-use mastmaint_words::Span;
+mod drill;
+mod finding;
+mod report;
+
+pub use drill::{Counts, Drill, DrillPlan, Every, Times};
+pub use finding::{Code, Finding, Severity};
+pub use report::{Newest, Report, Summary};
+
+use crate::{BackupName, Bytes, Span};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -25,7 +32,10 @@ pub struct Backup {
     pub live: Option<String>,
     /// The file backup that belongs to a dump.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub files: Option<String>,
+    pub files: Option<BackupName>,
+    /// How a dump is brought to life now and then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillPlan>,
     /// How much a night may read.
     #[serde(default)]
     pub budget: Budget,
@@ -67,7 +77,7 @@ pub enum Place {
 }
 
 /// All backups by name.
-pub type Backups = BTreeMap<String, Backup>;
+pub type Backups = BTreeMap<BackupName, Backup>;
 
 impl Place {
     /// The word in the config.
@@ -94,6 +104,32 @@ impl Backup {
     pub const WAIT: Span = Span::from_secs(2 * 3600);
 }
 
+/// How much one night may read, and for how long. What is not reached is first in the next one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Budget {
+    /// No file is begun after this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<Span>,
+    /// Not more bytes than this, except for one file that is larger than all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Bytes>,
+}
+
+/// What is to be verified: what a room hands to `mastmaint-verify`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// Its name.
+    pub name: BackupName,
+    /// What it is.
+    pub backup: Backup,
+    /// The file backup that belongs to a dump.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Backup>,
+    /// Read everything and bring a dump to life, whatever the budget and the age of its proof.
+    #[serde(default)]
+    pub full: bool,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,7 +137,7 @@ mod tests {
     #[test]
     fn a_backup_reads_back() {
         let text = r#"{"kind":"rsnapshot","config":"/etc/rsnapshot.conf","max_age":"26h","prove_every":"7d","wait":"2h",
-            "require":["a"],"budget":{"time":"30m","bytes":5}}"#;
+            "require":["a"],"budget":{"time":"30m","bytes":"5 B"}}"#;
         let backup: Backup = serde_json::from_str(text).unwrap();
         assert_eq!(backup.place.kind(), "rsnapshot");
         let again: Backup = serde_json::from_str(&serde_json::to_string(&backup).unwrap()).unwrap();

@@ -1,0 +1,271 @@
+//! The backups: what each is, where it is, and what it must hold.
+
+use crate::{
+    diagnostic::Place,
+    mistake::{self, Mistake},
+    read::{At, Fields, Reader},
+    settings::{Action, Job},
+    tree::{Kind, Node},
+};
+use mastmaint_words::{
+    BackupName, JobName, Span,
+    backup::{self, Backup, Backups, Budget},
+};
+use std::path::PathBuf;
+
+pub(crate) const KEYS: &[&str] = &[
+    "kind",
+    "config",
+    "path",
+    "max_age",
+    "require",
+    "forbid",
+    "live",
+    "files",
+    "drill",
+    "budget",
+    "prove_every",
+    "wait",
+];
+pub(crate) const BUDGET: &[&str] = &["time", "bytes"];
+const DAY: u64 = 86_400;
+const MOST: usize = 100;
+
+/// The kinds, and the key that says where one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum BackupKind {
+    Rsnapshot,
+    Tree,
+    Tar,
+    Postgres,
+    Redis,
+}
+
+impl BackupKind {
+    const ALL: [(&'static str, Self); 5] = [
+        ("rsnapshot", Self::Rsnapshot),
+        ("tree", Self::Tree),
+        ("tar", Self::Tar),
+        ("postgres", Self::Postgres),
+        ("redis", Self::Redis),
+    ];
+
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Rsnapshot => "config",
+            _ => "path",
+        }
+    }
+
+    const fn help(self) -> &'static str {
+        match self {
+            Self::Rsnapshot => "name its configuration, like /etc/rsnapshot.conf",
+            Self::Tree => "name its directory",
+            _ => "name its files; the last part may have * and ?, like /backup/mastodon-*.dump",
+        }
+    }
+
+    const fn holds_files(self) -> bool {
+        matches!(self, Self::Rsnapshot | Self::Tree | Self::Tar)
+    }
+}
+
+/// Reads the section.
+pub(super) fn backups(reader: &mut Reader, node: Option<&Node>) -> Backups {
+    let mut backups = Backups::new();
+    let Some(node) = node else { return backups };
+    let listed = reader.pairs(node, "backups", "a map of backups").unwrap_or_default();
+    if listed.len() > MOST {
+        let mistake = Mistake::TooMany { what: "backups", count: listed.len(), max: MOST };
+        reader.wrong(node.place, "backups", mistake);
+    }
+    let mut belonging = Vec::new();
+    for (name, place, node) in listed.into_iter().take(MOST) {
+        let path = crate::read::join("backups", name);
+        let backup = backup(reader, node, &path, &mut belonging);
+        match name.parse::<BackupName>() {
+            Ok(name) => backups.extend(backup.map(|backup| (name, backup))),
+            Err(error) => reader.wrong(place, &path, Mistake::BadName { why: error.to_string() }),
+        }
+    }
+    for (path, files) in belonging {
+        match backups.get(files.value.as_str()) {
+            Some(backup) if backup.place.holds_files() => {}
+            Some(backup) => {
+                let why = format!("{} is of kind {}, which holds no files", files.value, backup.place.kind());
+                reader.wrong(files.place, &path, Mistake::BadName { why });
+            }
+            // One that is there and wrong has been told already.
+            None if !reader.mistakes.is_empty() => {}
+            None => unknown(reader, &path, &files, &backups),
+        }
+    }
+    backups
+}
+
+/// Whether every backup that a job verifies is there. One that is there and wrong has been told already.
+pub(super) fn verified(
+    reader: &mut Reader,
+    name: &JobName,
+    job: &Job,
+    section: Option<&Node>,
+    backups: &Backups,
+) {
+    let is_written = |backup: &BackupName| match section.map(|node| &node.kind) {
+        Some(Kind::Map(pairs)) => {
+            pairs.iter().any(|(key, _)| matches!(&key.kind, Kind::Text(text) if text == backup.as_str()))
+        }
+        _ => false,
+    };
+    for (index, step) in job.indexed_steps() {
+        let Action::Verify(action) = &step.action else { continue };
+        if backups.contains_key(&action.backup) || is_written(&action.backup) {
+            continue;
+        }
+        let path = format!("jobs.{name}.steps[{index}].verify");
+        let place = reader.places.get(&path).copied().unwrap_or(Place::start(0));
+        unknown(reader, &path, &At { value: action.backup.to_string(), place }, backups);
+    }
+}
+
+/// A name that no backup has.
+fn unknown(reader: &mut Reader, path: &str, given: &At<String>, backups: &Backups) {
+    let known: Vec<&str> = backups.keys().map(BackupName::as_str).collect();
+    let help = if known.is_empty() {
+        "there are none; add it under `backups:`".to_owned()
+    } else {
+        mistake::help(&given.value, &known)
+    };
+    reader.wrong(
+        given.place,
+        path,
+        Mistake::UnknownWord { what: "backup", given: given.value.clone(), help },
+    );
+}
+
+fn backup(
+    reader: &mut Reader,
+    node: &Node,
+    path: &str,
+    belonging: &mut Vec<(String, At<String>)>,
+) -> Option<Backup> {
+    let before = reader.mistakes.len();
+    let f = reader.fields(node, path, "a map with a kind and a place", KEYS)?;
+    if f.get("kind").is_none() {
+        let help = "there are rsnapshot, tree, tar, postgres, redis";
+        reader.wrong(f.place, path, Mistake::MissingKey { key: "kind", help });
+    }
+    let kind = reader.word(&f, "kind", "kind of backup", &BackupKind::ALL);
+    let place = kind.and_then(|kind| place(reader, &f, kind));
+    let max_age = reader.span_within(&f, "max_age", "an age", (60, 3650 * DAY), "it is from 1m to 3650d");
+    let (require, forbid) = (paths(reader, &f, "require"), paths(reader, &f, "forbid"));
+    let live = reader.text(&f, "live", "the Rails root as it lies in the backup, like home/mastodon/live");
+    let files = reader.text(&f, "files", "the name of a file backup");
+    if let Some(kind) = kind {
+        misplaced(reader, &f, kind);
+    }
+    if let Some(files) = &files {
+        belonging.push((f.path_of("files"), files.clone()));
+    }
+    let drill = super::drill::drill(reader, &f);
+    let budget = budget(reader, &f);
+    let every = reader.span_within(&f, "prove_every", "a time", (0, 366 * DAY), "it is at most 366d");
+    let wait = reader.span_within(&f, "wait", "a wait", (0, DAY), "it is at most 1d");
+    let place = place?;
+    (reader.mistakes.len() == before).then(|| Backup {
+        place,
+        max_age: max_age.map(|at| at.value),
+        require,
+        forbid,
+        live: live.map(|at| at.value.trim_matches('/').to_owned()),
+        files: files.and_then(|at| at.value.parse().ok()),
+        drill,
+        budget,
+        prove_every: every.map_or(Backup::PROVE_EVERY, |at| at.value),
+        wait: wait.map_or(Backup::WAIT, |at| at.value),
+    })
+}
+
+fn place(reader: &mut Reader, f: &Fields<'_>, kind: BackupKind) -> Option<backup::Place> {
+    let key = kind.key();
+    let other = if key == "path" { "config" } else { "path" };
+    if f.get(other).is_some() {
+        let why = if other == "path" {
+            "rsnapshot says itself where its generations are"
+        } else {
+            "only rsnapshot has a configuration"
+        };
+        reader.wrong(f.key_place(other), &f.path_of(other), Mistake::Misplaced { why });
+    }
+    if f.get(key).is_none() {
+        reader.wrong(f.place, &f.path, Mistake::MissingKey { key, help: kind.help() });
+    }
+    let given = reader.text(f, key, "a whole path")?;
+    if !given.value.starts_with('/') {
+        let mistake = Mistake::RelativePath { given: given.value, help: kind.help().to_owned() };
+        reader.wrong(given.place, &f.path_of(key), mistake);
+        return None;
+    }
+    let is_pattern = |part: &str| part.contains(['*', '?']);
+    let (above, last) = given.value.trim_end_matches('/').rsplit_once('/').unwrap_or_default();
+    let has_pattern =
+        is_pattern(above) || (is_pattern(last) && matches!(kind, BackupKind::Rsnapshot | BackupKind::Tree));
+    if has_pattern {
+        let why = "* and ? stand in the last part only, of kinds tar, postgres and redis".to_owned();
+        reader.wrong(given.place, &f.path_of(key), Mistake::BadName { why });
+        return None;
+    }
+    let path = PathBuf::from(given.value);
+    Some(match kind {
+        BackupKind::Rsnapshot => backup::Place::Rsnapshot { config: path },
+        BackupKind::Tree => backup::Place::Tree { path },
+        BackupKind::Tar => backup::Place::Tar { path },
+        BackupKind::Postgres => backup::Place::Postgres { path },
+        BackupKind::Redis => backup::Place::Redis { path },
+    })
+}
+
+/// Keys that this kind has no use for.
+fn misplaced(reader: &mut Reader, f: &Fields<'_>, kind: BackupKind) {
+    let of_files = kind.holds_files();
+    for (key, has_use, why) in [
+        ("require", of_files, "only file backups (rsnapshot, tree, tar) have paths in them"),
+        ("forbid", of_files, "only file backups (rsnapshot, tree, tar) have paths in them"),
+        ("live", of_files, "only file backups (rsnapshot, tree, tar) have paths in them"),
+        ("files", kind == BackupKind::Postgres, "only a dump of PostgreSQL belongs to a file backup"),
+        ("drill", kind == BackupKind::Postgres, "only a dump of PostgreSQL is brought to life"),
+    ] {
+        if f.get(key).is_some() && !has_use {
+            reader.wrong(f.key_place(key), &f.path_of(key), Mistake::Misplaced { why });
+        }
+    }
+}
+
+fn paths(reader: &mut Reader, f: &Fields<'_>, key: &str) -> Vec<String> {
+    let Some(node) = f.get(key) else { return Vec::new() };
+    let path = f.path_of(key);
+    let Kind::Seq(items) = &node.kind else {
+        let mistake = Mistake::WrongType { wanted: "a list of paths in the backup", found: node.kind_name() };
+        reader.wrong(node.place, &path, mistake);
+        return Vec::new();
+    };
+    let given = super::command::list(reader, items, &path).unwrap_or_default();
+    for (given, item) in given.iter().zip(items) {
+        if given.trim_matches('/').is_empty() || given.split('/').any(|part| part == "..") {
+            let why = format!("{given:?} is no path in a backup");
+            reader.wrong(item.place, &path, Mistake::BadName { why });
+        }
+    }
+    given
+}
+
+fn budget(reader: &mut Reader, f: &Fields<'_>) -> Budget {
+    let Some(node) = f.get("budget") else { return Budget::default() };
+    let path = f.path_of("budget");
+    let Some(f) = reader.fields(node, &path, "a map, like {time: 30m, bytes: 200 GB}", BUDGET) else {
+        return Budget::default();
+    };
+    let time: Option<At<Span>> = reader.span_within(&f, "time", "a time", (1, DAY), "it is at most 1d");
+    let bytes = super::effect::bytes(reader, &f, "bytes");
+    Budget { time: time.map(|at| at.value), bytes }
+}

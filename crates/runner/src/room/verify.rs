@@ -1,0 +1,176 @@
+//! `verify` steps: `mastmaint-verify` is run with what the configuration says of the backup, and its report decides.
+
+use super::{
+    Options,
+    plan::{Named, Work, failed, no_dry_run, run},
+};
+use crate::{
+    environment,
+    exec::{Ended, Ending, StepCommand},
+    output::Patterns,
+    redact::Redactor,
+    verdict::Judge,
+};
+use mastmaint_config::{
+    accepted::RoomView,
+    settings::{Step, VerifyAction},
+};
+use mastmaint_words::{
+    BackupName, Grade, Outcome, Reason, Verdict,
+    backup::{Finding, Order, Report, Severity},
+};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// More reasons than these do not fit the report of a step.
+const REASONS: usize = 8;
+/// What reads dumps looks for its own helpers here.
+const PATH: &str = "/usr/bin:/bin";
+
+pub(super) fn plan(
+    options: &Options,
+    view: &RoomView,
+    step: &Step,
+    action: &VerifyAction,
+    named: &Named,
+) -> Work {
+    if named.dry_run {
+        return no_dry_run(&step.action.title());
+    }
+    let Some(backup) = view.backups.get(&action.backup) else {
+        let text = format!("the configuration has no backup {}; add it under `backups:`", action.backup);
+        return failed("no-backup", &text);
+    };
+    let files = backup.files.as_ref().and_then(|files| view.backups.get(files));
+    let order = Order {
+        name: action.backup.clone(),
+        backup: backup.clone(),
+        files: files.cloned(),
+        full: action.full,
+    };
+    let order = match serde_json::to_string(&order) {
+        Ok(order) => order,
+        Err(error) => return failed("no-order", &format!("the backup cannot be described: {error}")),
+    };
+    let state = options.state.clone();
+    let command = StepCommand {
+        program: program(),
+        args: arguments(options, order),
+        environment: environment::for_program(&step.environment, Path::new("/"), PATH),
+        directory: PathBuf::from("/"),
+        patterns: Patterns::default(),
+    };
+    let name = action.backup.clone();
+    let judge = move |ended: &Ended| judge(ended, || kept(&state, &name));
+    run(command, step, named, Redactor::from_secrets([]), Box::new(judge))
+}
+
+/// In a walled room dumps are brought to life in another room, which may read nothing; else beside this process.
+fn arguments(options: &Options, order: String) -> Vec<String> {
+    let mut arguments = vec!["--state".to_owned(), options.state.display().to_string()];
+    if options.walled {
+        arguments.extend(["--drills".to_owned(), options.rooms.join("drill.sock").display().to_string()]);
+    }
+    arguments.push(order);
+    arguments
+}
+
+/// It is installed beside the runner.
+fn program() -> PathBuf {
+    std::env::current_exe().unwrap_or_default().with_file_name("mastmaint-verify")
+}
+
+/// The report that `mastmaint-verify` has kept just now.
+fn kept(state: &Path, backup: &BackupName) -> io::Result<Report> {
+    Ok(serde_json::from_slice(&fs::read(Report::path(state, backup))?)?)
+}
+
+/// The report decides if there is one; what ended otherwise is judged as any program.
+fn judge(ended: &Ended, report: impl Fn() -> io::Result<Report>) -> Verdict {
+    let outcome = match ended.ending {
+        Ending::Exited(0) => Outcome::Ok,
+        Ending::Exited(status) if status == i32::from(Report::PARTIAL) => Outcome::Partial,
+        Ending::Exited(status) if status == i32::from(Report::FAILED) => Outcome::Failed,
+        _ => return Judge::of_any().judge(ended),
+    };
+    if ended.cut_short.is_some() {
+        return Judge::of_any().judge(ended);
+    }
+    match report() {
+        Ok(report) => Verdict { reasons: reasons(&report), ..verdict(outcome, &report) },
+        Err(error) => {
+            let text = format!("the backup was verified, but the report cannot be read: {error}");
+            Verdict::because(Outcome::Failed, Grade::Exit, Reason::new("no-report", text))
+        }
+    }
+}
+
+fn verdict(outcome: Outcome, report: &Report) -> Verdict {
+    let mut verdict =
+        Verdict::because(outcome, Grade::Proved, Reason::new("verified", report.sentence.clone()));
+    if let Some(summary) = report.summary {
+        verdict.numbers.visited = Some(summary.files);
+        verdict.numbers.failed = (summary.bad > 0).then_some(summary.bad);
+    }
+    verdict
+}
+
+/// The findings that count, the worst first, then the sentence.
+fn reasons(report: &Report) -> Vec<Reason> {
+    let counting = report.findings.iter().filter(|f| f.severity > Severity::Info);
+    let said =
+        |f: &Finding| Reason::new(&f.code.name(), format!("{}: {}. {}", report.backup, f.what, f.advice));
+    let mut reasons: Vec<Reason> = counting.map(said).take(REASONS - 1).collect();
+    reasons.push(Reason::new("verified", format!("{}: {}", report.backup, report.sentence)));
+    reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::Summary;
+    use mastmaint_words::backup::Code;
+
+    fn ended(ending: Ending) -> Ended {
+        Ended { ending, cut_short: None, summary: Summary::default(), survivors_killed: 0, oom_kills: 0 }
+    }
+
+    fn report(findings: Vec<Finding>) -> Report {
+        Report {
+            backup: "files".to_owned(),
+            kind: "tree".to_owned(),
+            newest: None,
+            sentence: "63 of 63 files proved".to_owned(),
+            summary: None,
+            drill: None,
+            findings,
+            store_bytes: 0,
+        }
+    }
+
+    #[test]
+    fn the_report_decides() {
+        let bad = || {
+            report(vec![
+                Finding::fail(Code::Rot, "rot in a", "Look after the disk."),
+                Finding::info(Code::MediaNewer, "newer", "Nothing to do."),
+            ])
+        };
+        let verdict = judge(&ended(Ending::Exited(11)), || Ok(bad()));
+        assert_eq!((verdict.outcome, verdict.grade), (Outcome::Failed, Grade::Proved));
+        let codes: Vec<_> = verdict.reasons.iter().map(|r| r.code.as_str()).collect();
+        assert_eq!(codes, ["rot", "verified"], "what is only good to know is no reason");
+        let verdict = judge(&ended(Ending::Exited(0)), || Ok(report(vec![])));
+        assert_eq!(verdict.outcome, Outcome::Ok);
+        assert!(verdict.reasons[0].text.contains("63 of 63"), "{:?}", verdict.reasons);
+    }
+
+    #[test]
+    fn without_a_report_nothing_is_well() {
+        let none = || Err(io::Error::other("gone"));
+        assert_eq!(judge(&ended(Ending::Exited(0)), none).outcome, Outcome::Failed);
+        assert_eq!(judge(&ended(Ending::Exited(1)), || Ok(report(vec![]))).outcome, Outcome::Failed);
+    }
+}

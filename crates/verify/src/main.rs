@@ -1,0 +1,141 @@
+//! `mastmaint-verify`: one verification, or one manifest. All it does is in the library; here it is asked and answered.
+
+use mastmaint_verify::{
+    Finding, Order, Report, Request, Severity, VerifyError,
+    drill::Door,
+    keep, manifest,
+    prove::{Tell, Told},
+    verify,
+};
+use mastmaint_words::human;
+use std::{
+    io::{BufWriter, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+const USAGE: &str = "usage: mastmaint-verify [--manifest] --state DIR [--drills SOCKET] ORDER; ORDER is JSON: what \
+                     mastmaintd makes of its configuration. Without --drills a dump is brought to life by \
+                     mastmaint-drill, started beside this. Exit status: 0 nothing to mend, 10 warnings, 11 failures, 1 not verified";
+/// How often it says how far it is.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+
+fn main() -> ExitCode {
+    match run(std::env::args().skip(1)) {
+        Ok(status) => status,
+        Err(Failure::Usage(why)) => complain(&format!("{why}\n{USAGE}"), 2),
+        Err(Failure::Verify(error)) => complain(&format!("error: {error} [{}]", error.code()), 1),
+        Err(Failure::Told(error)) => complain(&format!("error: the result cannot be kept: {error}"), 1),
+    }
+}
+
+enum Failure {
+    Usage(String),
+    Verify(VerifyError),
+    Told(std::io::Error),
+}
+
+fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure> {
+    let usage = |why: &str| Failure::Usage(why.to_owned());
+    let (mut state, mut order, mut drills, mut wants_manifest) = (None, None, None, false);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--manifest" => wants_manifest = true,
+            "--state" => state = arguments.next().map(PathBuf::from),
+            "--drills" => drills = arguments.next().map(|socket| Door::Socket(socket.into())),
+            text if text.starts_with('{') => order = Some(argument),
+            other => return Err(Failure::Usage(format!("unknown argument {other:?}"))),
+        }
+    }
+    let state = state.ok_or_else(|| usage("--state is missing"))?;
+    let order = order.ok_or_else(|| usage("the order is missing"))?;
+    let order: Order = serde_json::from_str(&order).map_err(|e| Failure::Usage(format!("the order: {e}")))?;
+    let proofs = state.join("proofs");
+    let now = jiff::Timestamp::now();
+    if wants_manifest {
+        let mut out = BufWriter::new(std::io::stdout().lock());
+        manifest(order.name.as_str(), &order.backup, &proofs, now, &mut out).map_err(Failure::Verify)?;
+        out.flush().map_err(Failure::Told)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let drills = drills.unwrap_or_else(|| Door::Program { program: beside(), place: state.join("drill") });
+    let request = Request {
+        name: order.name.as_str(),
+        backup: &order.backup,
+        files: order.files.as_ref(),
+        proofs: &proofs,
+        drills: Some(&drills),
+        full: order.full,
+        now,
+    };
+    let report = verify(&request, &Progress::new()).map_err(Failure::Verify)?;
+    tell(&report);
+    keep(&report, &order.name, &state).map_err(Failure::Told)?;
+    Ok(ExitCode::from(match report.worst() {
+        Some(Severity::Fail) => Report::FAILED,
+        Some(Severity::Warn) => Report::PARTIAL,
+        Some(Severity::Info) | None => 0,
+    }))
+}
+
+/// It is installed beside this program.
+fn beside() -> PathBuf {
+    std::env::current_exe().unwrap_or_default().with_file_name("mastmaint-drill")
+}
+
+#[expect(clippy::print_stdout, reason = "its output is what people read of it")]
+fn tell(report: &Report) {
+    for Finding { code, severity, what, evidence, advice } in &report.findings {
+        let word = match severity {
+            Severity::Fail => "failure",
+            Severity::Warn => "warning",
+            Severity::Info => "note",
+        };
+        println!("{word}: {what} [{code}]");
+        for line in evidence {
+            println!("    {line}");
+        }
+        println!("    what to do: {advice}");
+    }
+    println!("{}: {}", report.backup, report.sentence);
+}
+
+/// Says now and then how far it is: files, bytes, rate.
+struct Progress {
+    begun: Instant,
+    said: Mutex<Instant>,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { begun: Instant::now(), said: Mutex::new(Instant::now()) }
+    }
+}
+
+impl Tell for Progress {
+    #[expect(clippy::print_stdout, reason = "its output is what people read of it")]
+    fn progress(&self, told: Told) {
+        // Whoever finds the lock taken knows that somebody else says it.
+        let Ok(mut said) = self.said.try_lock() else { return };
+        if said.elapsed() < SAY_EVERY {
+            return;
+        }
+        *said = Instant::now();
+        let rate = told.bytes / self.begun.elapsed().as_secs().max(1);
+        let (read, rate) = (human::bytes(told.bytes), human::bytes(rate));
+        println!("{} files met, {} read, {read}, {rate} a second", told.files, told.read);
+    }
+
+    #[expect(clippy::print_stdout, reason = "its output is what people read of it")]
+    fn say(&self, text: &str) {
+        println!("{text}");
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a program on its own has nowhere else to say why it ended")]
+fn complain(text: &str, status: u8) -> ExitCode {
+    eprintln!("mastmaint-verify: {text}");
+    ExitCode::from(status)
+}

@@ -1,0 +1,92 @@
+//! What a verification came to, as it is kept and told.
+
+use super::{Drill, Finding, Severity};
+use crate::{BackupName, Stamp};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The numbers of a night.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Names of files, links and the like in all generations.
+    pub paths: u64,
+    /// Directories in all generations.
+    pub directories: u64,
+    /// Different files: each inode once.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Files whose content is proved.
+    pub proved: u64,
+    /// The oldest of these proofs.
+    pub oldest: Stamp,
+    /// Files read tonight.
+    pub read: u64,
+    /// Bytes read tonight.
+    pub read_bytes: u64,
+    /// Files that are rotten, missing or cannot be read.
+    pub bad: u64,
+    /// Files that were new tonight.
+    pub new: u64,
+    /// Files that were written to since their last proof.
+    pub changed: u64,
+    /// Files whose inode number belonged to another one before.
+    pub replaced: u64,
+    /// The youngest change of a file, in nanoseconds since 1970.
+    pub youngest: i64,
+    /// Files that moved under our hands and are judged in the next night.
+    pub unsettled: u64,
+}
+
+/// The newest complete one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Newest {
+    /// `daily.0`, a file's name.
+    pub name: String,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// What a verification came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Which backup.
+    pub backup: String,
+    /// `rsnapshot`, `postgres`.
+    pub kind: String,
+    /// The newest complete one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<Newest>,
+    /// What would come back and how we know, for people.
+    pub sentence: String,
+    /// The numbers of the proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub summary: Option<Summary>,
+    /// The last time that it was brought to life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<Drill>,
+    /// What there is to say, the worst first.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
+    /// Bytes that the proofs take on disk.
+    #[serde(default)]
+    pub store_bytes: u64,
+}
+
+impl Report {
+    /// Exit status of `mastmaint-verify` after warnings.
+    pub const PARTIAL: u8 = 10;
+    /// Exit status of `mastmaint-verify` after failures.
+    pub const FAILED: u8 = 11;
+
+    /// Where the last report of a backup is kept, below the state directory of who verifies.
+    pub fn path(state: &Path, backup: &BackupName) -> PathBuf {
+        state.join("reports").join(format!("{backup}.json"))
+    }
+
+    /// The worst of its findings.
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.iter().map(|f| f.severity).max()
+    }
+}

@@ -1,0 +1,100 @@
+//! Backups that are verified by a job: the program, its proofs and its verdict, without root and systemd.
+
+use mastmaint_tests::{Place, binaries};
+use std::{fs, process::Command};
+
+fn place() -> Place {
+    let place = Place::new("  idle:\n    steps: [{run: /bin/true}]\n").unwrap();
+    fs::create_dir_all(place.path("mirror/live")).unwrap();
+    for n in 0..30 {
+        fs::write(place.path(&format!("mirror/live/{n}")), format!("content of {n}")).unwrap();
+    }
+    let mirror = place.path("mirror").display().to_string();
+    place
+        .configure_whole(&format!(
+            "defaults: {{timezone: UTC, timeout: 1m, grace: 2s}}\nbackups:\n  mirror:\n    kind: tree\n    path: {mirror}\n    \
+             require: [live]\n    forbid: [cache]\njobs:\n  prove:\n    steps: [{{verify: mirror, full: true}}]\n"
+        ))
+        .unwrap();
+    place
+}
+
+#[test]
+fn a_verification_is_a_step_with_a_proved_verdict() {
+    let place = place();
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "prove", "--follow"]).exits(0);
+    let run = daemon.ended("prove");
+    assert_eq!((&run["outcome"], &run["steps"][0]["grade"]), (&"ok".into(), &"proved".into()), "{run:#}");
+    assert!(run.to_string().contains("30 of 30 files proved"), "{run:#}");
+    // Something that must not be there: a warning.
+    fs::create_dir(place.path("mirror/cache")).unwrap();
+    fs::write(place.path("mirror/cache/x"), "x").unwrap();
+    daemon.ctl(&["run", "prove", "--follow"]).exits(1);
+    let run = daemon.ended("prove");
+    assert_eq!(run["outcome"], "partial", "{run:#}");
+    assert!(run.to_string().contains("forbidden-present"), "{run:#}");
+    // Rot: same size, same time.
+    let rotten = place.path("mirror/live/7");
+    let time = fs::metadata(&rotten).unwrap().modified().unwrap();
+    fs::write(&rotten, "kontent of 7").unwrap();
+    fs::File::open(&rotten).unwrap().set_modified(time).unwrap();
+    daemon.ctl(&["run", "prove", "--follow"]).exits(1);
+    let run = daemon.ended("prove");
+    assert_eq!(run["outcome"], "failed", "{run:#}");
+    assert!(run.to_string().contains("\"rot\""), "{run:#}");
+}
+
+#[test]
+fn it_needs_no_daemon() {
+    let place = place();
+    let once = || {
+        let mut command = Command::new(binaries::path("mastmaintd"));
+        command.args(place.arguments()).args(["--run", "prove"]).output().unwrap()
+    };
+    let said = once();
+    assert!(said.status.success(), "{said:?}");
+    fs::remove_dir_all(place.path("mirror")).unwrap();
+    assert_eq!(once().status.code(), Some(1), "an absent backup is not well");
+}
+
+#[test]
+fn a_backup_that_the_configuration_lacks_is_a_mistake_with_its_place() {
+    let place = place();
+    let text = fs::read_to_string(place.config()).unwrap();
+    place.configure_whole(&text.replace("verify: mirror", "verify: miror")).unwrap();
+    let said =
+        Command::new(binaries::path("mastmaintctl")).arg("check").arg(place.config()).output().unwrap();
+    assert_eq!(said.status.code(), Some(78));
+    let text = String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr);
+    assert!(
+        text.contains("jobs.prove.steps[1].verify") && text.contains("did you mean \"mirror\"?"),
+        "{text}"
+    );
+}
+
+/// The real dump, brought to life without a daemon. PostgreSQL refuses root, and then that is said.
+#[test]
+fn a_drill_needs_no_daemon_and_no_rooms() {
+    let place = place();
+    fs::create_dir(place.path("dumps")).unwrap();
+    let dump = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/mastodon-pg15.dump");
+    fs::copy(dump, place.path("dumps/mastodon-1.dump")).unwrap();
+    let dumps = place.path("dumps").display().to_string();
+    place
+        .configure_whole(&format!(
+            "defaults: {{timezone: UTC, timeout: 2m, grace: 2s}}\nbackups:\n  database:\n    kind: postgres\n    \
+             path: {dumps}/mastodon-*.dump\n    drill: {{reserve: 1 MB}}\njobs:\n  prove:\n    steps: [{{verify: database}}]\n"
+        ))
+        .unwrap();
+    let mut command = Command::new(binaries::path("mastmaintd"));
+    let said = command.args(place.arguments()).args(["--run", "prove"]).output().unwrap();
+    let text = String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr);
+    if nix::unistd::geteuid().is_root() {
+        assert_eq!(said.status.code(), Some(1), "{text}");
+        assert!(text.contains("PostgreSQL refuses to run as root"), "{text}");
+    } else {
+        assert_eq!(said.status.code(), Some(0), "{text}");
+        assert!(text.contains("115 tables, 1 user, 4 local posts"), "{text}");
+    }
+}
