@@ -3,7 +3,7 @@
 use crate::place_with;
 use mastmaint_tests::{Place, ctl::ctl, wait_for};
 use std::{
-    io::{Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     os::unix::net::UnixStream,
     path::Path,
     time::Duration,
@@ -86,12 +86,15 @@ fn followers_that_hung_up_keep_no_places() {
             // As `nc -U` and its like do at the end of their input: it listens still.
             stream.shutdown(std::net::Shutdown::Write).unwrap();
         }
-        let mut first = [0; 8];
-        stream.read_exact(&mut first).unwrap();
-        stream
+        let mut reader = BufReader::new(stream);
+        let mut first = String::new();
+        reader.read_line(&mut first).unwrap();
+        assert!(first.contains("step-started"), "{first}");
+        reader
     };
     let mut followers: Vec<_> = (0..32).map(|n| follower(n % 8 == 0)).collect();
-    assert!(daemon.ctl(&["status"]).stderr.contains("too many clients"), "there is still a place");
+    let refused = daemon.ctl(&["status"]);
+    assert!(refused.stderr.contains("too many clients"), "there is still a place: {refused:?}");
     let last = followers.pop();
     drop(followers);
     assert!(wait_for(|| daemon.ctl(&["status"]).code == Some(0)), "{}", daemon.log());

@@ -215,6 +215,8 @@ fn what_a_clock_that_was_ahead_wrote_is_cut_at_the_next_start() {
     let place = place("      - run: /bin/false", "  - {webhook: 'http://127.0.0.1:1/x'}\n");
     let daemon = place.start().unwrap();
     run(&daemon, 1);
+    let waiting = || daemon.ctl(&["status", "--json"]).json()["notify"][0]["waiting"] == 1;
+    assert!(wait_for(waiting), "{}", daemon.log());
     daemon.stop().unwrap();
     let told = |change: &dyn Fn(&str) -> Option<String>| {
         let path = place.path("state/ledger.sqlite");
