@@ -104,9 +104,8 @@ pub fn out_of_time(limit: Span) -> Verdict {
 }
 
 /// The verdict of a step that must not run because services that it needs stopped are up again.
-pub fn services_came_back() -> Verdict {
-    let text = "the services were started again while no daemon went on with the run (a restart of the host, or \
-                mastmaintd-recover); the step needs them stopped and is not run";
+pub fn services_came_back(why: &str) -> Verdict {
+    let text = format!("{why}; the step needs the services stopped and is not run");
     Verdict::because(Outcome::Interrupted, Grade::Exit, Reason::new("bracket-closed", text))
 }
 
