@@ -88,7 +88,12 @@ pub fn retry_after(retry: Retry, attempt: u32, verdict: &Verdict) -> Option<Dura
         RetryOn::Failed => bad,
         RetryOn::Unreachable => (bad || verdict.outcome == Outcome::Partial) && verdict.is_worth_retrying(),
     };
-    wanted.then(|| retry.backoff.get().saturating_mul(2_u32.saturating_pow(attempt.min(16))))
+    wanted.then(|| backoff(retry, attempt))
+}
+
+/// The wait before the try after this one: doubled each time.
+pub fn backoff(retry: Retry, attempt: u32) -> Duration {
+    retry.backoff.get().saturating_mul(2_u32.saturating_pow(attempt.min(16)))
 }
 
 /// The verdict of a step for which nothing was left of the job's time.
