@@ -4,7 +4,7 @@ use crate::{error::CtlError, hold::HoldCommand, judge, print};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use jiff::Timestamp;
-use mastmaint_words::JobName;
+use mastmaint_words::{BackupName, JobName};
 use std::path::PathBuf;
 
 /// Where the configuration is unless said otherwise.
@@ -70,6 +70,21 @@ pub enum Command {
         /// Stay, show what it does, and exit with its outcome.
         #[arg(short, long)]
         follow: bool,
+    },
+    /// List the backups: how old the newest is, how much is proved, when one was brought to life and how long that took.
+    Backups {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what the last verification of a backup found, and what to do.
+    Backup {
+        /// Which.
+        #[arg(value_name = "NAME")]
+        backup: BackupName,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// List past runs, newest first.
     History {
