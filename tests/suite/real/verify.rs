@@ -68,11 +68,8 @@ fn a_backup_that_the_configuration_lacks_is_a_mistake_with_its_place() {
     let place = place();
     let text = fs::read_to_string(place.config()).unwrap();
     place.configure_whole(&text.replace("verify: mirror", "verify: miror")).unwrap();
-    let said = Command::new(binaries::path("mastmaintctl"))
-        .args(["check", "--config"])
-        .arg(place.config())
-        .output()
-        .unwrap();
+    let said =
+        Command::new(binaries::path("mastmaintctl")).arg("check").arg(place.config()).output().unwrap();
     assert_eq!(said.status.code(), Some(78));
     let text = String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr);
     assert!(
