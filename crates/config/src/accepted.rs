@@ -4,7 +4,7 @@
 
 use crate::{
     settings::{Instance, Job, LedgerSettings, Settings, Step},
-    targets::{Target, TargetView},
+    targets::{self, Target, TargetView},
 };
 use mastmaint_words::{Digest, Hold, JobName, Room, StepIndex, backup::Backups};
 use serde::{Deserialize, Serialize};
@@ -70,7 +70,7 @@ impl Settings {
             jobs,
             ledger: self.ledger,
             holds: self.holds.clone(),
-            notify: self.notify.iter().map(Target::view).collect(),
+            notify: targets::views(&self.notify),
         }
     }
 
