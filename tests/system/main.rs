@@ -69,6 +69,7 @@ on_both! {
         a_power_cut_is_told_as_interrupted,
     ];
     notify: [a_failure_is_mailed_once_and_a_failing_mail_server_fails_no_job];
+    proofs: [effects_are_looked_at_from_within_the_walls];
     reload: [a_bad_config_changes_nothing];
     rooms: [
         tootctl_reaches_other_servers_and_run_does_not,
