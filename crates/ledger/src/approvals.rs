@@ -3,7 +3,7 @@
 use crate::{Approval, Ledger, LedgerError, rows, write::json};
 use jiff::{SignedDuration, Timestamp};
 use mastmaint_words::{JobName, RunId};
-use rusqlite::params;
+use rusqlite::{Transaction, params};
 
 /// Nobody asks for what is older.
 const KEEP: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -12,24 +12,29 @@ const FORMER: u32 = 15;
 /// Fewer say nothing about what is usual.
 const LEAST: usize = 3;
 
+/// Writes an approval; what is newer replaces what is older.
+pub(crate) fn put_approval(tx: &Transaction<'_>, approval: &Approval) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO approvals (run, job, at, found, why, used_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        approval.run.as_str(),
+        approval.job.as_str(),
+        rows::micros(approval.at),
+        json(&approval.found)?,
+        approval.why,
+        approval.used_by.as_ref().map(RunId::as_str),
+    ])
+    .map(drop)
+}
+
 impl Ledger {
     /// Records that a run waits for approval, or that it has got one; drops what is long over.
     pub fn put_approval(&mut self, approval: &Approval) -> Result<(), LedgerError> {
         let old = approval.at.checked_sub(KEEP).unwrap_or(Timestamp::MIN);
         self.change(|tx| {
             tx.prepare_cached("DELETE FROM approvals WHERE at < ?1")?.execute([rows::micros(old)])?;
-            tx.prepare_cached(
-                "INSERT OR REPLACE INTO approvals (run, job, at, found, why, used_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
-                approval.run.as_str(),
-                approval.job.as_str(),
-                rows::micros(approval.at),
-                json(&approval.found)?,
-                approval.why,
-                approval.used_by.as_ref().map(RunId::as_str),
-            ])
-            .map(drop)
+            put_approval(tx, approval)
         })
     }
 

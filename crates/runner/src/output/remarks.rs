@@ -54,6 +54,9 @@ const HARMLESS: [&str; 10] = [
     "no job control in this shell",
     "annot set LC_",
 ];
+/// What OpenTelemetry's library logs when what it measured cannot be sent anywhere: the command itself goes on, and does
+/// the same with it and without.
+const OF_TELEMETRY: [&str; 2] = ["OpenTelemetry error: ", "OpenTelemetry export error"];
 /// The allocator writes its remarks so.
 const OF_JEMALLOC: &str = "<jemalloc>: ";
 /// No line with one of these is taken for the rest of a warning.
@@ -85,6 +88,12 @@ const TROUBLE: [&str; 22] = [
 /// Whether a line is harmless though it may begin as errors do.
 pub(super) fn is_harmless(text: &str) -> bool {
     text.starts_with(OF_JEMALLOC) || HARMLESS.iter().any(|harmless| text.contains(harmless))
+}
+
+/// Whether a line is a logger's, or a line by itself, about telemetry alone.
+pub(super) fn is_of_telemetry(text: &str) -> bool {
+    let message = text.split_once(" -- : ").map_or(text, |(_, message)| message);
+    OF_TELEMETRY.iter().any(|begin| message.trim_start().starts_with(begin))
 }
 
 /// Whether a line without any sign is one of those that are expected.
