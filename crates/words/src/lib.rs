@@ -6,6 +6,7 @@ pub mod backup;
 pub mod exit;
 mod hold;
 pub mod human;
+mod hundredths;
 mod ids;
 mod occasion;
 mod outcome;
@@ -19,7 +20,10 @@ mod trigger;
 mod verdict;
 
 pub use hold::{Hold, HoldId, HoldScope, UnknownScope};
-pub use ids::{BackupName, Digest, JobName, LockName, NameError, RunId, StepIndex, StepKey, UnitName};
+pub use hundredths::{Hundredths, ParseHundredthsError};
+pub use ids::{
+    BackupName, Digest, JobName, LockName, NameError, ProgramName, RunId, StepIndex, StepKey, UnitName,
+};
 pub use occasion::Occasion;
 pub use outcome::{Grade, Outcome};
 pub use proof::{Looked, Sample, SampledItem, Together};

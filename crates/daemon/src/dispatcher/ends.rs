@@ -1,7 +1,7 @@
 //! The end of a run: recorded together with the next try that it makes necessary, told, its locks given back; and what
 //! is forgotten when enough has ended.
 
-use super::{Dispatcher, follow, listing};
+use super::{Dispatcher, asks, follow, listing};
 use crate::{
     notify::Fact,
     recorder::Owed,
@@ -24,6 +24,7 @@ impl Dispatcher {
         let Some(active) = self.runs.remove(id) else { return };
         let ended = Timestamp::now();
         self.keep_need(&active, ended).await;
+        self.give_approval_back(id, &verdict).await;
         let retry = self.next_try(&active.spec, &verdict, ended);
         if active.spec.recorded {
             let end = Owed::EndRun {
@@ -75,7 +76,12 @@ impl Dispatcher {
             );
             self.retries.insert(active.spec.job_name.clone(), retry);
         }
-        follow(&active.handle, FollowEvent::RunEnded { run: Box::new(listing::ended_line(&record)) });
+        let line = Box::new(listing::ended_line(&record));
+        if let Some(asker) = active.asker {
+            // It may have had enough of waiting.
+            let _ = asker.send(asks::over(id.clone(), line.clone(), !active.spec.recorded));
+        }
+        follow(&active.handle, FollowEvent::RunEnded { run: line });
         if !record.dry_run {
             self.notify(Fact::Ended(Box::new(record.clone())));
         }
@@ -124,7 +130,6 @@ impl Dispatcher {
             return None;
         }
         let wait = policy::retry_after(spec.job.retry, attempt, verdict)?;
-        // The clock rings at whole seconds.
         let not_before = whole_second_after(ended.checked_add(wait).ok()?);
         let retry = Trigger::Retry { of: of.clone(), attempt: attempt + 1, slot: spec.trigger.slot() };
         if !self.window_is_open(&spec.job_name, &spec.job, &retry, not_before) {
@@ -142,7 +147,8 @@ impl Dispatcher {
     }
 }
 
-fn whole_second_after(at: Timestamp) -> Timestamp {
+/// The clock rings at whole seconds.
+pub(super) fn whole_second_after(at: Timestamp) -> Timestamp {
     let second = at.as_second() + i64::from(at.subsec_nanosecond() > 0);
     Timestamp::from_second(second).unwrap_or(at)
 }

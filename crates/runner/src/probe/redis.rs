@@ -31,6 +31,8 @@ fn judge(beats: &[f64], since: Timestamp, now: Timestamp, redis: &Redis) -> Said
         Said::Answers { what: format!("its heartbeat in Redis at {} is {:.0} s old", redis.at, age.max(0.0)) }
     } else if beats.is_empty() {
         Said::Silent { why: format!("there is no heartbeat in Redis at {}", redis.at) }
+    } else if newest >= seconds(since) {
+        Said::Silent { why: format!("its newest heartbeat in Redis at {} is {age:.0} s old", redis.at) }
     } else {
         Said::Silent { why: format!("its heartbeat in Redis at {} is from before the start", redis.at) }
     }
@@ -115,7 +117,7 @@ mod tests {
         assert!(matches!(judged(&[1005.2], 1010), Said::Answers { .. }));
         assert!(matches!(judged(&[990.0, 1005.2], 1010), Said::Answers { .. }));
         assert!(matches!(judged(&[999.0], 1010), Said::Silent { why } if why.contains("before the start")));
-        assert!(matches!(judged(&[1005.2], 1100), Said::Silent { .. }));
+        assert!(matches!(judged(&[1005.2], 1100), Said::Silent { why } if why.ends_with("is 95 s old")));
         assert!(matches!(judged(&[], 1010), Said::Silent { why } if why.contains("no heartbeat")));
     }
 
