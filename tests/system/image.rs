@@ -17,7 +17,10 @@ pub(crate) enum Debian {
 }
 
 /// Packages of the image; a change of this list makes a new one.
-const PACKAGES: &str = "systemd,systemd-sysv,dbus,init-system-helpers,iproute2,procps";
+const PACKAGES: &str = "systemd,systemd-sysv,dbus,init-system-helpers,iproute2,procps,postgresql";
+/// PostgreSQL is there for drills; a server of its own would only slow each boot.
+const NO_SERVER: &str = "mkdir -p \"$1/etc/postgresql-common\" && \
+                         echo create_main_cluster=false > \"$1/etc/postgresql-common/createcluster.conf\"";
 const MIRROR: &str = "http://deb.debian.org/debian";
 
 impl Debian {
@@ -58,6 +61,7 @@ pub(crate) fn base(debian: Debian) -> PathBuf {
         let done = Command::new("mmdebstrap")
             .args(["--quiet", "--variant=minbase", "--format=directory"])
             .arg(format!("--include={PACKAGES}"))
+            .arg(format!("--essential-hook={NO_SERVER}"))
             .arg(debian.suite())
             .arg(&unfinished)
             .arg(MIRROR)

@@ -53,8 +53,13 @@ on_both! {
         what_ran_before_comes_back_however_the_run_ends,
         a_service_that_does_not_come_back_is_said_and_tried_until_it_does,
         they_come_back_without_the_daemon_and_after_the_host,
+        a_restart_of_the_host_ends_no_start,
         they_come_back_over_an_upgrade_and_a_removal,
         nothing_is_stopped_without_a_record,
+    ];
+    drill: [
+        every_kind_of_dump_comes_to_life,
+        a_drill_that_is_killed_leaves_nothing_and_reads_nothing_else,
     ];
     kills: [every_kill_in_a_bracket_ends_with_everything_up];
     outlive: [

@@ -5,7 +5,7 @@
 use crate::{
     requires::Requires,
     settings::{Instance, Job, LedgerSettings, Settings, Step},
-    targets::{Target, TargetView},
+    targets::{self, Target, TargetView},
 };
 use mastmaint_words::{Digest, Hold, JobName, Room, StepIndex, backup::Backups};
 use serde::{Deserialize, Serialize};
@@ -90,7 +90,7 @@ impl Settings {
             jobs,
             ledger: self.ledger,
             holds: self.holds.clone(),
-            notify: self.notify.iter().map(Target::view).collect(),
+            notify: targets::views(&self.notify),
         }
     }
 

@@ -135,14 +135,19 @@ fn without_place(why: String) -> Diagnostic {
 
 /// The name of settings: the first 32 hex digits of the SHA-256 of their JSON, whose maps are sorted.
 pub fn digest(settings: &Settings) -> Result<Digest, String> {
-    use std::fmt::Write as _;
     let json = serde_json::to_vec(settings).map_err(|error| error.to_string())?;
-    let hash = Sha256::digest(&json);
+    short_digest(&json).parse().map_err(|error: mastmaint_words::NameError| error.to_string())
+}
+
+/// The first 32 hex digits of the SHA-256.
+pub(crate) fn short_digest(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
     let mut hex = String::with_capacity(32);
-    for byte in hash.iter().take(16) {
-        write!(hex, "{byte:02x}").map_err(|error| error.to_string())?;
+    for byte in Sha256::digest(bytes).iter().take(16) {
+        // Only memory could refuse it.
+        let _ = write!(hex, "{byte:02x}");
     }
-    hex.parse().map_err(|error: mastmaint_words::NameError| error.to_string())
+    hex
 }
 
 /// One tree of all fragments: sections are joined key by key and nothing overrides anything; a key that two files

@@ -283,6 +283,18 @@ fn a_daemon_that_hangs_up_or_talks_rubbish_is_named() {
 }
 
 #[test]
+fn who_is_turned_away_before_they_ask_is_told_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("observe.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut client = Client::connect(&path, Some(Duration::from_secs(5))).unwrap();
+    let no_place = Reply::Error { code: "too-many-clients".into(), message: "too many".into() };
+    listener.accept().unwrap().0.write_all(&encode_reply(&no_place)).unwrap();
+    // The daemon has hung up by now.
+    assert_eq!(client.ask(&Request::Status).unwrap(), no_place);
+}
+
+#[test]
 fn a_streamed_answer_ends_at_its_last_piece() {
     let piece = Reply::Output { text: "a".to_owned() };
     let lines =

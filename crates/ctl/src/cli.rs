@@ -3,7 +3,6 @@
 use crate::{error::CtlError, hold::HoldCommand, judge, print};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
-use jiff::Timestamp;
 use mastmaint_words::JobName;
 use std::path::PathBuf;
 
@@ -109,8 +108,8 @@ pub enum Command {
         /// Which job.
         job: JobName,
         /// Not longer than this: a date, a date with time, or a duration like 3d.
-        #[arg(long, value_name = "DATE", value_parser = crate::tell::until)]
-        until: Option<Timestamp>,
+        #[arg(long, value_name = "DATE")]
+        until: Option<String>,
     },
     /// Try out how people are told.
     Notify {

@@ -66,7 +66,7 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
         Command::Cancel { run } => order::cancel(&daemon, run),
         Command::Pause { job } => order::pause(&daemon, job),
         Command::Resume { job } => order::resume(&daemon, job),
-        Command::Ack { job, until } => tell::ack(&daemon, &when, job, until),
+        Command::Ack { job, until } => tell::ack(&daemon, &when, job, until.as_deref()),
         Command::Notify { what: cli::Notify::Test { target, json } } => tell::test(&daemon, target, json),
         Command::Hold { command } => hold::hold(&daemon, &when, command),
         Command::Reload => order::reload(&daemon),

@@ -162,6 +162,8 @@ pub struct Approval {
     pub at: Timestamp,
     /// What the looks found, by step: so much is allowed once it is approved.
     pub found: BTreeMap<StepIndex, Numbers>,
+    /// What those steps were when they were looked at: the approval is for nothing else.
+    pub titles: BTreeMap<StepIndex, String>,
     /// What was too much, in a sentence.
     pub why: String,
     /// The run that was started with it.

@@ -157,6 +157,8 @@ mod tests {
             opened: Timestamp::UNIX_EPOCH,
             boot: "1".into(),
             resumed: None,
+            early: vec![],
+            rebooted: false,
             settle: Span::from_secs(10),
             phase: Phase::Stopped,
             services: vec![Service { unit: "mastodon-web".parse().unwrap(), before: "a".into(), ours: None }],

@@ -16,7 +16,7 @@ use crate::output::Patterns;
 use crate::verdict::Judge;
 use mastmaint_config::settings::{SystemctlAction, SystemctlVerb};
 use mastmaint_words::{Grade, Outcome, Reason, UnitName, Verdict};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -157,6 +157,15 @@ impl Systemctl {
     pub fn environment(&self, unit: &UnitName) -> Result<UnitProcess, String> {
         let shown = self.show(&["Type", "Environment", "EnvironmentFiles"], std::slice::from_ref(unit))?;
         Ok(shown.first().map(UnitProcess::of).unwrap_or_default())
+    }
+
+    /// The processes that a unit has: its main one and whatever else is in its control group.
+    ///
+    /// # Errors
+    /// If systemd does not tell.
+    pub fn pids(&self, unit: &UnitName) -> Result<BTreeSet<u32>, String> {
+        let shown = self.show(&["MainPID", "ControlGroup"], std::slice::from_ref(unit))?;
+        Ok(shown.first().map(process::pids).unwrap_or_default())
     }
 
     /// What tells this boot of the host from others: the moment at which systemd began, to the microsecond. Empty if

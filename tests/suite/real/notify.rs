@@ -1,5 +1,6 @@
 //! People are told: real mail, real webhooks, real pings, once for each thing that changes.
 
+use mastmaint_ledger::Ledger;
 use mastmaint_tests::{
     Daemon, Place,
     daemon::wait_up_to,
@@ -154,6 +155,88 @@ fn no_secret_is_in_any_message_nor_where_the_daemon_could_read_it() {
 }
 
 #[test]
+fn a_run_that_began_and_did_not_do_its_work_is_no_good_news() {
+    let check = WebServer::start().unwrap();
+    let place = Place::new("  work:\n    steps:\n      - run: /bin/true\n      - {tootctl: media remove-orphans, at_most: {items: 5}}\n").unwrap();
+    // The look before the run finds 5, the one before the step more.
+    place
+        .instance
+        .weather("speed: 50\nweather: {media remove-orphans: [orphans-dry-run, orphans-database-older-than-files]}\n")
+        .unwrap();
+    place.instance.add_orphans().unwrap();
+    let text = fs::read_to_string(place.config()).unwrap();
+    place.configure_whole(&format!("{text}notify:\n  - healthchecks: {}\n", check.url("uuid"))).unwrap();
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "work", "--follow"]).exits(0);
+    let run = daemon.ended("work");
+    assert_eq!(run["outcome"], "skipped", "{run:#}");
+    assert!(!run["started"].is_null(), "it did not begin: {run:#}");
+    let last = || check.requests().last().map(|request| request.path.clone()).unwrap_or_default();
+    assert!(wait_for(|| last().ends_with("/fail")), "{:?}\n{}", check.requests(), daemon.log());
+}
+
+#[test]
+fn a_message_goes_to_nobody_else_when_its_target_is_taken_away() {
+    let hook = WebServer::start().unwrap();
+    let place = Place::new("  none:\n    steps: [{run: /bin/true}]\n").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let well = dir.path().join("well");
+    let configure = |targets: &str| {
+        let text = format!(
+            "jobs:\n  work: {{steps: [{{run: /bin/false}}]}}\n  b: {{steps: [{{run: [/usr/bin/test, -e, {}]}}]}}\nnotify:\n{targets}  - {{on: [recovered], jobs: [b], webhook: {}}}\n",
+            well.display(),
+            hook.url("x"),
+        );
+        place.configure_whole(&text).unwrap();
+    };
+    let refused = "  - {mail: root, smtp: {host: 127.0.0.1, port: 1}}\n";
+    configure(refused);
+    let daemon = place.start().unwrap();
+    run(&daemon, 1);
+    let waiting = |at: usize| daemon.ctl(&["status", "--json"]).json()["notify"][at]["waiting"].clone();
+    assert!(wait_for(|| waiting(0) == 1), "{}", daemon.log());
+    configure("");
+    daemon.ctl(&["reload"]).exits(0);
+    assert!(wait_for(|| daemon.log().contains("target 1 (mail) is not in the configuration any more")));
+    assert_eq!(waiting(0), 0);
+    configure(refused);
+    daemon.ctl(&["reload"]).exits(0);
+    assert_eq!(waiting(0), 0, "who comes back begins anew");
+    daemon.ctl(&["run", "b", "--follow"]).exits(1);
+    fs::write(&well, "").unwrap();
+    daemon.ctl(&["run", "b", "--follow"]).exits(0);
+    // Nobody was told of its failure, so there is no recovery to tell of either.
+    daemon.ctl(&["notify", "test", "--target", "2"]).exits(0);
+    let bodies: Vec<String> = hook.requests().into_iter().map(|request| request.body).collect();
+    assert!(bodies.iter().all(|body| !body.contains("work")), "{bodies:?}");
+}
+
+#[test]
+fn what_a_clock_that_was_ahead_wrote_is_cut_at_the_next_start() {
+    let place = place("      - run: /bin/false", "  - {webhook: 'http://127.0.0.1:1/x'}\n");
+    let daemon = place.start().unwrap();
+    run(&daemon, 1);
+    let waiting = || daemon.ctl(&["status", "--json"]).json()["notify"][0]["waiting"] == 1;
+    assert!(wait_for(waiting), "{}", daemon.log());
+    daemon.stop().unwrap();
+    let told = |change: &dyn Fn(&str) -> Option<String>| {
+        let path = place.path("state/ledger.sqlite");
+        let mut ledger = Ledger::open(&path, jiff::Timestamp::now()).unwrap().ledger;
+        let state = ledger.tellings().unwrap()["job:work"].clone();
+        if let Some(state) = change(&state) {
+            ledger.tell("job:work", &state, &[]).unwrap();
+        }
+        state
+    };
+    let year = jiff::Zoned::now().year();
+    let (now, ahead) = (format!("\"told\":\"{year}"), format!("\"told\":\"{}", year + 2));
+    assert!(told(&|state| Some(state.replace(&now, &ahead))).contains(&now));
+    place.start().unwrap().stop().unwrap();
+    let state = told(&|_| None);
+    assert!(state.contains(&now) && !state.contains(&ahead), "{state}");
+}
+
+#[test]
 fn who_acknowledges_is_believed_and_nothing_to_acknowledge_is_said() {
     let place = place("      - run: /bin/false", "  - {webhook: 'http://127.0.0.1:1/x'}\n");
     let daemon = place.start().unwrap();
@@ -164,6 +247,10 @@ fn who_acknowledges_is_believed_and_nothing_to_acknowledge_is_said() {
     assert!(acked.stderr.contains("nobody is reminded of work until"), "{acked:?}");
     daemon.ctl(&["ack", "no-such-job"]).exits(1);
     assert!(daemon.log().contains("nobody is reminded until"), "{}", daemon.log());
+    let past = daemon.ctl(&["ack", "work", "--until", "2020-01-01"]).exits(2);
+    assert!(past.stderr.contains("has passed already"), "{past:?}");
+    let today = jiff::Zoned::now().date().to_string();
+    daemon.ctl(&["ack", "work", "--until", &today]).exits(0);
 }
 
 /// A place with an instance, a webhook that hears of something, and these jobs.

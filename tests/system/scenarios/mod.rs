@@ -1,6 +1,7 @@
 //! What is shown on a booted Debian; one subject a file.
 
 pub(crate) mod brackets;
+pub(crate) mod drill;
 pub(crate) mod kills;
 pub(crate) mod notify;
 pub(crate) mod outlive;

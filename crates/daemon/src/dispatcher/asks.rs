@@ -122,14 +122,16 @@ impl Dispatcher {
         let ids: Vec<RunId> = self
             .runs
             .iter()
-            .filter(|(id, active)| id.as_str().starts_with(text) || active.spec.job_name.as_str() == text)
+            .filter(|(id, active)| id.is_meant_by(text) || active.spec.job_name.as_str() == text)
             .map(|(id, _)| id.clone())
             .collect();
         match ids.as_slice() {
             [] if self.cancel_retry(text).await => Reply::Done,
             [] => error(
                 "unknown-run",
-                format!("nothing that runs or waits is called {text:?}; see \"mastmaintctl status\""),
+                format!(
+                    "nothing that runs or waits is called {text:?} (say the whole id, or the job); see \"mastmaintctl status\""
+                ),
             ),
             [id] => {
                 let id = id.clone();

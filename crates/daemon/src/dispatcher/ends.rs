@@ -1,13 +1,8 @@
 //! The end of a run: recorded together with the next try that it makes necessary, told, its locks given back; and what
 //! is forgotten when enough has ended.
 
-use super::{Dispatcher, asks, follow, listing};
-use crate::{
-    notify::Fact,
-    recorder::Owed,
-    run::{RunSpec, policy},
-    tell::Told,
-};
+use super::{Active, Dispatcher, asks, follow, listing};
+use crate::{notify::Fact, recorder::Owed, run::policy, tell::Told};
 use jiff::{SignedDuration, Timestamp};
 use mastmaint_control::words::FollowEvent;
 use mastmaint_ledger::{PlannedRetry, RunRecord};
@@ -25,7 +20,7 @@ impl Dispatcher {
         let ended = Timestamp::now();
         self.keep_need(&active, ended).await;
         self.give_approval_back(id, &verdict).await;
-        let retry = self.next_try(&active.spec, &verdict, ended);
+        let retry = self.next_try(&active, &verdict, ended);
         if active.spec.recorded {
             let end = Owed::EndRun {
                 run: id.clone(),
@@ -114,9 +109,11 @@ impl Dispatcher {
         });
     }
 
-    /// Whether and when the run is tried again. Not after a dry run, nor for `--run`, whose daemon is gone by then.
-    fn next_try(&self, spec: &RunSpec, verdict: &Verdict, ended: Timestamp) -> Option<PlannedRetry> {
-        if spec.dry_run || !self.scheduling {
+    /// Whether and when the run is tried again. Not after a dry run, nor for `--run`, whose daemon is gone by then; and
+    /// not where a person cancelled it, whatever became of it then.
+    fn next_try(&self, active: &Active, verdict: &Verdict, ended: Timestamp) -> Option<PlannedRetry> {
+        let spec = &active.spec;
+        if spec.dry_run || !self.scheduling || active.cancel_asked.is_some() {
             return None;
         }
         let (of, attempt) = match &spec.trigger {
@@ -147,7 +144,7 @@ impl Dispatcher {
     }
 }
 
-/// The clock rings at whole seconds.
+/// The next whole second, which the clock can ring at.
 pub(super) fn whole_second_after(at: Timestamp) -> Timestamp {
     let second = at.as_second() + i64::from(at.subsec_nanosecond() > 0);
     Timestamp::from_second(second).unwrap_or(at)

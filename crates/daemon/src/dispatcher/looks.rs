@@ -112,7 +112,11 @@ impl Dispatcher {
                 reply(&replies, Reply::Follow(event)).await;
             }
             loop {
-                match events.recv().await {
+                let event = tokio::select! {
+                    event = events.recv() => event,
+                    () = replies.closed() => return,
+                };
+                match event {
                     Ok(event) => {
                         let over = matches!(event, FollowEvent::RunEnded { .. });
                         if replies.send(Reply::Follow(event)).await.is_err() || over {

@@ -6,6 +6,7 @@ mod adopt;
 mod approvals;
 mod asks;
 mod brackets;
+mod clock;
 mod ends;
 mod holds;
 mod left_behind;
@@ -278,6 +279,7 @@ impl Dispatcher {
         if wake == Wake::ClockStepped {
             self.outside.teller.of_daemon(Told::ClockStepped);
             self.notify(Fact::ClockStepped);
+            self.cut_to_now(Timestamp::now()).await;
         }
         self.look_at_slots().await;
     }

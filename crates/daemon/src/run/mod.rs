@@ -270,10 +270,10 @@ impl Drive {
                 self.record_start(&begun).await;
                 self.adopt(&begun, &definition).await
             }
-            None if resumed && self.needs_services_stopped(step) && !self.goes_on_in_bracket().await => {
-                policy::services_came_back()
-            }
-            None => self.begin(step, &definition).await,
+            None => match self.services_are_stopped_for(step, resumed).await {
+                Ok(()) => self.begin(step, &definition).await,
+                Err(why) => policy::services_came_back(&why),
+            },
         }
     }
 
@@ -317,7 +317,7 @@ impl Drive {
             || (self.outside.same_boot
                 && begun.journaled == 0
                 && self.spec.only.is_none()
-                && (!self.needs_services_stopped(step) || self.goes_on_in_bracket().await));
+                && (!self.needs_services_stopped(step) || self.goes_on_in_bracket().await.is_ok()));
         let how = step::Begin::Adopted { after: begun.journaled, at: begun.at, may_start };
         self.drive_step(step, definition, how).await
     }

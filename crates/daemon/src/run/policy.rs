@@ -88,7 +88,12 @@ pub fn retry_after(retry: Retry, attempt: u32, verdict: &Verdict) -> Option<Dura
         RetryOn::Failed => bad,
         RetryOn::Unreachable => (bad || verdict.outcome == Outcome::Partial) && verdict.is_worth_retrying(),
     };
-    wanted.then(|| retry.backoff.get().saturating_mul(2_u32.saturating_pow(attempt.min(16))))
+    wanted.then(|| backoff(retry, attempt))
+}
+
+/// The wait before the try after this one: doubled each time.
+pub fn backoff(retry: Retry, attempt: u32) -> Duration {
+    retry.backoff.get().saturating_mul(2_u32.saturating_pow(attempt.min(16)))
 }
 
 /// The verdict of a step for which nothing was left of the job's time.
@@ -99,9 +104,8 @@ pub fn out_of_time(limit: Span) -> Verdict {
 }
 
 /// The verdict of a step that must not run because services that it needs stopped are up again.
-pub fn services_came_back() -> Verdict {
-    let text = "the services were started again while no daemon went on with the run (a restart of the host, or \
-                mastmaintd-recover); the step needs them stopped and is not run";
+pub fn services_came_back(why: &str) -> Verdict {
+    let text = format!("{why}; the step needs the services stopped and is not run");
     Verdict::because(Outcome::Interrupted, Grade::Exit, Reason::new("bracket-closed", text))
 }
 

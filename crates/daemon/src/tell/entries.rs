@@ -117,6 +117,12 @@ fn of_telling(telling: Telling) -> Entry {
             let text = format!("target {target} was never told, and will not be any more: {subject}");
             Entry::error(text).id(MessageId::NotNotified)
         }
+        Telling::TargetGone { target, subject } => {
+            let target = target.map_or_else(String::new, |target| format!(" {target}"));
+            let text =
+                format!("target{target} is not in the configuration any more and was never told: {subject}");
+            Entry::warning(text).id(MessageId::NotNotified)
+        }
         Telling::Acknowledged { job, until, uid } => {
             let until = until.map_or_else(|| "it changes".to_owned(), on_the_clock);
             let text = format!("{job}: user {uid} knows; nobody is reminded until {until}");

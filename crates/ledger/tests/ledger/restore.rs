@@ -55,6 +55,7 @@ fn lived() -> (tempfile::TempDir, Ledger) {
         job: job("over"),
         at: at(20),
         found: [(mastmaint_words::StepIndex(0), mastmaint_words::Numbers::default())].into(),
+        titles: [(mastmaint_words::StepIndex(0), "tootctl media remove".to_owned())].into(),
         why: "step 1 would remove 7 items".into(),
         used_by: None,
     };

@@ -63,6 +63,8 @@ fn try_to(opening: &Opening, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
         digest: opening.digest.clone(),
         opened: Timestamp::now(),
         boot: scene.systemctl.boot(),
+        rebooted: false,
+        early: vec![],
         resumed: None,
         settle: opening.settle,
         phase: Phase::Stopping,

@@ -64,7 +64,7 @@ pub fn probe(prober: &Prober, digest: &Digest, unit: &UnitName, since: Timestamp
         return Ok(Said::Answers { what: "it only stands for its instances".to_owned() });
     }
     let said = environment(kind, unit, &instance, process.environment)
-        .and_then(|variables| ask(kind, &variables, since));
+        .and_then(|variables| ask(prober, kind, unit, &variables, since));
     said.or_else(not_asked)
 }
 
@@ -90,7 +90,13 @@ fn environment(
     Variables::read(&instance.live, &process).map_err(|error| error.to_string())
 }
 
-fn ask(kind: Service, variables: &Variables, since: Timestamp) -> Result<Said, String> {
+fn ask(
+    prober: &Prober,
+    kind: Service,
+    unit: &UnitName,
+    variables: &Variables,
+    since: Timestamp,
+) -> Result<Said, String> {
     match kind {
         Service::Web => {
             let at = Server::Web.listens(variables)?;
@@ -104,8 +110,25 @@ fn ask(kind: Service, variables: &Variables, since: Timestamp) -> Result<Said, S
             let host = variables.get("LOCAL_DOMAIN").unwrap_or("localhost");
             Ok(http::get(&at, host, "/api/v1/streaming/health"))
         }
-        Service::Sidekiq => Ok(redis::heartbeat(&Redis::of_sidekiq(variables)?, since, Timestamp::now())),
+        Service::Sidekiq => {
+            let redis = Redis::of_sidekiq(variables)?;
+            let pids = prober.systemctl.pids(unit)?;
+            if pids.is_empty() {
+                return Ok(Said::Silent { why: "it has no process".to_owned() });
+            }
+            let processes = redis::Processes { host: host_of_sidekiq(variables)?, pids };
+            Ok(redis::heartbeat(&redis, &processes, since, Timestamp::now()))
+        }
     }
+}
+
+/// What Sidekiq takes the host's name to be.
+fn host_of_sidekiq(variables: &Variables) -> Result<String, String> {
+    if let Some(name) = variables.get("DYNO") {
+        return Ok(name.to_owned());
+    }
+    let name = nix::unistd::gethostname().map_err(|error| format!("the host has no name: {error}"))?;
+    Ok(name.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]
