@@ -72,6 +72,7 @@ on_both! {
         a_failure_is_mailed_once_and_a_failing_mail_server_fails_no_job,
         what_is_started_while_the_daemon_is_away_is_mailed,
     ];
+    proofs: [effects_are_looked_at_from_within_the_walls];
     reload: [a_bad_config_changes_nothing];
     requires: [nothing_begins_while_something_is_in_its_way];
     rooms: [

@@ -109,7 +109,7 @@ fn evaluate(
         host::look(&mut reader, settings);
     }
     reader.close();
-    let Reader { mistakes, mut warnings, .. } = reader;
+    let Reader { mut mistakes, mut warnings, .. } = reader;
     match settings {
         Some(settings) if mistakes.is_empty() => match digest(&settings) {
             Ok(digest) => Ok(Loaded { settings, digest, warnings }),
@@ -118,6 +118,9 @@ fn evaluate(
         _ => {
             // A file that could not be read may hold the jobs.
             warnings.retain(|warning| warning.mistake != Mistake::NoJobs);
+            if mistakes.iter().any(|told| told.mistake != Mistake::NoJobsSaid) {
+                mistakes.retain(|told| told.mistake != Mistake::NoJobsSaid);
+            }
             Err(Rejection { mistakes, warnings })
         }
     }

@@ -5,10 +5,12 @@
 mod process;
 mod query;
 mod state;
+mod stay;
 mod units;
 
 pub use process::UnitProcess;
 pub use state::{Stamps, UnitState};
+pub(crate) use stay::StayUp;
 pub use units::{Claim, claim, template_of};
 
 use crate::exec::{Ended, StepCommand};

@@ -86,10 +86,10 @@ pub struct Numbers {
     /// Items that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<u64>,
-    /// Items removed or changed, as the command counts them.
+    /// Items removed, as the command counts them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed: Option<u64>,
-    /// Bytes freed, as the command says.
+    /// Bytes, as the command says: freed by what removes, moved by what does something else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
 }

@@ -4,7 +4,7 @@ use mastmaint_ledger::Ledger;
 use mastmaint_tests::{
     Daemon, Place,
     daemon::wait_up_to,
-    receivers::{MailServer, WebServer},
+    receivers::{Identity, Login, MailServer, Walls, WebServer},
     wait_for,
 };
 use serde_json::Value;
@@ -120,6 +120,76 @@ fn a_test_shows_what_each_target_says() {
     assert!(daemon.ctl(&["notify", "test", "--target", "4"]).exits(1).stderr.contains("they are 1 to 3"));
     assert_eq!(mail.mails().len(), 2);
     assert!(mail.mails()[0].subject().ends_with("this is a test"), "{:?}", mail.mails());
+}
+
+#[test]
+fn walls_of_tls_are_passed_with_a_password_and_only_where_the_certificate_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let identity = Identity::new(dir.path()).unwrap();
+    // NUL, `admin`, NUL, `s3cr3t-w0rd`.
+    let login = || Login::Plain("AGFkbWluAHMzY3IzdC13MHJk");
+    let starttls = MailServer::start_behind(Walls::Starttls(identity.clone()), login()).unwrap();
+    let tls = MailServer::start_behind(Walls::Tls(identity.clone()), login()).unwrap();
+    let hook = WebServer::start_as(&identity).unwrap();
+    fs::write(dir.path().join("right"), "s3cr3t-w0rd\n").unwrap();
+    fs::write(dir.path().join("wrong"), "s3cr3t-wrong\n").unwrap();
+    let mail = |port: u16, tls: &str, password: &str| {
+        let file = dir.path().join(password);
+        format!(
+            "  - {{mail: root, smtp: {{host: 127.0.0.1, port: {port}, tls: {tls}, user: admin, password_file: {}}}}}\n",
+            file.display()
+        )
+    };
+    let notify = [
+        mail(starttls.port(), "starttls", "right"),
+        mail(tls.port(), "always", "right"),
+        format!("  - webhook: {}\n", hook.url("s3cr3t-path")),
+        mail(starttls.port(), "starttls", "wrong"),
+        mail(starttls.port(), "starttls", "none"),
+    ];
+    let place = place("      - run: /bin/true", &notify.concat());
+    let trusting = place.start_with(|command| {
+        command.env("SSL_CERT_FILE", identity.certificate());
+    });
+    let all = trusting.unwrap().ctl(&["notify", "test"]).exits(1).stdout;
+    let lines: Vec<&str> = all.lines().collect();
+    assert!(lines[0].starts_with("1 mail: ok: 250 ") && lines[1].starts_with("2 mail: ok: 250 "), "{all}");
+    assert!(lines[2].starts_with("3 webhook: ok: "), "{all}");
+    assert!(lines[3].starts_with("4 mail: not told: ") && lines[3].contains("wrong password"), "{all}");
+    assert!(lines[4].starts_with("5 mail: not told: ") && lines[4].contains("none"), "{all}");
+    assert!(!all.contains("s3cr3t"), "{all}");
+    assert_eq!((starttls.mails().len(), tls.mails().len(), hook.requests().len()), (1, 1, 1));
+
+    let doubting = place.start().unwrap().ctl(&["notify", "test"]).exits(1).stdout;
+    let refused = doubting.lines().take(3).filter(|line| line.contains("certificate")).count();
+    assert_eq!(refused, 3, "{doubting}");
+    assert_eq!((starttls.mails().len(), tls.mails().len(), hook.requests().len()), (1, 1, 1));
+}
+
+#[test]
+fn a_sendmail_program_gets_the_mail_and_its_complaint_is_passed_on() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let program = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path.display().to_string()
+    };
+    let got = dir.path().join("got");
+    let takes = program("takes", &format!("{{ echo \"$@\"; cat; }} > {}", got.display()));
+    let refuses = program("refuses", "echo 'no such mailbox' >&2; exit 67");
+    let notify =
+        format!("  - {{mail: a@b.example, sendmail: {takes}}}\n  - {{mail: root, sendmail: {refuses}}}\n");
+    let place = place("      - run: /bin/true", &notify);
+    let daemon = place.start().unwrap();
+    let all = daemon.ctl(&["notify", "test"]).exits(1).stdout;
+    let lines: Vec<&str> = all.lines().collect();
+    assert!(lines[0].starts_with("1 mail: ok: taken"), "{all}");
+    assert!(lines[1].contains("not told: ") && lines[1].contains("no such mailbox"), "{all}");
+    let got = fs::read_to_string(got).unwrap();
+    assert!(got.lines().next().unwrap().ends_with("-- a@b.example"), "{got}");
+    assert!(got.contains("To: a@b.example") && got.contains("this is a test"), "{got}");
 }
 
 #[test]

@@ -7,7 +7,8 @@ mod status;
 
 pub use follow::FollowEvent;
 pub use listing::{
-    HoldLine, JobLine, RunDetail, RunLine, RunState, StepLine, StepNow, StepProgress, WaitLine,
+    BackupLine, HoldLine, JobLine, ProofLine, RunDetail, RunLine, RunState, StepLine, StepNow, StepProgress,
+    WaitLine,
 };
 pub use status::{
     ApprovalLine, BracketLine, ConfigStatus, LedgerStatus, NextLine, OverdueLine, SpaceLine, Status,
@@ -88,6 +89,8 @@ pub enum Request {
         /// Which.
         job: JobName,
     },
+    /// What is known of the backups. Looking.
+    Backups,
     /// The holds that are on or still to come. Looking.
     Holds,
     /// Set a hold. Doing.
@@ -188,6 +191,11 @@ pub enum Reply {
         /// The run, if it is over already: something that its job requires was not so.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         over: Option<Box<RunLine>>,
+    },
+    /// To `Backups`.
+    Backups {
+        /// By name.
+        backups: Vec<BackupLine>,
     },
     /// To `Holds`.
     Holds {

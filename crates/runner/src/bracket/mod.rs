@@ -13,6 +13,7 @@ mod verdict;
 pub use close::{Closing, Pace, close};
 pub use confirm::{Asker, Here, ProbeRoom, Said};
 pub(crate) use open::{Opening, open};
+pub(crate) use policy::{Standing, Watch};
 pub use record::{Brackets, Phase, Record, Seen, Service};
 pub use verdict::has_closed;
 pub(crate) use verdict::of_closed;

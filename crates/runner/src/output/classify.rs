@@ -240,6 +240,11 @@ mod tests {
             (Stdout, "Stoplight::Red: light"),
             (Stdout, "NoMethodError: undefined method"),
             (Stdout, "RedisCacheStore: clear failed, returned nil: Redis::CannotConnectError: no"),
+            (
+                Stdout,
+                "Importing : |====E, [2026-11-23T02:54:33.138691 #4275] ERROR -- : bulk indexing went wrong",
+            ),
+            (Stdout, "|E, [2026-11-23T02:54:33.138691 #4275] ERROR -- : bulk indexing went wrong"),
             (Stdout, "Could not remove 1234: Access Denied"),
             (Stdout, "Build with Vite failed! ❌"),
             (Stderr, "psql:x.sql:1: FEHLER:  Relation »x« existiert nicht"),

@@ -206,7 +206,12 @@ impl Summary {
         match kind {
             _ if stream == Stream::Stdout => {}
             Kind::Plain => {}
-            Kind::Warning | Kind::Aside => self.last_aside = Some(quote(text)),
+            Kind::Warning | Kind::Aside => {
+                // Its memory is used again: a storm of warnings allocates nothing.
+                let last = self.last_aside.get_or_insert_default();
+                last.clear();
+                last.push_str(&cut(text, MAX_QUOTE));
+            }
             _ if self.first_stderr.len() < MAX_QUOTES => self.first_stderr.push(quote(text)),
             _ => {}
         }

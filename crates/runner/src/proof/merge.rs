@@ -123,7 +123,11 @@ pub(crate) struct HowRead {
 
 impl HowRead {
     fn found(self, numbers: Numbers) -> Option<u64> {
-        if self.counts_visits && numbers.bytes == Some(0) { Some(0) } else { numbers.removed }
+        match numbers.bytes {
+            Some(0) if self.counts_visits => Some(0),
+            _ if self.counts_visits => numbers.visited,
+            _ => numbers.removed,
+        }
     }
 }
 

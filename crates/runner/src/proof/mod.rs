@@ -7,7 +7,7 @@ mod prover;
 pub(crate) use merge::{HowRead, Proof, merge, of_again, of_assets, of_sample, of_state};
 pub(crate) use prover::Prover;
 
-use crate::exec::StepCommand;
+use crate::{exec::StepCommand, systemctl::StayUp};
 use mastmaint_tootctl::Series;
 use std::path::PathBuf;
 
@@ -28,6 +28,8 @@ pub(crate) struct Around {
     pub(crate) one_state: bool,
     /// Whether it looks only, so that the numbers of a look are wanted.
     pub(crate) looks_only: bool,
+    /// What has been started and must stay up.
+    pub(crate) stay_up: Option<StayUp>,
 }
 
 /// The dry run right after.

@@ -6,7 +6,7 @@ use super::work::settled;
 use crate::exec::{Limits, OrderReceiver, Sink, execute};
 use crate::proof::{self, Again, Around, Proof, Prover};
 use crate::protocol::{EndingCause, EventKind, StepReport};
-use crate::verdict::{Judge, Terms};
+use crate::verdict::{Judge, Terms, cut_short};
 use jiff::Timestamp;
 use mastmaint_instance::Free;
 use mastmaint_words::{Looked, Outcome, Reason, Sample, Space, Span, StepKey, Verdict};
@@ -44,6 +44,12 @@ pub(super) fn run(
         // How many files there are all in all: what the dry run finds no row for, and what rows name.
         let numbers = &mut report.verdict.numbers;
         numbers.visited = numbers.removed.zip(named).map(|(found, named)| found + named).or(numbers.visited);
+        return report;
+    }
+    if let Some(stay_up) = around.stay_up.as_ref().filter(|_| report.verdict.outcome == Outcome::Ok) {
+        let wait = &mut |patience| orders.wait(patience);
+        report.verdict = stay_up.watch(wait).unwrap_or_else(cut_short);
+        (report.ended, report.took) = (Timestamp::now(), Span::new(clock.elapsed()));
         return report;
     }
     // What broke off has its reason already; there is nothing to prove.
@@ -147,7 +153,9 @@ fn once_more(
         &mut Quiet,
     );
     let how = proof::HowRead { deletes_files: again.deletes_files, counts_visits: again.counts_visits };
-    proof::of_again(&dry.verdict, report.verdict.numbers.removed, again.tolerance, how)
+    let numbers = report.verdict.numbers;
+    let done = if again.counts_visits { numbers.visited } else { numbers.removed };
+    proof::of_again(&dry.verdict, done, again.tolerance, how)
 }
 
 fn take(verdict: &mut Verdict, process: &Process, proof: Proof) {

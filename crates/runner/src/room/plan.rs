@@ -12,10 +12,10 @@ use crate::{environment, systemctl};
 use mastmaint_config::Store;
 use mastmaint_config::accepted::RoomView;
 use mastmaint_config::effect;
-use mastmaint_config::settings::{Action, Environment, Instance, Step};
+use mastmaint_config::settings::{Action, Environment, Instance, Step, USUAL_SETTLE};
 use mastmaint_instance::{Storage, Variables, assets};
 use mastmaint_tootctl::{Call, Series, Version};
-use mastmaint_words::{Digest, Grade, JobName, Outcome, Reason, Span, StepKey, Verdict};
+use mastmaint_words::{Digest, Grade, JobName, Outcome, Reason, Span, StepKey, Verdict, backup};
 use nix::unistd::{AccessFlags, User, access, geteuid};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,12 @@ pub(super) struct Process {
     pub(super) judge: Decide,
     /// What is looked at before and after.
     pub(super) around: Around,
+    /// The report that it leaves behind.
+    pub(super) leaves: Option<Leaves>,
 }
+
+/// Reads what a process has left behind.
+pub(super) type Leaves = Box<dyn Fn() -> Option<backup::Report> + Send>;
 
 /// Why a step is not begun at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -112,9 +117,15 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
                 return Ok(no_dry_run(&format!("systemctl {}", action.verb.as_str())));
             }
             let command = systemctl.command(action);
+            let settle = view.instance.as_ref().map_or(USUAL_SETTLE, |instance| instance.settle);
+            let stay_up = systemctl::StayUp::after(action, &systemctl, settle);
             let action = action.clone();
             let judge: Decide = Box::new(move |ended| systemctl.judge(&action, ended));
-            Ok(run(command, step, named, Redactor::from_secrets([]), judge))
+            let mut work = run(command, step, named, Redactor::from_secrets([]), judge);
+            if let Work::Run(process) = &mut work {
+                process.around.stay_up = stay_up;
+            }
+            Ok(work)
         }
         Action::Services(action) => Ok(match &view.instance {
             Some(_) if named.dry_run => no_dry_run(&step.action.title()),
@@ -290,7 +301,7 @@ pub(super) fn run(
     judge: Decide,
 ) -> Work {
     let limits = limits(step, named.limit);
-    Work::Run(Box::new(Process { command, limits, redactor, judge, around: Around::default() }))
+    Work::Run(Box::new(Process { command, limits, redactor, judge, around: Around::default(), leaves: None }))
 }
 
 /// What is left of the job's timeout lowers the step's, never raises it.
@@ -391,7 +402,7 @@ mod tests {
             live: path.to_owned(),
             user: "mastodon".into(),
             services: vec![],
-            settle: mastmaint_config::settings::USUAL_SETTLE,
+            settle: USUAL_SETTLE,
             environment: Environment::default(),
             url: None,
         };

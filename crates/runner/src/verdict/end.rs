@@ -19,7 +19,7 @@ pub(super) enum Kind {
 /// The verdict on a bad end; `None` after exit status 0.
 pub(super) fn bad(ended: &Ended, kind: Kind, signals: Signals) -> Option<Verdict> {
     let (outcome, reasons) = match (ended.cut_short, &ended.ending) {
-        (Some(cause), _) => cut_short(cause),
+        (Some(cause), _) => return Some(cut_short(cause)),
         (None, Ending::Exited(0)) => return None,
         (None, Ending::CouldNotStart { code, text }) => (Outcome::Failed, vec![Reason::new(code, text)]),
         (None, Ending::Signalled { by_oom_killer: true, .. }) => (Outcome::Failed, vec![out_of_memory()]),
@@ -29,7 +29,8 @@ pub(super) fn bad(ended: &Ended, kind: Kind, signals: Signals) -> Option<Verdict
     Some(Verdict { outcome, grade: Grade::Exit, reasons, numbers: mastmaint_words::Numbers::default() })
 }
 
-fn cut_short(cause: EndingCause) -> (Outcome, Vec<Reason>) {
+/// The verdict on what was ended on purpose.
+pub(crate) fn cut_short(cause: EndingCause) -> Verdict {
     let (outcome, code, text) = match cause {
         EndingCause::StepTimeout => {
             (Outcome::TimedOut, "step-timeout", "it took longer than the step's timeout and was ended")
@@ -47,7 +48,7 @@ fn cut_short(cause: EndingCause) -> (Outcome, Vec<Reason>) {
             (Outcome::Interrupted, "room-stopped", "its room was stopped while it ran")
         }
     };
-    (outcome, vec![Reason::new(code, text)])
+    Verdict::because(outcome, Grade::Exit, Reason::new(code, text))
 }
 
 fn out_of_memory() -> Reason {
@@ -85,6 +86,10 @@ fn exited(status: i32, ended: &Ended, kind: Kind, signals: Signals) -> (Outcome,
         return signalled(name, ended, signals);
     }
     match behind_shell(status) {
+        // git and others mean wrong usage by 129, and nobody here has a terminal to hang up.
+        Some("SIGHUP") if kind == Kind::Other => {
+            (Outcome::Failed, explain::exit_status(status, &ended.summary, false))
+        }
         Some("SIGKILL") if ended.oom_kills > 0 => (Outcome::Failed, vec![out_of_memory()]),
         Some(name) => signalled(name, ended, signals),
         None => (Outcome::Failed, explain::exit_status(status, &ended.summary, kind == Kind::Tootctl)),

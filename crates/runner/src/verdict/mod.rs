@@ -12,6 +12,7 @@ mod rails;
 mod sentence;
 mod tootctl;
 
+pub(crate) use end::cut_short;
 pub(crate) use explain::{is_exception, is_known_reason};
 pub(crate) use rails::is_built;
 
