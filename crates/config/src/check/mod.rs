@@ -11,6 +11,7 @@ mod job;
 mod judged;
 mod notify;
 mod place;
+mod requires;
 mod step;
 mod tootctl;
 mod window;
@@ -56,6 +57,8 @@ pub(crate) use instance::KEYS as INSTANCE;
 pub(crate) use job::{KEYS as JOB, WINDOW};
 #[cfg(test)]
 pub(crate) use notify::{KEYS as TARGET, SMTP};
+#[cfg(test)]
+pub(crate) use requires::{FREE, KEYS as REQUIRES, LOAD, PRESSURE};
 #[cfg(test)]
 pub(crate) use step::KEYS as STEP;
 
