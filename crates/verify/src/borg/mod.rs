@@ -104,18 +104,6 @@ impl Repository {
         indexes.filter_map(|e| e.metadata().ok()?.modified().ok()).max()
     }
 
-    /// Checks that the newest archive can be read and that everything it needs is in the index. `None` if that took
-    /// longer than `time`.
-    pub(crate) fn check_archive(
-        &self,
-        archive: &Archive,
-        time: Option<Duration>,
-        tell: &dyn Tell,
-    ) -> Result<Option<Vec<String>>, Refusal> {
-        let words = ["check", "--bypass-lock", "--archives-only", "-a", &archive.name, &self.at];
-        self.complaints(&words, time, tell)
-    }
-
     /// Reads files of an archive to their end, decrypts them and compares them with their names, without writing them
     /// anywhere: all of them, or those that a file of patterns names.
     pub(crate) fn read(

@@ -176,7 +176,8 @@ impl Work<'_> {
         })
     }
 
-    /// Lets borg check the newest archive and read the part of it that waits longest. Gives the parts that are kept.
+    /// Has borg read the part of the newest archive that waits longest. `borg check` is of no use here: also without
+    /// `--repair` it writes into the repository. Gives the parts that are kept.
     fn archive(
         &mut self,
         book: &mut Book,
@@ -184,15 +185,6 @@ impl Work<'_> {
         bytes: u64,
         said: &mut Vec<String>,
     ) -> Result<Vec<Part>, Stop> {
-        let (time, tell) = (self.time_left(), self.night.tell);
-        match self.repository.check_archive(newest, time, tell)? {
-            None => self.findings.push(took_too_long(&newest.name, self.night)),
-            Some(lines) => {
-                let what = format!("{} is damaged", newest.name);
-                let wrong = of_lines(&what, &lines);
-                self.told(wrong);
-            }
-        }
         let backup = self.night.request.backup;
         let of = parts(bytes, backup.budget.bytes.map(Bytes::get), backup.prove_every.get());
         let all: Vec<Part> = (1..=of).map(|part| of_part(newest, part, bytes / u64::from(of))).collect();
