@@ -50,6 +50,7 @@ mod tests {
             Request::Show { run: run.to_string() },
             Request::Output { run: run.clone(), step: mastmaint_words::StepIndex(0) },
             Request::Follow { run },
+            Request::Backups,
             Request::Holds,
             Request::Run { job: job.clone(), dry_run: false, despite_hold: false },
             Request::Approve { run: "clean-media".to_owned() },
@@ -68,7 +69,7 @@ mod tests {
     fn who_may_look_may_not_do() {
         let refused: Vec<bool> =
             all().iter().map(|r| allowed(r, Socket::Looking, 1000, 990).is_err()).collect();
-        assert_eq!(refused, [[false; 7].as_slice(), &[true; 10]].concat());
+        assert_eq!(refused, [[false; 8].as_slice(), &[true; 10]].concat());
         // Root is no exception: the socket says what is answered on it.
         assert!(allowed(&Request::Reload, Socket::Looking, 0, 990).is_err());
     }

@@ -35,6 +35,7 @@ fn requests() -> Vec<Request> {
         Request::Cancel { run: "clean-media".to_owned() },
         Request::Pause { job: job.clone() },
         Request::Resume { job },
+        Request::Backups,
         Request::Holds,
         Request::HoldAdd {
             from: time(),

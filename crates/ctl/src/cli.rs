@@ -3,7 +3,7 @@
 use crate::{error::CtlError, hold::HoldCommand, judge, print};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
-use mastmaint_words::JobName;
+use mastmaint_words::{BackupName, JobName};
 use std::path::PathBuf;
 
 /// Where the configuration is unless said otherwise.
@@ -69,6 +69,21 @@ pub enum Command {
         /// Stay, show what it does, and exit with its outcome.
         #[arg(short, long)]
         follow: bool,
+    },
+    /// List the backups: how old the newest is, how much is proved, when one was brought to life and how long that took.
+    Backups {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what the last verification of a backup found, and what to do.
+    Backup {
+        /// Which.
+        #[arg(value_name = "NAME")]
+        backup: BackupName,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// List past runs, newest first.
     History {

@@ -1,6 +1,7 @@
 //! What people type: asks the daemon over its sockets, checks and prints configurations, writes the first one and
 //! fits the rooms to it. Data goes to standard output, talk to standard error.
 
+pub mod backups;
 pub mod check;
 pub mod cli;
 pub mod client;
@@ -57,6 +58,8 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
     match cli.command {
         Command::Status { json } => look::status(&daemon, &when, json),
         Command::Jobs { json } => look::jobs(&daemon, &when, json),
+        Command::Backups { json } => backups::list(&daemon, &when, json),
+        Command::Backup { backup, json } => backups::show(&daemon, &when, &backup, json),
         Command::History { job, number, json } => look::history(&daemon, &when, job, number, json),
         Command::Show { run, output, json } => look::show(&daemon, &when, &run, output, json),
         Command::Run { job, follow, dry_run, despite_hold } => {

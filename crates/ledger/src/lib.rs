@@ -11,6 +11,7 @@
 //! that adoption may report again what was already recorded.
 
 mod approvals;
+mod backups;
 mod error;
 mod forget;
 mod holds;
@@ -23,6 +24,7 @@ mod schema;
 mod tellings;
 mod write;
 
+pub use backups::Verified;
 pub use error::{FindError, LedgerError};
 pub use open::{Opened, set_aside};
 pub use records::{

@@ -10,7 +10,7 @@ pub use notice::Notice;
 
 use crate::probe::Said;
 use jiff::Timestamp;
-use mastmaint_words::{Digest, JobName, Room, RunId, Space, Span, StepKey, UnitName, Verdict};
+use mastmaint_words::{Digest, JobName, Room, RunId, Space, Span, StepKey, UnitName, Verdict, backup};
 use serde::{Deserialize, Serialize};
 
 /// The version that this build speaks.
@@ -416,4 +416,7 @@ pub struct StepReport {
     /// The room on the file system of the media, for a tootctl step on local storage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub space: Option<Space>,
+    /// What a verification came to, in short.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Box<backup::Report>>,
 }

@@ -7,7 +7,8 @@ mod status;
 
 pub use follow::FollowEvent;
 pub use listing::{
-    HoldLine, JobLine, RunDetail, RunLine, RunState, StepLine, StepNow, StepProgress, WaitLine,
+    BackupLine, HoldLine, JobLine, ProofLine, RunDetail, RunLine, RunState, StepLine, StepNow, StepProgress,
+    WaitLine,
 };
 pub use status::{
     ApprovalLine, BracketLine, ConfigStatus, LedgerStatus, NextLine, OverdueLine, SpaceLine, Status,
@@ -88,6 +89,8 @@ pub enum Request {
         /// Which.
         job: JobName,
     },
+    /// What is known of the backups. Looking.
+    Backups,
     /// The holds that are on or still to come. Looking.
     Holds,
     /// Set a hold. Doing.
@@ -182,6 +185,11 @@ pub enum Reply {
         /// Whether the ledger could not take it: then `show` and `history` will not know it.
         #[serde(default)]
         unrecorded: bool,
+    },
+    /// To `Backups`.
+    Backups {
+        /// By name.
+        backups: Vec<BackupLine>,
     },
     /// To `Holds`.
     Holds {

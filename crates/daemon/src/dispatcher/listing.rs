@@ -5,12 +5,12 @@ use crate::notify::{Messenger, Seen};
 use jiff::Timestamp;
 use mastmaint_config::{settings::Job, zone};
 use mastmaint_control::words::{
-    BracketLine, ConfigStatus, HoldLine, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState,
-    SpaceLine, Status, StepLine, StepNow,
+    BackupLine, BracketLine, ConfigStatus, HoldLine, JobLine, LedgerStatus, NextLine, ProofLine, RunDetail,
+    RunLine, RunState, SpaceLine, Status, StepLine, StepNow,
 };
 use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation, Stopped};
-use mastmaint_ledger::{RunRecord, RunWithSteps, SpaceTrend, StepRecord};
-use mastmaint_words::{JobName, Numbers};
+use mastmaint_ledger::{RunRecord, RunWithSteps, SpaceTrend, StepRecord, Verified};
+use mastmaint_words::{JobName, Numbers, Stamp};
 
 impl Dispatcher {
     /// One page about everything.
@@ -266,5 +266,27 @@ fn step_line(record: &StepRecord, now: Timestamp) -> StepLine {
         lines: end.map_or(0, |e| e.lines),
         bytes: end.map_or(0, |e| e.bytes),
         output_kept: record.output_kept,
+    }
+}
+/// A backup as its last verification saw it.
+pub(super) fn backup_line(Verified { at, run, report }: Verified) -> BackupLine {
+    let proof = report.summary.map(|s| ProofLine {
+        files: s.files,
+        proved: s.proved,
+        oldest: (s.oldest != Stamp::NEVER).then(|| s.oldest.at()),
+        bad: s.bad,
+        bytes: s.bytes,
+    });
+    BackupLine {
+        verified: at,
+        run,
+        worst: report.worst(),
+        backup: report.backup,
+        kind: report.kind,
+        newest: report.newest,
+        sentence: report.sentence,
+        proof,
+        drill: report.drill,
+        findings: report.findings,
     }
 }

@@ -1,7 +1,9 @@
 //! What must be in the ledger sooner or later, and a bounded queue of it for as long as the ledger cannot be written.
 
 use jiff::Timestamp;
-use mastmaint_ledger::{Approval, HandHold, Ledger, LedgerError, Mark, OwedMessage, PlannedRetry, StepEnd};
+use mastmaint_ledger::{
+    Approval, HandHold, Ledger, LedgerError, Mark, OwedMessage, PlannedRetry, StepEnd, Verified,
+};
 use mastmaint_words::{Grade, HoldId, JobName, Outcome, Reason, RunId};
 use std::collections::VecDeque;
 
@@ -96,6 +98,8 @@ pub enum Owed {
     },
     /// A run waits for approval, or has got one.
     Approval(Box<Approval>),
+    /// A backup was verified.
+    Verified(Box<Verified>),
     /// The retry of a job is not owed any more.
     DropRetry {
         /// The job.
@@ -118,6 +122,7 @@ impl Owed {
             Self::Cancel { run, at } => ledger.ask_cancel(run, *at),
             Self::PlanRetry { retry } => ledger.plan_retry(retry),
             Self::Approval(approval) => ledger.put_approval(approval),
+            Self::Verified(verified) => ledger.put_verified(verified),
             Self::DropRetry { job } => ledger.drop_retry(job).map(drop),
             Self::Tell { subject, state: Some(state), messages } => ledger.tell(subject, state, messages),
             Self::Tell { subject, state: None, .. } => ledger.untell(subject),
@@ -138,6 +143,7 @@ impl Owed {
             (Self::EndRun { run, .. }, Self::Cancel { run: other, .. }) => run == other,
             (Self::PlanRetry { retry }, Self::PlanRetry { retry: other }) => retry.job == other.job,
             (Self::DropRetry { job }, Self::PlanRetry { retry }) => *job == retry.job,
+            (Self::Verified(new), Self::Verified(old)) => new.report.backup == old.report.backup,
             // Messages of an earlier one are still owed.
             (Self::Tell { subject, .. }, Self::Tell { subject: other, messages, .. }) => {
                 subject == other && messages.is_empty()

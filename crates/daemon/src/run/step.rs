@@ -7,6 +7,7 @@ use super::{
     wire,
 };
 use crate::{
+    recorder::Owed,
     room::{Connection, RoomError},
     tell::Told,
 };
@@ -14,7 +15,7 @@ use jiff::Timestamp;
 use mastmaint_config::settings::{Action, ServicesAction, Step};
 use mastmaint_control::words::FollowEvent;
 use mastmaint_failpoints::failpoint;
-use mastmaint_ledger::StepEnd;
+use mastmaint_ledger::{StepEnd, Verified};
 use mastmaint_runner::{
     bracket::has_closed,
     protocol::{EventKind, Op, StepReport},
@@ -105,12 +106,24 @@ impl Drive {
         let followed = follow.until_it_is_over().await;
         let copy = follow.copy.take();
         let (end, told_by) = match followed {
-            Followed::Report(report, connection) => (end_of(*report), Some(connection)),
+            Followed::Report(mut report, connection) => {
+                self.record_backup(&mut report).await;
+                (end_of(*report), Some(connection))
+            }
             Followed::Verdict(verdict) => {
                 (end_without_report(self.spec.key(step), verdict, sent, clock.elapsed()), None)
             }
         };
         self.finish_step(step, definition, end, copy, told_by).await
+    }
+
+    /// What a verification came to. Before the end of its step, which makes the room forget it; a daemon that dies in
+    /// between hears it again.
+    async fn record_backup(&self, report: &mut StepReport) {
+        let Some(backup) = report.backup.take() else { return };
+        let verified = Verified { at: report.ended, run: report.key.run.clone(), report: *backup };
+        // What is not kept either is told by the next verification.
+        let _ = self.outside.recorder.owe(Owed::Verified(Box::new(verified))).await;
     }
 
     async fn finish_step(

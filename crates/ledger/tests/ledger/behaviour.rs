@@ -2,8 +2,9 @@
 
 use crate::common::*;
 use mastmaint_ledger::{
-    Approval, FindError, HandHold, LedgerError, Mark, NewRun, OwedMessage, PlannedRetry, StepEnd,
+    Approval, FindError, HandHold, LedgerError, Mark, NewRun, OwedMessage, PlannedRetry, StepEnd, Verified,
 };
+use mastmaint_words::backup::{Code, Finding, Report};
 use mastmaint_words::{
     Grade, Hold, HoldId, HoldScope, Numbers, Outcome, Reason, Space, Span, StepIndex, Trigger,
 };
@@ -292,6 +293,31 @@ fn the_room_of_the_media_is_told_now_and_a_week_before() {
     let trend = ledger.space_trend().unwrap().unwrap();
     assert_eq!((trend.total, trend.free), (1000, 130));
     assert_eq!(trend.earlier, Some((at(86_400), 110)), "neither the oldest nor the one of the day before");
+}
+
+#[test]
+fn the_newest_verification_of_each_backup_is_kept() {
+    let (dir, mut ledger) = fresh();
+    let verified = |backup: &str, second: i64, sentence: &str| Verified {
+        at: at(second),
+        run: run_id(second),
+        report: Report {
+            backup: backup.to_owned(),
+            kind: "postgres".to_owned(),
+            newest: None,
+            sentence: sentence.to_owned(),
+            summary: None,
+            drill: None,
+            findings: vec![Finding::warn(Code::NotChecked, "what", "advice")],
+            store_bytes: 0,
+        },
+    };
+    let (files, newer) = (verified("files", 3, "files"), verified("database", 2, "newer"));
+    for put in [&verified("database", 1, "older"), &newer, &files, &verified("files", 1, "late")] {
+        ledger.put_verified(put).unwrap();
+    }
+    drop(ledger);
+    assert_eq!(open(dir.path()).verified().unwrap(), [newer, files]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use mastmaint_config::effect;
 use mastmaint_config::settings::{Action, Environment, Instance, Step, USUAL_SETTLE};
 use mastmaint_instance::{Storage, Variables};
 use mastmaint_tootctl::{Call, Series, Version};
-use mastmaint_words::{Digest, Grade, JobName, Outcome, Reason, Span, StepKey, Verdict};
+use mastmaint_words::{Digest, Grade, JobName, Outcome, Reason, Span, StepKey, Verdict, backup};
 use nix::unistd::{AccessFlags, User, access, geteuid};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,12 @@ pub(super) struct Process {
     pub(super) judge: Decide,
     /// What is looked at before and after.
     pub(super) around: Around,
+    /// The report that it leaves behind.
+    pub(super) leaves: Option<Leaves>,
 }
+
+/// Reads what a process has left behind.
+pub(super) type Leaves = Box<dyn Fn() -> Option<backup::Report> + Send>;
 
 /// Why a step is not begun at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -276,7 +281,7 @@ pub(super) fn run(
     judge: Decide,
 ) -> Work {
     let limits = limits(step, named.limit);
-    Work::Run(Box::new(Process { command, limits, redactor, judge, around: Around::default() }))
+    Work::Run(Box::new(Process { command, limits, redactor, judge, around: Around::default(), leaves: None }))
 }
 
 /// What is left of the job's timeout lowers the step's, never raises it.

@@ -63,8 +63,13 @@ pub(super) fn plan(
         patterns: Patterns::default(),
     };
     let name = action.backup.clone();
+    let (kept_state, kept_name) = (state.clone(), name.clone());
     let judge = move |ended: &Ended| judge(ended, || kept(&state, &name));
-    run(command, step, named, Redactor::from_secrets([]), Box::new(judge))
+    let mut work = run(command, step, named, Redactor::from_secrets([]), Box::new(judge));
+    if let Work::Run(process) = &mut work {
+        process.leaves = Some(Box::new(move || kept(&kept_state, &kept_name).ok()));
+    }
+    work
 }
 
 /// In a walled room dumps are brought to life in another room, which may read nothing; else beside this process.

@@ -85,8 +85,60 @@ impl Report {
         state.join("reports").join(format!("{backup}.json"))
     }
 
+    /// So much of it as goes over a wire and into the ledger: the worst findings, with the beginning of their evidence.
+    pub fn in_short(mut self) -> Self {
+        const FINDINGS: usize = 20;
+        const EVIDENCE: usize = 3;
+        const TEXT: usize = 500;
+        let cut = |text: &mut String| {
+            if text.len() > TEXT {
+                let end = (0..=TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+                text.truncate(end);
+                text.push('…');
+            }
+        };
+        cut(&mut self.sentence);
+        self.findings.truncate(FINDINGS);
+        for finding in &mut self.findings {
+            finding.evidence.truncate(EVIDENCE);
+            let texts = [&mut finding.what, &mut finding.advice].into_iter().chain(&mut finding.evidence);
+            texts.for_each(cut);
+        }
+        if let Some(drill) = &mut self.drill {
+            drill.harmless.truncate(EVIDENCE);
+            drill.harmless.iter_mut().for_each(cut);
+        }
+        self
+    }
+
     /// The worst of its findings.
     pub fn worst(&self) -> Option<Severity> {
         self.findings.iter().map(|f| f.severity).max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup::Code;
+
+    #[test]
+    fn in_short_it_fits_a_frame() {
+        let finding = Finding::fail(Code::Rot, "é".repeat(5000), "x".repeat(5000));
+        let finding = finding.with((0..100).map(|_| "y".repeat(5000)));
+        let report = Report {
+            backup: "files".to_owned(),
+            kind: "tree".to_owned(),
+            newest: None,
+            sentence: "z".repeat(5000),
+            summary: None,
+            drill: None,
+            findings: vec![finding; 100],
+            store_bytes: 0,
+        };
+        let short = report.in_short();
+        assert_eq!(short.findings.len(), 20);
+        let bytes = serde_json::to_vec(&short).unwrap().len();
+        assert!(bytes < 56 * 1024, "{bytes}");
     }
 }
