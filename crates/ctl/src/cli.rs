@@ -57,13 +57,13 @@ pub enum Command {
     },
     /// End a run: TERM, its grace, KILL. A second cancel kills at once.
     Cancel {
-        /// Id of the run, the beginning of one, or a job's name for its current run.
+        /// Id of the run, or as much of it as names its second, or a job's name for its current run.
         #[arg(value_name = "RUN|JOB")]
         run: String,
     },
     /// Start a run that was skipped because it would remove too much, allowing what its look found (within 24 h).
     Approve {
-        /// Id of the skipped run, the beginning of one, or its job's name.
+        /// Id of the skipped run, or as much of it as names its second, or its job's name.
         #[arg(value_name = "RUN|JOB")]
         run: String,
         /// Stay, show what it does, and exit with its outcome.

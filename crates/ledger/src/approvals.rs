@@ -1,12 +1,9 @@
 //! Runs that wait for a person's approval, and what was usual before them.
 
 use crate::{Approval, Ledger, LedgerError, rows, write::json};
-use jiff::{SignedDuration, Timestamp};
 use mastmaint_words::{JobName, RunId};
 use rusqlite::{Transaction, params};
 
-/// Nobody asks for what is older.
-const KEEP: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Of so many former runs the middle one is what is usual.
 const FORMER: u32 = 15;
 /// Fewer say nothing about what is usual.
@@ -31,12 +28,10 @@ pub(crate) fn put_approval(tx: &Transaction<'_>, approval: &Approval) -> rusqlit
 }
 
 impl Ledger {
-    /// Records that a run waits for approval, or that it has got one; drops what is long over, and what the job waited
-    /// for before: a newer look says more than an older one.
+    /// Records that a run waits for approval, or that it has got one; drops what the job waited for before: a newer look
+    /// says more than an older one.
     pub fn put_approval(&mut self, approval: &Approval) -> Result<(), LedgerError> {
-        let old = approval.at.checked_sub(KEEP).unwrap_or(Timestamp::MIN);
         self.change(|tx| {
-            tx.prepare_cached("DELETE FROM approvals WHERE at < ?1")?.execute([rows::micros(old)])?;
             if approval.used_by.is_none() {
                 tx.prepare_cached("DELETE FROM approvals WHERE job = ?1 AND used_by IS NULL")?
                     .execute([approval.job.as_str()])?;
