@@ -17,6 +17,7 @@ mod mask;
 mod mistake;
 mod read;
 mod repair;
+pub mod requires;
 mod sample;
 pub mod settings;
 mod source;

@@ -169,7 +169,7 @@ fn replies() -> Vec<Reply> {
         Reply::Status(Box::new(status)),
         Reply::Status(Box::new(recording)),
         Reply::Jobs { jobs: vec![job_line] },
-        Reply::History { runs: vec![run_line()] },
+        Reply::History { runs: vec![run_line()], space: None },
         Reply::Run(Box::new(detail)),
         Reply::Tested {
             answers: vec![TestAnswer {
@@ -185,6 +185,7 @@ fn replies() -> Vec<Reply> {
             waits_for: Some("lock mastodon".to_owned()),
             already: false,
             unrecorded: false,
+            over: None,
         },
         Reply::Holds { holds: vec![hold_line(), HoldLine { id: None, uid: None, on: false, ..hold_line() }] },
         Reply::HoldAdded { id: HoldId(7) },

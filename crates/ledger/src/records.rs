@@ -227,6 +227,8 @@ pub struct Restore {
     pub retries: Vec<PlannedRetry>,
     /// The holds that were set by hand.
     pub holds: Vec<HandHold>,
+    /// Runs that wait for approval or have got one.
+    pub approvals: Vec<Approval>,
     /// Runs, oldest first, with the steps that have begun.
     pub runs: Vec<RunWithSteps>,
 }

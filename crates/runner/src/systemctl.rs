@@ -11,7 +11,7 @@ mod units;
 pub use process::UnitProcess;
 pub use state::{Stamps, UnitState};
 pub(crate) use stay::StayUp;
-pub use units::{Claim, claim};
+pub use units::{Claim, claim, template_of};
 
 use crate::exec::{Ended, StepCommand};
 use crate::output::Patterns;

@@ -51,6 +51,17 @@ pub enum Looked {
     },
     /// Whether database and files are one state.
     State(Together),
+    /// What there is of a build of the assets.
+    Assets {
+        /// Themes that are listed.
+        themes: usize,
+        /// Files that the build says it made.
+        files: usize,
+        /// How much is wrong with it.
+        count: usize,
+        /// The first of that, as sentences.
+        faults: Vec<String>,
+    },
     /// Nothing can be said.
     Blind {
         /// Why.

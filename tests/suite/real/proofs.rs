@@ -2,6 +2,7 @@
 
 use mastmaint_tests::{Bucket, Daemon, Place, Postgres};
 use serde_json::Value;
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 /// A place whose instance has a real database, with one job of one step.
 fn place(postgres: &Postgres, step: &str, weather: &str, bucket: Option<&Bucket>) -> Place {
@@ -70,6 +71,48 @@ fn a_store_that_refuses_every_deletion_is_caught() {
         let cleared = postgres.query("SELECT count(*) FROM media_attachments WHERE file_file_name IS NULL");
         assert_eq!(cleared.unwrap(), "15", "the rows were not cleared: this is another case");
     }
+}
+
+/// The outage of the post-mortem: the build is skipped, says so, and exits with 0.
+#[test]
+fn a_theme_that_is_listed_and_was_not_built_is_caught() {
+    let place = Place::new("").unwrap();
+    let live = place.instance.live();
+    let rails = live.join("bin/rails");
+    place
+        .configure(&format!("  work:\n    steps: [{{run: [{}, \"assets:precompile\"]}}]\n", rails.display()))
+        .unwrap();
+    for directory in ["config", "public/packs/.vite", "public/assets"] {
+        fs::create_dir_all(live.join(directory)).unwrap();
+    }
+    fs::write(live.join("public/packs/a-1.css"), "body {}").unwrap();
+    fs::write(live.join("public/assets/500.html"), "<h1>").unwrap();
+    fs::write(live.join("public/packs/.vite/manifest.json"), r#"{"styles/a.scss": {"file": "a-1.css"}}"#)
+        .unwrap();
+    fs::write(live.join("public/packs/.vite/manifest-lookup.json"), r#"{"themes/default": "styles/a.scss"}"#)
+        .unwrap();
+    let daemon = place.start().unwrap();
+    let run = |recording: &str, themes: &str, exit| {
+        let case = mastmaint_tests::recordings::find("4.6.5", recording).unwrap();
+        fs::write(place.path("said"), case.stdout).unwrap();
+        // It is another name of the stand-in, which others use as well.
+        drop(fs::remove_file(&rails));
+        fs::write(&rails, format!("#!/bin/sh\ncat {}\n", place.path("said").display())).unwrap();
+        fs::set_permissions(&rails, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(live.join("config/themes.yml"), themes).unwrap();
+        daemon.ctl(&["run", "work", "--follow"]).exits(exit);
+        daemon.ended("work")["steps"][0].clone()
+    };
+    let whole = run("assets-unchanged", "default: styles/a.scss\n", 0);
+    assert_eq!((word(&whole, "outcome"), word(&whole, "grade")), ("ok", "proved"), "{whole:#}");
+    let themes = "default: styles/a.scss\ntangerineui: styles/tangerineui.scss\n";
+    let left_out = run("assets-theme-listed-without-file", themes, 1);
+    assert_eq!((word(&left_out, "outcome"), word(&left_out, "grade")), ("failed", "proved"), "{left_out:#}");
+    assert_eq!(code(&left_out), "assets-incomplete");
+    assert!(
+        left_out["reasons"][0]["text"].as_str().unwrap().contains("the theme tangerineui"),
+        "{left_out:#}"
+    );
 }
 
 #[test]

@@ -162,6 +162,9 @@ pub enum Reply {
     History {
         /// Newest first.
         runs: Vec<RunLine>,
+        /// The room on the disk of the media, where steps have seen it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        space: Option<SpaceLine>,
     },
     /// To `Show`.
     Run(Box<RunDetail>),
@@ -185,6 +188,9 @@ pub enum Reply {
         /// Whether the ledger could not take it: then `show` and `history` will not know it.
         #[serde(default)]
         unrecorded: bool,
+        /// The run, if it is over already: something that its job requires was not so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        over: Option<Box<RunLine>>,
     },
     /// To `Backups`.
     Backups {

@@ -112,7 +112,7 @@ impl Dispatcher {
             took_seconds: active.started.map(|started| seconds_between(started, now)),
             outcome: None,
             grade: None,
-            reason: self.admission.waits_for(&spec.id).map(|wait| wait.to_string()),
+            reason: self.wait_of(&spec.id),
             numbers: Numbers::default(),
             step: step_now(active),
             waits_for,

@@ -146,6 +146,7 @@ pub(crate) mod tests {
             timeout: Span::from_secs(600),
             retry: Retry { times: 2, backoff: Span::from_secs(10), on: RetryOn::Unreachable },
             change: false,
+            requires: None,
             lock: None,
             lock_wait: Span::from_secs(60),
             steps,

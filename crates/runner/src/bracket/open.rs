@@ -4,7 +4,7 @@ use super::{
     Scene,
     record::{Brackets, Phase, Record, Service},
 };
-use crate::systemctl::{Claim, Systemctl, UnitState, claim};
+use crate::systemctl::{Claim, Systemctl, UnitState, claim, template_of};
 use jiff::Timestamp;
 use mastmaint_config::settings::SystemctlVerb;
 use mastmaint_failpoints::failpoint;
@@ -150,12 +150,4 @@ fn running(systemctl: &Systemctl, named: &[UnitName]) -> Result<Vec<(UnitName, U
         is_named || Systemctl::trusts(state).is_ok()
     });
     Ok(ours.collect())
-}
-
-/// The template that a unit is, or stands for; an instance of one stands for itself only.
-fn template_of(unit: &UnitName) -> Option<String> {
-    let full = unit.with_suffix();
-    let (stem, suffix) = full.rsplit_once('.')?;
-    let stem = stem.strip_suffix('@').unwrap_or(stem);
-    (!stem.contains('@')).then(|| format!("{stem}@.{suffix}"))
 }

@@ -58,6 +58,9 @@ const HARMLESS: [&str; 10] = [
     "no job control in this shell",
     "annot set LC_",
 ];
+/// What OpenTelemetry's library logs when what it measured cannot be sent anywhere: the command itself goes on, and does
+/// the same with it and without.
+const OF_TELEMETRY: [&str; 2] = ["OpenTelemetry error: ", "OpenTelemetry export error"];
 /// The allocator writes its remarks so.
 const OF_JEMALLOC: &str = "<jemalloc>: ";
 /// No line with one of these is taken for the rest of a warning.
@@ -94,6 +97,12 @@ static TROUBLE_ANYWHERE: LazyLock<Option<AhoCorasick>> =
 /// Whether a line is harmless though it may begin as errors do.
 pub(super) fn is_harmless(text: &str) -> bool {
     text.starts_with(OF_JEMALLOC) || HARMLESS_ANYWHERE.as_ref().is_some_and(|words| words.is_match(text))
+}
+
+/// Whether a line is a logger's, or a line by itself, about telemetry alone.
+pub(super) fn is_of_telemetry(text: &str) -> bool {
+    let message = text.split_once(" -- : ").map_or(text, |(_, message)| message);
+    OF_TELEMETRY.iter().any(|begin| message.trim_start().starts_with(begin))
 }
 
 /// Whether a line without any sign is one of those that are expected.

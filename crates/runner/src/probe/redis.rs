@@ -172,7 +172,7 @@ mod tests {
         assert!(matches!(judged(&[1005.2], 1010), Said::Answers { .. }));
         assert!(matches!(judged(&[990.0, 1005.2], 1010), Said::Answers { .. }));
         assert!(matches!(judged(&[999.0], 1010), Said::Silent { why } if why.contains("before the start")));
-        assert!(matches!(judged(&[1005.2], 1100), Said::Silent { .. }));
+        assert!(matches!(judged(&[1005.2], 1100), Said::Silent { why } if why.ends_with("is 95 s old")));
         let nobody = judged(&[], 1010);
         assert!(
             matches!(&nobody, Said::Silent { why } if why.contains("process web1:7 in") && why.contains("web2:7:a")),

@@ -53,7 +53,30 @@ pub(crate) fn of_sample(looked: Result<Looked, String>) -> Proof {
             Proof::Missing { outcome, reason: left(items, rows, files, dangling, example) }
         }
         Ok(Looked::Blind { why }) | Err(why) => not_taken(why),
-        Ok(Looked::Sample(_) | Looked::State(_)) => not_taken("the prover answered something else"),
+        Ok(Looked::Sample(_) | Looked::State(_) | Looked::Assets { .. }) => {
+            not_taken("the prover answered something else")
+        }
+    }
+}
+
+/// What a look at a build of the assets says.
+pub(crate) fn of_assets(looked: Result<Looked, String>) -> Proof {
+    match looked {
+        Ok(Looked::Assets { count: 0, .. }) => Proof::Proved,
+        Ok(Looked::Assets { count, faults, .. }) => {
+            let more = match count.saturating_sub(faults.len()) {
+                0 => String::new(),
+                more => format!("; and {more} more"),
+            };
+            // What is skipped because nothing seems to have changed is not skipped without this file.
+            let text = format!(
+                "{}{more}; remove tmp/cache/vite/last-build-production.json (4.4 and newer) and build again",
+                faults.join("; ")
+            );
+            Proof::Missing { outcome: Outcome::Failed, reason: Reason::new("assets-incomplete", text) }
+        }
+        Ok(Looked::Blind { why }) | Err(why) => not_taken(why),
+        Ok(_) => not_taken("the prover answered something else"),
     }
 }
 
@@ -180,6 +203,26 @@ mod tests {
         let after = merge(failed, of_sample(Ok(left(3, 0, 3))));
         let codes: Vec<_> = after.reasons.iter().map(|r| r.code.as_str()).collect();
         assert_eq!((after.outcome, codes), (Outcome::Failed, vec!["items-failed", "rows-without-files"]));
+    }
+
+    #[test]
+    fn a_build_that_is_not_whole_is_none() {
+        let looked = |count, faults: &[&str]| {
+            let faults = faults.iter().map(|fault| (*fault).to_owned()).collect();
+            of_assets(Ok(Looked::Assets { themes: 2, files: 800, count, faults }))
+        };
+        assert_eq!(looked(0, &[]), Proof::Proved);
+        let Proof::Missing { outcome, reason } = looked(7, &["the theme plum …", "public/x is empty"])
+        else {
+            panic!("it would be believed")
+        };
+        assert_eq!((outcome, reason.code.as_str()), (Outcome::Failed, "assets-incomplete"));
+        assert!(
+            reason.text.starts_with("the theme plum …; public/x is empty; and 5 more; remove "),
+            "{}",
+            reason.text
+        );
+        assert!(matches!(of_assets(Err("x".into())), Proof::NotTaken(_)));
     }
 
     #[test]

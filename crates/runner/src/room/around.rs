@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 const BEFORE: Duration = Duration::from_mins(1);
 /// A look after it may go beyond the step's timeout by this much.
 const BEYOND: Duration = Duration::from_mins(1);
+const NO_PROVER: &str = "there is no mastmaint-prove beside mastmaint-runner";
 /// What a second run must have left of the timeout to be begun.
 const LEAST: Duration = Duration::from_secs(5);
 
@@ -56,6 +57,14 @@ pub(super) fn run(
         if let Some(sample) = sample {
             let limit = left(process, clock).timeout + BEYOND;
             take(&mut report.verdict, process, second_look(around.prover.as_ref(), sample, limit));
+        }
+        if around.assets {
+            let limit = left(process, clock).timeout + BEYOND;
+            let looked = match &around.prover {
+                Some(prover) => prover.assets(limit),
+                None => Err(NO_PROVER.to_owned()),
+            };
+            take(&mut report.verdict, process, proof::of_assets(looked));
         }
         if let Some(again) = &around.again {
             let proof = once_more(process, again, &report, left(process, clock), orders);
@@ -103,7 +112,7 @@ fn one_state(around: &Around) -> Result<Option<u64>, Verdict> {
 fn sample(process: &Process) -> Option<Result<Sample, String>> {
     let rows = process.around.sample?;
     let Some(prover) = &process.around.prover else {
-        return Some(Err("there is no mastmaint-prove beside mastmaint-runner".to_owned()));
+        return Some(Err(NO_PROVER.to_owned()));
     };
     Some(match prover.before(rows, &process.command.args, BEFORE.min(process.limits.timeout)) {
         Ok(Looked::Sample(sample)) => Ok(sample),

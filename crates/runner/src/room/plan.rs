@@ -13,7 +13,7 @@ use mastmaint_config::Store;
 use mastmaint_config::accepted::RoomView;
 use mastmaint_config::effect;
 use mastmaint_config::settings::{Action, Environment, Instance, Step, USUAL_SETTLE};
-use mastmaint_instance::{Storage, Variables};
+use mastmaint_instance::{Storage, Variables, assets};
 use mastmaint_tootctl::{Call, Series, Version};
 use mastmaint_words::{Digest, Grade, JobName, Outcome, Reason, Span, StepKey, Verdict, backup};
 use nix::unistd::{AccessFlags, User, access, geteuid};
@@ -105,7 +105,7 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
     })?;
     match &step.action {
         Action::Tootctl(args) => Ok(tootctl(options, &view, step, args, named)),
-        Action::Run(argv) => Ok(program(step, argv, named)),
+        Action::Run(argv) => Ok(program(view.instance.as_ref(), step, argv, named)),
         Action::Verify(action) => Ok(verify::plan(options, &view, step, action, named)),
         Action::Systemctl(action) => {
             let services = view.instance.as_ref().map_or(&[][..], |instance| &instance.services);
@@ -251,7 +251,7 @@ fn wrong_user(options: &Options, instance: &Instance) -> Option<Verdict> {
     Some(Verdict::because(Outcome::Failed, Grade::Exit, reason))
 }
 
-fn program(step: &Step, argv: &[String], named: &Named) -> Work {
+fn program(instance: Option<&Instance>, step: &Step, argv: &[String], named: &Named) -> Work {
     let Some((name, arguments)) = argv.split_first() else {
         return failed("no-program", "the step names no program; write `run: PROGRAM ARGUMENTS`");
     };
@@ -270,7 +270,27 @@ fn program(step: &Step, argv: &[String], named: &Named) -> Work {
         patterns: patterns(step),
     };
     let judge = Judge::of_line(argv).with(terms(step, None));
-    run(command, step, named, redactor, Box::new(move |ended| judge.judge(ended)))
+    let built = if effect::builds_assets(argv) { root_of_build(argv, instance) } else { None };
+    let around = built.map_or_else(Around::default, |live| Around {
+        assets: true,
+        prover: Prover::beside_me(live, command.environment.clone()).ok(),
+        ..Around::default()
+    });
+    let mut work = run(command, step, named, redactor, Box::new(move |ended| judge.judge(ended)));
+    if let Work::Run(process) = &mut work {
+        process.around = around;
+    }
+    work
+}
+
+/// The Rails root whose assets a command line builds: that of the `bin/rails` that it names, else the instance's.
+fn root_of_build(argv: &[String], instance: Option<&Instance>) -> Option<PathBuf> {
+    let roots = argv.iter().map(Path::new).filter(|word| word.is_absolute()).filter_map(|word| {
+        let called = word.file_name().is_some_and(|name| name == "rails" || name == "rake");
+        word.parent().and_then(Path::parent).filter(|_| called)
+    });
+    let named = roots.into_iter().find(|root| root.join(assets::THEMES).exists());
+    named.map(Path::to_owned).or_else(|| instance.map(|instance| instance.live.clone()))
 }
 
 pub(super) fn run(

@@ -66,6 +66,12 @@ pub(super) const KNOWN: &[Known] = &[
         "after a system upgrade gems must be built anew: `bundle pristine` as the instance's user",
     ),
     known(
+        &["[BUG] "],
+        "ruby-crashed",
+        "Ruby itself crashed",
+        "nearly always it is a gem with native code: `bundle pristine` as the instance's user builds them anew",
+    ),
+    known(
         &[
             "(Bundler::",
             "Run `bundle install`",
