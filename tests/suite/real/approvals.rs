@@ -84,7 +84,7 @@ fn an_approval_allows_what_was_found_and_no_more() {
 
 #[test]
 fn an_approval_is_for_the_step_that_was_looked_at() {
-    let place = orphans(", at_most: {items: 4}", "");
+    let (place, _postgres) = orphans(", at_most: {items: 4}", "");
     let daemon = place.start().unwrap();
     daemon.ctl(&["run", "work", "--follow"]).exits(0);
     place.configure("  work:\n    steps:\n      - {tootctl: accounts prune, at_most: {items: 1}}\n").unwrap();
@@ -99,7 +99,7 @@ fn an_approval_is_for_the_step_that_was_looked_at() {
 
 #[test]
 fn a_word_that_names_no_run_approves_and_cancels_none() {
-    let place = orphans(", at_most: {items: 4}", "cache clear: {sleep: 60s}");
+    let (place, _postgres) = orphans(", at_most: {items: 4}", "cache clear: {sleep: 60s}");
     let daemon = place.start().unwrap();
     daemon.ctl(&["run", "work", "--follow"]).exits(0);
     daemon.ctl(&["run", "other"]).exits(0);
@@ -115,7 +115,7 @@ fn a_word_that_names_no_run_approves_and_cancels_none() {
 
 #[test]
 fn what_a_newer_look_replaced_is_not_back_after_a_restart() {
-    let place = orphans(", at_most: {items: 4}", "");
+    let (place, _postgres) = orphans(", at_most: {items: 4}", "");
     let daemon = place.start().unwrap();
     for _ in 0..2 {
         daemon.ctl(&["run", "work", "--follow"]).exits(0);
