@@ -57,6 +57,7 @@ mod tests {
         assert!(can_be_sampled(&args("preview_cards remove")));
         let orphans = args("media remove_orphans");
         assert!(trusts_the_database(&orphans) && can_look_first(&orphans) && !can_be_sampled(&orphans));
+        assert!(!trusts_the_database(&args("media remove-orphans --dry-run")), "it removes nothing");
         assert!(can_look_first(&args("accounts prune")) && !deletes_files(&args("accounts prune")));
         assert!(builds_assets(&args("/usr/bin/env -C /live bundle exec rails assets:precompile")));
         assert!(
