@@ -30,9 +30,10 @@ pub fn counts_visits(args: &[String]) -> bool {
     call.words() == "media remove" && (call.has("prune-profiles") || call.has("remove-headers"))
 }
 
-/// Whether it takes every file for an orphan that the database does not know.
+/// Whether it removes every file that the database does not know.
 pub fn trusts_the_database(args: &[String]) -> bool {
-    Call::read(args, None).words() == "media remove-orphans"
+    let call = Call::read(args, None);
+    call.words() == "media remove-orphans" && !call.has("dry-run")
 }
 
 /// Whether a program builds Mastodon's assets, whatever stands before it: what was built is looked at.
