@@ -162,3 +162,28 @@ fn an_approval_is_not_used_up_by_what_is_in_the_way() {
     daemon.ctl(&["approve", "work", "--follow"]).exits(0);
     assert_eq!(daemon.ended("work")["numbers"]["removed"], 5);
 }
+
+/// What was seen before a long wait for a lock says nothing about now.
+#[test]
+fn a_run_that_waited_long_looks_once_more_before_it_begins() {
+    if std::env::var_os("MASTMAINT_LONG_TESTS").is_none() {
+        return;
+    }
+    let place = Place::new(
+        "  holder:\n    lock: one\n    timeout: 30m\n    steps: [{run: [/bin/sleep, \"1501.7\"], timeout: 30m}]\n  \
+           waiter:\n    lock: one\n    requires: {not_running: [zz_late]}\n    steps: [{tootctl: cache clear}]\n",
+    )
+    .unwrap();
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "holder"]).exits(0);
+    let queued = daemon.ctl(&["run", "waiter"]).exits(0);
+    assert!(queued.stderr.contains("waits for the lock one"), "{queued:?}");
+    let process = in_the_way(&place, "zz_late");
+    std::thread::sleep(Duration::from_mins(10) + Duration::from_secs(5));
+    daemon.ctl(&["cancel", "holder"]).exits(0);
+    let waiter = daemon.ended("waiter");
+    assert_eq!((&waiter["outcome"], place.starts()), (&"skipped".into(), 0), "{waiter}");
+    // The lock is free again.
+    drop(process);
+    daemon.ctl(&["run", "waiter", "--follow"]).exits(0);
+}
