@@ -1,7 +1,7 @@
 //! What a job requires of its host: nothing of it is begun while something is in its way, and nothing twice.
 
 use jiff::{SignedDuration, Timestamp};
-use mastmaint_tests::{Place, daemon::wait_up_to, wait_for};
+use mastmaint_tests::{Place, Postgres, daemon::wait_up_to, wait_for};
 use serde_json::Value;
 use std::{
     fs,
@@ -150,6 +150,9 @@ fn an_approval_is_not_used_up_by_what_is_in_the_way() {
         "  work:\n    requires: {not_running: [zz_approve]}\n    steps: [{tootctl: media remove-orphans, at_most: {items: 4}}]\n",
     )
     .unwrap();
+    // Orphans are looked for only where database and files are known to be of one state.
+    let postgres = Postgres::start().unwrap();
+    postgres.belong_to(&place.instance).unwrap();
     place.instance.weather("speed: 50\n").unwrap();
     place.instance.add_orphans().unwrap();
     let daemon = place.start().unwrap();
