@@ -27,6 +27,8 @@ pub(crate) fn test(long: bool, containers: bool) -> Result<()> {
         apt::install(apt::CONTAINERS)?;
     }
     let mut tests = cargo(["test", "--workspace", "--locked"]);
+    // Most of them wait for processes rather than for the processor.
+    tests.env("RUST_TEST_THREADS", "4");
     if long {
         tests.env(LONG, "1");
     }
