@@ -72,8 +72,12 @@ pub(crate) fn system(filter: Option<&str>, long: bool) -> Result<()> {
 /// The programs with failpoints, beside those of the package and never in it: the kill matrix puts them in place.
 fn deadly() -> Result<PathBuf> {
     let mut build = cargo(["build", "--locked", "--profile", PROFILE]);
+    // All of them, so that dependencies have the features that they were built with for the package.
+    for program in package::PROGRAMS {
+        build.args(["--package", program]);
+    }
     for program in package::WITH_FAILPOINTS {
-        build.args(["--package", program, "--features", &format!("{program}/failpoints")]);
+        build.args(["--features", &format!("{program}/failpoints")]);
     }
     run(build)?;
     let folder = target().join("deadly");
