@@ -14,7 +14,8 @@ use std::{
 const CARGO_DEB: &str = "3.8.0";
 /// Those in which the kill matrix kills.
 pub(crate) const WITH_FAILPOINTS: [&str; 3] = ["mastmaintd", "mastmaint-runner", "mastmaintd-recover"];
-const PROGRAMS: [&str; 7] = [
+/// All that are shipped.
+pub(crate) const PROGRAMS: [&str; 7] = [
     "mastmaintd",
     "mastmaintctl",
     "mastmaint-runner",

@@ -27,6 +27,8 @@ pub(crate) fn test(long: bool, containers: bool) -> Result<()> {
         apt::install(apt::CONTAINERS)?;
     }
     let mut tests = cargo(["test", "--workspace", "--locked"]);
+    // Most of them wait for processes rather than for the processor.
+    tests.env("RUST_TEST_THREADS", "4");
     if long {
         tests.env(LONG, "1");
     }
@@ -48,7 +50,8 @@ pub(crate) fn system(filter: Option<&str>, long: bool) -> Result<()> {
     let deb = package::package(PROFILE)?;
     let next = package::pack(PROFILE, Some("99.0.0-1"))?;
     let deadly = deadly()?;
-    run(cargo(["build", "--locked", "--package", "mastmaint-tests", "--bins"]))?;
+    // As the whole workspace, so that dependencies have the features that they were built with for the other tests.
+    run(cargo(["build", "--locked", "--workspace", "--bins"]))?;
     let tests = test_program()?.display().to_string();
     let mut args = vec!["--ignored", "--test-threads=4", "--skip", "figures::"];
     args.extend(filter);
@@ -69,8 +72,12 @@ pub(crate) fn system(filter: Option<&str>, long: bool) -> Result<()> {
 /// The programs with failpoints, beside those of the package and never in it: the kill matrix puts them in place.
 fn deadly() -> Result<PathBuf> {
     let mut build = cargo(["build", "--locked", "--profile", PROFILE]);
+    // All of them, so that dependencies have the features that they were built with for the package.
+    for program in package::PROGRAMS {
+        build.args(["--package", program]);
+    }
     for program in package::WITH_FAILPOINTS {
-        build.args(["--package", program, "--features", &format!("{program}/failpoints")]);
+        build.args(["--features", &format!("{program}/failpoints")]);
     }
     run(build)?;
     let folder = target().join("deadly");
@@ -97,7 +104,7 @@ pub(crate) fn figures_of_bracket(out: &Path) -> Result<()> {
 fn measured(name: &str, out: &Path) -> Result<Command> {
     apt::install(apt::CONTAINERS)?;
     let deb = package::package("release")?;
-    run(cargo(["build", "--locked", "--package", "mastmaint-tests", "--bins"]))?;
+    run(cargo(["build", "--locked", "--workspace", "--bins"]))?;
     let tests = test_program()?.display().to_string();
     let mut figures = apt::as_root(&tests, &["--ignored", "--exact", name])?;
     figures
@@ -111,7 +118,7 @@ fn measured(name: &str, out: &Path) -> Result<Command> {
 
 /// Builds the test program and asks cargo where it is: it is run as root, cargo is not.
 fn test_program() -> Result<PathBuf> {
-    let build = ["test", "--locked", "--no-run", "--package", "mastmaint-tests", "--test", "system"];
+    let build = ["test", "--locked", "--no-run", "--workspace", "--test", "system"];
     let messages = output(cargo(build.into_iter().chain(["--message-format", "json"])))?;
     String::from_utf8_lossy(&messages)
         .lines()

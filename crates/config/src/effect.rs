@@ -30,9 +30,10 @@ pub fn counts_visits(args: &[String]) -> bool {
     call.words() == "media remove" && (call.has("prune-profiles") || call.has("remove-headers"))
 }
 
-/// Whether it takes every file for an orphan that the database does not know.
+/// Whether it removes every file that the database does not know.
 pub fn trusts_the_database(args: &[String]) -> bool {
-    Call::read(args, None).words() == "media remove-orphans"
+    let call = Call::read(args, None);
+    call.words() == "media remove-orphans" && !call.has("dry-run")
 }
 
 /// Whether a program builds Mastodon's assets, whatever stands before it: what was built is looked at.
@@ -56,6 +57,7 @@ mod tests {
         assert!(can_be_sampled(&args("preview_cards remove")));
         let orphans = args("media remove_orphans");
         assert!(trusts_the_database(&orphans) && can_look_first(&orphans) && !can_be_sampled(&orphans));
+        assert!(!trusts_the_database(&args("media remove-orphans --dry-run")), "it removes nothing");
         assert!(can_look_first(&args("accounts prune")) && !deletes_files(&args("accounts prune")));
         assert!(builds_assets(&args("/usr/bin/env -C /live bundle exec rails assets:precompile")));
         assert!(

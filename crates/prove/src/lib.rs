@@ -6,6 +6,7 @@ pub mod after;
 pub mod assets;
 pub mod before;
 pub mod database;
+mod holes;
 pub mod key;
 pub mod scope;
 pub mod signer;
@@ -35,7 +36,15 @@ pub enum Blind {
     Database {
         /// Where it is.
         at: String,
-        /// What it or the network said.
+        /// What it said.
+        why: String,
+    },
+    /// Database or store did not answer.
+    #[error("{at} does not answer: {why}")]
+    Silent {
+        /// What and where it is.
+        at: String,
+        /// What the network said.
         why: String,
     },
     /// Files cannot be looked at.

@@ -13,7 +13,10 @@ fn main() -> ExitCode {
     let Some(reply) = answer(&args) else {
         return complain(USAGE);
     };
-    let reply = reply.unwrap_or_else(|blind: Blind| Looked::Blind { why: blind.to_string() });
+    let reply = reply.unwrap_or_else(|blind: Blind| Looked::Blind {
+        why: blind.to_string(),
+        silent: matches!(blind, Blind::Silent { .. }),
+    });
     match serde_json::to_writer(std::io::stdout(), &reply) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(&error.to_string()),

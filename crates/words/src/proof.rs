@@ -66,6 +66,9 @@ pub enum Looked {
     Blind {
         /// Why.
         why: String,
+        /// Whether something did not answer, so that it may be worth another try.
+        #[serde(default)]
+        silent: bool,
     },
 }
 
@@ -84,6 +87,15 @@ pub enum Together {
         rows: Timestamp,
         /// When the newest file's row was made.
         files: Timestamp,
+    },
+    /// Uploads are there from a time of which the database knows nothing at all, although it goes on after it.
+    Hole {
+        /// The row before.
+        from: Timestamp,
+        /// The row after.
+        until: Timestamp,
+        /// Uploads of that time that were seen.
+        files: usize,
     },
     /// The newest rows name files that are not there.
     FilesMissing {

@@ -178,6 +178,59 @@ fn orphans_are_not_removed_while_the_database_is_older_than_the_files() {
     assert_eq!(place.starts(), 0, "tootctl was started");
 }
 
+/// An id that was given so long ago.
+fn id_of(hours_ago: i64) -> i64 {
+    let at = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours_ago);
+    at.as_millisecond() << 16
+}
+
+/// The server was restored from a backup, and lives again: there are rows after the restore and uploads before it.
+#[test]
+fn orphans_are_not_removed_while_uploads_lie_in_a_time_that_the_database_does_not_know() {
+    for remote in [false, true] {
+        let postgres = Postgres::start().unwrap();
+        let bucket = remote.then(|| Bucket::start([]).unwrap());
+        let place = place(&postgres, "tootctl: media remove-orphans", "", bucket.as_ref());
+        for hours_ago in [10, 1] {
+            let id = id_of(hours_ago);
+            let row = format!(
+                "INSERT INTO media_attachments (id, created_at, updated_at) VALUES ({id}, now(), now())"
+            );
+            postgres.query(&row).unwrap();
+        }
+        for hours_ago in [6, 5] {
+            let digits = id_of(hours_ago).to_string();
+            let groups: Vec<&str> = (0..6).map(|n| &digits[n * 3..n * 3 + 3]).collect();
+            let key = format!("media_attachments/files/{}/original/a.png", groups.join("/"));
+            match &bucket {
+                Some(bucket) => drop(bucket.state().objects.insert(key)),
+                None => place.instance.put(&key, 9).unwrap(),
+            }
+        }
+        let daemon = place.start().unwrap();
+        daemon.ctl(&["run", "work", "--follow"]).exits(1);
+        let refused = daemon.ended("work");
+        let reason = word(&refused, "reason");
+        assert!(word(&refused, "outcome") == "failed" && reason.contains("2 uploads"), "{refused:#}");
+        assert_eq!(place.starts(), 0, "tootctl was started");
+    }
+}
+
+#[test]
+fn orphans_are_not_removed_while_nothing_is_known_of_the_database() {
+    let place = Place::new("  work:\n    steps: [{tootctl: media remove-orphans}]\n").unwrap();
+    place.instance.set_env("DB_HOST", "/nowhere").unwrap();
+    place.instance.add_orphans().unwrap();
+    let before = place.instance.held().unwrap();
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "work", "--follow"]).exits(1);
+    let refused = daemon.ended("work");
+    let reason = word(&refused, "reason");
+    assert!(word(&refused, "outcome") == "failed" && reason.contains("nothing was removed"), "{refused:#}");
+    assert!(reason.contains("/nowhere"), "{reason}");
+    assert_eq!((place.starts(), place.instance.held().unwrap()), (0, before));
+}
+
 #[test]
 fn the_share_of_orphans_is_told_by_the_rows() {
     let postgres = Postgres::start().unwrap();

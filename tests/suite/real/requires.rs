@@ -1,7 +1,7 @@
 //! What a job requires of its host: nothing of it is begun while something is in its way, and nothing twice.
 
 use jiff::{SignedDuration, Timestamp};
-use mastmaint_tests::{Place, daemon::wait_up_to, wait_for};
+use mastmaint_tests::{Place, Postgres, daemon::wait_up_to, wait_for};
 use serde_json::Value;
 use std::{
     fs,
@@ -150,6 +150,9 @@ fn an_approval_is_not_used_up_by_what_is_in_the_way() {
         "  work:\n    requires: {not_running: [zz_approve]}\n    steps: [{tootctl: media remove-orphans, at_most: {items: 4}}]\n",
     )
     .unwrap();
+    // Orphans are looked for only where database and files are known to be of one state.
+    let postgres = Postgres::start().unwrap();
+    postgres.belong_to(&place.instance).unwrap();
     place.instance.weather("speed: 50\n").unwrap();
     place.instance.add_orphans().unwrap();
     let daemon = place.start().unwrap();
@@ -161,4 +164,29 @@ fn an_approval_is_not_used_up_by_what_is_in_the_way() {
     drop(process);
     daemon.ctl(&["approve", "work", "--follow"]).exits(0);
     assert_eq!(daemon.ended("work")["numbers"]["removed"], 5);
+}
+
+/// What was seen before a long wait for a lock says nothing about now.
+#[test]
+fn a_run_that_waited_long_looks_once_more_before_it_begins() {
+    if std::env::var_os("MASTMAINT_LONG_TESTS").is_none() {
+        return;
+    }
+    let place = Place::new(
+        "  holder:\n    lock: one\n    timeout: 30m\n    steps: [{run: [/bin/sleep, \"1501.7\"], timeout: 30m}]\n  \
+           waiter:\n    lock: one\n    requires: {not_running: [zz_late]}\n    steps: [{tootctl: cache clear}]\n",
+    )
+    .unwrap();
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "holder"]).exits(0);
+    let queued = daemon.ctl(&["run", "waiter"]).exits(0);
+    assert!(queued.stderr.contains("waits for the lock one"), "{queued:?}");
+    let process = in_the_way(&place, "zz_late");
+    std::thread::sleep(Duration::from_mins(10) + Duration::from_secs(5));
+    daemon.ctl(&["cancel", "holder"]).exits(0);
+    let waiter = daemon.ended("waiter");
+    assert_eq!((&waiter["outcome"], place.starts()), (&"skipped".into(), 0), "{waiter}");
+    // The lock is free again.
+    drop(process);
+    daemon.ctl(&["run", "waiter", "--follow"]).exits(0);
 }

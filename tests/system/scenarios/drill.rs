@@ -6,6 +6,7 @@ use crate::{
     image::Debian,
     machine::Machine,
 };
+use serde_json::Value;
 use std::{fs, path::Path, time::Duration};
 
 /// A PostgreSQL of this release's own makes every kind of dump of the real instance.
@@ -68,6 +69,13 @@ fn host(debian: Debian) -> Machine {
     machine
 }
 
+/// The newest run of a job with its steps, once it is over.
+fn shown(machine: &Machine, job: &str) -> Value {
+    let ended = ended_run(machine, job);
+    let text = ctl(machine, &format!("show {} --json", ended["run"].as_str().unwrap())).ok();
+    serde_json::from_str(&text).unwrap()
+}
+
 /// Nothing of a drill is left: no process, no file.
 fn is_clean(machine: &Machine) {
     assert_eq!(machine.sh("pgrep -U mastmaintd-drill || true").out, "");
@@ -77,7 +85,7 @@ fn is_clean(machine: &Machine) {
 pub(crate) fn every_kind_of_dump_comes_to_life(debian: Debian) {
     let machine = host(debian);
     let done = ctl(&machine, "run drills --follow");
-    let run = ended_run(&machine, "drills");
+    let run = shown(&machine, "drills");
     assert_eq!(run["outcome"], "ok", "{run:#}\n{}", done.out);
     for step in run["steps"].as_array().unwrap() {
         let said = step.to_string();
@@ -85,13 +93,19 @@ pub(crate) fn every_kind_of_dump_comes_to_life(debian: Debian) {
         assert!(said.contains("brought to life just now: restored in"), "{said}");
     }
     is_clean(&machine);
+    let listed = ctl(&machine, "backups --json").ok();
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    for backup in listed["backups"].as_array().unwrap() {
+        assert_eq!(backup["drill"]["is_good"], true, "{backup:#}");
+        assert!(backup["drill"]["times"]["restore"].as_f64().unwrap() > 0.0, "{backup:#}");
+    }
     // Not due again; an assertion that does not hold is.
     let begun = || machine.journal("-u 'mastmaintd-drill@*'").len();
     let before = begun();
     assert_eq!(ctl(&machine, "run nightly --follow").status, 0);
     assert_eq!(begun(), before);
     assert_eq!(ctl(&machine, "run wrong --follow").status, 1);
-    let run = ended_run(&machine, "wrong");
+    let run = shown(&machine, "wrong");
     assert_eq!(run["outcome"], "failed", "{run:#}");
     assert!(run.to_string().contains("assertion-failed"), "{run:#}");
     is_clean(&machine);
@@ -103,7 +117,7 @@ pub(crate) fn a_drill_that_is_killed_leaves_nothing_and_reads_nothing_else(debia
     let kill = "for i in $(seq 3000); do pgrep -U mastmaintd-drill -x postgres >/dev/null && break; sleep 0.02; done; \
                 pkill -9 -U mastmaintd-drill -x mastmaint-drill";
     machine.sh(kill).ok();
-    let run = ended_run(&machine, "wrong");
+    let run = shown(&machine, "wrong");
     assert_eq!(run["outcome"], "failed", "{run:#}");
     assert!(run.to_string().contains("drill-died"), "{run:#}");
     machine.until("the room is swept", Duration::from_mins(1), |m| {

@@ -65,14 +65,18 @@ pub(super) fn classify(stream: Stream, text: &str) -> Kind {
     if !on_stdout && is_exception(text) {
         return Kind::Exception;
     }
-    let is_aside = if on_stdout { is_notice(text) } else { remarks::is_harmless(text) };
-    if is_aside {
-        return if on_stdout { Kind::Plain } else { Kind::Warning };
+    if on_stdout && is_notice(text) {
+        return Kind::Plain;
+    }
+    let sign = sign(text);
+    // What is harmless is as a warning is: only other lines need to be asked.
+    if !on_stdout && sign != Some(Sign::Warning) && remarks::is_harmless(text) {
+        return Kind::Warning;
     }
     if remarks::is_of_telemetry(text) {
         return Kind::Warning;
     }
-    match sign(text) {
+    match sign {
         Some(Sign::Logged) => return Kind::LoggedError,
         Some(Sign::Error) => return if on_stdout { Kind::PlainError } else { Kind::LoggedError },
         Some(Sign::Complaint) => return if on_stdout { Kind::PlainError } else { Kind::Complaint },

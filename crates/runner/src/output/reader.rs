@@ -227,7 +227,8 @@ fn keep_last(quotes: &mut Vec<String>, text: &str) {
 
 /// `SignalException: SIGTERM (SignalException)`, as Ruby says what it was ended by.
 fn ruby_signal(text: &str) -> Option<&str> {
-    let (_, after) = text.split_once("SIG").filter(|_| text.contains("SignalException"))?;
+    let at = memchr::memmem::find(text.as_bytes(), b"SIG").filter(|_| text.contains("SignalException"))?;
+    let after = &text[at + 3..];
     let name = after.len() - after.trim_start_matches(|c: char| c.is_ascii_uppercase()).len();
     let begin = text.len() - after.len() - 3;
     (name > 0).then(|| &text[begin..begin + 3 + name])

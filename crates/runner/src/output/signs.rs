@@ -73,9 +73,11 @@ const COMPLAINTS: [&str; 9] = [
     "build failed",
     "compilation failed",
 ];
-/// Levels behind the name of a program, wherever it stands in the line.
-static SAID_ERROR: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| said(&ERRORS_SAID));
-static SAID_WARNING: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| said(&WARNINGS_SAID));
+/// Levels behind the name of a program, wherever it stands in the line: first those of errors.
+static SAID: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let levels = ERRORS_SAID.iter().chain(&WARNINGS_SAID).map(|level| format!(": {level}"));
+    AhoCorasick::new(levels).ok()
+});
 const ERRORS_SAID: [&str; 4] = ["error:", "fatal:", "err!", "fatal error:"];
 const WARNINGS_SAID: [&str; 2] = ["warning:", "warn:"];
 /// `Build with Vite failed`.
@@ -231,16 +233,15 @@ fn is_error_name(name: &str) -> bool {
 /// `NAME: error: …`, `rsync error: …`, `npm ERR! …`, `NAME: failed to …`, `Could not …`.
 fn program(text: &str) -> Option<Sign> {
     let lower = text.to_ascii_lowercase();
-    let says = |levels: &[&str], anywhere: &Option<AhoCorasick>| {
-        let after_name = lower.split_once(' ').map_or("", |(_, rest)| rest);
-        levels.iter().any(|level| after_name.starts_with(level))
-            || anywhere.as_ref().is_some_and(|a| a.is_match(&lower))
-    };
-    if says(&ERRORS_SAID, &SAID_ERROR) {
+    let after_name = lower.split_once(' ').map_or("", |(_, rest)| rest);
+    let begins = |levels: &[&str]| levels.iter().any(|level| after_name.starts_with(level));
+    let said = SAID.as_ref().into_iter().flat_map(|said| said.find_overlapping_iter(&lower));
+    let said = said.map(|found| found.pattern().as_usize()).min();
+    if begins(&ERRORS_SAID) || said.is_some_and(|first| first < ERRORS_SAID.len()) {
         return Some(Sign::Error);
     }
     let is_of_glib = ["-warning **", "-critical **"].iter().any(|level| lower.contains(level));
-    if is_of_glib || says(&WARNINGS_SAID, &SAID_WARNING) || lower.starts_with("deprecat") {
+    if is_of_glib || said.is_some() || begins(&WARNINGS_SAID) || lower.starts_with("deprecat") {
         return Some(Sign::Warning);
     }
     let starts = std::iter::once(lower.as_str()).chain(lower.split(": ").skip(1));
@@ -253,10 +254,6 @@ fn program(text: &str) -> Option<Sign> {
         return Some(Sign::Complaint);
     }
     lower.contains(" deprecated").then_some(Sign::Warning)
-}
-
-fn said(levels: &[&str]) -> Option<AhoCorasick> {
-    AhoCorasick::new(levels.iter().map(|level| format!(": {level}"))).ok()
 }
 
 fn number_off(text: &str) -> &str {

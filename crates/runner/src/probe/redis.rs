@@ -55,8 +55,12 @@ fn judge(beats: &Beats, of: &Processes, since: Timestamp, now: Timestamp, redis:
         };
     }
     if !beats.own.is_empty() {
-        let why = format!("its heartbeat in Redis at {} is from before the start", redis.at);
-        return Said::Silent { why };
+        let how = if newest < seconds(since) {
+            "from before the start".to_owned()
+        } else {
+            format!("{age:.0} s old")
+        };
+        return Said::Silent { why: format!("its heartbeat in Redis at {} is {how}", redis.at) };
     }
     let pids: Vec<String> = of.pids.iter().map(ToString::to_string).collect();
     let others = match &beats.other {

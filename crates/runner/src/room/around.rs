@@ -16,9 +16,10 @@ use std::time::{Duration, Instant};
 const BEFORE: Duration = Duration::from_mins(1);
 /// A look after it may go beyond the step's timeout by this much.
 const BEYOND: Duration = Duration::from_mins(1);
-const NO_PROVER: &str = "there is no mastmaint-prove beside mastmaint-runner";
 /// What a second run must have left of the timeout to be begun.
 const LEAST: Duration = Duration::from_secs(5);
+
+const NO_PROVER: &str = "there is no mastmaint-prove beside mastmaint-runner";
 
 /// Runs the process and looks at its effect.
 pub(super) fn run(
@@ -30,7 +31,7 @@ pub(super) fn run(
     let (around, clock) = (&process.around, Instant::now());
     let named = match one_state(around) {
         Ok(named) => named,
-        Err(verdict) => return settled(key, verdict),
+        Err(verdict) => return settled(key, redacted(verdict, process)),
     };
     let sample = sample(process);
     let before = free(around);
@@ -102,10 +103,12 @@ fn free(around: &Around) -> Option<Free> {
 
 /// How many files rows name, if that was looked at; the verdict that keeps the command from running.
 fn one_state(around: &Around) -> Result<Option<u64>, Verdict> {
-    match &around.prover {
-        Some(prover) if around.one_state => proof::of_state(&prover.together(BEFORE)),
-        _ => Ok(None),
+    if !around.one_state {
+        return Ok(None);
     }
+    let looked =
+        around.prover.as_ref().map_or_else(|| Err(NO_PROVER.to_owned()), |prover| prover.together(BEFORE));
+    proof::of_state(looked).map(Some)
 }
 
 /// What the command must remove, or why that is not known.
@@ -116,7 +119,7 @@ fn sample(process: &Process) -> Option<Result<Sample, String>> {
     };
     Some(match prover.before(rows, &process.command.args, BEFORE.min(process.limits.timeout)) {
         Ok(Looked::Sample(sample)) => Ok(sample),
-        Ok(Looked::Blind { why }) | Err(why) => Err(why),
+        Ok(Looked::Blind { why, .. }) | Err(why) => Err(why),
         Ok(_) => Err("the prover answered something else".to_owned()),
     })
 }
@@ -159,11 +162,14 @@ fn once_more(
 }
 
 fn take(verdict: &mut Verdict, process: &Process, proof: Proof) {
-    let merged = proof::merge(verdict.clone(), proof);
-    *verdict = merged;
+    *verdict = redacted(proof::merge(verdict.clone(), proof), process);
+}
+
+fn redacted(mut verdict: Verdict, process: &Process) -> Verdict {
     for reason in &mut verdict.reasons {
         reason.text = process.redactor.redact(&reason.text).into_owned();
     }
+    verdict
 }
 
 /// Hears nothing.

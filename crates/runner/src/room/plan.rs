@@ -195,7 +195,10 @@ fn around(
         Around { media: local_media(instance, &command.environment), prover, ..Around::default() };
     let args = &command.args;
     around.looks_only = named.key.step.is_look();
-    around.one_state = effect::trusts_the_database(args) && (around.looks_only || !named.dry_run);
+    // By what is written: a look is made into a dry run, and still says what will be removed.
+    let trusts_the_database =
+        matches!(&step.action, Action::Tootctl(written) if effect::trusts_the_database(written));
+    around.one_state = trusts_the_database && (around.looks_only || !named.dry_run);
     if named.dry_run {
         return around;
     }
