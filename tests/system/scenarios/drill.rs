@@ -25,8 +25,7 @@ mv $src/dump-c /backup/dumps/custom.dump; mv $src/dump-d /backup/dumps/directory
 as $bin/pg_ctl -D $src/data -m immediate stop >/dev/null; rm -rf $src
 chown -R root:root /backup; chmod -R go= /backup"#;
 
-const JOBS: &str = "\
-  drills:
+const JOBS: &str = "  drills:
     steps:
       - {verify: custom, full: true, continue: true}
       - {verify: directory, full: true, continue: true}
