@@ -10,8 +10,8 @@ use mastmaint_tests::{Instance, postgres};
 use std::fs;
 
 /// The pooler as Mastodon's documentation sets it up, as the instance's user so that it is known to the server.
-const BOUNCER: &str = "[databases]\n* = host=/var/run/postgresql\n[pgbouncer]\nunix_socket_dir=\nlisten_addr=127.0.0.1\n\
-                       listen_port=6432\nauth_type=any\npool_mode=transaction\nmax_prepared_statements=0\n";
+const BOUNCER: &str = "[databases]\n* = host=/var/run/postgresql user=mastodon\n[pgbouncer]\nunix_socket_dir=\nlisten_addr=127.0.0.1\n\
+                       listen_port=6432\nauth_type=any\npool_mode=transaction\n";
 
 /// A way to the database, for people; the lines of `.env.production` for it, and the grade of the proof.
 type Way = (&'static str, &'static [(&'static str, &'static str)], &'static str);

@@ -60,12 +60,12 @@ impl StayUp {
                 *standing == Standing::Hopeless || is_late && *standing != Standing::Settled
             });
             if let Some(at) = fallen {
-                let (unit, state) = (self.units[at].with_suffix(), &states[at]);
-                let (active, sub, falls) = (&state.active, &state.sub, watches[at].falls());
+                let (unit, falls) = (&self.units[at], watches[at].falls());
+                let (name, how) = (unit.with_suffix(), states[at].describe(unit));
                 return Ok(failed(
                     "not-stable",
                     format!(
-                        "{unit} does not stay up: {active} ({sub}), down {falls} times since it was started; see journalctl -u {unit}"
+                        "{name} does not stay up: down {falls} times since it was started, and now {how}"
                     ),
                 ));
             }
