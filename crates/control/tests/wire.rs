@@ -17,6 +17,17 @@ fn run_id() -> RunId {
     "20261123T003000Z-7k3f9q".parse().unwrap()
 }
 
+fn backup() -> BackupDetail {
+    serde_json::from_str(
+        r#"{"backup": "files", "kind": "tree", "verified": "2026-11-26T05:40:00Z", "run": "20261126T053000Z-7k3f9q",
+            "newest": {"name": "mirror", "at": "2026-11-26T02:14:00Z"}, "files": 3, "proved": 2, "store_bytes": 7,
+            "findings": {"fail": 1, "warn": 0, "info": 0, "acknowledged": 1},
+            "known": [{"id": "F12", "since": "2026-11-25T05:40:00Z", "code": "rot", "severity": "fail", "what": "rot in a",
+                "evidence": ["a"], "advice": "x", "ack": {"at": "2026-11-26T06:00:00Z", "uid": 0}}]}"#,
+    )
+    .unwrap()
+}
+
 fn time() -> jiff::Timestamp {
     "2026-11-23T00:30:00Z".parse().unwrap()
 }
@@ -154,6 +165,12 @@ fn replies() -> Vec<Reply> {
         space: None,
         journal_lost: 3,
         overdue: vec![OverdueLine { job: "clean-media".parse().unwrap(), slot: time() }],
+        overdue_backups: vec![OverdueBackup {
+            backup: "files".parse().unwrap(),
+            since: time(),
+            verified: Some(time()),
+            newest: None,
+        }],
         notify: vec![TargetLine {
             target: 1,
             kind: "mail".to_owned(),
@@ -187,6 +204,8 @@ fn replies() -> Vec<Reply> {
         },
         Reply::Holds { holds: vec![hold_line(), HoldLine { id: None, uid: None, on: false, ..hold_line() }] },
         Reply::HoldAdded { id: HoldId(7) },
+        Reply::Backups { backups: vec![backup().line] },
+        Reply::Backup(Box::new(backup())),
         Reply::Reloaded { digest, warnings: vec![] },
         Reply::ReloadRefused { mistakes: vec!["x:1:1: …".to_owned()] },
         Reply::Done,

@@ -1,6 +1,7 @@
 //! What people type: asks the daemon over its sockets, checks and prints configurations, writes the first one and
 //! fits the rooms to it. Data goes to standard output, talk to standard error.
 
+pub mod backups;
 pub mod check;
 pub mod cli;
 pub mod client;
@@ -10,6 +11,7 @@ pub mod hold;
 pub mod init;
 pub mod judge;
 pub mod look;
+pub mod manifest;
 pub mod order;
 pub mod print;
 pub mod render;
@@ -66,7 +68,15 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
         Command::Cancel { run } => order::cancel(&daemon, run),
         Command::Pause { job } => order::pause(&daemon, job),
         Command::Resume { job } => order::resume(&daemon, job),
-        Command::Ack { job, until } => tell::ack(&daemon, &when, job, until),
+        Command::Backups { json } => backups::backups(&daemon, &when, json),
+        Command::Backup { backup, json } => backups::backup(&daemon, &when, backup, json),
+        Command::Verify { backup, full, follow, json } => {
+            backups::verify(&daemon, &backup, full, follow, json)
+        }
+        Command::Manifest { backup, json, config, state } => {
+            manifest::manifest(&config, &state, &backup, json)
+        }
+        Command::Ack { what, until } => tell::ack(&daemon, &when, what, until),
         Command::Notify { what: cli::Notify::Test { target, json } } => tell::test(&daemon, target, json),
         Command::Hold { command } => hold::hold(&daemon, &when, command),
         Command::Reload => order::reload(&daemon),

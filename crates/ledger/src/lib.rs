@@ -11,6 +11,7 @@
 //! that adoption may report again what was already recorded.
 
 mod approvals;
+mod backups;
 mod error;
 mod forget;
 mod holds;
@@ -26,8 +27,8 @@ mod write;
 pub use error::{FindError, LedgerError};
 pub use open::{Opened, set_aside};
 pub use records::{
-    Approval, Forgotten, HandHold, Mark, NewRun, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps,
-    SpaceTrend, StepEnd, StepRecord, StepStart,
+    Approval, BackupRecord, Forgotten, HandHold, Mark, NewRun, Pause, PlannedRetry, Restore, RunRecord,
+    RunWithSteps, SpaceTrend, StepEnd, StepRecord, StepStart,
 };
 
 pub use tellings::OwedMessage;

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use mastmaint_words::{
     Digest, Grade, Hold, HoldId, JobName, Numbers, Outcome, Reason, Room, RunId, Space, Span, StepIndex,
     StepKey, Trigger, Verdict,
+    backup::{KnownFinding, Report},
 };
 use std::collections::BTreeMap;
 
@@ -166,6 +167,19 @@ pub struct Approval {
     pub why: String,
     /// The run that was started with it.
     pub used_by: Option<RunId>,
+}
+
+/// What is known of a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackupRecord {
+    /// Its newest verification that came to an end, without the findings.
+    pub report: Report,
+    /// When that was.
+    pub verified: Timestamp,
+    /// The step that did it.
+    pub by: StepKey,
+    /// What it found, the worst first.
+    pub findings: Vec<KnownFinding>,
 }
 
 /// How the room on the file system of the media has changed.

@@ -261,7 +261,7 @@ fn judge_states(
 
 fn with_reasons(verdict: Verdict, mut reasons: Vec<Reason>) -> Verdict {
     reasons.extend(verdict.reasons);
-    Verdict { outcome: Outcome::Failed, grade: Grade::Read, reasons, numbers: verdict.numbers }
+    Verdict { outcome: Outcome::Failed, grade: Grade::Read, reasons, numbers: verdict.numbers, backup: None }
 }
 
 fn describe(unit: &UnitName, state: &query::Properties, verb: SystemctlVerb) -> String {
@@ -288,7 +288,13 @@ mod tests {
     }
 
     fn fine() -> Verdict {
-        Verdict { outcome: Outcome::Ok, grade: Grade::Exit, reasons: vec![], numbers: Numbers::default() }
+        Verdict {
+            outcome: Outcome::Ok,
+            grade: Grade::Exit,
+            reasons: vec![],
+            numbers: Numbers::default(),
+            backup: None,
+        }
     }
 
     fn after(verb: SystemctlVerb, state: &str) -> Verdict {

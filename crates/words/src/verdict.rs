@@ -1,6 +1,6 @@
 //! A verdict: the outcome together with why it is so and what was counted.
 
-use crate::{Grade, Outcome};
+use crate::{Grade, Outcome, backup::Report};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -17,12 +17,15 @@ pub struct Verdict {
     /// What the output counted.
     #[serde(default)]
     pub numbers: Numbers,
+    /// What a `verify` step found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Box<Report>>,
 }
 
 impl Verdict {
     /// A verdict with one reason and nothing counted.
     pub fn because(outcome: Outcome, grade: Grade, reason: Reason) -> Self {
-        Self { outcome, grade, reasons: vec![reason], numbers: Numbers::default() }
+        Self { outcome, grade, reasons: vec![reason], numbers: Numbers::default(), backup: None }
     }
 
     /// Whether a retry can help: the first reason says that something did not answer.

@@ -1,10 +1,12 @@
 //! Requests and replies. Times are RFC 3339, durations are seconds, sizes are bytes: these types are also what
 //! `--json` prints, so a rename here is a change of a public format.
 
+mod backups;
 mod follow;
 mod listing;
 mod status;
 
+pub use backups::{BackupDetail, BackupLine, OverdueBackup, Severities};
 pub use follow::FollowEvent;
 pub use listing::{
     HoldLine, JobLine, RunDetail, RunLine, RunState, StepLine, StepNow, StepProgress, WaitLine,
@@ -15,7 +17,7 @@ pub use status::{
 };
 
 use jiff::Timestamp;
-use mastmaint_words::{Digest, HoldId, HoldScope, JobName, RunId, StepIndex};
+use mastmaint_words::{BackupName, Digest, HoldId, HoldScope, JobName, RunId, StepIndex, backup::FindingId};
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol and of every `--json` listing.
@@ -116,6 +118,21 @@ pub enum Request {
         #[serde(default)]
         until: Option<Timestamp>,
     },
+    /// Every backup. Looking.
+    Backups,
+    /// One backup with its findings. Looking.
+    Backup {
+        /// Which.
+        backup: BackupName,
+    },
+    /// Remind nobody of a finding while it is there. Doing.
+    AckFinding {
+        /// Which.
+        finding: FindingId,
+        /// Not longer than this.
+        #[serde(default)]
+        until: Option<Timestamp>,
+    },
     /// Send a test to those who are told; answered when all have answered. Doing.
     NotifyTest {
         /// To one only, counted from 1.
@@ -139,6 +156,7 @@ impl Request {
                 | Self::HoldRemove { .. }
                 | Self::Reload
                 | Self::Ack { .. }
+                | Self::AckFinding { .. }
                 | Self::NotifyTest { .. }
         )
     }
@@ -188,6 +206,13 @@ pub enum Reply {
         /// Those that are on first, then by their begin.
         holds: Vec<HoldLine>,
     },
+    /// To `Backups`.
+    Backups {
+        /// In the order of their names.
+        backups: Vec<BackupLine>,
+    },
+    /// To `Backup`.
+    Backup(Box<BackupDetail>),
     /// To `HoldAdd`.
     HoldAdded {
         /// By which it is called.

@@ -1,5 +1,6 @@
 //! What the daemon said, as text for people. Pure: replies, the clock and a width go in, text comes out.
 
+mod backups;
 mod history;
 mod holds;
 mod jobs;
@@ -8,6 +9,7 @@ mod run;
 mod status;
 mod verdict;
 
+pub use backups::{backup, backups, not_fresh};
 pub use history::history;
 pub use holds::{hold_on, holds};
 pub use jobs::jobs;

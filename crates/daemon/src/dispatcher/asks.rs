@@ -26,6 +26,11 @@ impl Dispatcher {
             Request::Pause { job } => self.pause(job, uid).await,
             Request::Resume { job } => self.resume(job).await,
             Request::Ack { job, until } => return self.acknowledge(job, until, uid, replies),
+            Request::AckFinding { finding, until } => {
+                return self.acknowledge_finding(finding, until, uid, replies);
+            }
+            Request::Backups => return self.list_backups(replies),
+            Request::Backup { backup } => return self.show_backup(backup, replies),
             Request::NotifyTest { target } => return self.test_notify(target, replies),
             Request::Holds => Reply::Holds { holds: self.hold_lines(Timestamp::now()) },
             Request::HoldAdd { from, until, scope, reason } => {

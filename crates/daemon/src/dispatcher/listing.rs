@@ -43,6 +43,7 @@ impl Dispatcher {
             space: None,
             journal_lost: self.outside.teller.lost(),
             overdue: told.overdue,
+            overdue_backups: told.overdue_backups,
             notify: told.targets,
         }
     }
@@ -67,6 +68,7 @@ impl Dispatcher {
             .view
             .jobs
             .iter()
+            .filter(|(name, _)| !name.is_by_hand() || self.admission.of_job(name).is_some())
             .map(|(name, job)| JobLine {
                 job: name.clone(),
                 description: job.description.clone(),
@@ -92,7 +94,7 @@ impl Dispatcher {
         self.hold_lines(now).into_iter().find(|line| line.hold == *hold)
     }
 
-    fn active_line(&self, active: &Active, now: Timestamp) -> RunLine {
+    pub(super) fn active_line(&self, active: &Active, now: Timestamp) -> RunLine {
         let spec = &active.spec;
         let waits_for = self.wait_line(active, now);
         let state = if self.admission.is_waiting(&spec.id) || self.admission.is_preparing(&spec.id) {
@@ -120,7 +122,7 @@ impl Dispatcher {
     }
 
     /// What there is to see of telling people.
-    fn told(&self) -> Seen {
+    pub(super) fn told(&self) -> Seen {
         self.messenger.as_ref().map(Messenger::seen).unwrap_or_default()
     }
 
@@ -140,6 +142,7 @@ impl Dispatcher {
             hold: self.foremost_hold(now),
             not_notifying: told.targets.into_iter().find_map(|target| target.failing),
             overdue: told.overdue.into_iter().map(|line| line.job).collect(),
+            stale: told.overdue_backups.into_iter().map(|line| line.backup).collect(),
             running: self.runs.values().filter_map(now_running).collect(),
             queued: self.runs.values().filter(|active| active.started.is_none()).count(),
             next: self.next_line().map(|next| NextRun { job: next.job, at: next.at }),

@@ -73,6 +73,9 @@ impl Task {
         for job in self.state.jobs.keys() {
             self.keep(job, &[]).await;
         }
+        for backup in self.state.backups.keys() {
+            self.keep_backup(backup, &[]).await;
+        }
         for (index, sent) in &self.state.summaries {
             self.owe(state::summary_row(*index, *sent), &[]).await;
         }

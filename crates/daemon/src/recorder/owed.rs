@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 use mastmaint_ledger::{Approval, HandHold, Ledger, LedgerError, Mark, OwedMessage, PlannedRetry, StepEnd};
-use mastmaint_words::{Grade, HoldId, JobName, Outcome, Reason, RunId};
+use mastmaint_words::{
+    Grade, HoldId, JobName, Outcome, Reason, RunId,
+    backup::{FindingAck, FindingId},
+};
 use std::collections::VecDeque;
 
 /// So many are kept.
@@ -11,6 +14,8 @@ const MOST: usize = 1000;
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 /// What each of them takes at most, its copy not counted.
 const EACH: usize = 2048;
+/// What the report of a verification takes at most: half a frame of a room.
+const REPORT: usize = 32 * 1024;
 
 /// Something that happened and that a later daemon must know.
 #[derive(Debug, Clone)]
@@ -89,6 +94,13 @@ pub enum Owed {
         /// The messages.
         messages: Vec<OwedMessage>,
     },
+    /// A person knows of a finding.
+    Acknowledge {
+        /// Which.
+        finding: FindingId,
+        /// Who, since when and until when.
+        ack: FindingAck,
+    },
     /// A message was taken or is given up.
     Settle {
         /// Its number.
@@ -121,6 +133,7 @@ impl Owed {
             Self::DropRetry { job } => ledger.drop_retry(job).map(drop),
             Self::Tell { subject, state: Some(state), messages } => ledger.tell(subject, state, messages),
             Self::Tell { subject, state: None, .. } => ledger.untell(subject),
+            Self::Acknowledge { finding, ack } => ledger.acknowledge(*finding, *ack).map(drop),
             Self::Settle { message } => ledger.settle(*message),
         }
     }
@@ -155,7 +168,10 @@ impl Owed {
 
     fn bytes(&self) -> usize {
         match self {
-            Self::EndStep { copy, .. } => EACH + copy.as_ref().map_or(0, Vec::len),
+            Self::EndStep { copy, end } => {
+                let report = if end.verdict.backup.is_some() { REPORT } else { 0 };
+                EACH + report + copy.as_ref().map_or(0, Vec::len)
+            }
             Self::Tell { state, messages, .. } => {
                 let texts = messages.iter().map(|message| message.notice.len());
                 EACH + state.as_ref().map_or(0, String::len) + texts.sum::<usize>()

@@ -61,6 +61,7 @@ pub fn verdict_of_run(done: &[Verdict]) -> Verdict {
         grade: done.iter().map(|v| v.grade).min().unwrap_or(Grade::Exit),
         reasons: worst.map(|v| v.reasons.clone()).unwrap_or_default(),
         numbers: sum(done.iter().map(|v| v.numbers)),
+        backup: None,
     }
 }
 
@@ -155,7 +156,7 @@ pub(crate) mod tests {
     }
 
     fn ended(outcome: Outcome) -> Verdict {
-        Verdict { outcome, grade: Grade::Read, reasons: vec![], numbers: Numbers::default() }
+        Verdict { outcome, grade: Grade::Read, reasons: vec![], numbers: Numbers::default(), backup: None }
     }
 
     #[test]

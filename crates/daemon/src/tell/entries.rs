@@ -117,6 +117,11 @@ fn of_telling(telling: Telling) -> Entry {
             let text = format!("target {target} was never told, and will not be any more: {subject}");
             Entry::error(text).id(MessageId::NotNotified)
         }
+        Telling::FindingAcknowledged { finding, until, uid } => {
+            let until = until.map_or_else(|| "it is gone".to_owned(), on_the_clock);
+            let text = format!("finding {finding}: user {uid} knows; nobody is reminded until {until}");
+            Entry::notice(text).id(MessageId::Acknowledged)
+        }
         Telling::Acknowledged { job, until, uid } => {
             let until = until.map_or_else(|| "it changes".to_owned(), on_the_clock);
             let text = format!("{job}: user {uid} knows; nobody is reminded until {until}");
@@ -290,7 +295,7 @@ mod tests {
     #[test]
     fn an_end_says_how_long_what_and_why() {
         let numbers = Numbers { removed: Some(15), bytes: Some(1_153_434), ..Numbers::default() };
-        let ok = Verdict { outcome: Outcome::Ok, grade: Grade::Read, reasons: vec![], numbers };
+        let ok = Verdict { outcome: Outcome::Ok, grade: Grade::Read, reasons: vec![], numbers, backup: None };
         let took = Some(Duration::from_millis(1_420));
         assert_eq!(ended_how(&ok, took), "ok (read) in 1.4 s, 15 removed, 1.1 MB freed");
         let reason = Reason::new("postgres-unreachable", "PostgreSQL does not answer");

@@ -88,7 +88,13 @@ fn try_to(opening: &Opening, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
     // The record as it is says enough: what it names is started again either way.
     let _ = brackets.write(&record);
     failpoint!("open.noted");
-    Ok(Verdict { outcome: Outcome::Ok, grade: Grade::Read, reasons: vec![], numbers: Numbers::default() })
+    Ok(Verdict {
+        outcome: Outcome::Ok,
+        grade: Grade::Read,
+        reasons: vec![],
+        numbers: Numbers::default(),
+        backup: None,
+    })
 }
 
 /// Whether the units went down; what systemctl said counts less than their states.

@@ -127,7 +127,13 @@ mod tests {
     use super::*;
 
     fn ok() -> Verdict {
-        Verdict { outcome: Outcome::Ok, grade: Grade::Read, reasons: vec![], numbers: Numbers::default() }
+        Verdict {
+            outcome: Outcome::Ok,
+            grade: Grade::Read,
+            reasons: vec![],
+            numbers: Numbers::default(),
+            backup: None,
+        }
     }
 
     fn seen(looked: Looked) -> Verdict {

@@ -143,7 +143,7 @@ fn up(not_asked: &[String], how: &str) -> Verdict {
 }
 
 fn ok(grade: Grade, reasons: Vec<Reason>) -> Verdict {
-    Verdict { outcome: Outcome::Ok, grade, reasons, numbers: Numbers::default() }
+    Verdict { outcome: Outcome::Ok, grade, reasons, numbers: Numbers::default(), backup: None }
 }
 
 fn asker(options: &Options) -> Box<dyn Asker> {

@@ -8,6 +8,7 @@ use crate::{
     environment,
     exec::{Ended, Ending, StepCommand},
     output::Patterns,
+    protocol::MAX_FRAME,
     redact::Redactor,
     verdict::Judge,
 };
@@ -24,6 +25,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// A report of this many bytes leaves room for the rest of a frame.
+const MOST_REPORT: usize = MAX_FRAME / 2;
 /// More reasons than these do not fit the report of a step.
 const REASONS: usize = 8;
 /// What reads dumps looks for its own helpers here.
@@ -89,7 +92,12 @@ fn judge(ended: &Ended, report: impl Fn() -> io::Result<Report>) -> Verdict {
         return Judge::of_any().judge(ended);
     }
     match report() {
-        Ok(report) => Verdict { reasons: reasons(&report), ..verdict(outcome, &report) },
+        Ok(report) => {
+            let verdict = Verdict { reasons: reasons(&report), ..verdict(outcome, &report) };
+            let fits =
+                |report: &Report| serde_json::to_vec(report).is_ok_and(|text| text.len() <= MOST_REPORT);
+            Verdict { backup: Some(Box::new(report.fitting(fits))), ..verdict }
+        }
         Err(error) => {
             let text = format!("the backup was verified, but the report cannot be read: {error}");
             Verdict::because(Outcome::Failed, Grade::Exit, Reason::new("no-report", text))
@@ -131,6 +139,7 @@ mod tests {
         Report {
             backup: "files".to_owned(),
             kind: "tree".to_owned(),
+            verified: None,
             newest: None,
             sentence: "63 of 63 files proved".to_owned(),
             summary: None,

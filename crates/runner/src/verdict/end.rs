@@ -26,7 +26,13 @@ pub(super) fn bad(ended: &Ended, kind: Kind, signals: Signals) -> Option<Verdict
         (None, Ending::Signalled { name, .. }) => signalled(name, signals),
         (None, Ending::Exited(status)) => exited(*status, ended, kind, signals),
     };
-    Some(Verdict { outcome, grade: Grade::Exit, reasons, numbers: mastmaint_words::Numbers::default() })
+    Some(Verdict {
+        outcome,
+        grade: Grade::Exit,
+        reasons,
+        numbers: mastmaint_words::Numbers::default(),
+        backup: None,
+    })
 }
 
 fn cut_short(cause: EndingCause) -> (Outcome, Vec<Reason>) {

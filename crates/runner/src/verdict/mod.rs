@@ -112,6 +112,7 @@ const fn ok(grade: Grade) -> Verdict {
         grade,
         reasons: Vec::new(),
         numbers: Numbers { visited: None, failed: None, removed: None, bytes: None },
+        backup: None,
     }
 }
 

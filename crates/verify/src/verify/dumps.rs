@@ -13,7 +13,7 @@ use crate::{
     found::Found,
 };
 use jiff::{Timestamp, tz::TimeZone};
-use mastmaint_words::human;
+use mastmaint_words::{backup::Newest, human};
 use std::{io, path::Path};
 
 /// So many of the youngest files are asked for their time.
@@ -48,10 +48,12 @@ pub(super) fn postgres(night: &Night<'_>, pattern: &Path) -> Result<Report, Veri
         }
         None => None,
     };
-    let (said, more) = read(night, &dump, source.as_ref()).map_err(VerifyError::backup(&dump.found.path))?;
-    findings.extend(more);
+    let shown = read(night, &dump, source.as_ref()).map_err(VerifyError::backup(&dump.found.path))?;
+    findings.extend(shown.findings);
     let proved = prove_files(night, pattern, &found)?;
-    Ok(night.report(Some(dump.age), Some(proved), &said, findings))
+    let mut report = night.report(Some(dump.age), Some(proved), &shown.said, findings);
+    report.newest = report.newest.map(|newest| Newest { youngest: shown.newest_status, ..newest });
+    Ok(report)
 }
 
 fn not_across(what: &str, error: Option<&io::Error>) -> Finding {
@@ -85,12 +87,16 @@ fn newest_of(found: &[Found]) -> io::Result<Option<Dump<'_>>> {
     Ok(newest)
 }
 
+/// What a dump shows when it is read to its end.
+#[derive(Default)]
+struct Shown {
+    said: Vec<String>,
+    findings: Vec<Finding>,
+    newest_status: Option<Timestamp>,
+}
+
 /// Reads the dump to its end and says what it shows.
-fn read(
-    night: &Night<'_>,
-    dump: &Dump<'_>,
-    source: Option<&Source>,
-) -> io::Result<(Vec<String>, Vec<Finding>)> {
+fn read(night: &Night<'_>, dump: &Dump<'_>, source: Option<&Source>) -> io::Result<Shown> {
     let name = &dump.age.name;
     let live = night.request.files.and_then(|f| f.live.as_deref());
     let mastodon = source.map(|s| s.mastodon(live)).transpose()?.flatten();
@@ -112,7 +118,7 @@ fn read(
     let (facts, broken) = read_dump(&dump.found.path, &dump.kind, domain, &mut look_up)?;
     if let Some(broken) = broken {
         // What is behind the break is not known to be missing.
-        return Ok((Vec::new(), vec![broken]));
+        return Ok(Shown { findings: vec![broken], ..Shown::default() });
     }
     let mut said = vec![sentence(&facts, night.request.now)];
     let mut findings = facts.is_mastodon(name);
@@ -130,7 +136,7 @@ fn read(
         said.push(media.sentence());
         findings.extend(media.findings());
     }
-    Ok((said, findings))
+    Ok(Shown { said, findings, newest_status: facts.newest_status() })
 }
 
 /// Where `public/system` lies in the file backup.

@@ -1,9 +1,11 @@
 //! Backups: as the config describes them, and what a verification says of them.
 
 mod finding;
+mod known;
 mod report;
 
 pub use finding::{Code, Finding, Severity};
+pub use known::{FindingAck, FindingId, KnownFinding, UnknownFinding};
 pub use report::{Newest, Report, Summary};
 
 use crate::{BackupName, Bytes, Span};

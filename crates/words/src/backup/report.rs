@@ -46,6 +46,9 @@ pub struct Newest {
     pub name: String,
     /// When it was made.
     pub at: Timestamp,
+    /// The youngest thing in it that people made, where it can be told: of a dump its newest post.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub youngest: Option<Timestamp>,
 }
 
 /// What a verification came to.
@@ -55,6 +58,9 @@ pub struct Report {
     pub backup: String,
     /// `rsnapshot`, `postgres`.
     pub kind: String,
+    /// When it was verified; absent from versions that did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Timestamp>,
     /// The newest complete one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest: Option<Newest>,
@@ -82,8 +88,57 @@ impl Report {
         state.join("reports").join(format!("{backup}.json"))
     }
 
+    /// The same, so short that it fits a message between programs: lines of evidence go first, then the least findings.
+    /// The whole of it is in [`Report::path`].
+    #[must_use]
+    pub fn fitting(mut self, fits: impl Fn(&Self) -> bool) -> Self {
+        let all: Vec<usize> = self.findings.iter().map(|finding| finding.evidence.len()).collect();
+        for lines in [200, 50, 10, 3, 0] {
+            if fits(&self) {
+                return self;
+            }
+            for (finding, all) in self.findings.iter_mut().zip(&all).filter(|(_, all)| **all > lines) {
+                finding.evidence.truncate(lines);
+                finding.evidence.push(format!("and {} more", all - lines));
+            }
+        }
+        while !fits(&self) && self.findings.pop().is_some() {}
+        self
+    }
+
     /// The worst of its findings.
     pub fn worst(&self) -> Option<Severity> {
         self.findings.iter().map(|f| f.severity).max()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup::Code;
+
+    #[test]
+    fn a_report_fits_and_keeps_the_worst() {
+        let evidence = || (0..5000).map(|n| format!("daily.0/a/rather/long/path/to/the/file/number/{n}"));
+        let finding = |n: u32| Finding::fail(Code::Rot, format!("rot {n}"), "x".repeat(50)).with(evidence());
+        let report = Report {
+            backup: "files".to_owned(),
+            kind: "tree".to_owned(),
+            verified: None,
+            newest: None,
+            sentence: String::new(),
+            summary: None,
+            findings: (0..600).map(finding).collect(),
+            store_bytes: 0,
+        };
+        let fits = |report: &Report| serde_json::to_string(report).unwrap().len() <= 16_000;
+        let short = report.clone().fitting(fits);
+        assert!(fits(&short));
+        assert!(short.findings.len() > 20, "{}", short.findings.len());
+        assert_eq!(short.findings[0].what, "rot 0");
+        let few = Report { findings: vec![finding(0)], ..report };
+        let short = few.clone().fitting(fits);
+        assert_eq!(short.findings[0].evidence.last().unwrap(), "and 4800 more");
+        assert_eq!(few.clone().fitting(|_| true), few);
     }
 }
