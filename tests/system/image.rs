@@ -16,26 +16,11 @@ pub(crate) enum Debian {
     Trixie,
 }
 
-/// What is installed on a machine beside mastmaintd.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Equipment {
-    /// Only what every machine needs.
-    Bare,
-    /// What makes backups.
-    Backups,
-}
-
-impl Equipment {
-    /// Packages of the image; a change of this list makes a new one.
-    const fn packages(self) -> &'static str {
-        match self {
-            Self::Bare => "systemd,systemd-sysv,dbus,init-system-helpers,iproute2,procps",
-            Self::Backups => {
-                "systemd,systemd-sysv,dbus,init-system-helpers,iproute2,procps,postgresql,rsnapshot"
-            }
-        }
-    }
-}
+/// Packages of the image; a change of this list makes a new one.
+const PACKAGES: &str = "systemd,systemd-sysv,dbus,init-system-helpers,iproute2,procps,postgresql,rsnapshot";
+/// PostgreSQL is there for drills; a server of its own would only slow each boot.
+const NO_SERVER: &str = "mkdir -p \"$1/etc/postgresql-common\" && \
+                         echo create_main_cluster=false > \"$1/etc/postgresql-common/createcluster.conf\"";
 const MIRROR: &str = "http://deb.debian.org/debian";
 
 impl Debian {
@@ -55,8 +40,7 @@ pub(crate) fn system_dir() -> PathBuf {
 }
 
 /// The image of a release; made if it is not there.
-pub(crate) fn base(debian: Debian, equipment: Equipment) -> PathBuf {
-    let packages = equipment.packages();
+pub(crate) fn base(debian: Debian) -> PathBuf {
     assert_eq!(
         fs::metadata("/proc/self").map(|m| m.uid()).ok(),
         Some(0),
@@ -64,8 +48,8 @@ pub(crate) fn base(debian: Debian, equipment: Equipment) -> PathBuf {
     );
     let images = system_dir().join("images");
     fs::create_dir_all(&images).unwrap();
-    let key: String = packages.split(',').map(|p| &p[..3]).collect();
-    let image = images.join(format!("{}-{key}-{}", debian.suite(), packages.len()));
+    let key: String = PACKAGES.split(',').map(|p| &p[..3]).collect();
+    let image = images.join(format!("{}-{key}-{}", debian.suite(), PACKAGES.len()));
     // Two tests may ask at once; the lock is the kernel's and goes with the process.
     let lock = fs::File::create(images.join(format!("{}.lock", debian.suite()))).unwrap();
     lock.lock().unwrap();
@@ -76,7 +60,8 @@ pub(crate) fn base(debian: Debian, equipment: Equipment) -> PathBuf {
         }
         let done = Command::new("mmdebstrap")
             .args(["--quiet", "--variant=minbase", "--format=directory"])
-            .arg(format!("--include={packages}"))
+            .arg(format!("--include={PACKAGES}"))
+            .arg(format!("--essential-hook={NO_SERVER}"))
             .arg(debian.suite())
             .arg(&unfinished)
             .arg(MIRROR)

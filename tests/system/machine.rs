@@ -3,7 +3,7 @@
 
 use crate::{
     cgroup::Cgroup,
-    image::{Debian, Equipment, base, system_dir},
+    image::{Debian, base, system_dir},
 };
 use serde_json::Value;
 use std::{
@@ -50,11 +50,6 @@ impl Done {
 impl Machine {
     /// A fresh layer, booted.
     pub(crate) fn boot(debian: Debian) -> Self {
-        Self::boot_with(debian, Equipment::Bare)
-    }
-
-    /// The same with more on it.
-    pub(crate) fn boot_with(debian: Debian, equipment: Equipment) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let runs = system_dir().join("run");
         sweep(&runs);
@@ -63,7 +58,7 @@ impl Machine {
         for part in ["upper", "work", "root"] {
             fs::create_dir_all(dir.join(part)).unwrap();
         }
-        let image = base(debian, equipment);
+        let image = base(debian);
         layer(&image, &dir);
         let cgroup = Cgroup::new(&format!("mastmaint-{}-{number}", std::process::id()));
         let mut machine = Self { debian, dir, nspawn: None, leader: 0, cgroup };

@@ -57,6 +57,10 @@ on_both! {
         they_come_back_over_an_upgrade_and_a_removal,
         nothing_is_stopped_without_a_record,
     ];
+    drill: [
+        every_kind_of_dump_comes_to_life,
+        a_drill_that_is_killed_leaves_nothing_and_reads_nothing_else,
+    ];
     kills: [every_kill_in_a_bracket_ends_with_everything_up];
     outlive: [
         a_step_goes_on_over_a_restart,

@@ -7,7 +7,7 @@ use crate::settings::{Action, AtMost, Environment, Job, OnPartial, Prove, Retry,
 use jiff::Timestamp;
 use mastmaint_words::{
     BackupName, LockName, Span, UnitName,
-    backup::{Backup, Budget, Place},
+    backup::{Backup, Budget, DrillPlan, Place},
 };
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path};
@@ -59,6 +59,8 @@ struct WrittenBackup<'a> {
     live: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     files: Option<&'a BackupName>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drill: Option<&'a DrillPlan>,
     budget: Budget,
     prove_every: Span,
     wait: Span,
@@ -195,6 +197,7 @@ fn written_backup(backup: &Backup) -> WrittenBackup<'_> {
         forbid: &backup.forbid,
         live: backup.live.as_deref(),
         files: backup.files.as_ref(),
+        drill: backup.drill.as_ref(),
         budget: backup.budget,
         prove_every: backup.prove_every,
         wait: backup.wait,

@@ -123,7 +123,7 @@ pub enum Command {
     Verify {
         /// Which.
         backup: BackupName,
-        /// Read everything, whatever the budget and the age of its proof.
+        /// Read everything, and bring a dump to life that has a drill, whatever the budget and the age of its proof.
         #[arg(long)]
         full: bool,
         /// Stay, show how far it is, and exit with its outcome; Ctrl-C detaches and ends nothing.

@@ -27,6 +27,17 @@ pub enum VerifyError {
         /// The lock.
         path: PathBuf,
     },
+    /// The place in which dumps are brought to life.
+    #[error("the place of drills in {}: {source}; nothing was brought to life", path.display())]
+    Drill {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Who brings dumps to life does not answer as it should.
+    #[error("the drill ended without a result: {0}")]
+    Room(io::Error),
     /// Somebody asked for the end.
     #[error("ended before it was done; what is proved stays proved, and the next start goes on from there")]
     Cancelled,
@@ -39,6 +50,8 @@ impl VerifyError {
             Self::Backup { .. } => "backup-unreachable",
             Self::Store { .. } => "proof-store",
             Self::Busy { .. } => "already-verifying",
+            Self::Drill { .. } => "drill-place",
+            Self::Room(_) => "drill-room",
             Self::Cancelled => "cancelled",
         }
     }
@@ -51,5 +64,14 @@ impl VerifyError {
     pub(crate) fn store(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Store { path, source }
+    }
+
+    pub(crate) fn drill(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Drill { path, source }
+    }
+
+    pub(crate) fn room(source: io::Error) -> Self {
+        Self::Room(source)
     }
 }

@@ -2,6 +2,7 @@
 //! the proofs and the time go in, a report comes out.
 
 pub mod check;
+pub mod drill;
 pub mod dump;
 mod error;
 mod finding;

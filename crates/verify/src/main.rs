@@ -1,7 +1,9 @@
 //! `mastmaint-verify`: one verification, or one manifest. All it does is in the library; here it is asked and answered.
 
 use mastmaint_verify::{
-    Finding, Order, Report, Request, Severity, VerifyError, keep, manifest,
+    Finding, Order, Report, Request, Severity, VerifyError,
+    drill::Door,
+    keep, manifest,
     prove::{Tell, Told},
     verify,
 };
@@ -14,8 +16,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-const USAGE: &str = "usage: mastmaint-verify [--manifest] --state DIR ORDER; ORDER is JSON: what mastmaintd makes of \
-                     its configuration. Exit status: 0 nothing to mend, 10 warnings, 11 failures, 1 not verified";
+const USAGE: &str = "usage: mastmaint-verify [--manifest] --state DIR [--drills SOCKET] ORDER; ORDER is JSON: what \
+                     mastmaintd makes of its configuration. Without --drills a dump is brought to life by \
+                     mastmaint-drill, started beside this. Exit status: 0 nothing to mend, 10 warnings, 11 failures, 1 not verified";
 /// How often it says how far it is.
 const SAY_EVERY: Duration = Duration::from_secs(10);
 
@@ -36,11 +39,12 @@ enum Failure {
 
 fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure> {
     let usage = |why: &str| Failure::Usage(why.to_owned());
-    let (mut state, mut order, mut wants_manifest) = (None, None, false);
+    let (mut state, mut order, mut drills, mut wants_manifest) = (None, None, None, false);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--manifest" => wants_manifest = true,
             "--state" => state = arguments.next().map(PathBuf::from),
+            "--drills" => drills = arguments.next().map(|socket| Door::Socket(socket.into())),
             text if text.starts_with('{') => order = Some(argument),
             other => return Err(Failure::Usage(format!("unknown argument {other:?}"))),
         }
@@ -56,11 +60,13 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure>
         out.flush().map_err(Failure::Told)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let drills = drills.unwrap_or_else(|| Door::Program { program: beside(), place: state.join("drill") });
     let request = Request {
         name: order.name.as_str(),
         backup: &order.backup,
         files: order.files.as_ref(),
         proofs: &proofs,
+        drills: Some(&drills),
         full: order.full,
         now,
     };
@@ -72,6 +78,11 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure>
         Some(Severity::Warn) => Report::PARTIAL,
         Some(Severity::Info) | None => 0,
     }))
+}
+
+/// It is installed beside this program.
+fn beside() -> PathBuf {
+    std::env::current_exe().unwrap_or_default().with_file_name("mastmaint-drill")
 }
 
 #[expect(clippy::print_stdout, reason = "its output is what people read of it")]
@@ -113,6 +124,11 @@ impl Tell for Progress {
         }
         *said = Instant::now();
         println!("{}", line(&told, self.begun.elapsed()));
+    }
+
+    #[expect(clippy::print_stdout, reason = "its output is what people read of it")]
+    fn say(&self, text: &str) {
+        println!("{text}");
     }
 }
 

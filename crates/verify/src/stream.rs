@@ -8,6 +8,7 @@ use std::{
     fs::File,
     io::{self, Read},
     num::NonZeroU64,
+    os::unix::fs::FileExt as _,
     path::Path,
 };
 
@@ -45,9 +46,24 @@ pub fn head(path: &Path, bytes: usize) -> io::Result<Vec<u8>> {
 
 /// Opens a file and unpacks it.
 pub fn open(path: &Path) -> io::Result<Box<dyn Read>> {
-    let packing = Packing::of(&head(path, 6)?);
-    let file = Gentle { file: File::open(path)?, read: 0, dropped: 0 };
-    Ok(match packing {
+    unpack(File::open(path)?)
+}
+
+/// How an open file is packed; a pipe cannot be asked.
+pub fn packing_of(file: &File) -> io::Result<Option<Packing>> {
+    if !file.metadata()?.is_file() {
+        return Ok(None);
+    }
+    let mut head = [0; 6];
+    let count = file.read_at(&mut head, 0)?;
+    Ok(Some(Packing::of(&head[..count])))
+}
+
+/// Unpacks an open file from its beginning. What comes out of a pipe is taken as it is.
+pub fn unpack(file: File) -> io::Result<Box<dyn Read>> {
+    let packing = packing_of(&file)?;
+    let file = Gentle { file, read: 0, dropped: 0 };
+    Ok(match packing.unwrap_or(Packing::Plain) {
         Packing::Plain => Box::new(file),
         Packing::Gzip => Box::new(MultiGzDecoder::new(file)),
         Packing::Zstd => Box::new(zstd::stream::read::Decoder::new(file)?),

@@ -67,6 +67,7 @@ impl Instance {
             backup: &backup,
             files,
             proofs: &proofs,
+            drills: None,
             full: true,
             now: common::now(),
         };
@@ -288,6 +289,7 @@ fn tar_backup(instance: &Instance) -> Report {
         backup: &backup,
         files: None,
         proofs: &proofs,
+        drills: None,
         full: true,
         now: common::now(),
     };
@@ -374,6 +376,7 @@ fn an_archive_can_be_the_file_backup_of_a_dump() {
         backup: &backup,
         files: Some(&files),
         proofs: &proofs,
+        drills: None,
         full: true,
         now: common::now(),
     };

@@ -157,6 +157,7 @@ fn verify_tree(place: &Path) -> mastmaint_verify::Report {
         backup: &backup,
         files: None,
         proofs: &proofs,
+        drills: None,
         full: true,
         now,
     };

@@ -51,6 +51,7 @@ fn verified(at: &Path) -> Report {
         backup: &backup,
         files: None,
         proofs: &proofs,
+        drills: None,
         full: true,
         now: Timestamp::now(),
     };

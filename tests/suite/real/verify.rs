@@ -146,3 +146,29 @@ fn a_manifest_has_everything_with_its_hash() {
     assert_eq!(text.lines().count(), 32, "{text}");
     daemon.ctl(&["manifest", "miror", "--config", config]).exits(2);
 }
+
+/// The real dump, brought to life without a daemon. PostgreSQL refuses root, and then that is said.
+#[test]
+fn a_drill_needs_no_daemon_and_no_rooms() {
+    let place = place();
+    fs::create_dir(place.path("dumps")).unwrap();
+    let dump = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/mastodon-pg15.dump");
+    fs::copy(dump, place.path("dumps/mastodon-1.dump")).unwrap();
+    let dumps = place.path("dumps").display().to_string();
+    place
+        .configure_whole(&format!(
+            "defaults: {{timezone: UTC, timeout: 2m, grace: 2s}}\nbackups:\n  database:\n    kind: postgres\n    \
+             path: {dumps}/mastodon-*.dump\n    drill: {{reserve: 1 MB}}\njobs:\n  prove:\n    steps: [{{verify: database}}]\n"
+        ))
+        .unwrap();
+    let mut command = Command::new(binaries::path("mastmaintd"));
+    let said = command.args(place.arguments()).args(["--run", "prove"]).output().unwrap();
+    let text = String::from_utf8_lossy(&said.stdout).into_owned() + &String::from_utf8_lossy(&said.stderr);
+    if nix::unistd::geteuid().is_root() {
+        assert_eq!(said.status.code(), Some(1), "{text}");
+        assert!(text.contains("PostgreSQL refuses to run as root"), "{text}");
+    } else {
+        assert_eq!(said.status.code(), Some(0), "{text}");
+        assert!(text.contains("115 tables, 1 user, 4 local posts"), "{text}");
+    }
+}

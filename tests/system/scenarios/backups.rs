@@ -2,7 +2,7 @@
 
 use crate::{
     host::{ctl, deb, ended_run, install, within},
-    image::{Debian, Equipment},
+    image::Debian,
     machine::Machine,
 };
 use serde_json::Value;
@@ -35,7 +35,7 @@ const UPLOAD: &str =
 
 /// A backup server: three generations of a Mastodon's files, and a dump of its database.
 fn server(debian: Debian) -> Machine {
-    let machine = Machine::boot_with(debian, Equipment::Backups);
+    let machine = Machine::boot(debian);
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/verify/tests/fixture");
     let live = "/srv/mastodon/live";
     machine.put(&fixture.join(".env.production"), &format!("{live}/.env.production"));
@@ -48,10 +48,10 @@ fn server(debian: Debian) -> Machine {
         .sh("mkdir -p /srv/mastodon/live/public /backup/postgres && chown postgres /backup/postgres \
              && tar -xzf /root/system.tar.gz -C /srv/mastodon/live/public && rm -rf /srv/mastodon/live/public/system/cache \
              && for night in 1 2 3; do rsnapshot daily || exit; sleep 1.1; done \
-             && systemctl start postgresql && cd /var/tmp && runuser -u postgres -- createdb mastodon_production \
+             && version=$(ls /usr/lib/postgresql) && pg_createcluster --start \"$version\" main && cd /var/tmp && runuser -u postgres -- createdb mastodon_production \
              && runuser -u postgres -- pg_restore --no-owner -d mastodon_production /var/tmp/fixture.dump \
              && runuser -u postgres -- pg_dump -Fc -f /backup/postgres/mastodon-1.dump mastodon_production \
-             && systemctl stop postgresql")
+             && pg_dropcluster --stop \"$version\" main")
         .ok();
     install(&machine, &deb());
     machine.write("/etc/mastmaintd/mastmaintd.yaml", CONFIG);

@@ -2,6 +2,7 @@
 
 pub(crate) mod backups;
 pub(crate) mod brackets;
+pub(crate) mod drill;
 pub(crate) mod kills;
 pub(crate) mod notify;
 pub(crate) mod outlive;

@@ -22,6 +22,7 @@ pub(crate) const KEYS: &[&str] = &[
     "forbid",
     "live",
     "files",
+    "drill",
     "budget",
     "prove_every",
     "wait",
@@ -166,6 +167,7 @@ fn backup(
     if let Some(files) = &files {
         belonging.push((f.path_of("files"), files.clone()));
     }
+    let drill = super::drill::drill(reader, &f);
     let budget = budget(reader, &f);
     let every = reader.span_within(&f, "prove_every", "a time", (0, 366 * DAY), "it is at most 366d");
     let wait = reader.span_within(&f, "wait", "a wait", (0, DAY), "it is at most 1d");
@@ -177,6 +179,7 @@ fn backup(
         forbid,
         live: live.map(|at| at.value.trim_matches('/').to_owned()),
         files: files.and_then(|at| at.value.parse().ok()),
+        drill,
         budget,
         prove_every: every.map_or(Backup::PROVE_EVERY, |at| at.value),
         wait: wait.map_or(Backup::WAIT, |at| at.value),
@@ -230,6 +233,7 @@ fn misplaced(reader: &mut Reader, f: &Fields<'_>, kind: BackupKind) {
         ("forbid", of_files, "only file backups (rsnapshot, tree, tar) have paths in them"),
         ("live", of_files, "only file backups (rsnapshot, tree, tar) have paths in them"),
         ("files", kind == BackupKind::Postgres, "only a dump of PostgreSQL belongs to a file backup"),
+        ("drill", kind == BackupKind::Postgres, "only a dump of PostgreSQL is brought to life"),
     ] {
         if f.get(key).is_some() && !has_use {
             reader.wrong(f.key_place(key), &f.path_of(key), Mistake::Misplaced { why });

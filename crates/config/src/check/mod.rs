@@ -3,6 +3,7 @@
 mod backup;
 mod bracket;
 mod command;
+mod drill;
 mod effect;
 mod holds;
 mod instance;
@@ -42,6 +43,8 @@ pub(crate) const RETRY: &[&str] = &["times", "backoff", "on"];
 pub(crate) use backup::{BUDGET, KEYS as BACKUP};
 #[cfg(test)]
 pub(crate) use bracket::put_together;
+#[cfg(test)]
+pub(crate) use drill::KEYS as DRILL;
 #[cfg(test)]
 pub(crate) use effect::{AGAIN, AT_MOST, PROVE};
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::{
 use jiff::Timestamp;
 use mastmaint_words::{
     Bytes, Hold, HoldScope, Occasion, Span,
-    backup::{Backup, Backups, Budget, Place},
+    backup::{Backup, Backups, Budget, DrillPlan, Every, Place},
 };
 use proptest::{collection, option, prelude::*, sample::select};
 use std::{collections::BTreeSet, time::Duration};
@@ -226,17 +226,34 @@ fn backups() -> impl Strategy<Value = Backups> {
     let paths = || collection::vec("[a-z.]{1,4}x(/[a-z#:]{1,4})?", 0..3);
     let budget = (option::of(span(9999)), option::of(any::<u64>().prop_map(Bytes::new)));
     let times = (option::of((60_u64..9999).prop_map(Span::from_secs)), span(9999), span(9999));
-    (place, paths(), paths(), option::of("[a-z]{1,4}/live"), budget, times).prop_map(
-        |(place, require, forbid, live, (time, bytes), (max_age, prove_every, wait))| {
+    let every = select(Every::ALL.map(|(_, every)| every).to_vec());
+    let assertions = collection::vec("(SELECT|with) [ -~é]{0,9}x", 0..3);
+    let drill = (every, assertions, any::<u64>().prop_map(Bytes::new))
+        .prop_map(|(schedule, assertions, reserve)| DrillPlan { schedule, assertions, reserve });
+    let drill = option::of(drill);
+    (place, paths(), paths(), option::of("[a-z]{1,4}/live"), budget, times, drill).prop_map(
+        |(place, require, forbid, live, (time, bytes), (max_age, prove_every, wait), drill)| {
             let budget = Budget { time, bytes };
-            let files =
-                Backup { place, max_age, require, forbid, live, files: None, budget, prove_every, wait };
+            let (files, none) = (None, None);
+            let files = Backup {
+                place,
+                max_age,
+                require,
+                forbid,
+                live,
+                files,
+                drill: none,
+                budget,
+                prove_every,
+                wait,
+            };
             let dump = Backup {
                 place: Place::Postgres { path: "/srv/mastodon-*.dump".into() },
                 require: vec![],
                 forbid: vec![],
                 live: None,
                 files: Some("files".parse().unwrap()),
+                drill,
                 ..files.clone()
             };
             [("files", files), ("dump", dump)].map(|(name, b)| (name.parse().unwrap(), b)).into()

@@ -146,6 +146,7 @@ fn every_key_stands_in_it() {
         check::RETRY,
         check::BACKUP,
         check::BUDGET,
+        check::DRILL,
         check::JOB,
         check::WINDOW,
         check::STEP,

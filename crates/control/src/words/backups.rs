@@ -4,7 +4,7 @@ use super::RunLine;
 use jiff::Timestamp;
 use mastmaint_words::{
     BackupName, RunId,
-    backup::{KnownFinding, Newest},
+    backup::{Drill, KnownFinding, Newest},
 };
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +42,9 @@ pub struct BackupLine {
     /// Bytes of these files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
+    /// The last time that it was brought to life; its restore is the measured time of a recovery.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<Drill>,
     /// Bytes that the proofs take.
     #[serde(default)]
     pub store_bytes: u64,

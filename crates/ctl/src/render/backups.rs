@@ -10,14 +10,14 @@ use crate::{
 use jiff::Timestamp;
 use mastmaint_control::words::{BackupDetail, BackupLine, OverdueBackup, Severities};
 use mastmaint_words::{
-    backup::{KnownFinding, Severity},
+    backup::{Drill, KnownFinding, Severity},
     human,
 };
 use std::fmt::Write as _;
 
 /// One row a backup.
 pub fn backups(lines: &[BackupLine], when: &When, width: Option<usize>) -> String {
-    let rows: Vec<[Cell; 8]> = lines
+    let rows: Vec<[Cell; 9]> = lines
         .iter()
         .map(|line| {
             let newest = line.newest.as_ref();
@@ -31,11 +31,12 @@ pub fn backups(lines: &[BackupLine], when: &When, width: Option<usize>) -> Strin
                 proved(line).unwrap_or_else(|| "-".to_owned()).into(),
                 line.verified.map_or_else(|| "never".to_owned(), |at| listed(when, at, width)).into(),
                 Cell::toned(found(line.findings), tone_of(line.findings)),
+                line.drill.as_ref().map_or_else(|| "-".into(), |drill| drilled(drill, when)),
                 lost(line, when).unwrap_or_else(|| "-".to_owned()).into(),
             ]
         })
         .collect();
-    let titles = ["BACKUP", "KIND", "NEWEST", "AGE", "PROVED", "VERIFIED", "FINDINGS", "LOST NOW"];
+    let titles = ["BACKUP", "KIND", "NEWEST", "AGE", "PROVED", "VERIFIED", "FINDINGS", "DRILL", "LOST NOW"];
     let mut text = columns(titles, &rows, width);
     for late in lines.iter().filter_map(|line| line.overdue.as_ref()) {
         let _ = writeln!(text, "{}", Tone::Bad.paint(&format!("{}: {}", late.backup, not_fresh(late, when))));
@@ -63,6 +64,12 @@ pub fn backup(detail: &BackupDetail, when: &When) -> String {
         let bytes = line.bytes.map(|bytes| format!(" ({})", human::bytes(bytes))).unwrap_or_default();
         let oldest = line.oldest_proof.map(|at| format!(", oldest proof {}", when.passed(at)));
         field("proved", &format!("{proved} files{bytes}{}", oldest.unwrap_or_default()));
+    }
+    if let Some(drill) = &line.drill {
+        let (restored, total) = (human::took(drill.times.restore), human::took(drill.times.total));
+        let how = if drill.is_good { "" } else { ", not well" };
+        let text = format!("{}{how}: restored in {restored}, {total} in all", when.both(drill.at));
+        field("drill", &if drill.is_good { text } else { Tone::Bad.paint(&text) });
     }
     match (line.verified, &line.run) {
         (Some(at), Some(run)) => field("verified", &format!("{} by run {run}", when.both(at))),
@@ -124,6 +131,15 @@ const fn tone_of(findings: Severities) -> Tone {
     }
 }
 
+/// `2 d ago, 7.1 s`: when it was brought to life, and how long restoring took.
+fn drilled(drill: &Drill, when: &When) -> Cell {
+    if drill.is_good {
+        format!("{}, {}", when.passed(drill.at), human::took(drill.times.restore)).into()
+    } else {
+        Cell::toned(format!("not well {}", when.passed(drill.at)), Tone::Bad)
+    }
+}
+
 /// What a restore of the newest would lose: `statuses since 02:14:00, 5 h 12 min`.
 fn lost(line: &BackupLine, when: &When) -> Option<String> {
     let newest = line.newest.as_ref()?;
@@ -161,7 +177,11 @@ mod tests {
     const DATABASE: &str = r#"{"backup": "database", "kind": "postgres", "verified": "2026-11-26T05:40:00Z",
         "run": "20261126T053000Z-7k3f9q", "newest": {"name": "mastodon-26.dump", "at": "2026-11-26T02:14:00Z"},
         "sentence": "mastodon-26.dump, made 3 h ago", "files": 3, "proved": 3, "bytes": 62000000,
-        "oldest_proof": "2026-11-25T05:40:00Z", "findings": {"fail": 1, "warn": 1, "info": 0, "acknowledged": 1},
+        "oldest_proof": "2026-11-25T05:40:00Z",
+        "drill": {"at": "2026-11-24T05:40:00Z", "dump": "mastodon-24.dump", "is_good": true, "times": {
+            "prepare": {"secs": 1, "nanos": 0}, "restore": {"secs": 7, "nanos": 100000000},
+            "ask": {"secs": 0, "nanos": 0}, "total": {"secs": 9, "nanos": 0}}},
+        "findings": {"fail": 1, "warn": 1, "info": 0, "acknowledged": 1},
         "known": [{"id": "F12", "since": "2026-11-25T05:40:00Z", "code": "secrets-do-not-fit", "severity": "fail",
             "what": "the secrets\u001b[2J do not fit", "evidence": ["users.otp_secret"], "advice": "Find the right ones.",
             "ack": {"at": "2026-11-26T06:00:00Z", "uid": 0}}]}"#;
@@ -183,7 +203,13 @@ mod tests {
         });
         let text = strip_str(&backups(&[detail.line.clone(), unknown], &when(), None)).to_string();
         let lines: Vec<&str> = text.lines().collect();
-        for part in ["mastodon-26.dump", "5 h 12 min", "3 of 3", "1 failure, 1 warning, 1 acknowledged"] {
+        for part in [
+            "mastodon-26.dump",
+            "5 h 12 min",
+            "3 of 3",
+            "1 failure, 1 warning, 1 acknowledged",
+            "2 d 1 h ago, 7.1 s",
+        ] {
             assert!(lines[1].contains(part), "{part}: {text}");
         }
         assert!(lines[1].ends_with("statuses since 02:14:00, 5 h 12 min"), "{text}");

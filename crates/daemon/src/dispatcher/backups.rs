@@ -128,6 +128,7 @@ fn line(backup: BackupName, here: Here, record: Option<&BackupRecord>, now: Time
         proved: summary.map(|summary| summary.proved),
         oldest_proof: summary.filter(|summary| summary.proved > 0).map(|summary| summary.oldest.at()),
         bytes: summary.map(|summary| summary.bytes),
+        drill: report.and_then(|report| report.drill.clone()),
         store_bytes: report.map_or(0, |report| report.store_bytes),
         findings: severities(record.map_or(&[], |record| &record.findings), now),
         current,

@@ -15,6 +15,7 @@ fn report(findings: Vec<Finding>) -> Report {
         newest: None,
         sentence: "63 of 63 files proved".to_owned(),
         summary: None,
+        drill: None,
         findings,
         store_bytes: 900,
     }

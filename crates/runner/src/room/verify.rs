@@ -60,7 +60,7 @@ pub(super) fn plan(
     let state = options.state.clone();
     let command = StepCommand {
         program: program(),
-        args: vec!["--state".to_owned(), state.display().to_string(), order],
+        args: arguments(options, order),
         environment: environment::for_program(&step.environment, Path::new("/"), PATH),
         directory: PathBuf::from("/"),
         patterns: Patterns::default(),
@@ -68,6 +68,16 @@ pub(super) fn plan(
     let name = action.backup.clone();
     let judge = move |ended: &Ended| judge(ended, || kept(&state, &name));
     run(command, step, named, Redactor::from_secrets([]), Box::new(judge))
+}
+
+/// In a walled room dumps are brought to life in another room, which may read nothing; else beside this process.
+fn arguments(options: &Options, order: String) -> Vec<String> {
+    let mut arguments = vec!["--state".to_owned(), options.state.display().to_string()];
+    if options.walled {
+        arguments.extend(["--drills".to_owned(), options.rooms.join("drill.sock").display().to_string()]);
+    }
+    arguments.push(order);
+    arguments
 }
 
 /// It is installed beside the runner.
@@ -143,6 +153,7 @@ mod tests {
             newest: None,
             sentence: "63 of 63 files proved".to_owned(),
             summary: None,
+            drill: None,
             findings,
             store_bytes: 0,
         }

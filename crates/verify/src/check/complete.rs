@@ -20,6 +20,13 @@ pub struct Mastodon {
     pub migrations: BTreeSet<u64>,
 }
 
+impl Mastodon {
+    /// The domain in the addresses of its posts.
+    pub fn domain(&self) -> Option<&str> {
+        self.env.as_ref().and_then(|env| env.get("WEB_DOMAIN").or_else(|| env.get("LOCAL_DOMAIN")))
+    }
+}
+
 /// Reads what there is of Mastodon at this path of a backup.
 pub fn live_in(tree: &dyn Tree, live: &str) -> io::Result<Mastodon> {
     let at = |path: &str| format!("{live}/{path}");

@@ -11,6 +11,8 @@ mod secrets;
 pub use archive::{Header, Kind};
 pub use facts::{Facts, Sealed};
 pub use media::{MediaCheck, MediaFile};
+pub(crate) use program::explained;
 pub use program::{Restorer, read_dump};
+pub(crate) use scan::is_ended;
 pub use scan::scan;
 pub use secrets::{Fit, fit};

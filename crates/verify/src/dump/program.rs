@@ -37,7 +37,8 @@ impl Restorer {
         others.iter().map(PathBuf::from).find(|p| p.exists()).map(|program| Self { program, major: None })
     }
 
-    fn start(&self, dump: &Path) -> io::Result<Child> {
+    /// Starts making text of an archive.
+    pub(crate) fn text(&self, dump: &Path) -> io::Result<Child> {
         let mut command = Command::new(&self.program);
         command.args(["-f", "-"]).arg(dump).env_clear().env("LC_ALL", "C").env("PATH", "/usr/bin:/bin");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
@@ -93,7 +94,7 @@ fn read_archive(
         let advice = "Install the package postgresql-client of the server's version.";
         return Ok((Facts::default(), Some(Finding::warn(Code::NotChecked, what, advice))));
     };
-    let mut child = restorer.start(path)?;
+    let mut child = restorer.text(path)?;
     let (text, complaints) = (child.stdout.take(), child.stderr.take());
     let complaints = thread::spawn(move || {
         let mut kept = Vec::new();
@@ -116,7 +117,8 @@ fn read_archive(
     Ok((facts, Some(explained(name, version, restorer.major, &complaints))))
 }
 
-fn explained(name: &str, version: (u8, u8), major: Option<u32>, complaints: &str) -> Finding {
+/// What a complaint of `pg_restore` about an archive means.
+pub(crate) fn explained(name: &str, version: (u8, u8), major: Option<u32>, complaints: &str) -> Finding {
     let says = complaints.lines().rev().find(|l| l.contains("error")).or_else(|| complaints.lines().last());
     let says = says.unwrap_or("pg_restore said nothing").to_owned();
     if complaints.contains("unsupported version") {

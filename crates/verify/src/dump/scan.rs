@@ -54,6 +54,13 @@ pub fn scan(
     Ok(facts)
 }
 
+/// Whether the last lines of a text are those of a whole dump.
+pub(crate) fn is_ended(tail: &str, is_cluster: bool) -> bool {
+    let mut facts = Facts::default();
+    tail.lines().for_each(|line| statement(line.trim_end(), ENDINGS[usize::from(is_cluster)], &mut facts));
+    facts.is_complete
+}
+
 fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
     loop {
         let buffer = input.fill_buf()?;
@@ -179,7 +186,9 @@ mod tests {
         let end = DUMP.find("dump complete").unwrap();
         for cut in (0..end).step_by(7) {
             assert!(!facts(&DUMP[..cut], "mast.test").0.is_complete, "cut at {cut}");
+            assert!(!is_ended(&DUMP[cut.saturating_sub(100)..cut], false), "cut at {cut}");
         }
+        assert!(is_ended(&DUMP[end - 40..], false) && !is_ended(&DUMP[end - 40..], true));
         assert!(!facts(&format!("{DUMP}COPY public.a (b) FROM stdin;\n1\n"), "m").0.is_complete);
     }
 

@@ -20,6 +20,9 @@ pub trait Tell: Sync {
     /// Called often, by several threads.
     fn progress(&self, _told: Told) {}
 
+    /// A sentence now and then.
+    fn say(&self, _text: &str) {}
+
     /// Whether to stop as soon as possible.
     fn is_cancelled(&self) -> bool {
         false

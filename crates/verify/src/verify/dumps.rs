@@ -1,7 +1,7 @@
 //! Dumps of PostgreSQL, and whether they fit the file backup that belongs to them.
 
 use super::{
-    Night, Report,
+    Night, Report, drill,
     files::{name_of, prove_files},
     source::Source,
 };
@@ -20,10 +20,10 @@ use std::{io, path::Path};
 const CANDIDATES: usize = 50;
 
 /// A dump and what it says of itself.
-struct Dump<'a> {
-    found: &'a Found,
-    kind: Kind,
-    age: Age,
+pub(super) struct Dump<'a> {
+    pub(super) found: &'a Found,
+    pub(super) kind: Kind,
+    pub(super) age: Age,
 }
 
 pub(super) fn postgres(night: &Night<'_>, pattern: &Path) -> Result<Report, VerifyError> {
@@ -48,12 +48,27 @@ pub(super) fn postgres(night: &Night<'_>, pattern: &Path) -> Result<Report, Veri
         }
         None => None,
     };
-    let shown = read(night, &dump, source.as_ref()).map_err(VerifyError::backup(&dump.found.path))?;
+    let of = || VerifyError::backup(&dump.found.path);
+    let live = night.request.files.and_then(|f| f.live.as_deref());
+    let mastodon = source.as_ref().map(|s| s.mastodon(live)).transpose().map_err(of())?.flatten();
+    let shown = read(night, &dump, source.as_ref(), mastodon.as_ref()).map_err(of())?;
+    let mut said = shown.said;
     findings.extend(shown.findings);
     let proved = prove_files(night, pattern, &found)?;
-    let mut report = night.report(Some(dump.age), Some(proved), &shown.said, findings);
-    report.newest = report.newest.map(|newest| Newest { youngest: shown.newest_status, ..newest });
-    Ok(report)
+    let mut last = None;
+    if let Some(plan) = &night.request.backup.drill {
+        // Nothing is said of one that cannot be read to its end: bringing it to life would tell nothing new.
+        let tonight = drill::tonight(night, plan, &dump, mastodon.as_ref(), !said.is_empty())?;
+        let is_new =
+            |f: &Finding| !findings.iter().any(|known| (known.code, &known.what) == (f.code, &f.what));
+        let new: Vec<Finding> = tonight.findings.into_iter().filter(is_new).collect();
+        findings.extend(new);
+        said.push(tonight.said);
+        last = tonight.last;
+    }
+    let report = night.report(Some(dump.age), Some(proved), &said, findings);
+    let newest = report.newest.map(|newest| Newest { youngest: shown.newest_status, ..newest });
+    Ok(Report { drill: last, newest, ..report })
 }
 
 fn not_across(what: &str, error: Option<&io::Error>) -> Finding {
@@ -96,14 +111,17 @@ struct Shown {
 }
 
 /// Reads the dump to its end and says what it shows.
-fn read(night: &Night<'_>, dump: &Dump<'_>, source: Option<&Source>) -> io::Result<Shown> {
+fn read(
+    night: &Night<'_>,
+    dump: &Dump<'_>,
+    source: Option<&Source>,
+    mastodon: Option<&Mastodon>,
+) -> io::Result<Shown> {
     let name = &dump.age.name;
-    let live = night.request.files.and_then(|f| f.live.as_deref());
-    let mastodon = source.map(|s| s.mastodon(live)).transpose()?.flatten();
-    let env = mastodon.as_ref().and_then(|m| m.env.as_ref());
-    let domain = env.and_then(|e| e.get("WEB_DOMAIN").or_else(|| e.get("LOCAL_DOMAIN")));
+    let env = mastodon.and_then(|m| m.env.as_ref());
+    let domain = mastodon.and_then(Mastodon::domain);
     let dumped = (dump.age.known_by == KnownBy::Content).then_some(dump.age.at);
-    let mut media = match (source, &mastodon, env) {
+    let mut media = match (source, mastodon, env) {
         (Some(source), Some(mastodon), Some(env)) => {
             let root = media_root(source, mastodon)?;
             Some(MediaCheck::new(&*source.tree, root, env, dumped))
@@ -123,7 +141,7 @@ fn read(night: &Night<'_>, dump: &Dump<'_>, source: Option<&Source>) -> io::Resu
     let mut said = vec![sentence(&facts, night.request.now)];
     let mut findings = facts.is_mastodon(name);
     findings.extend(domain.and_then(|d| facts.is_of(name, d)));
-    if let Some(mastodon) = &mastodon {
+    if let Some(mastodon) = mastodon {
         findings.extend(facts.fits_code(name, &mastodon.migrations));
     }
     if let Some(env) = env {

@@ -1,5 +1,6 @@
 //! One verification of one backup: everything that can be said of it tonight.
 
+mod drill;
 mod dumps;
 mod exclude;
 mod files;
@@ -12,6 +13,7 @@ pub(crate) use source::{open_below, open_root};
 use crate::{
     backup::{Backup, Place},
     check::{Age, KnownBy, fresh, shrunk},
+    drill::Door,
     error::VerifyError,
     finding::Finding,
     prove::{Generation, History, Nightly, Outcome, Prover, Store, Tell, WALKERS, sentence},
@@ -42,7 +44,9 @@ pub struct Request<'a> {
     pub files: Option<&'a Backup>,
     /// Where the proofs of all backups are.
     pub proofs: &'a Path,
-    /// Read everything, whatever the budget and the age of its proof.
+    /// Who brings dumps to life; without it none is.
+    pub drills: Option<&'a Door>,
+    /// Read everything and bring a dump to life, whatever the budget and the age of its proof.
     pub full: bool,
     /// Now.
     pub now: Timestamp,
@@ -154,6 +158,7 @@ impl Night<'_> {
             newest: newest.map(|n| Newest { name: n.name, at: n.at, youngest: None }),
             sentence: sentences.join("; "),
             summary,
+            drill: None,
             findings,
             store_bytes,
         }

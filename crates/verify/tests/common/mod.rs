@@ -98,6 +98,7 @@ impl Rotation {
                 forbid: vec![format!("{LIVE}/public/system/cache")],
                 live: Some(LIVE.to_owned()),
                 files: None,
+                drill: None,
                 budget: Budget::default(),
                 prove_every: Backup::PROVE_EVERY,
                 wait: Span::from_secs(0),
@@ -169,7 +170,15 @@ impl Rotation {
 
     pub(crate) fn request(&self) -> Request<'_> {
         let proofs = Box::leak(self.at("proofs").into_boxed_path());
-        Request { name: "files", backup: &self.backup, files: None, proofs, full: self.full, now: self.now }
+        Request {
+            name: "files",
+            backup: &self.backup,
+            files: None,
+            proofs,
+            drills: None,
+            full: self.full,
+            now: self.now,
+        }
     }
 
     pub(crate) fn verify(&self) -> Report {
@@ -208,6 +217,7 @@ pub(crate) fn of_files(place: Place) -> Backup {
         forbid: Vec::new(),
         live: None,
         files: None,
+        drill: None,
         budget: Budget::default(),
         prove_every: Backup::PROVE_EVERY,
         wait: Span::from_secs(30),

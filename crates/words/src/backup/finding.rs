@@ -101,6 +101,16 @@ pub enum Code {
     MediaNewer,
     /// Media are not in this backup: they live in an object storage.
     MediaElsewhere,
+    /// PostgreSQL refused a part of the dump when it was restored.
+    RestoreErrors,
+    /// An index of the restored database cannot be used.
+    IndexInvalid,
+    /// A question of the admin to the restored database was not answered with true.
+    AssertionFailed,
+    /// The disk has too little space for a drill.
+    NoSpace,
+    /// The scratch PostgreSQL of a drill did not start or ended in the middle.
+    DrillDied,
 }
 
 impl Code {

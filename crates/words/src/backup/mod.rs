@@ -1,9 +1,11 @@
 //! Backups: as the config describes them, and what a verification says of them.
 
+mod drill;
 mod finding;
 mod known;
 mod report;
 
+pub use drill::{Counts, Drill, DrillPlan, Every, Times};
 pub use finding::{Code, Finding, Severity};
 pub use known::{FindingAck, FindingId, KnownFinding, UnknownFinding};
 pub use report::{Newest, Report, Summary};
@@ -33,6 +35,9 @@ pub struct Backup {
     /// The file backup that belongs to a dump.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<BackupName>,
+    /// How a dump is brought to life now and then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<DrillPlan>,
     /// How much a night may read.
     #[serde(default)]
     pub budget: Budget,
@@ -122,7 +127,7 @@ pub struct Order {
     /// The file backup that belongs to a dump.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Backup>,
-    /// Read everything, whatever the budget and the age of its proof.
+    /// Read everything and bring a dump to life, whatever the budget and the age of its proof.
     #[serde(default)]
     pub full: bool,
 }

@@ -1,6 +1,6 @@
 //! What a verification came to, as it is kept and told.
 
-use super::{Finding, Severity};
+use super::{Drill, Finding, Severity};
 use crate::{BackupName, Stamp};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -69,6 +69,9 @@ pub struct Report {
     /// The numbers of the proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub summary: Option<Summary>,
+    /// The last time that it was brought to life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<Drill>,
     /// What there is to say, the worst first.
     #[serde(default)]
     pub findings: Vec<Finding>,
@@ -128,6 +131,7 @@ mod tests {
             newest: None,
             sentence: String::new(),
             summary: None,
+            drill: None,
             findings: (0..600).map(finding).collect(),
             store_bytes: 0,
         };

@@ -1,0 +1,62 @@
+//! `mastmaint-drill`: brings one dump to life. Its descriptor 0 is the connection over which the order and the open
+//! dump come. All it does is in the library.
+
+use mastmaint_verify::{
+    VerifyError,
+    drill::{answer, sweep},
+};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::{
+    io,
+    os::{fd::AsFd as _, unix::net::UnixStream},
+    path::PathBuf,
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+const USAGE: &str = "usage: mastmaint-drill [--sweep] --place DIR; descriptor 0 is the connection. With --sweep it \
+                     only removes what a dead drill left in DIR";
+
+fn main() -> ExitCode {
+    match run(std::env::args().skip(1)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Usage(why)) => complain(&format!("{why}\n{USAGE}"), 2),
+        Err(Failure::Io(error)) => complain(&format!("error: {error}"), 1),
+        Err(Failure::Drill(error)) => complain(&format!("error: {error} [{}]", error.code()), 1),
+    }
+}
+
+enum Failure {
+    Usage(String),
+    Io(io::Error),
+    Drill(VerifyError),
+}
+
+fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
+    let (mut place, mut is_sweep) = (None, false);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--sweep" => is_sweep = true,
+            "--place" => place = arguments.next().map(PathBuf::from),
+            other => return Err(Failure::Usage(format!("unknown argument {other:?}"))),
+        }
+    }
+    let place = place.ok_or_else(|| Failure::Usage("--place is missing".to_owned()))?;
+    if is_sweep {
+        return sweep(&place).map_err(Failure::Drill);
+    }
+    // Who is told to end takes its server down first.
+    let is_cancelled = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&is_cancelled)).map_err(Failure::Io)?;
+    }
+    let connection = io::stdin().as_fd().try_clone_to_owned().map_err(Failure::Io)?;
+    answer(&UnixStream::from(connection), &place, &is_cancelled).map_err(Failure::Drill)?;
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "a program on its own has nowhere else to say why it ended")]
+fn complain(text: &str, status: u8) -> ExitCode {
+    eprintln!("mastmaint-drill: {text}");
+    ExitCode::from(status)
+}

@@ -1,0 +1,258 @@
+//! What `pg_restore` and `psql` complain about while they restore: what is known to be harmless, by its name and never
+//! by its number, and what each other complaint means.
+
+use crate::{
+    dump::explained,
+    finding::{Code, Finding},
+};
+use std::{
+    collections::BTreeMap,
+    io::{BufRead, BufReader, Read},
+};
+
+/// Lines that are kept behind the first fatal one.
+const CONTEXT: usize = 8;
+/// Different harmless complaints that are kept.
+const HARMLESS_KEPT: usize = 20;
+/// A longer line is a statement, of which the beginning is enough.
+const LONGEST: usize = 400;
+
+/// Everything that a restore complained about.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Complaints {
+    harmless: BTreeMap<String, u64>,
+    more_harmless: u64,
+    /// The first that is not harmless, with what follows it.
+    pub(super) fatal: Vec<String>,
+    ignored: u64,
+    last: String,
+}
+
+/// What a line is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Line<'a> {
+    Harmless(&'a str),
+    Fatal,
+    Ignored(u64),
+    Other,
+}
+
+impl Complaints {
+    /// Reads to the end; told after each line.
+    pub(super) fn read(from: impl Read, mut tell: impl FnMut(&Self)) {
+        let mut complaints = Self::default();
+        let mut from = BufReader::new(from);
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            match from.read_until(b'\n', &mut line) {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {}
+            }
+            line.truncate(LONGEST);
+            complaints.add(String::from_utf8_lossy(&line).trim_end());
+            tell(&complaints);
+        }
+    }
+
+    pub(super) fn add(&mut self, line: &str) {
+        if !self.fatal.is_empty() && self.fatal.len() <= CONTEXT {
+            self.fatal.push(line.to_owned());
+        }
+        line.clone_into(&mut self.last);
+        match weigh(line) {
+            Line::Fatal if self.fatal.is_empty() => self.fatal.push(line.to_owned()),
+            Line::Harmless(name) => self.note(name),
+            Line::Ignored(count) => self.ignored = count,
+            Line::Fatal | Line::Other => {}
+        }
+    }
+
+    fn note(&mut self, harmless: &str) {
+        if let Some(count) = self.harmless.get_mut(harmless) {
+            *count += 1;
+        } else if self.harmless.len() < HARMLESS_KEPT {
+            self.harmless.insert(harmless.to_owned(), 1);
+        } else {
+            self.more_harmless += 1;
+        }
+    }
+
+    /// The harmless ones, each once.
+    pub(super) fn harmless(&self) -> Vec<String> {
+        self.harmless.keys().cloned().collect()
+    }
+
+    /// Whether `pg_restore` ignored nothing that is not known here.
+    pub(super) fn explain_ignored(&self) -> bool {
+        self.ignored > 0 && self.ignored == self.harmless.values().sum::<u64>() + self.more_harmless
+    }
+
+    /// The last line, for who ended without a complaint.
+    pub(super) fn last(&self) -> Option<String> {
+        (!self.last.is_empty()).then(|| self.last.clone())
+    }
+
+    /// Whether the server went away.
+    pub(super) fn say_server_died(&self) -> bool {
+        let words = [
+            "server closed the connection",
+            "connection to server was lost",
+            "terminating connection",
+            "the database system is",
+            "could not send data to server",
+            "no connection to the server",
+        ];
+        self.fatal.iter().any(|line| words.iter().any(|w| line.contains(w)))
+    }
+
+    /// What the first fatal complaint says of the dump.
+    pub(super) fn finding(&self, dump: &str, version: Option<(u8, u8)>, major: u32) -> Option<Finding> {
+        let first = self.fatal.first()?;
+        if let Some(version) = version
+            && is_about_reading(first)
+        {
+            return Some(explained(dump, version, Some(major), first));
+        }
+        let lacks = [
+            (
+                "is not available",
+                "an extension that the dump uses is not installed",
+                "Install the package of the extension",
+            ),
+            (
+                "extension control file",
+                "an extension that the dump uses is not installed",
+                "Install the package of the extension",
+            ),
+            (
+                "invalid locale",
+                "the host does not have the locale of the database",
+                "Generate it with dpkg-reconfigure locales",
+            ),
+            (
+                "LC_COLLATE",
+                "the host does not have the locale of the database",
+                "Generate it with dpkg-reconfigure locales",
+            ),
+        ];
+        for (word, what, advice) in lacks {
+            if first.contains(word) {
+                let what = format!("{dump} was not brought to life: {what}");
+                let advice = format!("{advice}; a host on which you restore needs it too.");
+                return Some(Finding::warn(Code::NotChecked, what, advice).with(self.fatal.clone()));
+            }
+        }
+        let what = format!("{dump} cannot be restored: PostgreSQL {major} refuses a part of it");
+        let advice = "It would not come back whole. Keep older dumps until there is a good one again; rows that break a unique index are a damage of the running database.";
+        Some(Finding::fail(Code::RestoreErrors, what, advice).with(self.fatal.clone()))
+    }
+}
+
+/// Whether `pg_restore` speaks of the archive and not of the server.
+fn is_about_reading(line: &str) -> bool {
+    let of_server = ["could not execute query", "COPY failed", "PQ", "connection", "ERROR:  ", "FATAL:  "];
+    line.starts_with("pg_restore: ") && !of_server.iter().any(|w| line.contains(w))
+}
+
+fn weigh(line: &str) -> Line<'_> {
+    if let Some(count) = line.strip_prefix("pg_restore: warning: errors ignored on restore: ") {
+        return count.parse().map_or(Line::Fatal, Line::Ignored);
+    }
+    let Some(message) = message_of(line) else { return Line::Other };
+    if is_harmless(message) { Line::Harmless(message) } else { Line::Fatal }
+}
+
+/// What an error says, without who says it and where.
+fn message_of(line: &str) -> Option<&str> {
+    if let Some(said) = line.strip_prefix("pg_restore: error: ") {
+        return Some(said.split_once("ERROR:  ").map_or(said, |(_, message)| message));
+    }
+    let said = match line.strip_prefix("psql:<stdin>:") {
+        Some(rest) => rest.split_once(": ")?.1,
+        None => line.strip_prefix("psql: ").unwrap_or(line),
+    };
+    ["ERROR:  ", "FATAL:  ", "PANIC:  ", "error: ", "fatal: "].iter().find_map(|word| said.strip_prefix(word))
+}
+
+/// Known not to matter, by name. A role is only an owner here: the drill restores for itself.
+fn is_harmless(message: &str) -> bool {
+    let exact = [
+        "schema \"public\" already exists",
+        // Plain dumps of 17 set it; older servers have no such limit.
+        "unrecognized configuration parameter \"transaction_timeout\"",
+        // psql from before August 2025.
+        "invalid command \\restrict",
+        "invalid command \\unrestrict",
+        "current user cannot be dropped",
+    ];
+    let around = [("role \"", "\" already exists"), ("role \"", "\" does not exist")];
+    exact.contains(&message)
+        || around.iter().any(|(before, after)| {
+            let name = message.strip_prefix(before).and_then(|m| m.strip_suffix(after));
+            name.is_some_and(|name| !name.is_empty() && !name.contains('"'))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Complaints {
+        let mut complaints = Complaints::default();
+        text.lines().for_each(|line| complaints.add(line));
+        complaints
+    }
+
+    #[test]
+    fn harmless_is_known_by_name_and_never_by_number() {
+        let good = of("pg_restore: while PROCESSING TOC:\n\
+            pg_restore: from TOC entry 5; 2615 2200 SCHEMA public postgres\n\
+            pg_restore: error: could not execute query: ERROR:  schema \"public\" already exists\n\
+            Command was: CREATE SCHEMA public;\n\n\
+            pg_restore: warning: errors ignored on restore: 1\n");
+        assert!(good.explain_ignored() && good.fatal.is_empty());
+        assert_eq!(good.harmless(), ["schema \"public\" already exists"]);
+        assert_eq!(good.finding("x", None, 15), None);
+        let more =
+            of("pg_restore: error: could not execute query: ERROR:  schema \"public\" already exists\n\
+            pg_restore: warning: errors ignored on restore: 2\n");
+        assert!(!more.explain_ignored(), "one of two is not known");
+        let other = of("pg_restore: error: could not execute query: ERROR:  schema \"x\" already exists\n");
+        assert_eq!(other.finding("x", Some((1, 14)), 15).unwrap().code, Code::RestoreErrors);
+    }
+
+    #[test]
+    fn psql_speaks_with_the_line_in_front() {
+        let good =
+            of("psql:<stdin>:12: ERROR:  unrecognized configuration parameter \"transaction_timeout\"\n\
+            psql:<stdin>:13: NOTICE:  nothing\npsql:<stdin>:5: error: invalid command \\restrict\n\
+            psql:<stdin>:40: ERROR:  role \"mastodon\" does not exist\n");
+        assert!(good.fatal.is_empty(), "{good:?}");
+        assert_eq!(good.harmless().len(), 3);
+        let bad = of("psql:<stdin>:40: ERROR:  relation \"a\" does not exist\nLINE 1: x\n");
+        assert_eq!(bad.fatal.len(), 2);
+        assert_eq!(bad.finding("x", None, 15).unwrap().code, Code::RestoreErrors);
+        assert!(!of("psql:<stdin>:40: ERROR:  role \"a\" \"b\" does not exist").fatal.is_empty());
+    }
+
+    #[test]
+    fn each_cause_has_its_own_word() {
+        let code = |text: &str| of(text).finding("x", Some((1, 14)), 15).map(|f| f.code);
+        assert_eq!(
+            code("pg_restore: error: could not read from input file: end of file"),
+            Some(Code::CutShort)
+        );
+        assert_eq!(code("pg_restore: error: could not uncompress data: (null)"), Some(Code::Damaged));
+        assert_eq!(
+            code("pg_restore: error: COPY failed for table \"a\": ERROR:  invalid input syntax"),
+            Some(Code::RestoreErrors)
+        );
+        assert_eq!(
+            code("pg_restore: error: could not execute query: ERROR:  extension \"x\" is not available"),
+            Some(Code::NotChecked)
+        );
+        assert!(of("psql:<stdin>:3: error: connection to server was lost").say_server_died());
+        assert!(!of("psql:<stdin>:3: ERROR:  syntax error").say_server_died());
+    }
+}

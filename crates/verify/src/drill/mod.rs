@@ -1,0 +1,43 @@
+//! The drill: a dump is brought to life in a scratch PostgreSQL, asked what a Mastodon asks of its database, and taken
+//! down again. Nothing of it stays, also where it is killed: the next one finds what a dead one left.
+
+mod ask;
+mod cluster;
+mod complaint;
+mod door;
+mod judge;
+mod order;
+mod programs;
+mod restore;
+mod run;
+mod scratch;
+mod space;
+mod wire;
+
+pub use door::Door;
+pub use mastmaint_words::backup::{Counts, Drill, Times};
+pub use order::{Drilled, Order, Shape};
+pub use run::drill;
+pub use scratch::sweep;
+pub use wire::{answer, ask};
+
+use crate::{error::VerifyError, finding::Finding};
+
+/// Why a drill goes no further: something to say about the dump or the host, or an error of our own.
+#[derive(Debug)]
+enum Stop {
+    Found(Box<Finding>),
+    Error(VerifyError),
+}
+
+impl From<Finding> for Stop {
+    fn from(finding: Finding) -> Self {
+        Self::Found(Box::new(finding))
+    }
+}
+
+impl From<VerifyError> for Stop {
+    fn from(error: VerifyError) -> Self {
+        Self::Error(error)
+    }
+}

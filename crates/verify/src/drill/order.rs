@@ -1,0 +1,54 @@
+//! What a drill is told, and what comes of it.
+
+use crate::finding::Finding;
+use mastmaint_words::backup::Drill;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// What a drill is told of the dump and of what it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The dump's name, for people.
+    pub dump: String,
+    /// How it is read.
+    pub shape: Shape,
+    /// Its bytes on disk.
+    pub size: u64,
+    /// The domain in the addresses of this instance's posts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// Migrations of the code in the file backup.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub code: BTreeSet<u64>,
+    /// The last drill that was good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Drill>,
+    /// Questions of the admin; each must be answered with true.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assertions: Vec<String>,
+    /// Bytes of the disk that are never touched.
+    #[serde(default)]
+    pub reserve: u64,
+}
+
+/// How a dump is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shape {
+    /// An archive of `pg_dump -Fc`, with the version of its format.
+    Archive(u8, u8),
+    /// Text of `pg_dump`, packed or not; also what `pg_restore` makes of a directory.
+    Text,
+    /// Text of `pg_dumpall`, packed or not.
+    Cluster,
+}
+
+/// What a drill came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drilled {
+    /// What is kept of it.
+    pub drill: Drill,
+    /// What there is to say, the worst first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
+}

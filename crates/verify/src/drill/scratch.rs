@@ -1,0 +1,164 @@
+//! The private directory of a drill. One drill at a time has it; what a dead one left in it, processes among that, is
+//! ended and removed by the next.
+
+use crate::error::VerifyError;
+use rustix::{
+    fs::{FlockOperation, flock},
+    process::{Pid, Signal, kill_process},
+};
+use std::{
+    fs::{self, File},
+    io,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// A server that is told to end at once needs no longer.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A directory that goes, with all processes in it, when this is dropped.
+#[derive(Debug)]
+pub(super) struct Scratch {
+    directory: PathBuf,
+    _lock: File,
+}
+
+impl Scratch {
+    /// Waits for a drill that is at work, removes what a dead one left, and makes the directory.
+    pub(super) fn make(place: &Path, is_cancelled: &dyn Fn() -> bool) -> Result<Self, VerifyError> {
+        let of = || VerifyError::drill(place);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(place).map_err(of())?;
+        // Processes are found by where they work, and the kernel knows no links.
+        let place = place.canonicalize().map_err(of())?;
+        let lock = lock_of(&place).map_err(of())?;
+        while !is_taken(&lock).map_err(of())? {
+            if is_cancelled() {
+                return Err(VerifyError::Cancelled);
+            }
+            thread::sleep(10 * LOOK_EVERY);
+        }
+        let directory = place.join("scratch");
+        remove(&directory).map_err(of())?;
+        fs::DirBuilder::new().mode(0o700).create(&directory).map_err(of())?;
+        Ok(Self { directory, _lock: lock })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.directory
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed now is removed by the next drill.
+        let _ = remove(&self.directory);
+    }
+}
+
+/// Removes what a dead drill left, unless another one is at work.
+pub fn sweep(place: &Path) -> Result<(), VerifyError> {
+    let of = || VerifyError::drill(place);
+    if !place.exists() {
+        return Ok(());
+    }
+    let place = place.canonicalize().map_err(of())?;
+    let lock = lock_of(&place).map_err(of())?;
+    if is_taken(&lock).map_err(of())? {
+        remove(&place.join("scratch")).map_err(of())?;
+    }
+    Ok(())
+}
+
+fn lock_of(place: &Path) -> io::Result<File> {
+    File::options().create(true).truncate(false).write(true).mode(0o600).open(place.join("lock"))
+}
+
+fn is_taken(lock: &File) -> io::Result<bool> {
+    match flock(lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Ends every process that works below a directory, then removes it.
+fn remove(directory: &Path) -> io::Result<()> {
+    if !directory.exists() {
+        return Ok(());
+    }
+    // PostgreSQL takes its shared memory along when it is asked; killed it would leave that behind.
+    if !end(directory, Signal::QUIT) {
+        end(directory, Signal::KILL);
+    }
+    let begun = Instant::now();
+    loop {
+        match fs::remove_dir_all(directory) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            // A process on its last steps may still make a file.
+            Err(error) if begun.elapsed() > PATIENCE => return Err(error),
+            Err(_) => thread::sleep(LOOK_EVERY),
+        }
+    }
+}
+
+/// Sends a signal to all of them; whether they ended.
+fn end(directory: &Path, signal: Signal) -> bool {
+    for pid in below(directory) {
+        // Gone meanwhile: all the better.
+        let _ = kill_process(pid, signal);
+    }
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        if below(directory).is_empty() {
+            return true;
+        }
+        thread::sleep(LOOK_EVERY);
+    }
+    false
+}
+
+/// Processes whose working directory is below this one.
+fn below(directory: &Path) -> Vec<Pid> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let numbers = processes.filter_map(|p| p.file_name().to_str()?.parse::<i32>().ok());
+    let inside =
+        |pid: &i32| fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd.starts_with(directory));
+    numbers.filter(inside).filter_map(Pid::from_raw).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn what_a_dead_drill_left_is_ended_and_removed() {
+        let place = tempfile::tempdir().unwrap();
+        let left = place.path().join("scratch/data");
+        fs::create_dir_all(&left).unwrap();
+        fs::write(left.join("file"), "x").unwrap();
+        let mut process = Command::new("sleep").arg("1000").current_dir(&left).spawn().unwrap();
+        let waiting = thread::spawn(move || process.wait().unwrap());
+        sweep(place.path()).unwrap();
+        assert!(!waiting.join().unwrap().success());
+        assert!(!place.path().join("scratch").exists());
+    }
+
+    #[test]
+    fn a_drill_at_work_is_left_alone_and_waited_for() {
+        let place = tempfile::tempdir().unwrap();
+        let scratch = Scratch::make(place.path(), &|| false).unwrap();
+        sweep(place.path()).unwrap();
+        assert!(scratch.path().exists());
+        let second = Scratch::make(place.path(), &|| true);
+        assert!(matches!(second, Err(VerifyError::Cancelled)));
+        let path = scratch.path().to_owned();
+        drop(scratch);
+        assert!(!path.exists());
+        assert!(Scratch::make(place.path(), &|| true).is_ok());
+    }
+}
