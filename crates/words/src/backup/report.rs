@@ -122,8 +122,10 @@ mod tests {
 
     #[test]
     fn a_report_fits_and_keeps_the_worst() {
-        let evidence = || (0..5000).map(|n| format!("daily.0/a/rather/long/path/to/the/file/number/{n}"));
-        let finding = |n: u32| Finding::fail(Code::Rot, format!("rot {n}"), "x".repeat(50)).with(evidence());
+        let evidence = |lines| (0..lines).map(|n| format!("daily.0/a/rather/long/path/to/the/file/number/{n}"));
+        let finding = |n: u32, lines: u32| {
+            Finding::fail(Code::Rot, format!("rot {n}"), "x".repeat(50)).with(evidence(lines))
+        };
         let report = Report {
             backup: "files".to_owned(),
             kind: "tree".to_owned(),
@@ -132,7 +134,7 @@ mod tests {
             sentence: String::new(),
             summary: None,
             drill: None,
-            findings: (0..600).map(finding).collect(),
+            findings: (0..600).map(|n| finding(n, 4)).collect(),
             store_bytes: 0,
         };
         let fits = |report: &Report| serde_json::to_string(report).unwrap().len() <= 16_000;
@@ -140,7 +142,7 @@ mod tests {
         assert!(fits(&short));
         assert!(short.findings.len() > 20, "{}", short.findings.len());
         assert_eq!(short.findings[0].what, "rot 0");
-        let few = Report { findings: vec![finding(0)], ..report };
+        let few = Report { findings: vec![finding(0, 5000)], ..report };
         let short = few.clone().fitting(fits);
         assert_eq!(short.findings[0].evidence.last().unwrap(), "and 4800 more");
         assert_eq!(few.clone().fitting(|_| true), few);
