@@ -122,7 +122,8 @@ mod tests {
 
     #[test]
     fn a_report_fits_and_keeps_the_worst() {
-        let evidence = |lines| (0..lines).map(|n| format!("daily.0/a/rather/long/path/to/the/file/number/{n}"));
+        let evidence =
+            |lines| (0..lines).map(|n| format!("daily.0/a/rather/long/path/to/the/file/number/{n}"));
         let finding = |n: u32, lines: u32| {
             Finding::fail(Code::Rot, format!("rot {n}"), "x".repeat(50)).with(evidence(lines))
         };
