@@ -77,27 +77,36 @@ impl Postgres {
 
     /// Makes the database that of a made-up instance: the same media, and the settings to reach it.
     pub fn belong_to(&self, instance: &Instance) -> io::Result<()> {
-        let rows: Vec<String> =
-            MEDIA.iter().zip(1..).map(|((id, name), n)| format!("({n}, {id}, '{name}.png')")).collect();
-        self.query(&format!(
-            "UPDATE media_attachments m SET id = made.id, file_file_name = made.name \
-             FROM (VALUES {}) AS made (n, id, name), \
-             (SELECT id, row_number() OVER (ORDER BY id) AS n FROM media_attachments WHERE remote_url <> '') AS known \
-             WHERE known.id = m.id AND known.n = made.n",
-            rows.join(", ")
-        ))?;
-        self.query(
-            "UPDATE media_attachments SET id = 117663460000000001, file_file_name = '0123456789abcdef.png' \
-             WHERE remote_url = ''",
-        )?;
-        self.query(
-            "UPDATE preview_cards p SET id = known.n, image_file_name = 'card' || known.n || '.png' \
-             FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM preview_cards WHERE image_file_name <> '') known \
-             WHERE known.id = p.id AND known.n <> p.id",
-        )?;
+        for sql in made_up_rows() {
+            self.query(&sql)?;
+        }
         instance.set_env("DB_NAME", &self.name)?;
         instance.set_env("DB_HOST", &self.socket().to_string_lossy())
     }
+}
+
+/// The dump that every database is loaded with.
+pub const fn dump() -> &'static [u8] {
+    DUMP
+}
+
+/// What makes the rows of the dump those of a made-up instance.
+pub fn made_up_rows() -> [String; 3] {
+    let rows: Vec<String> =
+        MEDIA.iter().zip(1..).map(|((id, name), n)| format!("({n}, {id}, '{name}.png')")).collect();
+    let media = format!(
+        "UPDATE media_attachments m SET id = made.id, file_file_name = made.name \
+         FROM (VALUES {}) AS made (n, id, name), \
+         (SELECT id, row_number() OVER (ORDER BY id) AS n FROM media_attachments WHERE remote_url <> '') AS known \
+         WHERE known.id = m.id AND known.n = made.n",
+        rows.join(", ")
+    );
+    let local = "UPDATE media_attachments SET id = 117663460000000001, file_file_name = '0123456789abcdef.png' \
+                 WHERE remote_url = ''";
+    let cards = "UPDATE preview_cards p SET id = known.n, image_file_name = 'card' || known.n || '.png' \
+                 FROM (SELECT id, row_number() OVER (ORDER BY id) AS n FROM preview_cards WHERE image_file_name <> '') known \
+                 WHERE known.id = p.id AND known.n <> p.id";
+    [media, local.to_owned(), cards.to_owned()]
 }
 
 impl Server {

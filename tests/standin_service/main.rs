@@ -7,7 +7,7 @@ use std::{
     env, fs,
     io::{self, BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
-    process::{ExitCode, exit},
+    process::{self, ExitCode, exit},
     thread,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -80,6 +80,10 @@ fn page(name: &str, stream: &mut TcpStream) -> io::Result<()> {
     write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }
 
+fn hostname() -> String {
+    fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+}
+
 /// The two questions that tell whether a Sidekiq lives.
 fn redis(stream: &mut TcpStream) -> io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
@@ -97,7 +101,10 @@ fn redis(stream: &mut TcpStream) -> io::Result<()> {
             command.push(word.trim().to_owned());
         }
         match command.first().map(String::as_str) {
-            Some("SMEMBERS") => stream.write_all(b"*1\r\n$8\r\nhost:1:a\r\n")?,
+            Some("SMEMBERS") => {
+                let identity = format!("{}:{}:a", hostname(), process::id());
+                write!(stream, "*1\r\n${}\r\n{identity}\r\n", identity.len())?;
+            }
             Some("HGET") => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
                 let beat = format!("{now:.3}");

@@ -17,10 +17,13 @@ pub(crate) enum Debian {
 }
 
 /// Packages of the image; a change of this list makes a new one.
-const PACKAGES: &str = "systemd,systemd-sysv,dbus,init-system-helpers,iproute2,procps,postgresql,rsnapshot";
+const PACKAGES: &str = "systemd,systemd-sysv,dbus,init-system-helpers,iproute2,procps,\
+                        postgresql,pgbouncer,redis-server,rsnapshot,restic,borgbackup,gpg,age";
 /// PostgreSQL is there for drills; a server of its own would only slow each boot.
 const NO_SERVER: &str = "mkdir -p \"$1/etc/postgresql-common\" && \
                          echo create_main_cluster=false > \"$1/etc/postgresql-common/createcluster.conf\"";
+/// The same: a scenario that needs one starts it.
+const SERVERS: [&str; 2] = ["pgbouncer", "redis-server"];
 const MIRROR: &str = "http://deb.debian.org/debian";
 
 impl Debian {
@@ -69,6 +72,14 @@ pub(crate) fn base(debian: Debian) -> PathBuf {
             .status()
             .expect("mmdebstrap: `cargo xtask system` installs it");
         assert!(done.success(), "mmdebstrap of {} failed: {done}", debian.suite());
+        for server in SERVERS {
+            let disabled = Command::new("systemctl")
+                .arg("--root")
+                .arg(&unfinished)
+                .args(["--quiet", "disable", server])
+                .status();
+            assert!(disabled.is_ok_and(|d| d.success()), "{server} of {} cannot be disabled", debian.suite());
+        }
         // The machine's own: each boot makes a new one unless the layer keeps it.
         fs::write(unfinished.join("etc/machine-id"), "").unwrap();
         fs::rename(&unfinished, &image).unwrap();

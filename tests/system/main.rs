@@ -54,6 +54,7 @@ on_both! {
         what_ran_before_comes_back_however_the_run_ends,
         a_service_that_does_not_come_back_is_said_and_tried_until_it_does,
         they_come_back_without_the_daemon_and_after_the_host,
+        a_restart_of_the_host_ends_no_start,
         they_come_back_over_an_upgrade_and_a_removal,
         nothing_is_stopped_without_a_record,
     ];
@@ -69,6 +70,7 @@ on_both! {
         a_power_cut_is_told_as_interrupted,
     ];
     notify: [a_failure_is_mailed_once_and_a_failing_mail_server_fails_no_job];
+    proofs: [effects_are_looked_at_from_within_the_walls];
     reload: [a_bad_config_changes_nothing];
     rooms: [
         tootctl_reaches_other_servers_and_run_does_not,

@@ -69,7 +69,13 @@ fn cargo_deb() -> Result<PathBuf> {
     if !has {
         say("installing cargo-deb (once, a minute or two)");
         let at = tools.display().to_string();
-        run(cargo(["install", "cargo-deb", "--version", CARGO_DEB, "--locked", "--quiet", "--root", &at]))?;
+        let mut install =
+            cargo(["install", "cargo-deb", "--version", CARGO_DEB, "--locked", "--quiet", "--root", &at]);
+        // It packs a few files: to build it well takes longer than it ever saves.
+        for (name, value) in [("OPT_LEVEL", "1"), ("LTO", "off"), ("CODEGEN_UNITS", "16")] {
+            install.env(format!("CARGO_PROFILE_RELEASE_{name}"), value);
+        }
+        run(install)?;
     }
     Ok(tool)
 }

@@ -5,7 +5,7 @@
 use crate::{
     by_hand,
     settings::{Instance, Job, LedgerSettings, Settings, Step},
-    targets::{Target, TargetView},
+    targets::{self, Target, TargetView},
 };
 use mastmaint_words::{Digest, Hold, JobName, Room, StepIndex, backup::Backups};
 use serde::{Deserialize, Serialize};
@@ -76,7 +76,7 @@ impl Settings {
             backups: self.backups.clone(),
             ledger: self.ledger,
             holds: self.holds.clone(),
-            notify: self.notify.iter().map(Target::view).collect(),
+            notify: targets::views(&self.notify),
         }
     }
 

@@ -115,6 +115,13 @@ impl Files {
         format!("{name}:{}:{}", place.line, place.column)
     }
 
+    /// The plain scalar that is written at a place.
+    pub(crate) fn scalar(&self, place: Place) -> Option<&str> {
+        let line = self.files.get(place.file)?.lines.get(place.line - 1)?;
+        let (begin, _) = line.char_indices().nth(place.column - 1)?;
+        line[begin..].split([',', ']', '}', ' ', '\t', '#']).next()
+    }
+
     /// The diagnostic for a mistake at a place.
     pub(crate) fn diagnostic(&self, place: Place, path: &str, mistake: Mistake) -> Diagnostic {
         Diagnostic {
@@ -129,7 +136,7 @@ impl Files {
     fn excerpt(&self, place: Place, of_broken_file: bool) -> Option<String> {
         let file = self.files.get(place.file)?;
         let line = file.lines.get(place.line - 1)?;
-        let hide_from = if of_broken_file { secret_column(line) } else { None };
+        let hide_from = of_broken_file.then(|| value_column(line));
         let hidden = |column: usize| {
             hide_from.is_some_and(|from| column >= from)
                 || file
@@ -154,25 +161,42 @@ impl Files {
     }
 }
 
-/// Where the value begins on a line that sets a variable (`SMTP_PASSWORD: …`) or names a target of `notify:`. A file that is no YAML has no tree to
-/// tell values from keys, so its lines are judged by their look.
-fn secret_column(line: &str) -> Option<usize> {
-    let target = ["webhook", "healthchecks", "token", "://"].iter().filter_map(|word| {
-        let at = line.find(word)? + word.len();
-        Some(line[..at].chars().count() + 1)
-    });
-    target.chain(variable_column(line)).min()
-}
+/// Keys whose values are shown also of a file that is no YAML: what breaks most files is a cron expression.
+const HARMLESS: [&str; 12] = [
+    "schedule",
+    "timezone",
+    "timeout",
+    "grace",
+    "random_delay",
+    "catch_up",
+    "lock",
+    "until",
+    "from",
+    "jobs",
+    "steps",
+    "instance",
+];
 
-fn variable_column(line: &str) -> Option<usize> {
-    let mut letters = 0;
+/// Where the first value begins that may be a secret on a line of a file that is no YAML: it has no tree to tell values
+/// from keys, so what follows a `:` or `=` is hidden unless its key is a harmless one or another key follows in braces.
+fn value_column(line: &str) -> usize {
+    let is_structure = |c: char| matches!(c, ' ' | '\t' | '-' | '{' | '[' | ',');
+    let (mut key, mut begin, mut is_harmless) = (String::new(), 1, false);
     for (index, c) in line.chars().enumerate() {
         match c {
-            'A'..='Z' | '_' | '0'..='9' => letters += 1,
-            ':' | '=' if letters >= 2 => return Some(index + 2),
+            ':' | '=' => {
+                let rest: String = line.chars().skip(index + 1).collect();
+                let opens = rest.trim_start().starts_with(['{', '[']) || rest.trim().is_empty();
+                is_harmless = HARMLESS.contains(&key.as_str());
+                if !opens && !is_harmless {
+                    return index + 2;
+                }
+                (key, begin) = (String::new(), index + 2);
+            }
             '"' | '\'' => {}
-            _ => letters = 0,
+            c if is_structure(c) => (key, begin) = (String::new(), index + 2),
+            c => key.push(c),
         }
     }
-    None
+    if is_harmless { line.chars().count() + 1 } else { begin }
 }

@@ -109,7 +109,7 @@ fn evaluate(
         host::look(&mut reader, settings);
     }
     reader.close();
-    let Reader { mistakes, mut warnings, .. } = reader;
+    let Reader { mut mistakes, mut warnings, .. } = reader;
     match settings {
         Some(settings) if mistakes.is_empty() => match digest(&settings) {
             Ok(digest) => Ok(Loaded { settings, digest, warnings }),
@@ -118,6 +118,9 @@ fn evaluate(
         _ => {
             // A file that could not be read may hold the jobs.
             warnings.retain(|warning| warning.mistake != Mistake::NoJobs);
+            if mistakes.iter().any(|told| told.mistake != Mistake::NoJobsSaid) {
+                mistakes.retain(|told| told.mistake != Mistake::NoJobsSaid);
+            }
             Err(Rejection { mistakes, warnings })
         }
     }
@@ -135,14 +138,19 @@ fn without_place(why: String) -> Diagnostic {
 
 /// The name of settings: the first 32 hex digits of the SHA-256 of their JSON, whose maps are sorted.
 pub fn digest(settings: &Settings) -> Result<Digest, String> {
-    use std::fmt::Write as _;
     let json = serde_json::to_vec(settings).map_err(|error| error.to_string())?;
-    let hash = Sha256::digest(&json);
+    short_digest(&json).parse().map_err(|error: mastmaint_words::NameError| error.to_string())
+}
+
+/// The first 32 hex digits of the SHA-256.
+pub(crate) fn short_digest(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
     let mut hex = String::with_capacity(32);
-    for byte in hash.iter().take(16) {
-        write!(hex, "{byte:02x}").map_err(|error| error.to_string())?;
+    for byte in Sha256::digest(bytes).iter().take(16) {
+        // Only memory could refuse it.
+        let _ = write!(hex, "{byte:02x}");
     }
-    hex.parse().map_err(|error: mastmaint_words::NameError| error.to_string())
+    hex
 }
 
 /// One tree of all fragments: sections are joined key by key and nothing overrides anything; a key that two files

@@ -28,7 +28,9 @@ pub(crate) fn mask(files: &mut Files, node: &Node) {
 }
 
 /// Keys of a target whose values hold no secret; a key that nobody knows may be a misspelt `webhook`.
-const HARMLESS: [&str; 9] = ["on", "jobs", "at", "timezone", "mail", "from", "smtp", "sendmail", "preset"];
+const HARMLESS: [&str; 8] = ["on", "jobs", "at", "timezone", "mail", "from", "sendmail", "preset"];
+/// The same below its `smtp`: the likeliest mistake there is the password itself.
+const HARMLESS_OF_SMTP: [&str; 5] = ["host", "port", "tls", "user", "password_file"];
 
 /// Hides addresses and tokens of `notify` from excerpts.
 pub(crate) fn targets(files: &mut Files, root: &Node) {
@@ -44,11 +46,17 @@ pub(crate) fn targets(files: &mut Files, root: &Node) {
                 values(files, target);
                 continue;
             };
-            for (key, value) in keys {
-                if !matches!(&key.kind, Kind::Text(key) if HARMLESS.contains(&key.as_str())) {
-                    values(files, value);
-                }
-            }
+            all_but(&HARMLESS, files, keys);
+        }
+    }
+}
+
+fn all_but(harmless: &[&str], files: &mut Files, pairs: &[(Node, Node)]) {
+    for (key, value) in pairs {
+        match (&key.kind, &value.kind) {
+            (Kind::Text(key), Kind::Map(pairs)) if key == "smtp" => all_but(&HARMLESS_OF_SMTP, files, pairs),
+            (Kind::Text(key), _) if harmless.contains(&key.as_str()) => {}
+            _ => values(files, value),
         }
     }
 }

@@ -159,8 +159,16 @@ mistakes! {
     PasswordInTheClear = "password-in-the-clear", "the password would go to the mail server in the clear; write tls: starttls or tls: always";
     /// More than is shown.
     More { count: usize } = "more", "{count} more mistakes are not shown; mend these first";
+    /// Nothing to do, and nobody says that this is meant.
+    NoJobsSaid = "no-jobs", "there are no jobs, so nothing would run; add some, or write `jobs: {{}}` if that is meant";
     /// Warning: nothing to do.
     NoJobs = "no-jobs", "there are no jobs, so nothing will run; add some under `jobs:`";
+    /// A fragment that would not be read.
+    NotAFragment = "not-a-fragment", "is not read: fragments end in .yaml; rename it, or move it away";
+    /// A number that YAML changes.
+    NumberChanges { written: String, read: String } = "number-changes", "YAML makes {read} of the number {written}; put it in quotes";
+    /// Warning: a window that ends before its slot.
+    WindowEndsTheDayAfter { until: String, slot: String } = "window-ends-the-day-after", "the window ends at {until}, which after the slot at {slot} is on the day after: it hardly bounds anything; move one of the two, or write `from` too if that is meant";
     /// Warning: a key without effect.
     NoEffect { why: &'static str } = "no-effect", "has no effect: {why}; remove it";
     /// Warning: the job ends before its step may.

@@ -443,6 +443,11 @@ impl Bracket<'_> {
     pub fn holds(&self, step: StepIndex) -> bool {
         self.stop < step && step < self.start
     }
+
+    /// Whether a step runs right after the stop.
+    pub fn comes_first(&self, step: StepIndex) -> bool {
+        self.holds(step) && step.0 == self.stop.0 + 1
+    }
 }
 
 #[cfg(test)]

@@ -69,10 +69,11 @@ pub(crate) fn read_all(source: &Source) -> Vec<Result<(PathBuf, String), FileMis
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => answers.push(Err((directory, cannot_read(&error)))),
     }
-    fragments.retain(|path| {
-        path.extension().is_some_and(|e| e == "yaml")
-            && !path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b"."))
-    });
+    fragments.retain(|path| !path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b".")));
+    let ends_in = |path: &PathBuf, what: &str| path.extension().is_some_and(|e| e == what);
+    let unread = fragments.iter().filter(|path| ends_in(path, "yml"));
+    answers.extend(unread.map(|path| Err((path.clone(), Mistake::NotAFragment))));
+    fragments.retain(|path| ends_in(path, "yaml"));
     fragments.sort();
     let mut total = 0;
     for (before, path) in (1..).zip(fragments) {

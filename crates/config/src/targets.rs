@@ -1,10 +1,14 @@
 //! Who is told what: the targets of `notify:`. Addresses, URLs and tokens are for the notify room alone; the daemon gets
 //! [`TargetView`], which names none of them.
 
-use crate::calendar::Schedule;
-use mastmaint_words::{JobName, Occasion};
+use crate::{calendar::Schedule, load::short_digest};
+use mastmaint_words::{JobName, Occasion, TargetKey};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeSet, fmt, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    path::PathBuf,
+};
 
 /// What must not be shown: serialised as it is, debugged as nothing.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,6 +152,9 @@ pub enum Preset {
 /// What the daemon sees of a target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetView {
+    /// What it is known by. A view that an older version stored names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<TargetKey>,
     /// Its kind, for people: `mail`, `webhook`, `ntfy`, `gotify`, `healthchecks`.
     pub label: String,
     /// What it is told of.
@@ -178,13 +185,26 @@ impl TargetView {
 
 impl Target {
     /// The part for the daemon.
-    pub fn view(&self) -> TargetView {
+    fn view(&self, key: Option<TargetKey>) -> TargetView {
         TargetView {
+            key,
             label: self.way.label().to_owned(),
             on: self.on.clone(),
             jobs: self.jobs.clone(),
             summary: self.summary.clone(),
             pings: matches!(self.way, Way::Healthchecks { .. }),
+        }
+    }
+
+    /// Whom it reaches, whatever it is told of and by which way: an address and what belongs to it.
+    fn address(&self) -> [&str; 3] {
+        match &self.way {
+            Way::Mail(mail) => ["mail", &mail.to, ""],
+            // Of a Gotify server only the token says whose messages these are.
+            Way::Webhook(Webhook { url, token, .. }) => {
+                ["webhook", url.expose(), token.as_ref().map_or("", Secret::expose)]
+            }
+            Way::Healthchecks { url } => ["healthchecks", url.expose(), ""],
         }
     }
 
@@ -201,6 +221,20 @@ impl Target {
         };
         Self { way, ..self.clone() }
     }
+}
+
+/// The parts for the daemon, each with the key by which the daemon keeps what is owed to it: a digest of whom it reaches,
+/// so that a message never goes to somebody else because a list was edited. Those that reach the same are counted.
+pub fn views(targets: &[Target]) -> Vec<TargetView> {
+    let mut seen: BTreeMap<String, u32> = BTreeMap::new();
+    let view = |target: &Target| {
+        let name = short_digest(target.address().join("\0").as_bytes());
+        let count = seen.entry(name.clone()).or_default();
+        *count += 1;
+        let key = if *count == 1 { name } else { format!("{name}-{count}") };
+        target.view(key.parse().ok())
+    };
+    targets.iter().map(view).collect()
 }
 
 impl Way {
@@ -243,5 +277,28 @@ mod tests {
         assert_eq!(masked("https://hc-ping.com/1c3d-aa"), "https://hc-ping.com/[redacted]");
         assert_eq!(masked("http://localhost:8080?token=x"), "http://localhost:8080/[redacted]");
         assert_eq!(masked("https://gotify.example/"), "https://gotify.example/");
+    }
+
+    #[test]
+    fn a_target_is_known_by_whom_it_reaches() {
+        let keys = |lines: &str| -> Vec<String> {
+            let text = format!("jobs: {{a: {{steps: [{{run: /bin/true}}]}}}}\nnotify: [{lines}]\n");
+            let settings = crate::load_str("m.yaml", &text).unwrap().settings;
+            views(&settings.notify).into_iter().map(|view| view.key.unwrap().to_string()).collect()
+        };
+        let both = keys("{mail: root}, {webhook: 'https://a.example/hunter2'}");
+        let swapped = keys("{webhook: 'https://a.example/hunter2', on: [failed]}, {mail: root, jobs: [a]}");
+        assert_eq!([&both[0], &both[1]], [&swapped[1], &swapped[0]], "neither place nor filter");
+        for other in [
+            "{mail: admin@example.org}",
+            "{webhook: 'https://a.example/other'}",
+            "{webhook: 'https://a.example/hunter2', token: t}",
+            "{healthchecks: 'https://a.example/hunter2'}",
+        ] {
+            assert!(!both.contains(&keys(other)[0]), "{other}");
+        }
+        let twice = keys("{mail: root, on: [failed]}, {mail: root, on: [summary]}");
+        assert_eq!(twice, [both[0].clone(), format!("{}-2", both[0])]);
+        assert!(!both.concat().contains("hunter2"));
     }
 }

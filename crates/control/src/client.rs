@@ -89,7 +89,11 @@ impl Client {
     fn send(&mut self, request: &Request) -> Result<(), ClientError> {
         let line = wire::encode_request(request)
             .map_err(|why| ClientError::Protocol { path: self.path.clone(), why })?;
-        self.stream.get_mut().write_all(&line).map_err(|e| ClientError::from_io(&self.path, &e))
+        match self.stream.get_mut().write_all(&line) {
+            // Whoever hung up before it was asked may have said why: that is read next.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            other => other.map_err(|e| ClientError::from_io(&self.path, &e)),
+        }
     }
 
     fn receive(&mut self) -> Result<Option<Reply>, ClientError> {

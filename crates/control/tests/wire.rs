@@ -17,17 +17,6 @@ fn run_id() -> RunId {
     "20261123T003000Z-7k3f9q".parse().unwrap()
 }
 
-fn backup() -> BackupDetail {
-    serde_json::from_str(
-        r#"{"backup": "files", "kind": "tree", "verified": "2026-11-26T05:40:00Z", "run": "20261126T053000Z-7k3f9q",
-            "newest": {"name": "mirror", "at": "2026-11-26T02:14:00Z"}, "files": 3, "proved": 2, "store_bytes": 7,
-            "findings": {"fail": 1, "warn": 0, "info": 0, "acknowledged": 1},
-            "known": [{"id": "F12", "since": "2026-11-25T05:40:00Z", "code": "rot", "severity": "fail", "what": "rot in a",
-                "evidence": ["a"], "advice": "x", "ack": {"at": "2026-11-26T06:00:00Z", "uid": 0}}]}"#,
-    )
-    .unwrap()
-}
-
 fn time() -> jiff::Timestamp {
     "2026-11-23T00:30:00Z".parse().unwrap()
 }
@@ -46,6 +35,7 @@ fn requests() -> Vec<Request> {
         Request::Cancel { run: "clean-media".to_owned() },
         Request::Pause { job: job.clone() },
         Request::Resume { job },
+        Request::Backups,
         Request::Holds,
         Request::HoldAdd {
             from: time(),
@@ -165,12 +155,6 @@ fn replies() -> Vec<Reply> {
         space: None,
         journal_lost: 3,
         overdue: vec![OverdueLine { job: "clean-media".parse().unwrap(), slot: time() }],
-        overdue_backups: vec![OverdueBackup {
-            backup: "files".parse().unwrap(),
-            since: time(),
-            verified: Some(time()),
-            newest: None,
-        }],
         notify: vec![TargetLine {
             target: 1,
             kind: "mail".to_owned(),
@@ -185,7 +169,7 @@ fn replies() -> Vec<Reply> {
         Reply::Status(Box::new(status)),
         Reply::Status(Box::new(recording)),
         Reply::Jobs { jobs: vec![job_line] },
-        Reply::History { runs: vec![run_line()] },
+        Reply::History { runs: vec![run_line()], space: None },
         Reply::Run(Box::new(detail)),
         Reply::Tested {
             answers: vec![TestAnswer {
@@ -201,11 +185,10 @@ fn replies() -> Vec<Reply> {
             waits_for: Some("lock mastodon".to_owned()),
             already: false,
             unrecorded: false,
+            over: None,
         },
         Reply::Holds { holds: vec![hold_line(), HoldLine { id: None, uid: None, on: false, ..hold_line() }] },
         Reply::HoldAdded { id: HoldId(7) },
-        Reply::Backups { backups: vec![backup().line] },
-        Reply::Backup(Box::new(backup())),
         Reply::Reloaded { digest, warnings: vec![] },
         Reply::ReloadRefused { mistakes: vec!["x:1:1: …".to_owned()] },
         Reply::Done,
@@ -298,6 +281,18 @@ fn a_daemon_that_hangs_up_or_talks_rubbish_is_named() {
     }
     let endless = vec![b'x'; MAX_REPLY + 10];
     assert!(matches!(ask(&endless), Err(ClientError::Protocol { why, .. }) if why.contains("more than")));
+}
+
+#[test]
+fn who_is_turned_away_before_they_ask_is_told_why() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("observe.sock");
+    let listener = UnixListener::bind(&path).unwrap();
+    let mut client = Client::connect(&path, Some(Duration::from_secs(5))).unwrap();
+    let no_place = Reply::Error { code: "too-many-clients".into(), message: "too many".into() };
+    listener.accept().unwrap().0.write_all(&encode_reply(&no_place)).unwrap();
+    // The daemon has hung up by now.
+    assert_eq!(client.ask(&Request::Status).unwrap(), no_place);
 }
 
 #[test]

@@ -1,9 +1,8 @@
 //! The command line, as clap reads it. The same description makes the completions of the package.
 
-use crate::{error::CtlError, hold::HoldCommand, judge, print, tell::Acknowledged};
+use crate::{error::CtlError, hold::HoldCommand, judge, print};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
-use jiff::Timestamp;
 use mastmaint_words::{BackupName, JobName};
 use std::path::PathBuf;
 
@@ -58,18 +57,33 @@ pub enum Command {
     },
     /// End a run: TERM, its grace, KILL. A second cancel kills at once.
     Cancel {
-        /// Id of the run, the beginning of one, or a job's name for its current run.
+        /// Id of the run, or as much of it as names its second, or a job's name for its current run.
         #[arg(value_name = "RUN|JOB")]
         run: String,
     },
     /// Start a run that was skipped because it would remove too much, allowing what its look found (within 24 h).
     Approve {
-        /// Id of the skipped run, the beginning of one, or its job's name.
+        /// Id of the skipped run, or as much of it as names its second, or its job's name.
         #[arg(value_name = "RUN|JOB")]
         run: String,
         /// Stay, show what it does, and exit with its outcome.
         #[arg(short, long)]
         follow: bool,
+    },
+    /// List the backups: how old the newest is, how much is proved, when one was brought to life and how long that took.
+    Backups {
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what the last verification of a backup found, and what to do.
+    Backup {
+        /// Which.
+        #[arg(value_name = "NAME")]
+        backup: BackupName,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// List past runs, newest first.
     History {
@@ -104,58 +118,13 @@ pub enum Command {
         /// Which job.
         job: JobName,
     },
-    /// List the backups: how old, how much of each is proved, what was found, what would be lost now. Exit 3 if one is
-    /// not known to be fresh, 1 if one would not come back whole.
-    Backups {
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Show a backup: what would come back, how we know, and every finding with what to do.
-    Backup {
-        /// Which.
-        backup: BackupName,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-    },
-    /// Verify a backup now; prints the id of the run.
-    Verify {
-        /// Which.
-        backup: BackupName,
-        /// Read everything, and bring a dump to life that has a drill, whatever the budget and the age of its proof.
-        #[arg(long)]
-        full: bool,
-        /// Stay, show how far it is, and exit with its outcome; Ctrl-C detaches and ends nothing.
-        #[arg(short, long)]
-        follow: bool,
-        /// Print JSON.
-        #[arg(long, conflicts_with = "follow")]
-        json: bool,
-    },
-    /// List everything in the newest complete state of a file backup (rsnapshot, tree), with the hash of what is proved.
-    /// Asks no daemon; who may not read the backup and the proofs needs root.
-    Manifest {
-        /// Which.
-        backup: BackupName,
-        /// Print JSON.
-        #[arg(long)]
-        json: bool,
-        /// The configuration.
-        #[arg(long, value_name = "FILE", default_value = CONFIG)]
-        config: PathBuf,
-        /// Where the room keeps its proofs.
-        #[arg(long, value_name = "DIR", default_value = crate::manifest::STATE)]
-        state: PathBuf,
-    },
-    /// Say that you know what is wrong with a job, or of a finding: nobody is reminded of it until something changes.
+    /// Say that you know what is wrong with a job: nobody is reminded of it until something changes.
     Ack {
-        /// Which job, or which finding of a backup, like F12.
-        #[arg(value_name = "JOB|FINDING")]
-        what: Acknowledged,
+        /// Which job.
+        job: JobName,
         /// Not longer than this: a date, a date with time, or a duration like 3d.
-        #[arg(long, value_name = "DATE", value_parser = crate::tell::until)]
-        until: Option<Timestamp>,
+        #[arg(long, value_name = "DATE")]
+        until: Option<String>,
     },
     /// Try out how people are told.
     Notify {

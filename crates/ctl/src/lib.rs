@@ -11,7 +11,6 @@ pub mod hold;
 pub mod init;
 pub mod judge;
 pub mod look;
-pub mod manifest;
 pub mod order;
 pub mod print;
 pub mod render;
@@ -59,6 +58,8 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
     match cli.command {
         Command::Status { json } => look::status(&daemon, &when, json),
         Command::Jobs { json } => look::jobs(&daemon, &when, json),
+        Command::Backups { json } => backups::list(&daemon, &when, json),
+        Command::Backup { backup, json } => backups::show(&daemon, &when, &backup, json),
         Command::History { job, number, json } => look::history(&daemon, &when, job, number, json),
         Command::Show { run, output, json } => look::show(&daemon, &when, &run, output, json),
         Command::Run { job, follow, dry_run, despite_hold } => {
@@ -68,15 +69,7 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
         Command::Cancel { run } => order::cancel(&daemon, run),
         Command::Pause { job } => order::pause(&daemon, job),
         Command::Resume { job } => order::resume(&daemon, job),
-        Command::Backups { json } => backups::backups(&daemon, &when, json),
-        Command::Backup { backup, json } => backups::backup(&daemon, &when, backup, json),
-        Command::Verify { backup, full, follow, json } => {
-            backups::verify(&daemon, &backup, full, follow, json)
-        }
-        Command::Manifest { backup, json, config, state } => {
-            manifest::manifest(&config, &state, &backup, json)
-        }
-        Command::Ack { what, until } => tell::ack(&daemon, &when, what, until),
+        Command::Ack { job, until } => tell::ack(&daemon, &when, job, until.as_deref()),
         Command::Notify { what: cli::Notify::Test { target, json } } => tell::test(&daemon, target, json),
         Command::Hold { command } => hold::hold(&daemon, &when, command),
         Command::Reload => order::reload(&daemon),

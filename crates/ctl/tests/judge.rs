@@ -78,7 +78,7 @@ fn what_people_type_is_understood() {
         run(&["--exit", "0"], &["RAILS_ENV=production", "./bin/tootctl", "media", "remove", "-d", "7"]);
     assert_eq!(
         (fine.status.code(), said(&fine).as_str()),
-        (Some(0), "ok (read)\n  15 visited, 15 done, 1.11 MB\n")
+        (Some(0), "ok (read)\n  15 visited, 15 removed, 1.11 MB\n")
     );
     let quoted = run(&["--exit", "0"], &["bundle exec bin/tootctl media remove"]);
     assert_eq!(quoted.status.code(), Some(0));

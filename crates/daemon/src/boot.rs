@@ -15,7 +15,7 @@ use crate::{
         policy::Seed,
         ticker::{Ticker, Wake},
     },
-    state_dir::{StateDir, StateDirError},
+    state_dir::{StateDir, StateDirError, this_boot},
     tell::{Teller, Told},
     watchdog,
 };
@@ -167,7 +167,7 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
             rooms,
             recorder: recorder.clone(),
             teller: teller.clone(),
-            same_boot: state.same_boot(),
+            same_boot: state.same_boot(this_boot().as_deref()),
         },
         store,
         config_path: config,

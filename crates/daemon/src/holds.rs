@@ -8,12 +8,18 @@ use mastmaint_config::settings::{Action, Job};
 use mastmaint_words::{Grade, Hold, HoldScope, Outcome, Reason, Verdict};
 use std::cmp::Reverse;
 
-/// The hold that keeps this job from starting at an instant; of several the one that is on longest.
-pub fn keeping<'h>(holds: impl Iterator<Item = &'h Hold>, job: &Job, at: Timestamp) -> Option<&'h Hold> {
+/// The hold that keeps this job from starting at an instant; of several the one that is on longest. `change` is whether it
+/// changes the server, by what is in force now.
+pub fn keeping<'h>(
+    holds: impl Iterator<Item = &'h Hold>,
+    job: &Job,
+    change: bool,
+    at: Timestamp,
+) -> Option<&'h Hold> {
     if !may_be_held(job) {
         return None;
     }
-    let holds_job = |hold: &&Hold| hold.is_on(at) && (hold.scope == HoldScope::All || job.change);
+    let holds_job = |hold: &&Hold| hold.is_on(at) && (hold.scope == HoldScope::All || change);
     holds.filter(holds_job).max_by_key(|hold| hold.until)
 }
 
@@ -66,7 +72,8 @@ mod tests {
     #[test]
     fn a_freeze_is_for_changes_and_ones_own_work_for_everything() {
         let (plain, change) = (job(vec![step()]), Job { change: true, ..job(vec![step()]) });
-        let kept = |holds: &[Hold], job: &Job, when| keeping(holds.iter(), job, at(when)).cloned();
+        let kept =
+            |holds: &[Hold], job: &Job, when| keeping(holds.iter(), job, job.change, at(when)).cloned();
         let freeze = [hold(10, 20, HoldScope::Change)];
         assert_eq!(kept(&freeze, &plain, 15), None);
         assert_eq!(kept(&freeze, &change, 15).as_ref(), Some(&freeze[0]));

@@ -55,14 +55,14 @@ impl StateDir {
     }
 
     /// Whether the host has been up since the last daemon that held this directory; notes the boot for the next one.
-    /// Where that cannot be known the answer is no.
-    pub fn same_boot(&self) -> bool {
+    /// `boot` is what tells this boot from others ([`this_boot`]); where that is not known the answer is no.
+    pub fn same_boot(&self, boot: Option<&str>) -> bool {
         let note = self.path.join("boot-id");
-        let Ok(now) = std::fs::read("/proc/sys/kernel/random/boot_id") else { return false };
-        let same = std::fs::read(&note).is_ok_and(|before| before == now);
+        let Some(now) = boot else { return false };
+        let same = std::fs::read_to_string(&note).is_ok_and(|before| before.trim() == now);
         if !same {
             // Without a note the next daemon is as careful as after a reboot.
-            let _ = std::fs::write(&note, &now);
+            let _ = std::fs::write(&note, now);
         }
         same
     }
@@ -71,6 +71,15 @@ impl StateDir {
     pub fn ledger(&self) -> PathBuf {
         self.path.join("ledger.sqlite")
     }
+}
+
+/// The kernel's id of this boot. The unit hands it over (`%b`), since its sandbox hides the kernel's own file
+/// (`ProcSubset=pid`); without systemd the file is read.
+pub fn this_boot() -> Option<String> {
+    let known = std::env::var("MASTMAINT_BOOT_ID")
+        .or_else(|_| std::fs::read_to_string("/proc/sys/kernel/random/boot_id"));
+    // systemd's specifier leaves the dashes out that the kernel writes.
+    known.ok().map(|id| id.trim().replace('-', "")).filter(|id| !id.is_empty())
 }
 
 #[cfg(test)]
@@ -85,9 +94,9 @@ mod tests {
         assert!(matches!(StateDir::lock(&path), Err(StateDirError::Held { .. })));
         drop(held);
         let next = StateDir::lock(&path).unwrap();
-        assert!(!next.same_boot(), "nobody was here before");
-        assert!(next.same_boot());
-        std::fs::write(path.join("boot-id"), "another").unwrap();
-        assert!(!next.same_boot());
+        assert!(!next.same_boot(Some("a")), "nobody was here before");
+        assert!(next.same_boot(Some("a")));
+        assert!(!next.same_boot(Some("b")));
+        assert!(!next.same_boot(None), "not known is not the same");
     }
 }

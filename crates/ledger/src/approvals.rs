@@ -1,49 +1,57 @@
 //! Runs that wait for a person's approval, and what was usual before them.
 
 use crate::{Approval, Ledger, LedgerError, rows, write::json};
-use jiff::{SignedDuration, Timestamp};
 use mastmaint_words::{JobName, RunId};
-use rusqlite::params;
+use rusqlite::{Transaction, params};
 
-/// Nobody asks for what is older.
-const KEEP: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Of so many former runs the middle one is what is usual.
 const FORMER: u32 = 15;
 /// Fewer say nothing about what is usual.
 const LEAST: usize = 3;
 
+/// Writes an approval; what is newer replaces what is older.
+pub(crate) fn put_approval(tx: &Transaction<'_>, approval: &Approval) -> rusqlite::Result<()> {
+    tx.prepare_cached(
+        "INSERT OR REPLACE INTO approvals (run, job, at, found, titles, why, used_by)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?
+    .execute(params![
+        approval.run.as_str(),
+        approval.job.as_str(),
+        rows::micros(approval.at),
+        json(&approval.found)?,
+        json(&approval.titles)?,
+        approval.why,
+        approval.used_by.as_ref().map(RunId::as_str),
+    ])
+    .map(drop)
+}
+
 impl Ledger {
-    /// Records that a run waits for approval, or that it has got one; drops what is long over.
+    /// Records that a run waits for approval, or that it has got one; drops what the job waited for before: a newer look
+    /// says more than an older one.
     pub fn put_approval(&mut self, approval: &Approval) -> Result<(), LedgerError> {
-        let old = approval.at.checked_sub(KEEP).unwrap_or(Timestamp::MIN);
         self.change(|tx| {
-            tx.prepare_cached("DELETE FROM approvals WHERE at < ?1")?.execute([rows::micros(old)])?;
-            tx.prepare_cached(
-                "INSERT OR REPLACE INTO approvals (run, job, at, found, why, used_by) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
-                approval.run.as_str(),
-                approval.job.as_str(),
-                rows::micros(approval.at),
-                json(&approval.found)?,
-                approval.why,
-                approval.used_by.as_ref().map(RunId::as_str),
-            ])
-            .map(drop)
+            if approval.used_by.is_none() {
+                tx.prepare_cached("DELETE FROM approvals WHERE job = ?1 AND used_by IS NULL")?
+                    .execute([approval.job.as_str()])?;
+            }
+            put_approval(tx, approval)
         })
     }
 
     /// Every approval that is asked for or was given in the last days.
     pub fn approvals(&self) -> Result<Vec<Approval>, LedgerError> {
-        let sql = "SELECT run, job, at, found, why, used_by FROM approvals ORDER BY at";
+        let sql = "SELECT run, job, at, found, titles, why, used_by FROM approvals ORDER BY at";
         self.list("approval", sql, [], |row| {
             Ok(Approval {
                 run: rows::word(row, 0)?,
                 job: rows::word(row, 1)?,
                 at: rows::time(row, 2)?,
                 found: rows::json(row, 3)?,
-                why: row.get(4)?,
-                used_by: rows::optional(row, 5, rows::word)?,
+                titles: rows::json(row, 4)?,
+                why: row.get(5)?,
+                used_by: rows::optional(row, 6, rows::word)?,
             })
         })
     }

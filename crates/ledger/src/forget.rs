@@ -7,10 +7,13 @@ use rusqlite::params;
 
 /// Pages given back to the file system in one go; the rest waits for the next time.
 const VACUUM_PAGES: u32 = 4096;
+/// Nobody asks for an approval that is older.
+const KEEP_APPROVALS: Span = Span::from_secs(7 * 24 * 3600);
 
 impl Ledger {
     /// Forgets runs that ended longer ago than `keep`, and kept outputs of steps that ended longer ago than
-    /// `keep_output`, and holds that were over longer ago than `keep`. The newest run of each job that is over stays, and so does every open one.
+    /// `keep_output`, holds that were over longer ago than `keep`, and approvals that are long over. The newest run of
+    /// each job that is over stays, and so does every open one.
     pub fn forget_old(
         &mut self,
         now: Timestamp,
@@ -27,6 +30,8 @@ impl Ledger {
                 )?
                 .execute(params![before(now, keep)])?;
             tx.prepare_cached("DELETE FROM holds WHERE ends < ?1")?.execute(params![before(now, keep)])?;
+            tx.prepare_cached("DELETE FROM approvals WHERE at < ?1")?
+                .execute(params![before(now, KEEP_APPROVALS)])?;
             let outputs = tx
                 .prepare_cached("DELETE FROM outputs WHERE ended < ?1")?
                 .execute(params![before(now, keep_output)])?;

@@ -24,11 +24,12 @@ mod schema;
 mod tellings;
 mod write;
 
+pub use backups::Verified;
 pub use error::{FindError, LedgerError};
 pub use open::{Opened, set_aside};
 pub use records::{
-    Approval, BackupRecord, Forgotten, HandHold, Mark, NewRun, Pause, PlannedRetry, Restore, RunRecord,
-    RunWithSteps, SpaceTrend, StepEnd, StepRecord, StepStart,
+    Approval, Forgotten, HandHold, Mark, NewRun, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps,
+    SpaceTrend, StepEnd, StepRecord, StepStart,
 };
 
 pub use tellings::OwedMessage;

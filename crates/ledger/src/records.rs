@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use mastmaint_words::{
     Digest, Grade, Hold, HoldId, JobName, Numbers, Outcome, Reason, Room, RunId, Space, Span, StepIndex,
     StepKey, Trigger, Verdict,
-    backup::{KnownFinding, Report},
 };
 use std::collections::BTreeMap;
 
@@ -163,23 +162,12 @@ pub struct Approval {
     pub at: Timestamp,
     /// What the looks found, by step: so much is allowed once it is approved.
     pub found: BTreeMap<StepIndex, Numbers>,
+    /// What those steps were when they were looked at: the approval is for nothing else.
+    pub titles: BTreeMap<StepIndex, String>,
     /// What was too much, in a sentence.
     pub why: String,
     /// The run that was started with it.
     pub used_by: Option<RunId>,
-}
-
-/// What is known of a backup.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BackupRecord {
-    /// Its newest verification that came to an end, without the findings.
-    pub report: Report,
-    /// When that was.
-    pub verified: Timestamp,
-    /// The step that did it.
-    pub by: StepKey,
-    /// What it found, the worst first.
-    pub findings: Vec<KnownFinding>,
 }
 
 /// How the room on the file system of the media has changed.
@@ -239,6 +227,8 @@ pub struct Restore {
     pub retries: Vec<PlannedRetry>,
     /// The holds that were set by hand.
     pub holds: Vec<HandHold>,
+    /// Runs that wait for approval or have got one.
+    pub approvals: Vec<Approval>,
     /// Runs, oldest first, with the steps that have begun.
     pub runs: Vec<RunWithSteps>,
 }

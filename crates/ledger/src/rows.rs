@@ -132,8 +132,6 @@ pub(crate) fn step(run: &RunId, row: &Row<'_>) -> rusqlite::Result<StepRecord> {
                 grade: word(row, 9)?,
                 reasons: json(row, 10)?,
                 numbers: numbers(row, 11)?,
-                // Kept with its backup: see `backups.rs`.
-                backup: None,
             },
             started: time(row, 5)?,
             ended,

@@ -5,6 +5,7 @@ use crate::{
     rows::{self, count, micros},
 };
 use jiff::Timestamp;
+use mastmaint_words::TargetKey;
 use rusqlite::params;
 use std::collections::BTreeMap;
 
@@ -13,8 +14,8 @@ use std::collections::BTreeMap;
 pub struct OwedMessage {
     /// Its number, given by whoever owes it; later ones are greater.
     pub id: u64,
-    /// Position of the target among those of the configuration.
-    pub target: u16,
+    /// Whom it is for.
+    pub target: TargetKey,
     /// When it was made.
     pub made: Timestamp,
     /// The message, in words of whoever sends it.
@@ -34,7 +35,7 @@ impl Ledger {
                 )?
                 .execute(params![
                     count(message.id),
-                    message.target,
+                    message.target.as_str(),
                     micros(message.made),
                     message.notice
                 ])?;
@@ -66,7 +67,7 @@ impl Ledger {
         self.list("message", sql, [], |row| {
             Ok(OwedMessage {
                 id: rows::unsigned(row, 0)?,
-                target: row.get(1)?,
+                target: rows::word(row, 1)?,
                 made: rows::time(row, 2)?,
                 notice: row.get(3)?,
             })

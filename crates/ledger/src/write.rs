@@ -2,7 +2,6 @@
 
 use crate::{
     Ledger, LedgerError, Mark, NewRun, PlannedRetry, StepEnd, StepStart,
-    backups::put_report,
     rows::{count, micros, millis},
 };
 use jiff::Timestamp;
@@ -270,9 +269,6 @@ fn put_start(tx: &Transaction<'_>, run: i64, step: &StepStart) -> rusqlite::Resu
 
 pub(crate) fn put_end(tx: &Transaction<'_>, run: i64, end: &StepEnd) -> rusqlite::Result<usize> {
     let numbers = end.verdict.numbers;
-    if let Some(report) = &end.verdict.backup {
-        put_report(tx, end, report)?;
-    }
     tx.prepare_cached(
         "UPDATE steps SET started = ?3, ended = ?4, took = ?5, outcome = ?6, grade = ?7, reasons = ?8,
              visited = ?9, failed = ?10, removed = ?11, freed = ?12, exit = ?13, signal = ?14,

@@ -129,12 +129,12 @@ impl Watch {
             &mut asker,
             &mut scene,
         ) {
-            Closing::Closed { how, not_asked } => {
+            Closing::Closed { how, seen } => {
                 self.tries.remove(&record.run);
-                let left_out = if not_asked.is_empty() {
+                let left_out = if seen.not_asked.is_empty() {
                     String::new()
                 } else {
-                    format!("; not asked whether it answers: {}", not_asked.join(", "))
+                    format!("; not asked whether it answers: {}", seen.not_asked.join(", "))
                 };
                 let text = format!("{}: nobody worked on the run any more: {how}{left_out}", record.job);
                 self.tell(record, Entry::warning(text).id(MessageId::BracketRecovered));

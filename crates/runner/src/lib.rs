@@ -2,6 +2,7 @@
 
 pub mod bracket;
 pub mod codec;
+pub mod door;
 pub mod environment;
 pub mod exec;
 pub mod output;
@@ -9,6 +10,7 @@ pub mod probe;
 pub(crate) mod proof;
 pub mod protocol;
 pub mod redact;
+mod requires;
 pub mod room;
 pub mod saved;
 pub mod step_dir;

@@ -9,8 +9,9 @@ mod notice;
 pub use notice::Notice;
 
 use crate::probe::Said;
+pub use crate::requires::Unmet;
 use jiff::Timestamp;
-use mastmaint_words::{Digest, JobName, Room, RunId, Space, Span, StepKey, UnitName, Verdict};
+use mastmaint_words::{Digest, JobName, Room, RunId, Space, Span, StepKey, UnitName, Verdict, backup};
 use serde::{Deserialize, Serialize};
 
 /// The version that this build speaks.
@@ -109,6 +110,14 @@ pub enum Op {
         /// When it was started: an older sign of life does not count.
         since: Timestamp,
     },
+    /// Look at what a job requires of its host, as far as this room does (systemctl and probe room). Answer:
+    /// [`EventKind::Looked`].
+    Look {
+        /// Configuration that the job is looked up in.
+        digest: Digest,
+        /// The job.
+        job: JobName,
+    },
     /// Throw away the outcome of a finished step: the ledger has it. Answer: [`EventKind::Forgotten`], also where
     /// nothing is known of it, or [`EventKind::Refused`] with `busy` while it runs.
     Forget {
@@ -126,7 +135,8 @@ impl Op {
             | Self::List
             | Self::Brackets
             | Self::Resume { .. }
-            | Self::Probe { .. } => None,
+            | Self::Probe { .. }
+            | Self::Look { .. } => None,
             Self::Start { key, .. }
             | Self::Collect { key, .. }
             | Self::Cancel { key, .. }
@@ -251,6 +261,11 @@ pub enum EventKind {
     Probed {
         /// It.
         said: Said,
+    },
+    /// What was required was looked at.
+    Looked {
+        /// What of it does not hold; nothing if all of it does.
+        unmet: Vec<Unmet>,
     },
     /// There are no more.
     Listed,
@@ -416,4 +431,7 @@ pub struct StepReport {
     /// The room on the file system of the media, for a tootctl step on local storage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub space: Option<Space>,
+    /// What a verification came to, in short.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<Box<backup::Report>>,
 }

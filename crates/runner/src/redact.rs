@@ -16,7 +16,22 @@ const E_MAIL: &str = "[e-mail]";
 const LONGEST_TOKEN: usize = 1024;
 /// What gives a token or a URL away, before any regular expression is tried.
 static TRIGGERS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let words = ["://", "bearer ", "token", "secret", "passw", "key", "authorization"];
+    let words = [
+        "://",
+        "bearer ",
+        "token",
+        "secret",
+        "pass",
+        "key",
+        "authorization",
+        "salt",
+        "otp",
+        "pwd",
+        "dsn",
+        "cookie",
+        "credential",
+        "webhook",
+    ];
     AhoCorasickBuilder::new().ascii_case_insensitive(true).build(words).ok()
 });
 static URL_PASSWORD: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(://[^\s/:@]*:)[^\s@/]+@").ok());
@@ -27,6 +42,16 @@ const TOKENS: &str = concat!(
     r#"(?i)(\b(?:bearer|authorization["']?[ \t]*[:=][ \t]*["']?(?:bearer|basic|token))[ \t]+)[A-Za-z0-9._~+/=-]{12,}"#,
     r#"|((?:token|secret|passw(?:or)?d|(?:api|access|secret|private|encryption|primary|otp)_?-?key(?:_base)?|authorization)["']?[ \t]*=>?[ \t]*["']?)[^\s"'&,;\[]{4,}"#,
     r#"|((?:token|secret|passw(?:or)?d|key|authorization)["']?[ \t]*:[ \t]*["']?)[A-Za-z0-9+/_=.-]{16,}"#,
+);
+static NAMED: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(NAMED_VALUES).ok());
+
+/// `DB_PASS=x`, `smtp_pass = x`, `db_pass: x`, `..._SALT=x`: a word of the name says that the value is a secret. A name
+/// of one word before a colon may be prose.
+const NAMED_VALUES: &str = concat!(
+    r#"(?i)(\b(?:[a-z0-9]+[_-])*(?:pass|passwd|password|passphrase|secret|token|salt|key|otp|credentials?|dsn|cookie|webhook)"#,
+    r#"(?:[_-][a-z0-9]+)*["']?[ \t]*=>?[ \t]*["']?)[^\s"'&,;\[\]]{4,}"#,
+    r#"|(\b(?:[a-z0-9]+[_-])+(?:pass|passwd|password|passphrase|pwd|secret|token|salt|key|otp|credentials?|dsn|cookie|webhook)"#,
+    r#"(?:[_-][a-z0-9]+)*["']?[ \t]*(?::|=>?)[ \t]*["']?)[^\s"'&,;\[\]]{4,}"#,
 );
 
 /// Knows the secrets of one step.
@@ -83,6 +108,7 @@ impl Redactor {
         if TRIGGERS.as_ref().is_none_or(|t| t.is_match(&*text)) {
             text = replaced(text, URL_PASSWORD.as_ref(), "${1}[redacted]@");
             text = replaced(text, TOKEN.as_ref(), "${1}${2}${3}[redacted]");
+            text = replaced(text, NAMED.as_ref(), "${1}${2}[redacted]");
         }
         if let Some(without) = without_addresses(&text) {
             text = Cow::Owned(without);
@@ -193,6 +219,14 @@ mod tests {
             ("GET /x?access_token=abcd1234&y=1", "GET /x?access_token=[redacted]&y=1"),
             ("\"password\": \"0123456789abcdef0\"", "\"password\": \"[redacted]\""),
             ("SECRET_KEY_BASE=aaaaaaaa", "SECRET_KEY_BASE=[redacted]"),
+            ("DB_PASS=hunter22", "DB_PASS=[redacted]"),
+            ("Environment=A=b DB_PASS=hunter27 C=d", "Environment=A=b DB_PASS=[redacted] C=d"),
+            ("db_pass: hunter25", "db_pass: [redacted]"),
+            ("smtp_pass = hunter26", "smtp_pass = [redacted]"),
+            ("{\"db_pass\":\"hunter28\"}", "{\"db_pass\":\"[redacted]\"}"),
+            ("X_KEY_DERIVATION_SALT=hunter24", "X_KEY_DERIVATION_SALT=[redacted]"),
+            ("PASSENGER=fast, 3 passed: 12 tokens", "PASSENGER=fast, 3 passed: 12 tokens"),
+            ("password: must be longer", "password: must be longer"),
             ("mail to alice@mast.test, bob.b+x@a.b.example.", "mail to [e-mail], [e-mail]."),
             ("<root@localhost.localdomain>", "<[e-mail]>"),
             ("@alice@remote.example followed", "@alice@remote.example followed"),

@@ -48,6 +48,7 @@ mod tests {
             omitted: 0,
             peak_rss_bytes: None,
             space: None,
+            backup: None,
         }
     }
 

@@ -5,18 +5,20 @@
 mod process;
 mod query;
 mod state;
+mod stay;
 mod units;
 
 pub use process::UnitProcess;
 pub use state::{Stamps, UnitState};
-pub use units::{Claim, claim};
+pub(crate) use stay::StayUp;
+pub use units::{Claim, claim, template_of};
 
 use crate::exec::{Ended, StepCommand};
 use crate::output::Patterns;
 use crate::verdict::Judge;
 use mastmaint_config::settings::{SystemctlAction, SystemctlVerb};
 use mastmaint_words::{Grade, Outcome, Reason, UnitName, Verdict};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -159,6 +161,15 @@ impl Systemctl {
         Ok(shown.first().map(UnitProcess::of).unwrap_or_default())
     }
 
+    /// The processes that a unit has: its main one and whatever else is in its control group.
+    ///
+    /// # Errors
+    /// If systemd does not tell.
+    pub fn pids(&self, unit: &UnitName) -> Result<BTreeSet<u32>, String> {
+        let shown = self.show(&["MainPID", "ControlGroup"], std::slice::from_ref(unit))?;
+        Ok(shown.first().map(process::pids).unwrap_or_default())
+    }
+
     /// What tells this boot of the host from others: the moment at which systemd began, to the microsecond. Empty if
     /// systemd does not say. (The kernel's id of the boot is not to be seen from a room.)
     pub fn boot(&self) -> String {
@@ -261,7 +272,7 @@ fn judge_states(
 
 fn with_reasons(verdict: Verdict, mut reasons: Vec<Reason>) -> Verdict {
     reasons.extend(verdict.reasons);
-    Verdict { outcome: Outcome::Failed, grade: Grade::Read, reasons, numbers: verdict.numbers, backup: None }
+    Verdict { outcome: Outcome::Failed, grade: Grade::Read, reasons, numbers: verdict.numbers }
 }
 
 fn describe(unit: &UnitName, state: &query::Properties, verb: SystemctlVerb) -> String {
@@ -288,13 +299,7 @@ mod tests {
     }
 
     fn fine() -> Verdict {
-        Verdict {
-            outcome: Outcome::Ok,
-            grade: Grade::Exit,
-            reasons: vec![],
-            numbers: Numbers::default(),
-            backup: None,
-        }
+        Verdict { outcome: Outcome::Ok, grade: Grade::Exit, reasons: vec![], numbers: Numbers::default() }
     }
 
     fn after(verb: SystemctlVerb, state: &str) -> Verdict {

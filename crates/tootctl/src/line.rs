@@ -12,7 +12,7 @@ pub enum Program {
 }
 
 /// What stands before a program and only changes how it runs.
-const BEFORE: [&str; 24] = [
+const BEFORE: [&str; 37] = [
     "env",
     "bundle",
     "exec",
@@ -37,6 +37,19 @@ const BEFORE: [&str; 24] = [
     "docker-compose",
     "podman",
     "chronic",
+    "gosu",
+    "su-exec",
+    "su",
+    "setpriv",
+    "chroot",
+    "nsenter",
+    "unshare",
+    "prlimit",
+    "ssh",
+    "kubectl",
+    "tini",
+    "dumb-init",
+    "lxc-attach",
 ];
 
 /// Looks behind variables, `env`, `bundle exec`, paths: `RAILS_ENV=production bundle exec bin/rails db:migrate`.
@@ -92,6 +105,9 @@ mod tests {
             "nice -n 19 ruby bin/tootctl media usage",
             "timeout 1h sudo -u mastodon /home/mastodon/live/bin/tootctl media usage",
             "docker compose run --rm web bin/tootctl media usage",
+            "gosu mastodon bin/tootctl media usage",
+            "kubectl exec deploy/mastodon -- tootctl media usage",
+            "ssh web.example /home/mastodon/live/bin/tootctl media usage",
         ] {
             assert_eq!(called(line), "tootctl media usage", "{line}");
         }

@@ -127,6 +127,10 @@ name!(
         })
 );
 
+name!(
+    /// What a target of `notify:` is known by wherever something is kept for it, wherever it stands in the list.
+    TargetKey, "target key", "it takes 1 to 64 of a-z, 0-9, - and _, and begins with a letter or digit", is_plain_name
+);
 impl JobName {
     /// The job by which a backup is verified by hand.
     pub fn by_hand(backup: &BackupName, full: bool) -> Self {
@@ -164,6 +168,13 @@ impl RunId {
         getrandom::fill(&mut random).map_err(std::io::Error::other)?;
         let tail: String = random.iter().map(|b| char::from(ALPHABET[usize::from(b % 32)])).collect();
         Ok(Self(format!("{}-{tail}", now.strftime("%Y%m%dT%H%M%SZ"))))
+    }
+
+    /// Whether somebody who types a text means this run, for what cannot be taken back: the whole id, or so much of it
+    /// that it names at least the second in which the run was made. Less fits whatever happens to be the only one.
+    pub fn is_meant_by(&self, text: &str) -> bool {
+        const SHORTEST: usize = "20261123T003000Z".len();
+        text.len() >= SHORTEST && self.0.starts_with(text)
     }
 }
 
@@ -227,6 +238,17 @@ mod tests {
         assert!(early < late);
         assert_eq!(early.as_str().parse::<RunId>().unwrap(), early);
         assert!(early.as_str().starts_with("20261123T003000Z-"));
+    }
+
+    #[test]
+    fn a_run_is_not_meant_by_the_year_in_which_it_was_made() {
+        let run: RunId = "20261123T003000Z-7k3f9q".parse().unwrap();
+        for text in [run.as_str(), "20261123T003000Z", "20261123T003000Z-7k"] {
+            assert!(run.is_meant_by(text), "{text}");
+        }
+        for text in ["", "2", "2026", "20261123", "20261123T003000", "20261123T003001Z", "7k3f9q"] {
+            assert!(!run.is_meant_by(text), "{text}");
+        }
     }
 
     #[test]

@@ -19,7 +19,9 @@ mod trigger;
 mod verdict;
 
 pub use hold::{Hold, HoldId, HoldScope, UnknownScope};
-pub use ids::{BackupName, Digest, JobName, LockName, NameError, RunId, StepIndex, StepKey, UnitName};
+pub use ids::{
+    BackupName, Digest, JobName, LockName, NameError, RunId, StepIndex, StepKey, TargetKey, UnitName,
+};
 pub use occasion::Occasion;
 pub use outcome::{Grade, Outcome};
 pub use proof::{Looked, Sample, SampledItem, Together};

@@ -1,6 +1,6 @@
 //! A verdict: the outcome together with why it is so and what was counted.
 
-use crate::{Grade, Outcome, backup::Report};
+use crate::{Grade, Outcome};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -17,15 +17,12 @@ pub struct Verdict {
     /// What the output counted.
     #[serde(default)]
     pub numbers: Numbers,
-    /// What a `verify` step found.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub backup: Option<Box<Report>>,
 }
 
 impl Verdict {
     /// A verdict with one reason and nothing counted.
     pub fn because(outcome: Outcome, grade: Grade, reason: Reason) -> Self {
-        Self { outcome, grade, reasons: vec![reason], numbers: Numbers::default(), backup: None }
+        Self { outcome, grade, reasons: vec![reason], numbers: Numbers::default() }
     }
 
     /// Whether a retry can help: the first reason says that something did not answer.
@@ -89,10 +86,10 @@ pub struct Numbers {
     /// Items that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failed: Option<u64>,
-    /// Items removed or changed, as the command counts them.
+    /// Items removed, as the command counts them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed: Option<u64>,
-    /// Bytes freed, as the command says.
+    /// Bytes, as the command says: freed by what removes, moved by what does something else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
 }

@@ -81,6 +81,52 @@ fn an_approval_allows_what_was_found_and_no_more() {
 }
 
 #[test]
+fn an_approval_is_for_the_step_that_was_looked_at() {
+    let place = orphans(", at_most: {items: 4}", "");
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "work", "--follow"]).exits(0);
+    place.configure("  work:\n    steps:\n      - {tootctl: accounts prune, at_most: {items: 1}}\n").unwrap();
+    daemon.ctl(&["reload"]).exits(0);
+    let refused = daemon.ctl(&["approve", "work"]).exits(1);
+    assert!(
+        refused.stderr.contains("[job-changed]") && refused.stderr.contains("media remove-orphans"),
+        "{refused:?}"
+    );
+    assert_eq!(argv(&place), ["media remove-orphans --dry-run"]);
+}
+
+#[test]
+fn a_word_that_names_no_run_approves_and_cancels_none() {
+    let place = orphans(", at_most: {items: 4}", "cache clear: {sleep: 60s}");
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "work", "--follow"]).exits(0);
+    daemon.ctl(&["run", "other"]).exits(0);
+    for short in ["", "2", "20"] {
+        daemon.ctl(&["approve", short]).exits(1);
+        daemon.ctl(&["cancel", short]).exits(1);
+    }
+    assert_eq!(daemon.newest("other").unwrap()["outcome"], Value::Null, "cancelled by less than its name");
+    let other = daemon.newest("other").unwrap()["run"].as_str().unwrap().to_owned();
+    daemon.ctl(&["cancel", &other[..18]]).exits(0);
+    assert_eq!(daemon.ended("other")["outcome"], "cancelled");
+}
+
+#[test]
+fn what_a_newer_look_replaced_is_not_back_after_a_restart() {
+    let place = orphans(", at_most: {items: 4}", "");
+    let daemon = place.start().unwrap();
+    for _ in 0..2 {
+        daemon.ctl(&["run", "work", "--follow"]).exits(0);
+    }
+    assert_eq!(approvals(&daemon).len(), 1);
+    daemon.kill().unwrap();
+    let daemon = place.start().unwrap();
+    assert_eq!(approvals(&daemon).len(), 1, "{:#?}", approvals(&daemon));
+    daemon.ctl(&["approve", "work", "--follow"]).exits(0);
+    assert_eq!(daemon.ended("work")["numbers"]["removed"], 5);
+}
+
+#[test]
 fn orphans_have_a_limit_where_none_is_written() {
     let place = orphans("", "");
     let daemon = place.start().unwrap();

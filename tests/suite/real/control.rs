@@ -1,9 +1,9 @@
 //! Clients of the control sockets that send rubbish, far too much, or nothing.
 
 use crate::place_with;
-use mastmaint_tests::{Place, ctl::ctl};
+use mastmaint_tests::{Place, ctl::ctl, wait_for};
 use std::{
-    io::{Read as _, Write as _},
+    io::{BufRead as _, BufReader, Read as _, Write as _},
     os::unix::net::UnixStream,
     path::Path,
     time::Duration,
@@ -72,6 +72,44 @@ fn clients_that_say_nothing_keep_nobody_out() {
     daemon.ctl(&["run", "work", "--follow"]).exits(0);
     drop(silent);
     daemon.ctl(&["status"]).exits(0);
+}
+
+#[test]
+fn followers_that_hung_up_keep_no_places() {
+    // Of a run that waits there is nothing to tell.
+    let place = Place::new(
+        "  long:\n    lock: one\n    timeout: 10m\n    steps: [{run: [/bin/sleep, \"301.3\"]}]\n  \
+           work:\n    lock: one\n    steps: [{run: [/bin/true]}]\n",
+    )
+    .unwrap();
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "long"]).exits(0);
+    let run = daemon.ctl(&["run", "work"]).exits(0).stdout.trim().to_owned();
+    let follower = |half: bool| {
+        let mut stream = connect(&place, "observe.sock");
+        writeln!(stream, "{{\"ask\":\"follow\",\"run\":\"{run}\"}}").unwrap();
+        if half {
+            // As `nc -U` and its like do at the end of their input: it listens still.
+            stream.shutdown(std::net::Shutdown::Write).unwrap();
+        }
+        let mut reader = BufReader::new(stream);
+        let mut first = String::new();
+        reader.read_line(&mut first).unwrap();
+        assert!(first.contains("waiting"), "{first}");
+        reader
+    };
+    let mut followers: Vec<_> = (0..32).map(|n| follower(n % 8 == 0)).collect();
+    let refused = daemon.ctl(&["status"]);
+    assert!(refused.stderr.contains("too many clients"), "there is still a place: {refused:?}");
+    let last = followers.pop();
+    drop(followers);
+    assert!(wait_for(|| daemon.ctl(&["status"]).code == Some(0)), "{}", daemon.log());
+    drop((0..20).map(|n| follower(n % 8 == 0)).collect::<Vec<_>>());
+    // Who is still there is told.
+    daemon.ctl(&["cancel", "work"]).exits(0);
+    let mut told = String::new();
+    last.unwrap().read_to_string(&mut told).unwrap();
+    assert!(told.contains("run-ended") || told.contains("cancelled"), "{told}");
 }
 
 #[test]

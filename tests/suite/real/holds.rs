@@ -90,6 +90,57 @@ fn a_run_that_waited_into_a_hold_is_skipped() {
 }
 
 #[test]
+fn a_reload_is_for_runs_that_wait_as_well() {
+    let long = "  long:\n    lock: one\n    steps: [{run: [/bin/sleep, \"61.7\"]}]\n";
+    let short = |name, keys| format!("  {name}:\n    lock: one\n{keys}    steps: [{{run: [/bin/true]}}]\n");
+    let place = Place::new(&format!("{long}{}{}", short("plain", ""), short("gone", ""))).unwrap();
+    let daemon = place.start().unwrap();
+    for name in ["long", "plain", "gone"] {
+        daemon.ctl(&["run", name]).exits(0);
+    }
+    place.configure(&format!("{long}{}", short("plain", "    change: true\n"))).unwrap();
+    daemon.ctl(&["reload"]).exits(0);
+    daemon.ctl(&["hold", "add", "--for", "1h", "--reason", "freeze"]).exits(0);
+    let removed = daemon.ended("gone");
+    assert_eq!(removed["outcome"], "skipped", "{removed:#}");
+    assert!(removed["reason"].as_str().unwrap().contains("removed from the configuration"), "{removed:#}");
+    daemon.ctl(&["cancel", "long"]).exits(0);
+    let held = daemon.ended("plain");
+    assert_eq!((&held["outcome"], &held["reason"]), (&"skipped".into(), &"hold: freeze".into()), "{held:#}");
+}
+
+#[test]
+fn a_run_that_was_cancelled_is_not_tried_again() {
+    let place = Place::new(
+        "  work:\n    retry: {times: 3, on: failed, backoff: 1s}\n    steps:\n      \
+           - {run: [/bin/false], continue: true}\n      - run: [/bin/sleep, \"61.9\"]\n",
+    )
+    .unwrap();
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "work"]).exits(0);
+    let second = || daemon.newest("work").is_some_and(|run| !run["steps"][1].is_null());
+    assert!(wait_for(second), "{}", daemon.log());
+    daemon.ctl(&["cancel", "work"]).exits(0);
+    assert_eq!(daemon.ended("work")["outcome"], "failed");
+    // A retry would be planned in one step with the end.
+    assert_eq!(job(&daemon, "work")["next"], Value::Null, "{:#}", job(&daemon, "work"));
+    assert!(!daemon.log().contains("tried again"), "{}", daemon.log());
+}
+
+#[test]
+fn a_run_by_hand_is_not_tried_again_outside_of_the_window() {
+    let place = Place::new(
+        "  work:\n    schedule: '@yearly'\n    window: {until: '00:30'}\n    \
+           retry: {times: 3, on: failed, backoff: 1s}\n    steps: [{run: [/bin/false]}]\n",
+    )
+    .unwrap();
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "work", "--follow"]).exits(1);
+    assert!(daemon.log().contains("not tried again, its window would be closed by then"), "{}", daemon.log());
+    assert!(!daemon.log().contains("tried again at"), "{}", daemon.log());
+}
+
+#[test]
 fn jobs_say_who_waits_for_whom_and_not_for_ever() {
     let place = place();
     let daemon = place.start().unwrap();

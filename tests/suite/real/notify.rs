@@ -1,8 +1,9 @@
 //! People are told: real mail, real webhooks, real pings, once for each thing that changes.
 
+use mastmaint_ledger::Ledger;
 use mastmaint_tests::{
     Daemon, Place,
-    receivers::{MailServer, WebServer},
+    receivers::{Identity, Login, MailServer, Walls, WebServer},
     wait_for,
 };
 use serde_json::Value;
@@ -121,6 +122,76 @@ fn a_test_shows_what_each_target_says() {
 }
 
 #[test]
+fn walls_of_tls_are_passed_with_a_password_and_only_where_the_certificate_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let identity = Identity::new(dir.path()).unwrap();
+    // NUL, `admin`, NUL, `s3cr3t-w0rd`.
+    let login = || Login::Plain("AGFkbWluAHMzY3IzdC13MHJk");
+    let starttls = MailServer::start_behind(Walls::Starttls(identity.clone()), login()).unwrap();
+    let tls = MailServer::start_behind(Walls::Tls(identity.clone()), login()).unwrap();
+    let hook = WebServer::start_as(&identity).unwrap();
+    fs::write(dir.path().join("right"), "s3cr3t-w0rd\n").unwrap();
+    fs::write(dir.path().join("wrong"), "s3cr3t-wrong\n").unwrap();
+    let mail = |port: u16, tls: &str, password: &str| {
+        let file = dir.path().join(password);
+        format!(
+            "  - {{mail: root, smtp: {{host: 127.0.0.1, port: {port}, tls: {tls}, user: admin, password_file: {}}}}}\n",
+            file.display()
+        )
+    };
+    let notify = [
+        mail(starttls.port(), "starttls", "right"),
+        mail(tls.port(), "always", "right"),
+        format!("  - webhook: {}\n", hook.url("s3cr3t-path")),
+        mail(starttls.port(), "starttls", "wrong"),
+        mail(starttls.port(), "starttls", "none"),
+    ];
+    let place = place("      - run: /bin/true", &notify.concat());
+    let trusting = place.start_with(|command| {
+        command.env("SSL_CERT_FILE", identity.certificate());
+    });
+    let all = trusting.unwrap().ctl(&["notify", "test"]).exits(1).stdout;
+    let lines: Vec<&str> = all.lines().collect();
+    assert!(lines[0].starts_with("1 mail: ok: 250 ") && lines[1].starts_with("2 mail: ok: 250 "), "{all}");
+    assert!(lines[2].starts_with("3 webhook: ok: "), "{all}");
+    assert!(lines[3].starts_with("4 mail: not told: ") && lines[3].contains("wrong password"), "{all}");
+    assert!(lines[4].starts_with("5 mail: not told: ") && lines[4].contains("none"), "{all}");
+    assert!(!all.contains("s3cr3t"), "{all}");
+    assert_eq!((starttls.mails().len(), tls.mails().len(), hook.requests().len()), (1, 1, 1));
+
+    let doubting = place.start().unwrap().ctl(&["notify", "test"]).exits(1).stdout;
+    let refused = doubting.lines().take(3).filter(|line| line.contains("certificate")).count();
+    assert_eq!(refused, 3, "{doubting}");
+    assert_eq!((starttls.mails().len(), tls.mails().len(), hook.requests().len()), (1, 1, 1));
+}
+
+#[test]
+fn a_sendmail_program_gets_the_mail_and_its_complaint_is_passed_on() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let program = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path.display().to_string()
+    };
+    let got = dir.path().join("got");
+    let takes = program("takes", &format!("{{ echo \"$@\"; cat; }} > {}", got.display()));
+    let refuses = program("refuses", "echo 'no such mailbox' >&2; exit 67");
+    let notify =
+        format!("  - {{mail: a@b.example, sendmail: {takes}}}\n  - {{mail: root, sendmail: {refuses}}}\n");
+    let place = place("      - run: /bin/true", &notify);
+    let daemon = place.start().unwrap();
+    let all = daemon.ctl(&["notify", "test"]).exits(1).stdout;
+    let lines: Vec<&str> = all.lines().collect();
+    assert!(lines[0].starts_with("1 mail: ok: taken"), "{all}");
+    assert!(lines[1].contains("not told: ") && lines[1].contains("no such mailbox"), "{all}");
+    let got = fs::read_to_string(got).unwrap();
+    assert!(got.lines().next().unwrap().ends_with("-- a@b.example"), "{got}");
+    assert!(got.contains("To: a@b.example") && got.contains("this is a test"), "{got}");
+}
+
+#[test]
 fn no_secret_is_in_any_message_nor_where_the_daemon_could_read_it() {
     let (mail, hook) = (MailServer::start().unwrap(), WebServer::start().unwrap());
     let steps = "      - run: [/bin/sh, -c, 'echo the password is $PASSWORD; echo mail to someone@private.example; exit 3']\n        environment: {PASSWORD: hunter2-and-more}";
@@ -153,6 +224,88 @@ fn no_secret_is_in_any_message_nor_where_the_daemon_could_read_it() {
 }
 
 #[test]
+fn a_run_that_began_and_did_not_do_its_work_is_no_good_news() {
+    let check = WebServer::start().unwrap();
+    let place = Place::new("  work:\n    steps:\n      - run: /bin/true\n      - {tootctl: media remove-orphans, at_most: {items: 5}}\n").unwrap();
+    // The look before the run finds 5, the one before the step more.
+    place
+        .instance
+        .weather("speed: 50\nweather: {media remove-orphans: [orphans-dry-run, orphans-database-older-than-files]}\n")
+        .unwrap();
+    place.instance.add_orphans().unwrap();
+    let text = fs::read_to_string(place.config()).unwrap();
+    place.configure_whole(&format!("{text}notify:\n  - healthchecks: {}\n", check.url("uuid"))).unwrap();
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "work", "--follow"]).exits(0);
+    let run = daemon.ended("work");
+    assert_eq!(run["outcome"], "skipped", "{run:#}");
+    assert!(!run["started"].is_null(), "it did not begin: {run:#}");
+    let last = || check.requests().last().map(|request| request.path.clone()).unwrap_or_default();
+    assert!(wait_for(|| last().ends_with("/fail")), "{:?}\n{}", check.requests(), daemon.log());
+}
+
+#[test]
+fn a_message_goes_to_nobody_else_when_its_target_is_taken_away() {
+    let hook = WebServer::start().unwrap();
+    let place = Place::new("  none:\n    steps: [{run: /bin/true}]\n").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let well = dir.path().join("well");
+    let configure = |targets: &str| {
+        let text = format!(
+            "jobs:\n  work: {{steps: [{{run: /bin/false}}]}}\n  b: {{steps: [{{run: [/usr/bin/test, -e, {}]}}]}}\nnotify:\n{targets}  - {{on: [recovered], jobs: [b], webhook: {}}}\n",
+            well.display(),
+            hook.url("x"),
+        );
+        place.configure_whole(&text).unwrap();
+    };
+    let refused = "  - {mail: root, smtp: {host: 127.0.0.1, port: 1}}\n";
+    configure(refused);
+    let daemon = place.start().unwrap();
+    run(&daemon, 1);
+    let waiting = |at: usize| daemon.ctl(&["status", "--json"]).json()["notify"][at]["waiting"].clone();
+    assert!(wait_for(|| waiting(0) == 1), "{}", daemon.log());
+    configure("");
+    daemon.ctl(&["reload"]).exits(0);
+    assert!(wait_for(|| daemon.log().contains("target 1 (mail) is not in the configuration any more")));
+    assert_eq!(waiting(0), 0);
+    configure(refused);
+    daemon.ctl(&["reload"]).exits(0);
+    assert_eq!(waiting(0), 0, "who comes back begins anew");
+    daemon.ctl(&["run", "b", "--follow"]).exits(1);
+    fs::write(&well, "").unwrap();
+    daemon.ctl(&["run", "b", "--follow"]).exits(0);
+    // Nobody was told of its failure, so there is no recovery to tell of either.
+    daemon.ctl(&["notify", "test", "--target", "2"]).exits(0);
+    let bodies: Vec<String> = hook.requests().into_iter().map(|request| request.body).collect();
+    assert!(bodies.iter().all(|body| !body.contains("work")), "{bodies:?}");
+}
+
+#[test]
+fn what_a_clock_that_was_ahead_wrote_is_cut_at_the_next_start() {
+    let place = place("      - run: /bin/false", "  - {webhook: 'http://127.0.0.1:1/x'}\n");
+    let daemon = place.start().unwrap();
+    run(&daemon, 1);
+    let waiting = || daemon.ctl(&["status", "--json"]).json()["notify"][0]["waiting"] == 1;
+    assert!(wait_for(waiting), "{}", daemon.log());
+    daemon.stop().unwrap();
+    let told = |change: &dyn Fn(&str) -> Option<String>| {
+        let path = place.path("state/ledger.sqlite");
+        let mut ledger = Ledger::open(&path, jiff::Timestamp::now()).unwrap().ledger;
+        let state = ledger.tellings().unwrap()["job:work"].clone();
+        if let Some(state) = change(&state) {
+            ledger.tell("job:work", &state, &[]).unwrap();
+        }
+        state
+    };
+    let year = jiff::Zoned::now().year();
+    let (now, ahead) = (format!("\"told\":\"{year}"), format!("\"told\":\"{}", year + 2));
+    assert!(told(&|state| Some(state.replace(&now, &ahead))).contains(&now));
+    place.start().unwrap().stop().unwrap();
+    let state = told(&|_| None);
+    assert!(state.contains(&now) && !state.contains(&ahead), "{state}");
+}
+
+#[test]
 fn who_acknowledges_is_believed_and_nothing_to_acknowledge_is_said() {
     let place = place("      - run: /bin/false", "  - {webhook: 'http://127.0.0.1:1/x'}\n");
     let daemon = place.start().unwrap();
@@ -163,4 +316,8 @@ fn who_acknowledges_is_believed_and_nothing_to_acknowledge_is_said() {
     assert!(acked.stderr.contains("nobody is reminded of work until"), "{acked:?}");
     daemon.ctl(&["ack", "no-such-job"]).exits(1);
     assert!(daemon.log().contains("nobody is reminded until"), "{}", daemon.log());
+    let past = daemon.ctl(&["ack", "work", "--until", "2020-01-01"]).exits(2);
+    assert!(past.stderr.contains("has passed already"), "{past:?}");
+    let today = jiff::Zoned::now().date().to_string();
+    daemon.ctl(&["ack", "work", "--until", &today]).exits(0);
 }

@@ -2,7 +2,7 @@
 
 use crate::place_with;
 use jiff::Timestamp;
-use mastmaint_ledger::{Ledger, NewRun, StepStart};
+use mastmaint_ledger::{Approval, Ledger, NewRun, PlannedRetry, StepStart};
 use mastmaint_tests::{Place, wait_for};
 use mastmaint_words::{Room, RunId, StepIndex, StepKey, Trigger};
 use nix::sys::signal::{Signal, kill};
@@ -69,6 +69,43 @@ fn a_step_that_was_recorded_and_never_sent_runs_once() {
         assert!(daemon.stop().unwrap().success());
     }
     assert_eq!(place.starts(), 1);
+}
+
+/// What a daemon leaves that dies while the clock is a year ahead.
+#[test]
+fn what_was_planned_by_a_clock_that_was_ahead_is_not_waited_for() {
+    let place =
+        Place::new("  work:\n    retry: {times: 2, backoff: 1s}\n    steps: [{run: [/bin/true]}]\n").unwrap();
+    assert!(place.start().unwrap().stop().unwrap().success());
+    let now = Timestamp::now();
+    let (ahead, run) = (now + jiff::SignedDuration::from_hours(400 * 24), RunId::new(now).unwrap());
+    let mut ledger = Ledger::open(&place.path("state/ledger.sqlite"), now).unwrap().ledger;
+    let retry = PlannedRetry {
+        job: "work".parse().unwrap(),
+        of: run.clone(),
+        attempt: 1,
+        slot: None,
+        not_before: ahead,
+        digest: "0123456789abcdef0123456789abcdef".parse().unwrap(),
+    };
+    ledger.plan_retry(&retry).unwrap();
+    let approval = Approval {
+        run,
+        job: "work".parse().unwrap(),
+        at: ahead,
+        found: [].into(),
+        titles: [].into(),
+        why: "too much".into(),
+        used_by: None,
+    };
+    ledger.put_approval(&approval).unwrap();
+    drop(ledger);
+    let daemon = place.start().unwrap();
+    let until = daemon.ctl(&["status", "--json"]).json()["approvals"][0]["until"].clone();
+    let until: Timestamp = until.as_str().unwrap().parse().unwrap();
+    assert!(until.duration_since(now).as_hours() < 25, "asked for until {until}");
+    assert!(wait_for(|| daemon.newest("work").is_some()), "{}", daemon.log());
+    assert_eq!(daemon.ended("work")["trigger"]["kind"], "retry");
 }
 
 #[test]

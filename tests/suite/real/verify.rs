@@ -35,6 +35,11 @@ fn a_verification_is_a_step_with_a_proved_verdict() {
     let run = daemon.ended("prove");
     assert_eq!(run["outcome"], "partial", "{run:#}");
     assert!(run.to_string().contains("forbidden-present"), "{run:#}");
+    let listed = daemon.ctl(&["backups", "--json"]).exits(0).json();
+    let backup = &listed["backups"][0];
+    assert_eq!((&backup["backup"], &backup["run"]), (&"mirror".into(), &run["run"]), "{listed:#}");
+    assert_eq!((&backup["worst"], &backup["proof"]["proved"]), (&"warn".into(), &31.into()), "{listed:#}");
+    assert_eq!(backup["findings"][0]["code"], "forbidden-present", "{listed:#}");
     // Rot: same size, same time.
     let rotten = place.path("mirror/live/7");
     let time = fs::metadata(&rotten).unwrap().modified().unwrap();

@@ -24,6 +24,9 @@ const JOBS: &str = "  good:
   long:
     with_services_stopped: true
     steps: [{tootctl: statuses remove --days 90}, {tootctl: media remove --days 14}]
+  short:
+    with_services_stopped: true
+    steps: [{run: [/bin/sleep, \"10\"]}, {tootctl: media remove --days 14}]
 ";
 /// `long` is long enough for what happens meanwhile; the waiting is the test's time.
 const WEATHER: &str =
@@ -92,6 +95,16 @@ pub(crate) fn what_ran_before_comes_back_however_the_run_ends(debian: Debian) {
     ctl(&machine, "cancel long").ok();
     assert_eq!(ended_run(&machine, "long")["outcome"], "cancelled");
     assert_eq!(outcomes(&machine, "long"), ["ok", "cancelled", "ok"]);
+    assert_eq!(states(&machine), ["active"; 4]);
+    assert!(open_brackets(&machine).is_empty());
+
+    // A person starts one of them under the steps: what is left of these is not run.
+    ctl(&machine, "run short").ok();
+    all_are(&machine, "inactive");
+    machine.sh("systemctl start mastodon-web").ok();
+    let run = ended_run(&machine, "short");
+    assert!(run["reason"].as_str().is_some_and(|r| r.contains("somebody has started mastodon-web")), "{run}");
+    assert_eq!(outcomes(&machine, "short"), ["ok", "ok", "interrupted", "interrupted"]);
     assert_eq!(states(&machine), ["active"; 4]);
     assert!(open_brackets(&machine).is_empty());
 
@@ -174,6 +187,62 @@ pub(crate) fn they_come_back_without_the_daemon_and_after_the_host(debian: Debia
         said.iter().any(|e| e["MESSAGE"].as_str().is_some_and(|m| m.contains("the host was restarted"))),
         "{said:?}"
     );
+}
+
+pub(crate) fn a_restart_of_the_host_ends_no_start(debian: Debian) {
+    let mut machine = answering(debian, JOBS, WEATHER);
+    let drop_in = |machine: &Machine, text: &str| {
+        machine.write("/etc/systemd/system/mastodon-web.service.d/hindrance.conf", text);
+        machine.sh("systemctl daemon-reload").ok();
+    };
+    // systemctl start says yes and does nothing. The person who restarts the host has not taken over.
+    drop_in(&machine, "[Unit]\nConditionPathExists=/var/lib/web-may-run\n");
+    assert_eq!(ctl(&machine, "run good --follow").status, 1);
+    let run = ended_run(&machine, "good");
+    assert!(run["reason"].as_str().is_some_and(|r| r.contains("a condition in its unit file")), "{run}");
+    until_status(&machine, "NOT BACK after good");
+    machine.reboot();
+    let not_back = "-b -u mastmaintd MESSAGE_ID=6a7660fd282b444db53b6f3676580e4b";
+    machine.until("it is tried in the new boot", Duration::from_mins(3), |m| {
+        (!m.journal(not_back).is_empty()).then_some(())
+    });
+    assert_eq!(open_brackets(&machine).len(), 1, "the care for web ended with the boot");
+    machine.sh("touch /var/lib/web-may-run").ok();
+    machine.until("the bracket is closed", Duration::from_mins(3), |m| {
+        open_brackets(m).is_empty().then_some(())
+    });
+    assert_eq!(states(&machine), ["active"; 4]);
+
+    // The host is cut off while services are started and watched. At boot systemd has web in its queue for as long as
+    // nobody says that it is waited for; then it is asked whether it answers, whoever started it.
+    machine.write(
+        "/etc/systemd/system/slow.service",
+        "[Service]\nType=oneshot\nTimeoutStartSec=100\nExecStart=/bin/sh -c 'until journalctl -b -u mastmaintd -o cat | \
+         grep -q \"about to start mastodon-web\"; do sleep 1; done'\n",
+    );
+    drop_in(&machine, "[Unit]\nWants=slow.service\nAfter=slow.service\n");
+    ail(&machine, "web", "500");
+    // Not in this boot: /run goes with it.
+    machine
+        .sh("mkdir -p /run/systemd/system/slow.service.d && cd /run/systemd/system/slow.service.d && \
+             printf '[Service]\\nExecStart=\\nExecStart=/bin/true\\n' > now.conf && systemctl daemon-reload")
+        .ok();
+    ctl(&machine, "run good").ok();
+    machine.until("web is up and does not answer", Duration::from_mins(2), |m| {
+        let recorded = m.sh("cat /var/lib/mastmaintd-systemctl/brackets/*.json").out;
+        recorded.contains("\"ours\"").then_some(())
+    });
+    machine.power_cut();
+    machine.power_on();
+    machine.until("the run has ended", Duration::from_mins(3), |m| {
+        (show(m, "good")["state"] == "ended").then_some(())
+    });
+    let run = ended_run(&machine, "good");
+    assert_eq!(run["outcome"], "ok", "{run}");
+    let steps = show(&machine, "good")["steps"].clone();
+    assert_eq!(steps[2]["grade"], "proved", "web was not asked: {steps}");
+    assert_eq!(states(&machine), ["active"; 4]);
+    assert!(machine.sh("journalctl -b -u mastmaintd -o cat").ok().contains("about to start mastodon-web"));
 }
 
 pub(crate) fn they_come_back_over_an_upgrade_and_a_removal(debian: Debian) {

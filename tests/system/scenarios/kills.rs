@@ -197,6 +197,11 @@ fn kill_once(machine: &Machine, place: Place, passes: u32) -> bool {
     assert_eq!(states(machine), ["active"; 4], "services left stopped after {place:?}");
     assert_eq!(history(machine).len(), runs + 1, "a run lost or doubled after {place:?}");
     assert!(executions(machine) <= done + 1, "a step ran twice after {place:?}");
+    // The host has been up all the while, so a step that no room has heard of is begun.
+    assert!(
+        place.point != "run.step-recorded" || executions(machine) == done + 1,
+        "not begun after {place:?}"
+    );
     let was_stopped = machine.property("mastodon-web", "InvocationID") != before;
     assert!(was_stopped || !place.after_stop, "the services were not stopped at all: {place:?}");
     was_stopped

@@ -102,7 +102,8 @@ pub(super) fn plain_stops<'s>(
     let path = f.path_of("steps");
     for (at, stopped) in of(SystemctlVerb::Stop) {
         let Some(unit) = stopped.first() else { continue };
-        let starts_again = of(SystemctlVerb::Start).find_map(|(later, started)| {
+        let starts = of(SystemctlVerb::Start).chain(of(SystemctlVerb::Restart));
+        let starts_again = { starts }.find_map(|(later, started)| {
             started.iter().filter(|_| later > at).find(|unit| stopped.contains(unit))
         });
         if let Some(unit) = starts_again {

@@ -120,7 +120,15 @@ pub(super) fn list(reader: &mut Reader, items: &[Node], path: &str) -> Option<Ve
         match &item.kind {
             Kind::Text(text) => words.push(text.clone()),
             // `[media, remove, --days, 14]` has one meaning only.
-            Kind::Number(number) => words.push(number.clone()),
+            Kind::Number(number) => {
+                words.push(number.clone());
+                let written = reader.files.scalar(item.place).unwrap_or(number).to_owned();
+                if written != *number {
+                    complete = false;
+                    let mistake = Mistake::NumberChanges { written, read: number.clone() };
+                    reader.wrong(item.place, &format!("{path}[{}]", index + 1), mistake);
+                }
+            }
             _ => {
                 complete = false;
                 let mistake = Mistake::WrongType { wanted: "text", found: item.kind_name() };

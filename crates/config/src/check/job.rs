@@ -71,6 +71,11 @@ pub(super) fn job(
     bracket::plain_stops(reader, &f, &within.iter().chain(&then));
     let steps = bracket::put_together(stopped, within, then, settle);
     if let (Some(schedule), Some(window)) = (&schedule, &window)
+        && let Some(mistake) = super::window::oddity(schedule, window)
+    {
+        reader.odd(f.get("window").map_or(f.place, |node| node.place), &f.path_of("window"), mistake);
+    }
+    if let (Some(schedule), Some(window)) = (&schedule, &window)
         && let Some(mistake) = super::window::mistake(schedule, window, random_delay)
     {
         let key = if matches!(mistake, Mistake::DelayBeyondWindow { .. }) && f.get("random_delay").is_some() {

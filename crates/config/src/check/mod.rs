@@ -93,8 +93,11 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
     let listed =
         section(&f, "jobs").and_then(|node| reader.pairs_and_duplicates(node, "jobs", "a map of jobs"));
     let (listed, again) = listed.unwrap_or_default();
-    if listed.is_empty() {
+    // A file that was emptied, or saved half, must not pass for the wish to run nothing.
+    if f.get("jobs").is_some_and(|node| matches!(node.kind, Kind::Map(_))) && listed.is_empty() {
         reader.odd(f.place, "jobs", Mistake::NoJobs);
+    } else if listed.is_empty() {
+        reader.wrong(f.place, "jobs", Mistake::NoJobsSaid);
     }
     if listed.len() > MOST_JOBS {
         let mistake = Mistake::TooMany { what: "jobs", count: listed.len(), max: MOST_JOBS };

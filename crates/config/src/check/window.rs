@@ -31,6 +31,18 @@ pub(super) fn mistake(schedule: &Schedule, window: &Window, delay: Span) -> Opti
     })
 }
 
+/// What is odd about a window without a beginning, if anything is: one that ends shortly before a slot ends a day
+/// later.
+pub(super) fn oddity(schedule: &Schedule, window: &Window) -> Option<Mistake> {
+    let until = second_of(window.until);
+    let slot = schedule.times_of_day().find(|slot| distance(second_of(*slot), until) > DAY / 2)?;
+    let shown = |time: jiff::civil::Time| time.strftime("%H:%M").to_string();
+    window
+        .from
+        .is_none()
+        .then(|| Mistake::WindowEndsTheDayAfter { until: shown(window.until), slot: shown(slot) })
+}
+
 fn second_of(time: jiff::civil::Time) -> u64 {
     let part = |n: i8| u64::from(n.unsigned_abs());
     part(time.hour()) * 3600 + part(time.minute()) * 60 + part(time.second())

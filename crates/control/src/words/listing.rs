@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use mastmaint_words::{
     Digest, Grade, Hold, HoldId, JobName, LockName, Numbers, Outcome, Reason, RunId, Space, StepIndex,
     Trigger,
+    backup::{Drill, Finding, Newest, Severity},
 };
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,51 @@ pub struct JobLine {
     /// The hold that would keep it from starting now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<HoldLine>,
+}
+
+/// A backup in a listing: what its last verification came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BackupLine {
+    /// When it was verified.
+    pub verified: Timestamp,
+    /// By which run.
+    pub run: RunId,
+    /// Its name.
+    pub backup: String,
+    /// `rsnapshot`, `postgres`.
+    pub kind: String,
+    /// The newest complete one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<Newest>,
+    /// What would come back and how that is known.
+    pub sentence: String,
+    /// The worst finding; absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst: Option<Severity>,
+    /// How much of it is proved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proof: Option<ProofLine>,
+    /// The last time that it was brought to life.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drill: Option<Drill>,
+    /// What there is to say, the worst first.
+    pub findings: Vec<Finding>,
+}
+
+/// How much of a backup is proved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProofLine {
+    /// Different files in it.
+    pub files: u64,
+    /// Those whose content is proved.
+    pub proved: u64,
+    /// The oldest of these proofs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub oldest: Option<Timestamp>,
+    /// Rotten, missing or unreadable.
+    pub bad: u64,
+    /// Bytes of all files.
+    pub bytes: u64,
 }
 
 /// A hold in a listing.

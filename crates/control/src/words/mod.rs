@@ -1,15 +1,14 @@
 //! Requests and replies. Times are RFC 3339, durations are seconds, sizes are bytes: these types are also what
 //! `--json` prints, so a rename here is a change of a public format.
 
-mod backups;
 mod follow;
 mod listing;
 mod status;
 
-pub use backups::{BackupDetail, BackupLine, OverdueBackup, Severities};
 pub use follow::FollowEvent;
 pub use listing::{
-    HoldLine, JobLine, RunDetail, RunLine, RunState, StepLine, StepNow, StepProgress, WaitLine,
+    BackupLine, HoldLine, JobLine, ProofLine, RunDetail, RunLine, RunState, StepLine, StepNow, StepProgress,
+    WaitLine,
 };
 pub use status::{
     ApprovalLine, BracketLine, ConfigStatus, LedgerStatus, NextLine, OverdueLine, SpaceLine, Status,
@@ -17,7 +16,7 @@ pub use status::{
 };
 
 use jiff::Timestamp;
-use mastmaint_words::{BackupName, Digest, HoldId, HoldScope, JobName, RunId, StepIndex, backup::FindingId};
+use mastmaint_words::{Digest, HoldId, HoldScope, JobName, RunId, StepIndex};
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol and of every `--json` listing.
@@ -90,6 +89,8 @@ pub enum Request {
         /// Which.
         job: JobName,
     },
+    /// What is known of the backups. Looking.
+    Backups,
     /// The holds that are on or still to come. Looking.
     Holds,
     /// Set a hold. Doing.
@@ -118,21 +119,6 @@ pub enum Request {
         #[serde(default)]
         until: Option<Timestamp>,
     },
-    /// Every backup. Looking.
-    Backups,
-    /// One backup with its findings. Looking.
-    Backup {
-        /// Which.
-        backup: BackupName,
-    },
-    /// Remind nobody of a finding while it is there. Doing.
-    AckFinding {
-        /// Which.
-        finding: FindingId,
-        /// Not longer than this.
-        #[serde(default)]
-        until: Option<Timestamp>,
-    },
     /// Send a test to those who are told; answered when all have answered. Doing.
     NotifyTest {
         /// To one only, counted from 1.
@@ -156,7 +142,6 @@ impl Request {
                 | Self::HoldRemove { .. }
                 | Self::Reload
                 | Self::Ack { .. }
-                | Self::AckFinding { .. }
                 | Self::NotifyTest { .. }
         )
     }
@@ -177,6 +162,9 @@ pub enum Reply {
     History {
         /// Newest first.
         runs: Vec<RunLine>,
+        /// The room on the disk of the media, where steps have seen it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        space: Option<SpaceLine>,
     },
     /// To `Show`.
     Run(Box<RunDetail>),
@@ -200,19 +188,20 @@ pub enum Reply {
         /// Whether the ledger could not take it: then `show` and `history` will not know it.
         #[serde(default)]
         unrecorded: bool,
+        /// The run, if it is over already: something that its job requires was not so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        over: Option<Box<RunLine>>,
+    },
+    /// To `Backups`.
+    Backups {
+        /// By name.
+        backups: Vec<BackupLine>,
     },
     /// To `Holds`.
     Holds {
         /// Those that are on first, then by their begin.
         holds: Vec<HoldLine>,
     },
-    /// To `Backups`.
-    Backups {
-        /// In the order of their names.
-        backups: Vec<BackupLine>,
-    },
-    /// To `Backup`.
-    Backup(Box<BackupDetail>),
     /// To `HoldAdd`.
     HoldAdded {
         /// By which it is called.

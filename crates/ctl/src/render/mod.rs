@@ -9,7 +9,7 @@ mod run;
 mod status;
 mod verdict;
 
-pub use backups::{backup, backups, not_fresh};
+pub use backups::{backup, backups};
 pub use history::history;
 pub use holds::{hold_on, holds};
 pub use jobs::jobs;
@@ -49,12 +49,12 @@ fn graded(outcome: Outcome, grade: Option<Grade>) -> String {
     }
 }
 
-/// `15 visited, 3 failed, 12 done, 1.11 MB`; empty if nothing was counted.
+/// `15 visited, 3 failed, 12 removed, 1.11 MB`; empty if nothing was counted.
 fn numbers(n: &Numbers) -> String {
     [
         n.visited.map(|v| format!("{v} visited")),
         n.failed.map(|v| format!("{v} failed")),
-        n.removed.map(|v| format!("{v} done")),
+        n.removed.map(|v| format!("{v} removed")),
         n.bytes.map(human::bytes),
     ]
     .into_iter()

@@ -5,10 +5,14 @@ use mastmaint_control::{
     Socket, allowed, decode_request, encode_reply,
     words::{MAX_REQUEST, Reply},
 };
-use std::time::Duration;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::{os::fd::AsFd as _, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
-    net::{UnixStream, unix::OwnedWriteHalf},
+    net::{
+        UnixStream,
+        unix::{OwnedReadHalf, OwnedWriteHalf},
+    },
     sync::{OwnedSemaphorePermit, mpsc},
 };
 
@@ -16,6 +20,8 @@ use tokio::{
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// A reader that takes nothing for this long is gone.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often it is looked whether a client that will ask no more is still there.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Serves one connection. Without a permit there are too many already.
 pub(super) async fn serve(
@@ -56,11 +62,43 @@ pub(super) async fn serve(
         say(&mut writer, &error("stopping", "the daemon is stopping")).await;
         return;
     }
-    while let Some(reply) = answers.recv().await {
+    // Whoever has hung up gives back their place at once, not when there is something to tell them again.
+    let gone = hung_up(reader.into_inner().into_inner());
+    tokio::pin!(gone);
+    loop {
+        let reply = tokio::select! {
+            biased;
+            reply = answers.recv() => reply,
+            () = &mut gone => return,
+        };
+        let Some(reply) = reply else { return };
         if !say(&mut writer, &reply).await {
             return;
         }
     }
+}
+
+/// Comes back when nobody is at the other end any more. What a client says after its request is read, within bounds, and
+/// not listened to.
+async fn hung_up(mut reader: OwnedReadHalf) {
+    let (mut more, mut left) = ([0; 512], MAX_REQUEST);
+    while let Ok(n @ 1..) = reader.read(&mut more).await {
+        left = left.saturating_sub(n);
+        if left == 0 {
+            break;
+        }
+    }
+    // A client may say that it will ask no more and still listen: only the kernel knows, and it wakes nobody for it.
+    while !is_gone(reader.as_ref()) {
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+}
+
+fn is_gone(stream: &UnixStream) -> bool {
+    let mut asked = [PollFd::new(stream.as_fd(), PollFlags::empty())];
+    let answered = poll(&mut asked, PollTimeout::ZERO);
+    let over = PollFlags::POLLHUP | PollFlags::POLLERR;
+    answered.is_ok() && asked[0].revents().is_some_and(|seen| seen.intersects(over))
 }
 
 fn error(code: &str, message: &str) -> Reply {

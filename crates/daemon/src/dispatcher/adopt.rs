@@ -90,6 +90,7 @@ impl Dispatcher {
                 Vec::new()
             }
         };
+        self.cut_to_now(Timestamp::now()).await;
         self.notify_paused();
         for run in self.last.values().filter(|run| !run.dry_run) {
             self.notify(Fact::Remembered(Box::new(run.clone())));

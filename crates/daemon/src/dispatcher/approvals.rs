@@ -25,12 +25,14 @@ impl Dispatcher {
         if active.needs.is_empty() {
             return;
         }
+        let titles = active.spec.job.indexed_steps().filter(|(step, _)| active.needs.contains_key(step));
         let step = |(step, (_, why)): (&StepIndex, &(Numbers, String))| format!("step {step} {why}");
         let approval = Approval {
             run: active.spec.id.clone(),
             job: active.spec.job_name.clone(),
             at,
             found: active.needs.iter().map(|(step, (found, _))| (*step, *found)).collect(),
+            titles: titles.map(|(index, step)| (index, step.action.title())).collect(),
             why: active.needs.iter().map(step).collect::<Vec<_>>().join("; "),
             used_by: None,
         };
@@ -39,7 +41,7 @@ impl Dispatcher {
         self.keep_approval(approval).await;
     }
 
-    async fn keep_approval(&mut self, approval: Approval) {
+    pub(super) async fn keep_approval(&mut self, approval: Approval) {
         self.approvals.insert(approval.run.clone(), approval.clone());
         // What cannot be written now is written when it can; the ledger's own news says that it cannot.
         let _ = self.outside.recorder.owe(Owed::Approval(Box::new(approval))).await;
@@ -67,8 +69,7 @@ impl Dispatcher {
 
     /// Starts a run that was skipped, allowing what its look found.
     pub(super) async fn approve_by_hand(&mut self, text: &str, uid: u32) -> Reply {
-        let meant =
-            |approval: &Approval| approval.run.as_str().starts_with(text) || approval.job.as_str() == text;
+        let meant = |approval: &Approval| approval.run.is_meant_by(text) || approval.job.as_str() == text;
         let found: Vec<Approval> = self
             .open_approvals(Timestamp::now())
             .map(|(approval, _)| approval)
@@ -79,7 +80,7 @@ impl Dispatcher {
         let approval = match found.as_slice() {
             [] => {
                 let text = format!(
-                    "no run that is called {text:?} waits for approval (it can be given for 24 h); see \"mastmaintctl status\""
+                    "no run waits for approval that is called {text:?} (it can be given for 24 h; say the whole id, or the job); see \"mastmaintctl status\""
                 );
                 return error("no-approval", text);
             }
@@ -95,6 +96,13 @@ impl Dispatcher {
         let Some(job) = self.config.view.jobs.get(&name).cloned().map(Arc::new) else {
             return error("unknown-job", format!("there is no job {name} any more"));
         };
+        if let Some(step) = cap::changed_since(&approval, &job) {
+            let was = approval.titles.get(&step).map_or("something else", String::as_str);
+            let text = format!(
+                "step {step} of {name} has changed since it was looked at: it was {was}; \"mastmaintctl run {name}\" looks again"
+            );
+            return error("job-changed", text);
+        }
         if let Some(run) = self.admission.of_job(&name) {
             return error("already-running", format!("{name} runs or waits already as {run}"));
         }

@@ -5,9 +5,13 @@ use super::{Dispatcher, holds, reply, runs::Queued};
 use crate::{control::Ask, recorder::Owed, tell::Told};
 use jiff::Timestamp;
 use mastmaint_config::zone;
-use mastmaint_control::words::{Reply, Request};
+use mastmaint_control::words::{Reply, Request, RunLine};
 use mastmaint_words::{Hold, JobName, RunId, StepKey, Trigger};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{mpsc, oneshot};
+
+/// Shorter than mastmaintctl waits for an answer.
+const ASKER_PATIENCE: Duration = Duration::from_secs(12);
 
 impl Dispatcher {
     pub(super) async fn answer(&mut self, Ask { request, uid, replies }: Ask) {
@@ -19,19 +23,26 @@ impl Dispatcher {
             Request::Output { run, step } => return self.output(StepKey { run, step }, replies),
             Request::Follow { run } => return self.follow(run, replies).await,
             Request::Run { job, dry_run, despite_hold } => {
-                self.run_by_hand(&job, Trigger::Manual { uid, despite_hold }, dry_run).await
+                let trigger = Trigger::Manual { uid, despite_hold };
+                match self.run_by_hand(&job, trigger, dry_run).await {
+                    Reply::Queued { run, .. } if self.is_about_to_say(&run) => {
+                        return self.answer_when_it_has_looked(&run, replies);
+                    }
+                    answer => answer,
+                }
             }
             Request::Cancel { run } => self.cancel_by_hand(&run, uid).await,
-            Request::Approve { run } => self.approve_by_hand(&run, uid).await,
+            Request::Approve { run } => match self.approve_by_hand(&run, uid).await {
+                Reply::Queued { run, .. } if self.is_about_to_say(&run) => {
+                    return self.answer_when_it_has_looked(&run, replies);
+                }
+                answer => answer,
+            },
             Request::Pause { job } => self.pause(job, uid).await,
             Request::Resume { job } => self.resume(job).await,
             Request::Ack { job, until } => return self.acknowledge(job, until, uid, replies),
-            Request::AckFinding { finding, until } => {
-                return self.acknowledge_finding(finding, until, uid, replies);
-            }
-            Request::Backups => return self.list_backups(replies),
-            Request::Backup { backup } => return self.show_backup(backup, replies),
             Request::NotifyTest { target } => return self.test_notify(target, replies),
+            Request::Backups => return self.backups(replies),
             Request::Holds => Reply::Holds { holds: self.hold_lines(Timestamp::now()) },
             Request::HoldAdd { from, until, scope, reason } => {
                 self.add_hold(holds::asked(from, until, scope, reason), uid).await
@@ -69,11 +80,9 @@ impl Dispatcher {
     pub(super) async fn answer_queued(&mut self, name: &JobName, queued: std::io::Result<Queued>) -> Reply {
         match queued {
             Ok(Queued::Run(run)) => {
-                let unrecorded = self.runs.get(&run).is_some_and(|active| !active.spec.recorded);
                 self.admit().await;
                 self.plan().await;
-                let waits_for = self.admission.waits_for(&run).map(|wait| wait.to_string());
-                Reply::Queued { run, waits_for, already: false, unrecorded }
+                self.is_queued(&run)
             }
             Ok(Queued::Over(verdict)) => match verdict.reasons.into_iter().next() {
                 Some(why) => error(&why.code, format!("{}; see \"mastmaintctl status\"", why.text)),
@@ -84,18 +93,46 @@ impl Dispatcher {
         }
     }
 
+    /// That a run waits or runs.
+    pub(super) fn is_queued(&self, run: &RunId) -> Reply {
+        let unrecorded = self.runs.get(run).is_some_and(|active| !active.spec.recorded);
+        let waits_for = self.wait_of(run);
+        Reply::Queued { run: run.clone(), waits_for, already: false, unrecorded, over: None }
+    }
+
+    /// Whether a run looks just now whether something is in its way, which takes a moment.
+    fn is_about_to_say(&self, run: &RunId) -> bool {
+        let active = self.runs.get(run);
+        active.is_some_and(|active| active.looking && active.spec.job.requires.is_some())
+    }
+
+    /// Answers whoever asked for a run when it has looked, or when that takes too long for a person who waits.
+    fn answer_when_it_has_looked(&mut self, run: &RunId, replies: mpsc::Sender<Reply>) {
+        let (asker, looked) = oneshot::channel();
+        let meanwhile = self.is_queued(run);
+        if let Some(active) = self.runs.get_mut(run) {
+            active.asker = Some(asker);
+        }
+        tokio::spawn(async move {
+            let looked = tokio::time::timeout(ASKER_PATIENCE, looked).await;
+            reply(&replies, looked.ok().and_then(Result::ok).unwrap_or(meanwhile)).await;
+        });
+    }
+
     async fn cancel_by_hand(&mut self, text: &str, uid: u32) -> Reply {
         let ids: Vec<RunId> = self
             .runs
             .iter()
-            .filter(|(id, active)| id.as_str().starts_with(text) || active.spec.job_name.as_str() == text)
+            .filter(|(id, active)| id.is_meant_by(text) || active.spec.job_name.as_str() == text)
             .map(|(id, _)| id.clone())
             .collect();
         match ids.as_slice() {
             [] if self.cancel_retry(text).await => Reply::Done,
             [] => error(
                 "unknown-run",
-                format!("nothing that runs or waits is called {text:?}; see \"mastmaintctl status\""),
+                format!(
+                    "nothing that runs or waits is called {text:?} (say the whole id, or the job); see \"mastmaintctl status\""
+                ),
             ),
             [id] => {
                 let id = id.clone();
@@ -151,6 +188,11 @@ impl Dispatcher {
         self.look_at_slots().await;
         Reply::Done
     }
+}
+
+/// That a run which was just asked for is over already.
+pub(super) fn over(run: RunId, line: Box<RunLine>, unrecorded: bool) -> Reply {
+    Reply::Queued { run, waits_for: None, already: false, unrecorded, over: Some(line) }
 }
 
 /// What a person is told who runs a job during a hold.

@@ -1,13 +1,8 @@
 //! The end of a run: recorded together with the next try that it makes necessary, told, its locks given back; and what
 //! is forgotten when enough has ended.
 
-use super::{Dispatcher, follow, listing};
-use crate::{
-    notify::Fact,
-    recorder::Owed,
-    run::{RunSpec, policy},
-    tell::Told,
-};
+use super::{Active, Dispatcher, follow, listing};
+use crate::{notify::Fact, recorder::Owed, run::policy, tell::Told};
 use jiff::{SignedDuration, Timestamp};
 use mastmaint_control::words::FollowEvent;
 use mastmaint_ledger::{PlannedRetry, RunRecord};
@@ -24,7 +19,7 @@ impl Dispatcher {
         let Some(active) = self.runs.remove(id) else { return };
         let ended = Timestamp::now();
         self.keep_need(&active, ended).await;
-        let retry = self.next_try(&active.spec, &verdict, ended);
+        let retry = self.next_try(&active, &verdict, ended);
         if active.spec.recorded {
             let end = Owed::EndRun {
                 run: id.clone(),
@@ -108,9 +103,11 @@ impl Dispatcher {
         });
     }
 
-    /// Whether and when the run is tried again. Not after a dry run, nor for `--run`, whose daemon is gone by then.
-    fn next_try(&self, spec: &RunSpec, verdict: &Verdict, ended: Timestamp) -> Option<PlannedRetry> {
-        if spec.dry_run || !self.scheduling {
+    /// Whether and when the run is tried again. Not after a dry run, nor for `--run`, whose daemon is gone by then; and
+    /// not where a person cancelled it, whatever became of it then.
+    fn next_try(&self, active: &Active, verdict: &Verdict, ended: Timestamp) -> Option<PlannedRetry> {
+        let spec = &active.spec;
+        if spec.dry_run || !self.scheduling || active.cancel_asked.is_some() {
             return None;
         }
         let (of, attempt) = match &spec.trigger {
@@ -124,7 +121,6 @@ impl Dispatcher {
             return None;
         }
         let wait = policy::retry_after(spec.job.retry, attempt, verdict)?;
-        // The clock rings at whole seconds.
         let not_before = whole_second_after(ended.checked_add(wait).ok()?);
         let retry = Trigger::Retry { of: of.clone(), attempt: attempt + 1, slot: spec.trigger.slot() };
         if !self.window_is_open(&spec.job_name, &spec.job, &retry, not_before) {
@@ -142,7 +138,8 @@ impl Dispatcher {
     }
 }
 
-fn whole_second_after(at: Timestamp) -> Timestamp {
+/// The next whole second, which the clock can ring at.
+pub(super) fn whole_second_after(at: Timestamp) -> Timestamp {
     let second = at.as_second() + i64::from(at.subsec_nanosecond() > 0);
     Timestamp::from_second(second).unwrap_or(at)
 }

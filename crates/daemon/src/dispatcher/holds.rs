@@ -26,13 +26,15 @@ impl Dispatcher {
 
     /// The hold that keeps a job from starting at an instant.
     pub(super) fn hold_of(&self, job: &Job, at: Timestamp) -> Option<&Hold> {
-        holds::keeping(self.holds(), job, at)
+        holds::keeping(self.holds(), job, job.change, at)
     }
 
-    /// The hold that keeps a run from starting at an instant. Dry runs change nothing, and a person may insist.
+    /// The hold that keeps a run from starting at an instant. Dry runs change nothing, and a person may insist. Whether
+    /// the job changes the server is said by the configuration in force, as in every listing.
     pub(super) fn hold_of_run(&self, spec: &RunSpec, at: Timestamp) -> Option<&Hold> {
         let insists = matches!(spec.trigger, Trigger::Manual { despite_hold: true, .. });
-        self.hold_of(&spec.job, at).filter(|_| !spec.dry_run && !insists)
+        let change = self.config.view.jobs.get(&spec.job_name).map_or(spec.job.change, |job| job.change);
+        holds::keeping(self.holds(), &spec.job, change, at).filter(|_| !spec.dry_run && !insists)
     }
 
     /// The hold that systemd is told of.

@@ -5,7 +5,7 @@ use super::{Dispatcher, asks::error, listing, reply};
 use flate2::read::GzDecoder;
 use jiff::Timestamp;
 use mastmaint_control::words::{FollowEvent, Reply};
-use mastmaint_ledger::FindError;
+use mastmaint_ledger::{FindError, Ledger};
 use mastmaint_words::{JobName, RunId, StepIndex, StepKey};
 use std::{io::Read, time::Duration};
 use tokio::sync::{broadcast, mpsc};
@@ -36,10 +36,26 @@ impl Dispatcher {
         let recorder = self.outside.recorder.clone();
         tokio::spawn(async move {
             let limit = limit.min(MAX_HISTORY);
-            let answer = match recorder.with(move |ledger| ledger.history(job.as_ref(), limit)).await {
-                Ok(records) => {
+            let asked =
+                move |ledger: &mut Ledger| Ok((ledger.history(job.as_ref(), limit)?, ledger.space_trend()?));
+            let answer = match recorder.with(asked).await {
+                Ok((records, trend)) => {
                     let now = Timestamp::now();
-                    Reply::History { runs: records.iter().map(|r| listing::run_line(r, None, now)).collect() }
+                    let runs = records.iter().map(|r| listing::run_line(r, None, now)).collect();
+                    Reply::History { runs, space: trend.map(listing::space_line) }
+                }
+                Err(not) => error(not.code, not.message),
+            };
+            reply(&replies, answer).await;
+        });
+    }
+
+    pub(super) fn backups(&self, replies: mpsc::Sender<Reply>) {
+        let recorder = self.outside.recorder.clone();
+        tokio::spawn(async move {
+            let answer = match recorder.with(|ledger| ledger.verified()).await {
+                Ok(known) => {
+                    Reply::Backups { backups: known.into_iter().map(listing::backup_line).collect() }
                 }
                 Err(not) => error(not.code, not.message),
             };
@@ -103,14 +119,17 @@ impl Dispatcher {
             let of = u16::try_from(active.spec.job.steps.len()).unwrap_or(u16::MAX);
             FollowEvent::StepStarted { step: step.key.step, of, title: step.title.clone() }
         });
-        let waiting = self.admission.waits_for(&run);
-        let waiting = waiting.map(|wait| FollowEvent::Waiting { why: wait.to_string() });
+        let waiting = self.wait_of(&run).map(|why| FollowEvent::Waiting { why });
         tokio::spawn(async move {
             for event in waiting.into_iter().chain(current) {
                 reply(&replies, Reply::Follow(event)).await;
             }
             loop {
-                match events.recv().await {
+                let event = tokio::select! {
+                    event = events.recv() => event,
+                    () = replies.closed() => return,
+                };
+                match event {
                     Ok(event) => {
                         let over = matches!(event, FollowEvent::RunEnded { .. });
                         if replies.send(Reply::Follow(event)).await.is_err() || over {

@@ -7,6 +7,7 @@ mod approvals;
 mod asks;
 mod backups;
 mod brackets;
+mod clock;
 mod ends;
 mod holds;
 mod left_behind;
@@ -272,6 +273,7 @@ impl Dispatcher {
         if wake == Wake::ClockStepped {
             self.outside.teller.of_daemon(Told::ClockStepped);
             self.notify(Fact::ClockStepped);
+            self.cut_to_now(Timestamp::now()).await;
         }
         self.look_at_slots().await;
     }

@@ -181,9 +181,12 @@ impl Dispatcher {
         self.gate_open && self.admission.is_free_for(&claim(spec)) && self.must_not_start(spec, now).is_none()
     }
 
-    /// The verdict of a run that must not start at an instant: its window is closed, or a hold is on.
+    /// The verdict of a run that must not start at an instant: its job is no more, its window is closed, or a hold is
+    /// on. A run follows the configuration with which it was made, but whether it may start is said by that in force.
     fn must_not_start(&self, spec: &RunSpec, now: Timestamp) -> Option<Verdict> {
-        self.too_late(spec, now).or_else(|| self.hold_of_run(spec, now).map(holds::held))
+        self.removed(spec)
+            .or_else(|| self.too_late(spec, None, now))
+            .or_else(|| self.hold_of_run(spec, now).map(holds::held))
     }
 
     /// Starts what may start.
@@ -274,11 +277,13 @@ impl Dispatcher {
             self.end(id, policy::cancelled()).await;
             self.admit().await;
         } else if let Some(active) = self.runs.get_mut(id) {
-            if active.cancel_asked.is_none() && active.spec.recorded {
+            if active.cancel_asked.is_none() {
                 let at = Timestamp::now();
                 active.cancel_asked = Some(at);
-                // What cannot be written now is written when it can; the ledger's own news says that it cannot.
-                let _ = self.outside.recorder.owe(Owed::Cancel { run: id.clone(), at }).await;
+                if active.spec.recorded {
+                    // What cannot be written now is written when it can; the ledger's own news says that it cannot.
+                    let _ = self.outside.recorder.owe(Owed::Cancel { run: id.clone(), at }).await;
+                }
             }
             active.handle.cancels.send_modify(|count| *count += 1);
         }

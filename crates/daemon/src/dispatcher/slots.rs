@@ -134,11 +134,13 @@ impl Dispatcher {
         }
     }
 
-    /// Whether a run may start now: a person may always, a schedule only while its window is open.
+    /// Whether a run may start at an instant: a person may always, a schedule only while its window is open. The retry of
+    /// what a person began is the daemon's own doing and keeps to the window of that day.
     pub(super) fn window_is_open(&self, name: &JobName, job: &Job, trigger: &Trigger, at: Timestamp) -> bool {
-        match (trigger.slot(), Terms::of(name, job, &self.seed)) {
-            (Some(slot), Some(terms)) => terms.may_start(slot, at),
-            _ => true,
+        let Some(terms) = Terms::of(name, job, &self.seed) else { return true };
+        match trigger.slot() {
+            Some(slot) => terms.may_start(slot, at),
+            None => !matches!(trigger, Trigger::Retry { .. }) || terms.is_open(at),
         }
     }
 

@@ -23,14 +23,16 @@ impl Dispatcher {
         replies: mpsc::Sender<Reply>,
     ) {
         let known = self.config.view.jobs.contains_key(&job);
+        let is_past = until.is_some_and(|until| until <= Timestamp::now());
         let (answer, answered) = oneshot::channel();
-        if known {
+        if known && !is_past {
             self.notify(Fact::Ack { job: job.clone(), until, uid, answer });
         }
         let teller = self.outside.teller.clone();
         tokio::spawn(async move {
             let said = match answered.await {
                 _ if !known => unknown_job(&job),
+                _ if is_past => error("past", "that has passed already; give a later end".to_owned()),
                 Ok(true) => {
                     teller.of_daemon(Told::Telling(Telling::Acknowledged { job, until, uid }));
                     Reply::Done

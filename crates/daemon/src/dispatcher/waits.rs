@@ -8,7 +8,8 @@ use mastmaint_words::{Grade, Outcome, Reason, RunId, Verdict, human};
 use std::time::{Duration, Instant};
 
 impl Dispatcher {
-    /// Ends every run that has waited as long as it may: its `lock_wait` is over, or its window closed meanwhile.
+    /// Ends every run that has waited as long as it may: its `lock_wait` is over, its window closed meanwhile, or its job
+    /// is no more.
     pub(super) async fn end_long_waits(&mut self) {
         if !self.gate_open {
             return;
@@ -19,8 +20,10 @@ impl Dispatcher {
             .iter()
             .filter_map(|(id, active)| {
                 let ahead = self.admission.ahead_of(id)?;
-                let verdict = self.too_late(&active.spec, now).or_else(|| {
-                    let waited = active.spec.job.lock_wait.get();
+                let spec = &active.spec;
+                let verdict = self.removed(spec).or_else(|| self.too_late(spec, Some(&ahead), now));
+                let verdict = verdict.or_else(|| {
+                    let waited = spec.job.lock_wait.get();
                     (active.waits_until <= instant).then(|| waited_too_long(&ahead, waited))
                 });
                 Some((id.clone(), verdict?))
@@ -31,13 +34,18 @@ impl Dispatcher {
         }
     }
 
-    /// The verdict of a run whose window closed while it waited.
-    pub(super) fn too_late(&self, spec: &RunSpec, now: Timestamp) -> Option<Verdict> {
-        if self.window_is_open(&spec.job_name, &spec.job, &spec.trigger, now) {
-            return None;
-        }
-        let reason = Reason::new("window-closed", "its window closed while it waited for another run");
-        Some(Verdict::because(Outcome::Skipped, Grade::Exit, reason))
+    /// The verdict of a run whose window closed before it could start; `ahead` is what it waits for.
+    pub(super) fn too_late(&self, spec: &RunSpec, ahead: Option<&Ahead>, now: Timestamp) -> Option<Verdict> {
+        let is_open = self.window_is_open(&spec.job_name, &spec.job, &spec.trigger, now);
+        (!is_open).then(|| window_closed(ahead, spec.looked.is_some()))
+    }
+
+    /// The verdict of a run whose job was taken out of the configuration before it could start.
+    pub(super) fn removed(&self, spec: &RunSpec) -> Option<Verdict> {
+        let is_there = self.config.view.jobs.contains_key(&spec.job_name);
+        let reason =
+            || Reason::new("job-removed", "its job was removed from the configuration while it waited");
+        (!is_there).then(|| Verdict::because(Outcome::Skipped, Grade::Exit, reason()))
     }
 
     /// When the first run that waits has waited as long as it may.
@@ -72,10 +80,24 @@ pub(super) fn may_wait_until(queued: Timestamp, lock_wait: Duration, now: Timest
     Instant::now() + lock_wait.saturating_sub(waited)
 }
 
-fn waited_too_long(ahead: &Ahead, waited: Duration) -> Verdict {
-    let Ahead { lock, job, run, .. } = ahead;
+/// The verdict of a run whose window closed while it waited for another one, looked, or could not begin at all.
+fn window_closed(ahead: Option<&Ahead>, looked: bool) -> Verdict {
+    let text = match ahead {
+        Some(ahead) => format!("its window closed while it waited for {}", what(ahead)),
+        None if looked => "its window closed while it looked how much it would remove".to_owned(),
+        None => "its window closed before it could start".to_owned(),
+    };
+    Verdict::because(Outcome::Skipped, Grade::Exit, Reason::new("window-closed", text))
+}
+
+/// `the lock mastodon (clean-media 20261123T003000Z-7k3f9q)`.
+fn what(Ahead { lock, job, run, .. }: &Ahead) -> String {
     let what = lock.as_ref().map_or_else(|| "an earlier run".to_owned(), |lock| format!("the lock {lock}"));
-    let text = format!("it waited {} for {what} ({job} {run}); see lock_wait", human::span(waited));
+    format!("{what} ({job} {run})")
+}
+
+fn waited_too_long(ahead: &Ahead, waited: Duration) -> Verdict {
+    let text = format!("it waited {} for {}; see lock_wait", human::span(waited), what(ahead));
     Verdict::because(Outcome::Skipped, Grade::Exit, Reason::new("lock-wait", text))
 }
 
@@ -96,6 +118,13 @@ mod tests {
             verdict.to_string(),
             "skipped (exit): it waited 12 h for the lock mastodon (clean-media 20261123T003000Z-7k3f9q); see lock_wait"
         );
+        let closed = |ahead, looked| window_closed(ahead, looked).reasons[0].text.clone();
+        assert_eq!(
+            closed(Some(&ahead), true),
+            "its window closed while it waited for the lock mastodon (clean-media 20261123T003000Z-7k3f9q)"
+        );
+        assert_eq!(closed(None, true), "its window closed while it looked how much it would remove");
+        assert_eq!(closed(None, false), "its window closed before it could start");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::policy::{Late, Say, Trouble};
 use jiff::{Timestamp, tz::TimeZone};
 use mastmaint_ledger::{RunRecord, RunWithSteps, StepRecord};
-use mastmaint_runner::{protocol::Notice, redact::Redactor};
+use mastmaint_runner::protocol::Notice;
 use mastmaint_words::{JobName, Occasion, Outcome, human};
 use std::fmt::Write as _;
 
@@ -43,9 +43,8 @@ impl Surroundings {
         at.to_zoned(self.zone.clone()).strftime("%a %-d %b %H:%M").to_string()
     }
 
-    /// A message without anything secret in it, whatever it was made of.
+    /// A message. What it is made of was redacted in the rooms; the notify room does it once more.
     pub(super) fn notice(&self, occasion: Occasion, subject: &str, text: &str) -> Notice {
-        let redactor = Redactor::from_secrets([]);
         let notice = Notice {
             occasion,
             at: self.now,
@@ -53,8 +52,8 @@ impl Surroundings {
             run: None,
             outcome: None,
             code: None,
-            subject: redactor.redact(subject).into_owned(),
-            text: redactor.redact(text).into_owned(),
+            subject: subject.to_owned(),
+            text: text.to_owned(),
         };
         notice.fitting()
     }

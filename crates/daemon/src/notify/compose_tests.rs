@@ -134,10 +134,3 @@ fn only_the_last_lines_are_told_and_nothing_that_a_terminal_obeys() {
     assert!(!notice.text.contains('\u{1b}'));
     assert!(notice.text.contains("mastmaintctl show"), "the end is not cut off: {}", notice.text.len());
 }
-
-#[test]
-fn what_slipped_through_is_taken_out_here() {
-    let output = "connecting to postgres://mastodon:hunter2@db/mastodon for admin@secret.example\n";
-    let notice = of(&Say::Trouble { trouble: trouble(1), again: false }, Some(output));
-    assert!(!notice.text.contains("hunter2") && !notice.text.contains("admin@secret"), "{}", notice.text);
-}

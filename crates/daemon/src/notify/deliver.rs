@@ -11,13 +11,15 @@ use crate::{
     tell::{Telling, Told},
 };
 use jiff::Timestamp;
-use mastmaint_words::JobName;
+use mastmaint_config::targets::TargetView;
+use mastmaint_words::{JobName, TargetKey};
+use std::collections::BTreeMap;
 
 impl Task {
     pub(super) async fn sent(&mut self, Answer { parcel, error }: Answer) {
         let now = Timestamp::now();
         let told = error.is_none();
-        let label = self.label(parcel.target);
+        let label = self.label(&parcel.target);
         match self.state.outbox.sent(&parcel, error.clone(), now) {
             Some(Change::Failing) => {
                 let why = error.unwrap_or_default();
@@ -41,10 +43,32 @@ impl Task {
 
     pub(super) async fn give_up(&self, parcel: Parcel) {
         if parcel.kept {
-            let (target, subject) = (self.label(parcel.target), parcel.notice.subject.clone());
+            let (target, subject) = (self.label(&parcel.target), parcel.notice.subject.clone());
             self.teller.of_daemon(Told::Telling(Telling::MessageGivenUp { target, subject }));
         }
         self.settle(&parcel).await;
+    }
+
+    /// Gives up what was kept for targets that are no more; `labels` says what people called them.
+    pub(super) async fn let_go_of_targets(&mut self, labels: &BTreeMap<TargetKey, String>) {
+        let (parcels, summaries) = self.state.without_targets();
+        for parcel in parcels {
+            if parcel.kept {
+                let target = labels.get(&parcel.target).cloned();
+                let subject = parcel.notice.subject.clone();
+                self.teller.of_daemon(Told::Telling(Telling::TargetGone { target, subject }));
+            }
+            self.settle(&parcel).await;
+        }
+        for key in summaries.into_iter().filter(|_| self.loaded) {
+            let (subject, _) = state::summary_row(&key, Timestamp::UNIX_EPOCH);
+            let _ = self.recorder.owe(Owed::Tell { subject, state: None, messages: Vec::new() }).await;
+        }
+    }
+
+    /// What people call the targets.
+    pub(super) fn labels(&self) -> BTreeMap<TargetKey, String> {
+        self.state.targets().map(|(position, key, view)| (key, label(position, view))).collect()
     }
 
     pub(super) async fn settle(&self, parcel: &Parcel) {
@@ -76,8 +100,8 @@ impl Task {
         for backup in self.state.backups.keys() {
             self.keep_backup(backup, &[]).await;
         }
-        for (index, sent) in &self.state.summaries {
-            self.owe(state::summary_row(*index, *sent), &[]).await;
+        for (key, sent) in &self.state.summaries {
+            self.owe(state::summary_row(key, *sent), &[]).await;
         }
         let kept: Vec<Parcel> = self.state.outbox.waiting().filter(|parcel| parcel.kept).cloned().collect();
         // A message belongs to the state that it follows from; here any will do.
@@ -86,8 +110,12 @@ impl Task {
         }
     }
 
-    pub(super) fn label(&self, target: u16) -> String {
-        let label = self.state.view.notify.get(usize::from(target)).map_or("gone", |view| &view.label);
-        format!("{} ({label})", target + 1)
+    fn label(&self, target: &TargetKey) -> String {
+        // One that is gone has just taken a last message, or not.
+        self.state.target(target).map_or_else(|| "(gone)".to_owned(), |(at, view)| label(at, view))
     }
+}
+
+fn label(position: u16, view: &TargetView) -> String {
+    format!("{} ({})", position + 1, view.label)
 }

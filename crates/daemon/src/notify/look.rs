@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use mastmaint_config::targets::TargetView;
 use mastmaint_control::words::{OverdueLine, TargetLine};
 use mastmaint_ledger::RunRecord;
-use mastmaint_words::{JobName, Occasion};
-use std::collections::BTreeMap;
+use mastmaint_words::{JobName, Occasion, TargetKey};
+use std::{collections::BTreeMap, time::Instant};
 use tokio::sync::watch;
 
 /// Runs that a summary looks through.
@@ -39,20 +39,23 @@ impl Task {
         } else {
             sooner(self.look_at_backups(now).await);
         }
-        for index in self.state.begin_summaries(now) {
-            self.owe(state::summary_row(index, now), &[]).await;
+        for key in self.state.begin_summaries(now) {
+            self.owe(state::summary_row(&key, now), &[]).await;
         }
         let (due, next_summary) = self.state.due_summaries(now);
         sooner(next_summary);
         for (target, since) in due {
-            self.summarise(target, since, now).await;
+            self.summarise(&target, since, now).await;
         }
-        let targets = self.state.view.notify.len();
-        for parcel in self.state.outbox.expire(now, targets) {
+        let moment = self.awake.look(now, Instant::now());
+        for parcel in self.state.outbox.expire(moment) {
             self.give_up(parcel).await;
         }
         while let Some(parcel) = self.state.outbox.take(now) {
-            send::post(self.rooms.clone(), self.state.view.digest.clone(), parcel, self.answers.clone());
+            // What waits has a target: what has none is let go of when the configuration changes.
+            let Some((position, _)) = self.state.target(&parcel.target) else { continue };
+            let place = (self.state.view.digest.clone(), position);
+            send::post(self.rooms.clone(), place, parcel, self.answers.clone());
         }
         sooner(self.state.outbox.next());
         self.next = next;
@@ -79,12 +82,12 @@ impl Task {
         self.state.jobs.get(job)?.next(|occasion| heard(&self.state, occasion))
     }
 
-    async fn summarise(&mut self, target: u16, since: Timestamp, now: Timestamp) {
+    async fn summarise(&mut self, target: &TargetKey, since: Timestamp, now: Timestamp) {
         let known =
             self.recorder.with(|ledger| Ok((ledger.history(None, MOST_RUNS)?, ledger.space_trend()?)));
         let (runs, space) = known.await.unwrap_or_default();
         let wanted = |run: &RunRecord| {
-            let jobs = self.state.view.notify.get(usize::from(target)).map(|target| &target.jobs);
+            let jobs = self.state.target(target).map(|(_, view)| &view.jobs);
             let its_job = jobs.is_some_and(|jobs| jobs.is_empty() || jobs.contains(&run.job));
             its_job && !run.dry_run && run.ended.is_some_and(|ended| ended > since)
         };
@@ -92,19 +95,19 @@ impl Task {
         runs.reverse();
         let late: Vec<_> = self.late.iter().map(|(job, slot)| (job.clone(), *slot)).collect();
         let notice = summary::compose(&self.state.around(now), since, &runs, &late, space.as_ref());
-        self.state.summaries.insert(target, now);
-        let parcels = self.state.parcels(&[target], &notice, true);
+        self.state.summaries.insert(target.clone(), now);
+        let parcels = self.state.parcels(std::slice::from_ref(target), &notice, true);
         self.owe(state::summary_row(target, now), &parcels).await;
         self.put(parcels).await;
     }
 
     pub(super) fn show(&self, shown: &watch::Sender<Seen>) {
         let overdue = self.late.iter().map(|(job, slot)| OverdueLine { job: job.clone(), slot: *slot });
-        let target = |(index, view): (u16, &TargetView)| {
-            let (failing, waiting) = self.state.outbox.of_target(index);
-            TargetLine { target: index + 1, kind: view.label.clone(), failing, waiting }
+        let target = |(position, key, view): (u16, TargetKey, &TargetView)| {
+            let (failing, waiting) = self.state.outbox.of_target(&key);
+            TargetLine { target: position + 1, kind: view.label.clone(), failing, waiting }
         };
-        let targets = (0_u16..).zip(&self.state.view.notify).map(target).collect();
+        let targets = self.state.targets().map(target).collect();
         let overdue_backups = self.stale.clone();
         let seen = Seen { overdue: overdue.collect(), overdue_backups, targets };
         shown.send_if_modified(|old| {

@@ -34,16 +34,9 @@ impl Task {
             Some(say) => self.say(&record.job, &say, Some(&record), now).await,
             None => self.keep(&record.job, &[]).await,
         }
-        let began = record.started.is_some();
-        match outcome {
-            _ if remembered => {}
-            Outcome::Ok => self.ping(&record.job, Occasion::Ok, &record.id, Some(&record), now),
-            // What did not even begin is no news to whoever waits for its end.
-            Outcome::Skipped if began => {
-                self.ping(&record.job, Occasion::Ok, &record.id, Some(&record), now);
-            }
-            Outcome::Skipped => {}
-            _ => self.ping(&record.job, Occasion::Failed, &record.id, Some(&record), now),
+        let ping = ping_of(outcome, record.started.is_some()).filter(|_| !remembered);
+        if let Some(occasion) = ping {
+            self.ping(&record.job, occasion, &record.id, Some(&record), now);
         }
     }
 
@@ -90,8 +83,8 @@ impl Task {
         record: Option<&RunRecord>,
         now: Timestamp,
     ) {
-        let targets = (0_u16..).zip(&self.state.view.notify).filter(|(_, target)| target.pings_for(job));
-        let targets: Vec<u16> = targets.map(|(index, _)| index).collect();
+        let targets = self.state.targets().filter(|(_, _, view)| view.pings_for(job));
+        let targets: Vec<_> = targets.map(|(_, key, _)| key).collect();
         if targets.is_empty() || job.is_by_hand() {
             return;
         }
@@ -111,9 +104,34 @@ impl Task {
     }
 }
 
+/// The ping at the end of a run, if it gets one: what did not even begin is no news to whoever waits for its end. One that
+/// began and then did not do its work is not well: somebody may have to approve it.
+fn ping_of(outcome: Outcome, began: bool) -> Option<Occasion> {
+    match outcome {
+        Outcome::Ok => Some(Occasion::Ok),
+        Outcome::Skipped if !began => None,
+        _ => Some(Occasion::Failed),
+    }
+}
+
 fn unpack(gzip: &[u8]) -> String {
     let mut bytes = Vec::new();
     // A damaged copy is told as far as it goes.
     let _ = GzDecoder::new(gzip).take(MAX_OUTPUT).read_to_end(&mut bytes);
     String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_is_well_only_after_ok() {
+        for outcome in Outcome::ALL {
+            let wanted = if outcome == Outcome::Ok { Occasion::Ok } else { Occasion::Failed };
+            assert_eq!(ping_of(outcome, true), Some(wanted), "{outcome}");
+        }
+        assert_eq!(ping_of(Outcome::Skipped, false), None);
+        assert_eq!(ping_of(Outcome::Failed, false), Some(Occasion::Failed));
+    }
 }

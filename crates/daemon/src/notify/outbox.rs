@@ -1,8 +1,10 @@
 //! Messages that wait for their target. Each target gets its messages in their order, one at a time; one that does not
 //! take them is tried again after a pause that doubles, up to an hour, for three days. Pure: who sends is told what.
 
+use crate::schedule::clock::Moment;
 use jiff::{SignedDuration, Timestamp};
 use mastmaint_runner::protocol::Notice;
+use mastmaint_words::TargetKey;
 use std::collections::{BTreeMap, VecDeque};
 
 const FIRST_PAUSE: SignedDuration = SignedDuration::from_secs(10);
@@ -19,8 +21,8 @@ const MOST: usize = 200;
 pub(super) struct Parcel {
     /// Its number.
     pub(super) id: u64,
-    /// Position of its target.
-    pub(super) target: u16,
+    /// Its target.
+    pub(super) target: TargetKey,
     /// When it was made.
     pub(super) made: Timestamp,
     /// The message.
@@ -52,7 +54,7 @@ pub(super) enum Change {
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     waiting: VecDeque<Parcel>,
-    targets: BTreeMap<u16, Target>,
+    targets: BTreeMap<TargetKey, Target>,
     last_id: u64,
 }
 
@@ -83,16 +85,36 @@ impl Outbox {
         self.waiting.drain(..surplus).collect()
     }
 
-    /// Takes out what is too old to be told, and what is for targets that are no more.
-    pub(super) fn expire(&mut self, now: Timestamp, targets: usize) -> Vec<Parcel> {
-        let is_over = |parcel: &Parcel| {
+    /// Takes out what is too old to be told. Only time counts in which the clock went evenly: one that is a year ahead for
+    /// a moment has aged nothing.
+    pub(super) fn expire(&mut self, Moment { now, awake_since }: Moment) -> Vec<Parcel> {
+        self.take_out(|parcel| {
             let keep = if parcel.kept { KEEP } else { KEEP_PING };
-            usize::from(parcel.target) >= targets || now.duration_since(parcel.made) > keep
-        };
-        let (over, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(is_over);
+            now.duration_since(parcel.made.max(awake_since)) > keep
+        })
+    }
+
+    /// Takes out what is for targets that are no more.
+    pub(super) fn without_target(&mut self, is_there: impl Fn(&TargetKey) -> bool) -> Vec<Parcel> {
+        self.targets.retain(|target, _| is_there(target));
+        self.take_out(|parcel| !is_there(&parcel.target))
+    }
+
+    fn take_out(&mut self, goes: impl Fn(&Parcel) -> bool) -> Vec<Parcel> {
+        let (out, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(goes);
         self.waiting = waiting;
-        self.targets.retain(|target, _| usize::from(*target) < targets);
-        Vec::from(over)
+        Vec::from(out)
+    }
+
+    /// What lies ahead of now was written by a clock that was ahead; it lasts no longer than if it were written now.
+    pub(super) fn cut(&mut self, now: Timestamp) {
+        for parcel in &mut self.waiting {
+            parcel.made = parcel.made.min(now);
+        }
+        let latest = now.saturating_add(LONGEST_PAUSE).unwrap_or(now);
+        for target in self.targets.values_mut() {
+            target.not_before = target.not_before.map(|at| at.min(latest));
+        }
     }
 
     /// The next message that can be sent now; its target is busy until [`Outbox::sent`].
@@ -102,13 +124,13 @@ impl Outbox {
             targets.get(&parcel.target).is_none_or(|t| !t.busy && t.not_before.is_none_or(|at| at <= now))
         };
         let parcel = self.waiting.iter().find(can)?.clone();
-        self.targets.entry(parcel.target).or_default().busy = true;
+        self.targets.entry(parcel.target.clone()).or_default().busy = true;
         Some(parcel)
     }
 
     /// What became of a message that was taken. It stays where it was not taken by its target.
     pub(super) fn sent(&mut self, parcel: &Parcel, error: Option<String>, now: Timestamp) -> Option<Change> {
-        let target = self.targets.entry(parcel.target).or_default();
+        let target = self.targets.entry(parcel.target.clone()).or_default();
         target.busy = false;
         let was_failing = target.failing.is_some();
         match error {
@@ -143,9 +165,9 @@ impl Outbox {
     }
 
     /// Why a target takes nothing, and how many messages wait for it.
-    pub(super) fn of_target(&self, target: u16) -> (Option<String>, usize) {
-        let failing = self.targets.get(&target).and_then(|target| target.failing.clone());
-        (failing, self.waiting.iter().filter(|parcel| parcel.target == target).count())
+    pub(super) fn of_target(&self, target: &TargetKey) -> (Option<String>, usize) {
+        let failing = self.targets.get(target).and_then(|target| target.failing.clone());
+        (failing, self.waiting.iter().filter(|parcel| parcel.target == *target).count())
     }
 
     /// The messages, for a ledger that begins anew.
@@ -167,7 +189,8 @@ mod tests {
         Timestamp::from_second(1_700_000_000 + second).unwrap()
     }
 
-    fn parcel(id: u64, target: u16, kept: bool) -> Parcel {
+    fn parcel(id: u64, target: &str, kept: bool) -> Parcel {
+        let target = target.parse().unwrap();
         let notice = Notice {
             occasion: Occasion::Failed,
             at: at(0),
@@ -184,7 +207,7 @@ mod tests {
     #[test]
     fn a_target_that_takes_nothing_holds_up_only_itself() {
         let mut outbox = Outbox::default();
-        for (id, target) in [(1, 0), (2, 0), (3, 1)] {
+        for (id, target) in [(1, "a"), (2, "a"), (3, "b")] {
             assert!(outbox.put(parcel(id, target, true)).is_empty());
         }
         let first = outbox.take(at(0)).unwrap();
@@ -206,22 +229,51 @@ mod tests {
         assert_eq!(pause(0), FIRST_PAUSE);
         assert_eq!(pause(31), LONGEST_PAUSE);
         let mut outbox = Outbox::default();
-        outbox.put(parcel(1, 0, true));
-        assert!(outbox.expire(at(3 * 86_400), 1).is_empty());
-        assert_eq!(outbox.expire(at(3 * 86_400 + 1), 1).len(), 1);
-        outbox.put(parcel(2, 5, true));
-        assert_eq!(outbox.expire(at(0), 5).len(), 1, "its target is gone");
+        outbox.put(parcel(1, "a", true));
+        let evenly = |second| Moment { now: at(second), awake_since: at(0) };
+        assert!(outbox.expire(evenly(3 * 86_400)).is_empty());
+        assert_eq!(outbox.expire(evenly(3 * 86_400 + 1)).len(), 1);
+    }
+
+    #[test]
+    fn a_message_goes_with_its_target() {
+        let mut outbox = Outbox::default();
+        outbox.put(parcel(1, "a", true));
+        outbox.put(parcel(2, "b", true));
+        let sent = outbox.take(at(0)).unwrap();
+        outbox.sent(&sent, Some("no".into()), at(0));
+        assert_eq!(outbox.of_target(&sent.target), (Some("no".into()), 1));
+        let gone = outbox.without_target(|target| target.as_str() == "b");
+        assert_eq!(gone.iter().map(|parcel| parcel.id).collect::<Vec<_>>(), [1]);
+        assert_eq!(outbox.of_target(&sent.target), (None, 0), "who comes back is a new one");
+        assert_eq!(outbox.take(at(0)).unwrap().id, 2);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_for_a_moment_throws_nothing_away_and_delays_nothing() {
+        const YEAR: i64 = 366 * 86_400;
+        let mut outbox = Outbox::default();
+        outbox.put(parcel(1, "a", true));
+        outbox.put(parcel(2, "b", false));
+        assert!(outbox.expire(Moment { now: at(YEAR), awake_since: at(YEAR) }).is_empty());
+        let sent = outbox.take(at(YEAR)).unwrap();
+        outbox.sent(&sent, Some("no".into()), at(YEAR));
+        outbox.put(Parcel { made: at(YEAR), ..parcel(3, "c", true) });
+        outbox.cut(at(60));
+        assert!(outbox.next().unwrap() <= at(60) + LONGEST_PAUSE);
+        let later = Moment { now: at(4 * 86_400), awake_since: at(60) };
+        assert_eq!(outbox.expire(later).len(), 3, "what was made then is not kept for a year");
     }
 
     #[test]
     fn a_ping_replaces_the_one_before_it_and_too_many_cost_the_oldest() {
         let mut outbox = Outbox::default();
-        outbox.put(parcel(1, 0, false));
-        outbox.put(parcel(2, 0, false));
+        outbox.put(parcel(1, "a", false));
+        outbox.put(parcel(2, "a", false));
         assert_eq!(outbox.waiting().map(|p| p.id).collect::<Vec<_>>(), [2]);
         for id in 3..=201 {
-            assert!(outbox.put(parcel(id, 1, true)).is_empty());
+            assert!(outbox.put(parcel(id, "b", true)).is_empty());
         }
-        assert_eq!(outbox.put(parcel(202, 1, true))[0].id, 2);
+        assert_eq!(outbox.put(parcel(202, "b", true))[0].id, 2);
     }
 }

@@ -152,6 +152,27 @@ impl JobState {
         self.seen.is_some() || self.attended.is_some()
     }
 
+    /// Cuts what lies ahead of now to now, and takes back a slot that has not come yet; false if there was nothing.
+    pub(super) fn cut(&mut self, now: Timestamp) -> bool {
+        let before = self.clone();
+        let cut = |at: Timestamp| at.min(now);
+        self.attended = self.attended.map(cut);
+        if let Some(watched) = &mut self.watched {
+            watched.since = cut(watched.since);
+        }
+        if let Some(trouble) = &mut self.trouble {
+            trouble.since = cut(trouble.since);
+            trouble.told = trouble.told.map(cut);
+        }
+        self.late = self.late.and_then(|Late { slot, told, begun }| {
+            let to_come = slot > now;
+            // Whoever was told hears of its end when a run ends well.
+            let kept = Late { slot: cut(slot), told: told.map(cut), begun: begun || to_come };
+            (told.is_some() || !to_come).then_some(kept)
+        });
+        *self != before
+    }
+
     /// A run began: the job is not behind any more.
     pub fn begun(&mut self, at: Timestamp) {
         self.attended = Some(at);

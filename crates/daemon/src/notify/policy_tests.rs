@@ -241,3 +241,34 @@ fn what_everybody_knows_from_the_beginning_is_never_told() {
     assert_eq!(job.due(at(30 * DAY)), []);
     assert_eq!(job.ended(&ended(DAY, Outcome::Ok, "")), None, "nor is its end");
 }
+
+#[test]
+fn a_clock_that_was_ahead_for_a_moment_silences_nobody() {
+    let mut ear = Ear::new();
+    let ahead = 400 * DAY;
+    ear.job.begun(at(ahead));
+    ear.job.is_late(Some(at(ahead)));
+    ear.run(ahead, Outcome::Failed, "exit");
+    ear.restart();
+    assert!(ear.job.cut(at(0)));
+    assert!(!ear.job.cut(at(0)), "once is enough");
+    assert_eq!(ear.job.attended, Some(at(0)));
+    ear.heard.clear();
+    ear.wait(0, 2 * DAY);
+    let heard: Vec<_> = ear.heard.iter().map(|(second, occasion, _)| (*second, *occasion)).collect();
+    assert_eq!(
+        heard,
+        [(DAY, Occasion::Failed), (2 * DAY, Occasion::Failed)],
+        "and the slot has not come yet"
+    );
+}
+
+#[test]
+fn what_a_person_said_about_the_future_stays() {
+    let mut ear = Ear::new();
+    ear.run(0, Outcome::Failed, "exit");
+    ear.job.acknowledge(Ack { until: Some(at(3 * DAY)), uid: 0 });
+    assert!(!ear.job.cut(at(0)));
+    ear.wait(0, 4 * DAY);
+    assert_eq!(ear.heard.iter().map(|(second, ..)| second / DAY).collect::<Vec<_>>(), [0, 3, 4]);
+}

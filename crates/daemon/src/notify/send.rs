@@ -20,10 +20,15 @@ pub(super) struct Answer {
     pub(super) error: Option<String>,
 }
 
-/// Sends a message in a task of its own.
-pub(super) fn post(rooms: Rooms, digest: Digest, parcel: Parcel, answers: mpsc::UnboundedSender<Answer>) {
+/// Sends a message in a task of its own. Its target is at this position of this configuration.
+pub(super) fn post(
+    rooms: Rooms,
+    (digest, position): (Digest, u16),
+    parcel: Parcel,
+    answers: mpsc::UnboundedSender<Answer>,
+) {
     tokio::spawn(async move {
-        let told = tell(&rooms, digest, parcel.target, parcel.notice.clone()).await;
+        let told = tell(&rooms, digest, position, parcel.notice.clone()).await;
         // Nobody hears it only when the daemon ends; the message is told again by the next one.
         let _ = answers.send(Answer { parcel, error: told.err() });
     });

@@ -10,10 +10,10 @@ use super::{
 };
 use crate::schedule::policy::{Seed, Terms};
 use jiff::Timestamp;
-use mastmaint_config::{accepted::DaemonView, zone};
+use mastmaint_config::{accepted::DaemonView, targets::TargetView, zone};
 use mastmaint_ledger::OwedMessage;
 use mastmaint_runner::protocol::Notice;
-use mastmaint_words::{BackupName, JobName, Occasion};
+use mastmaint_words::{BackupName, JobName, Occasion, TargetKey};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,7 +32,7 @@ pub(super) struct State {
     /// What their newest verifications saw.
     pub(super) sights: BTreeMap<BackupName, Sight>,
     /// When the summary of each target was sent last.
-    pub(super) summaries: BTreeMap<u16, Timestamp>,
+    pub(super) summaries: BTreeMap<TargetKey, Timestamp>,
     pub(super) outbox: Outbox,
 }
 
@@ -73,10 +73,10 @@ impl State {
                         self.backups.insert(backup, state);
                     }
                 }
-                Some(("summary", index)) => {
+                Some(("summary", key)) => {
                     let sent = serde_json::from_str(&state).map(|SummarySent { sent }| sent);
-                    if let (Ok(index), Ok(sent)) = (index.parse(), sent) {
-                        self.summaries.entry(index).or_insert(sent);
+                    if let (Ok(key), Ok(sent)) = (key.parse(), sent) {
+                        self.summaries.entry(key).or_insert(sent);
                     }
                 }
                 _ => {}
@@ -99,16 +99,49 @@ impl State {
         Surroundings { site, zone: zone::local(), now }
     }
 
+    /// The targets in their order: the position of each for the notify room, its key for everything that is kept.
+    pub(super) fn targets(&self) -> impl Iterator<Item = (u16, TargetKey, &TargetView)> {
+        (0_u16..).zip(&self.view.notify).filter_map(|(position, view)| {
+            let of_an_old_view = || format!("position-{}", position + 1).parse().ok();
+            Some((position, view.key.clone().or_else(of_an_old_view)?, view))
+        })
+    }
+
+    /// Where a target stands now, if it is still there.
+    pub(super) fn target(&self, key: &TargetKey) -> Option<(u16, &TargetView)> {
+        self.targets().find(|(_, other, _)| other == key).map(|(position, _, view)| (position, view))
+    }
+
     /// The targets that want to hear of something.
-    pub(super) fn listeners(&self, occasion: Occasion, job: Option<&JobName>) -> Vec<u16> {
-        (0_u16..).zip(&self.view.notify).filter(|(_, t)| t.wants(occasion, job)).map(|(n, _)| n).collect()
+    pub(super) fn listeners(&self, occasion: Occasion, job: Option<&JobName>) -> Vec<TargetKey> {
+        self.targets().filter(|(_, _, view)| view.wants(occasion, job)).map(|(_, key, _)| key).collect()
+    }
+
+    /// What was kept for targets that are no more: the messages that wait, and whose summaries they were.
+    pub(super) fn without_targets(&mut self) -> (Vec<Parcel>, Vec<TargetKey>) {
+        let keys: BTreeSet<TargetKey> = self.targets().map(|(_, key, _)| key).collect();
+        let parcels = self.outbox.without_target(|key| keys.contains(key));
+        let gone = self.summaries.keys().filter(|key| !keys.contains(*key)).cloned().collect();
+        self.summaries.retain(|key, _| keys.contains(key));
+        (parcels, gone)
+    }
+
+    /// What lies ahead of now was written by a clock that was ahead: it counts as of now, or whoever it is about would
+    /// hear nothing for as long as the clock was ahead. The jobs whose state that changes.
+    pub(super) fn cut(&mut self, now: Timestamp) -> Vec<JobName> {
+        self.outbox.cut(now);
+        for sent in self.summaries.values_mut() {
+            *sent = (*sent).min(now);
+        }
+        let cut = self.jobs.iter_mut().filter_map(|(name, state)| state.cut(now).then(|| name.clone()));
+        cut.collect()
     }
 
     /// Messages for these targets. Those that are kept are also as the ledger takes them.
-    pub(super) fn parcels(&mut self, targets: &[u16], notice: &Notice, kept: bool) -> Vec<Parcel> {
-        let parcel = |target: &u16| Parcel {
+    pub(super) fn parcels(&mut self, targets: &[TargetKey], notice: &Notice, kept: bool) -> Vec<Parcel> {
+        let parcel = |target: &TargetKey| Parcel {
             id: self.outbox.number(),
-            target: *target,
+            target: target.clone(),
             made: notice.at,
             notice: notice.clone(),
             kept,
@@ -156,22 +189,21 @@ impl State {
     }
 
     /// Summaries that were not there before begin with the next night; which those are.
-    pub(super) fn begin_summaries(&mut self, now: Timestamp) -> Vec<u16> {
-        let wanted = (0_u16..).zip(&self.view.notify).filter(|(_, target)| target.summary.is_some());
-        let begun: Vec<u16> =
-            wanted.map(|(index, _)| index).filter(|index| !self.summaries.contains_key(index)).collect();
-        self.summaries.extend(begun.iter().map(|index| (*index, now)));
+    pub(super) fn begin_summaries(&mut self, now: Timestamp) -> Vec<TargetKey> {
+        let wanted = self.targets().filter(|(_, _, view)| view.summary.is_some()).map(|(_, key, _)| key);
+        let begun: Vec<TargetKey> = wanted.filter(|key| !self.summaries.contains_key(key)).collect();
+        self.summaries.extend(begun.iter().map(|key| (key.clone(), now)));
         begun
     }
 
     /// The summaries that are due, with what they are about, and when the next one will be.
-    pub(super) fn due_summaries(&self, now: Timestamp) -> (Vec<(u16, Timestamp)>, Option<Timestamp>) {
+    pub(super) fn due_summaries(&self, now: Timestamp) -> (Vec<(TargetKey, Timestamp)>, Option<Timestamp>) {
         let (mut due, mut next) = (Vec::new(), None::<Timestamp>);
-        for (index, target) in (0_u16..).zip(&self.view.notify) {
-            let Some(schedule) = &target.summary else { continue };
-            let sent = self.summaries.get(&index).copied().unwrap_or(now);
+        for (_, key, view) in self.targets() {
+            let Some(schedule) = &view.summary else { continue };
+            let sent = self.summaries.get(&key).copied().unwrap_or(now);
             match schedule.next_after(sent) {
-                Some(at) if at <= now => due.push((index, sent)),
+                Some(at) if at <= now => due.push((key, sent)),
                 Some(at) => next = Some(next.map_or(at, |next| next.min(at))),
                 None => {}
             }
@@ -192,12 +224,68 @@ pub(super) fn backup_row(backup: &BackupName, state: &BackupState) -> (String, S
 }
 
 /// The time of a summary as the ledger keeps it.
-pub(super) fn summary_row(index: u16, sent: Timestamp) -> (String, String) {
-    (format!("summary:{index}"), serde_json::to_string(&SummarySent { sent }).unwrap_or_default())
+pub(super) fn summary_row(key: &TargetKey, sent: Timestamp) -> (String, String) {
+    (format!("summary:{key}"), serde_json::to_string(&SummarySent { sent }).unwrap_or_default())
 }
 
 /// A message as the ledger keeps it.
 pub(super) fn owed(parcel: &Parcel) -> OwedMessage {
     let notice = serde_json::to_string(&parcel.notice).unwrap_or_default();
-    OwedMessage { id: parcel.id, target: parcel.target, made: parcel.made, notice }
+    OwedMessage { id: parcel.id, target: parcel.target.clone(), made: parcel.made, notice }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAIL: &str = "{mail: root, on: [summary, failed]}";
+    const HOOK: &str = "{webhook: 'https://a.example/x', on: [summary]}";
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn view(targets: &str) -> Arc<DaemonView> {
+        let text = format!("jobs: {{a: {{steps: [{{run: /bin/true}}]}}}}\nnotify: [{targets}]\n");
+        let loaded = mastmaint_config::load_str("m.yaml", &text).unwrap();
+        Arc::new(loaded.settings.daemon_view(loaded.digest))
+    }
+
+    #[test]
+    fn an_edit_of_the_list_moves_nothing_from_one_target_to_another() {
+        let (noon, night) = (at("2026-11-24T12:00:00Z"), at("2026-11-25T06:00:00Z"));
+        let mut state = State::new(view(MAIL), Seed::new("seed"));
+        state.begin_summaries(noon);
+        let of_mail = state.listeners(Occasion::Failed, None);
+        let notice = state.around(noon).notice(Occasion::Failed, "a failed", "");
+        for parcel in state.parcels(&of_mail, &notice, true) {
+            state.outbox.put(parcel);
+        }
+        state.view = view(&format!("{HOOK}, {MAIL}"));
+        assert_eq!(state.without_targets(), (Vec::new(), Vec::new()));
+        assert_eq!(state.target(&of_mail[0]).unwrap().0, 1, "the second now");
+        let begun = state.begin_summaries(night);
+        assert!(begun.len() == 1 && begun != of_mail, "only the new one begins: {begun:?}");
+        assert_eq!(state.summaries[&of_mail[0]], noon);
+        state.view = view(HOOK);
+        let (gone, summaries) = state.without_targets();
+        assert_eq!((gone.len(), &gone[0].target), (1, &of_mail[0]));
+        assert_eq!(summaries, of_mail);
+        assert_eq!(state.outbox.waiting().count(), 0);
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_is_forgotten() {
+        let (now, ahead) = (at("2026-11-24T12:00:00Z"), at("2027-12-31T00:00:00Z"));
+        let mut state = State::new(view(MAIL), Seed::new("seed"));
+        let key = state.begin_summaries(ahead).remove(0);
+        let job: JobName = "a".parse().unwrap();
+        state.watch(ahead);
+        state.jobs.entry(job.clone()).or_default().begun(ahead);
+        assert_eq!(state.cut(now), std::slice::from_ref(&job));
+        assert_eq!((state.summaries[&key], state.jobs[&job].attended), (now, Some(now)));
+        let (_, next) = state.due_summaries(now);
+        assert!(next.unwrap() < at("2026-11-26T00:00:00Z"), "{next:?}");
+        assert!(state.cut(now).is_empty());
+    }
 }

@@ -4,7 +4,7 @@ use super::{compose::Surroundings, trend};
 use jiff::Timestamp;
 use mastmaint_ledger::{RunRecord, SpaceTrend};
 use mastmaint_runner::protocol::Notice;
-use mastmaint_words::{JobName, Numbers, Occasion, Outcome, human};
+use mastmaint_words::{JobName, Occasion, Outcome, human};
 use std::fmt::Write as _;
 
 /// So many runs are listed; of more only the end is.
@@ -80,13 +80,7 @@ fn line(around: &Surroundings, run: &RunRecord) -> String {
         let took = ended.duration_since(started).try_into().unwrap_or_default();
         let _ = write!(text, " in {}", human::took(took));
     }
-    let Numbers { removed, bytes, .. } = run.numbers;
-    if let Some(removed) = removed {
-        let _ = write!(text, ", {removed} removed");
-    }
-    if let Some(bytes) = bytes.filter(|bytes| *bytes > 0) {
-        let _ = write!(text, ", {} freed", human::bytes(bytes));
-    }
+    text.push_str(&crate::tell::counted(run.numbers).unwrap_or_default());
     if let Some(reason) = &run.reason {
         let _ = write!(text, ": {}", reason.text);
     }
@@ -102,6 +96,7 @@ fn freed(runs: &[RunRecord]) -> Option<u64> {
 mod tests {
     use super::*;
     use jiff::tz::TimeZone;
+    use mastmaint_words::Numbers;
     use mastmaint_words::{Grade, Reason, Trigger};
 
     fn at(text: &str) -> Timestamp {

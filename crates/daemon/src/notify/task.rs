@@ -10,14 +10,18 @@ use super::{
 use crate::{
     recorder::{Owed, Recorder},
     room::Rooms,
-    schedule::policy::Seed,
+    schedule::{clock::Awake, policy::Seed},
     tell::Teller,
 };
 use jiff::{SignedDuration, Timestamp};
 use mastmaint_config::accepted::DaemonView;
 use mastmaint_control::words::OverdueBackup;
 use mastmaint_words::{JobName, Occasion};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use tokio::sync::{mpsc, watch};
 
 /// Sleeps are cut to this: the clock may be set, and a host that sleeps takes the time along.
@@ -56,6 +60,8 @@ pub(super) struct Task {
     pub(super) stale: Vec<OverdueBackup>,
     /// Until then nothing is called overdue: what came due while nobody was there is being caught up.
     pub(super) calm: Timestamp,
+    /// Since when the clock goes evenly.
+    pub(super) awake: Awake,
     /// When something is due next.
     pub(super) next: Option<Timestamp>,
     pub(super) answers: mpsc::UnboundedSender<Answer>,
@@ -68,8 +74,10 @@ pub(super) async fn run(needs: Needs, mut heard: mpsc::UnboundedReceiver<Fact>, 
     let state = State::new(view, seed);
     let (late, next) = (BTreeMap::new(), None);
     let calm = calm_from(Timestamp::now());
+    let awake = Awake::new(Timestamp::now(), Instant::now());
+    let stale = Vec::new();
     let mut task =
-        Task { rooms, recorder, teller, state, loaded: false, late, stale: Vec::new(), calm, next, answers };
+        Task { rooms, recorder, teller, state, loaded: false, late, stale, calm, awake, next, answers };
     loop {
         task.look(Timestamp::now()).await;
         task.show(&shown);
@@ -101,7 +109,10 @@ impl Task {
         if let Ok((tellings, messages)) = known {
             self.state.take_in(tellings, messages);
             self.loaded = true;
+            // All of it is written again below.
+            self.state.cut(now);
             self.watch(now).await;
+            self.let_go_of_targets(&self.labels()).await;
             self.write_again().await;
         } else {
             self.watch(now).await;
@@ -132,7 +143,9 @@ impl Task {
         let now = Timestamp::now();
         match fact {
             Fact::Config(view) => {
+                let labels = self.labels();
                 self.state.view = view;
+                self.let_go_of_targets(&labels).await;
                 self.state.outbox.try_again();
                 self.watch(now).await;
             }
@@ -172,7 +185,15 @@ impl Task {
                 });
             }
             // Everything is looked at after every fact; the slots of the time that was skipped are being dealt with.
-            Fact::ClockStepped => self.calm = calm_from(now),
+            Fact::ClockStepped => {
+                self.calm = calm_from(now);
+                for job in self.state.cut(now) {
+                    self.keep(&job, &[]).await;
+                }
+                for (key, sent) in &self.state.summaries {
+                    self.owe(state::summary_row(key, *sent), &[]).await;
+                }
+            }
             Fact::LedgerAnew => self.write_again().await,
         }
     }

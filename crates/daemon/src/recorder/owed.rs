@@ -1,11 +1,10 @@
 //! What must be in the ledger sooner or later, and a bounded queue of it for as long as the ledger cannot be written.
 
 use jiff::Timestamp;
-use mastmaint_ledger::{Approval, HandHold, Ledger, LedgerError, Mark, OwedMessage, PlannedRetry, StepEnd};
-use mastmaint_words::{
-    Grade, HoldId, JobName, Outcome, Reason, RunId,
-    backup::{FindingAck, FindingId},
+use mastmaint_ledger::{
+    Approval, HandHold, Ledger, LedgerError, Mark, OwedMessage, PlannedRetry, StepEnd, Verified,
 };
+use mastmaint_words::{Grade, HoldId, JobName, Outcome, Reason, RunId};
 use std::collections::VecDeque;
 
 /// So many are kept.
@@ -14,8 +13,6 @@ const MOST: usize = 1000;
 const MOST_BYTES: usize = 16 * 1024 * 1024;
 /// What each of them takes at most, its copy not counted.
 const EACH: usize = 2048;
-/// What the report of a verification takes at most: half a frame of a room.
-const REPORT: usize = 32 * 1024;
 
 /// Something that happened and that a later daemon must know.
 #[derive(Debug, Clone)]
@@ -94,13 +91,6 @@ pub enum Owed {
         /// The messages.
         messages: Vec<OwedMessage>,
     },
-    /// A person knows of a finding.
-    Acknowledge {
-        /// Which.
-        finding: FindingId,
-        /// Who, since when and until when.
-        ack: FindingAck,
-    },
     /// A message was taken or is given up.
     Settle {
         /// Its number.
@@ -108,6 +98,8 @@ pub enum Owed {
     },
     /// A run waits for approval, or has got one.
     Approval(Box<Approval>),
+    /// A backup was verified.
+    Verified(Box<Verified>),
     /// The retry of a job is not owed any more.
     DropRetry {
         /// The job.
@@ -130,10 +122,10 @@ impl Owed {
             Self::Cancel { run, at } => ledger.ask_cancel(run, *at),
             Self::PlanRetry { retry } => ledger.plan_retry(retry),
             Self::Approval(approval) => ledger.put_approval(approval),
+            Self::Verified(verified) => ledger.put_verified(verified),
             Self::DropRetry { job } => ledger.drop_retry(job).map(drop),
             Self::Tell { subject, state: Some(state), messages } => ledger.tell(subject, state, messages),
             Self::Tell { subject, state: None, .. } => ledger.untell(subject),
-            Self::Acknowledge { finding, ack } => ledger.acknowledge(*finding, *ack).map(drop),
             Self::Settle { message } => ledger.settle(*message),
         }
     }
@@ -151,6 +143,7 @@ impl Owed {
             (Self::EndRun { run, .. }, Self::Cancel { run: other, .. }) => run == other,
             (Self::PlanRetry { retry }, Self::PlanRetry { retry: other }) => retry.job == other.job,
             (Self::DropRetry { job }, Self::PlanRetry { retry }) => *job == retry.job,
+            (Self::Verified(new), Self::Verified(old)) => new.report.backup == old.report.backup,
             // Messages of an earlier one are still owed.
             (Self::Tell { subject, .. }, Self::Tell { subject: other, messages, .. }) => {
                 subject == other && messages.is_empty()
@@ -168,10 +161,7 @@ impl Owed {
 
     fn bytes(&self) -> usize {
         match self {
-            Self::EndStep { copy, end } => {
-                let report = if end.verdict.backup.is_some() { REPORT } else { 0 };
-                EACH + report + copy.as_ref().map_or(0, Vec::len)
-            }
+            Self::EndStep { copy, .. } => EACH + copy.as_ref().map_or(0, Vec::len),
             Self::Tell { state, messages, .. } => {
                 let texts = messages.iter().map(|message| message.notice.len());
                 EACH + state.as_ref().map_or(0, String::len) + texts.sum::<usize>()

@@ -39,13 +39,8 @@ pub(super) fn end_of_run(number: i64) -> Owed {
 }
 
 pub(super) fn end_of_step(number: i64, step: u16, copy: Option<Vec<u8>>) -> Owed {
-    let verdict = Verdict {
-        outcome: Outcome::Ok,
-        grade: Grade::Read,
-        reasons: vec![],
-        numbers: Numbers::default(),
-        backup: None,
-    };
+    let verdict =
+        Verdict { outcome: Outcome::Ok, grade: Grade::Read, reasons: vec![], numbers: Numbers::default() };
     let end = StepEnd {
         key: key(number, step),
         verdict,

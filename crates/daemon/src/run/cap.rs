@@ -1,6 +1,6 @@
 //! How much a step may remove without a person's approval. Pure: what a look found in, a sentence out.
 
-use mastmaint_config::settings::AtMost;
+use mastmaint_config::settings::{AtMost, Job};
 use mastmaint_ledger::Approval;
 use mastmaint_words::{Bytes, Numbers, Reason, RunId, StepIndex};
 use std::collections::BTreeMap;
@@ -61,6 +61,16 @@ pub fn allowance<'a>(approvals: impl IntoIterator<Item = &'a Approval>, run: &Ru
     used.map(|approval| approval.found.clone()).unwrap_or_default()
 }
 
+/// The first step that is not any more what it was when its look found too much: what was found says nothing about what
+/// stands there now.
+pub fn changed_since(approval: &Approval, job: &Job) -> Option<StepIndex> {
+    let is_same = |step: &StepIndex| {
+        let now = job.steps.get(usize::from(step.0)).map(|step| step.action.title());
+        now.is_some() && now.as_ref() == approval.titles.get(step)
+    };
+    approval.found.keys().find(|step| !is_same(step)).copied()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +103,35 @@ mod tests {
         assert_eq!(excess(&cap, found(500, 0, 0), Some(100)), None);
         assert!(excess(&cap, found(501, 0, 0), Some(100)).is_some());
         assert_eq!(excess(&cap, found(50, 0, 0), Some(0)), None, "a few after nothing are no flood");
+    }
+
+    #[test]
+    fn an_approval_is_for_what_was_looked_at() {
+        use crate::run::policy::tests::{job, step};
+        use mastmaint_config::settings::{Action, Step};
+        let does = |words: &str| {
+            let words = words.split_whitespace().map(str::to_owned).collect();
+            Step { action: Action::Tootctl(words), ..step() }
+        };
+        let was = job(vec![step(), does("media remove-orphans")]);
+        let titles = was.indexed_steps().skip(1).map(|(index, step)| (index, step.action.title()));
+        let approval = Approval {
+            run: "20261123T003000Z-7k3f9q".parse().unwrap(),
+            job: "clean".parse().unwrap(),
+            at: jiff::Timestamp::UNIX_EPOCH,
+            found: [(StepIndex(1), found(5000, 0, 5000))].into(),
+            titles: titles.collect(),
+            why: String::new(),
+            used_by: None,
+        };
+        assert_eq!(changed_since(&approval, &was), None);
+        let other = job(vec![does("cache clear"), does("media remove-orphans")]);
+        assert_eq!(changed_since(&approval, &other), None, "the step is the same");
+        for changed in [job(vec![step(), does("accounts prune")]), job(vec![does("media remove-orphans")])] {
+            assert_eq!(changed_since(&approval, &changed), Some(StepIndex(1)));
+        }
+        let of_an_older_version = Approval { titles: BTreeMap::new(), ..approval };
+        assert_eq!(changed_since(&of_an_older_version, &was), Some(StepIndex(1)), "nobody knows what it was");
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! The look before a step that has a limit: its dry run, in its room, under a key of its own. It holds no lock and
-//! stops nothing when it is made before the run is admitted. It is made again right before its step if other commands of
-//! the run came before, or if the run waited long: what they and others did changes what there is to remove.
+//! The looks before a run: at what its job requires, and before each step that has a limit, its dry run, in its room,
+//! under a key of its own. They hold no lock and stop nothing when they are made before the run is admitted. A dry run
+//! is made again right before its step if other commands of the run came before, or if the run waited long: what they
+//! and others did changes what there is to remove.
 
 use super::{
     Drive, Outside, RunHandle, RunNews, RunSpec, cap,
@@ -17,19 +18,67 @@ use tokio::sync::mpsc;
 /// A look that is older says nothing about now.
 const FRESH: Duration = Duration::from_mins(10);
 
-/// Whether a run must look before it asks for its locks.
-pub fn looks_first(spec: &RunSpec) -> bool {
-    !spec.dry_run && spec.job.steps.iter().any(|step| step.at_most.is_some())
+/// What is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Looks {
+    /// What the job requires, then how much its steps would remove.
+    All,
+    /// What the job requires.
+    Requirements,
 }
 
-/// Looks at every step of a run that has a limit; the dispatcher hears what came of it.
-pub fn spawn_look(spec: RunSpec, outside: Outside, handle: &RunHandle, news: mpsc::Sender<RunNews>) {
+/// What came of the looks.
+#[derive(Debug)]
+pub enum Looked {
+    /// The run may go on.
+    Fine,
+    /// What its job requires does not hold now: what is in the way.
+    NotNow(String),
+    /// It is over.
+    Over(Box<Verdict>),
+}
+
+/// Whether a run must look before it asks for its locks.
+pub fn looks_first(spec: &RunSpec) -> bool {
+    !spec.dry_run && (spec.job.requires.is_some() || has_limits(spec))
+}
+
+/// Whether a step of a run has a limit.
+pub fn has_limits(spec: &RunSpec) -> bool {
+    spec.job.steps.iter().any(|step| step.at_most.is_some())
+}
+
+/// Looks before a run; the dispatcher hears what came of it.
+pub fn spawn_look(
+    spec: RunSpec,
+    looks: Looks,
+    outside: Outside,
+    handle: &RunHandle,
+    news: mpsc::Sender<RunNews>,
+) {
     let mut drive = Drive::new(spec, outside, handle, news);
-    watch_over(drive.spec.id.clone(), drive.news.clone(), async move { drive.look_at_all().await });
+    watch_over(drive.spec.id.clone(), drive.news.clone(), async move {
+        let looked = drive.look_before(looks).await;
+        let looked = RunNews::Looked { run: drive.spec.id.clone(), looked };
+        // The dispatcher outlives its runs; if it is gone the next daemon finds the run waiting and looks again.
+        let _ = drive.news.send(looked).await;
+    });
 }
 
 impl Drive {
-    async fn look_at_all(&mut self) {
+    async fn look_before(&mut self, looks: Looks) -> Looked {
+        let required = self.look_at_requirements().await;
+        if *self.cancels.borrow() > 0 {
+            return Looked::Over(Box::new(policy::cancelled()));
+        }
+        match (required, looks) {
+            (Looked::Fine, Looks::All) => self.look_at_limits().await,
+            (required, _) => required,
+        }
+    }
+
+    /// How much each step that has a limit would remove.
+    async fn look_at_limits(&mut self) -> Looked {
         let mut ended = None;
         for (step, definition) in self.spec.job.clone().indexed_steps() {
             if *self.cancels.borrow() > 0 {
@@ -47,9 +96,7 @@ impl Drive {
                 }
             }
         }
-        let looked = RunNews::Looked { run: self.spec.id.clone(), verdict: ended.map(Box::new) };
-        // The dispatcher outlives its runs; if it is gone the next daemon finds the run waiting and looks again.
-        let _ = self.news.send(looked).await;
+        ended.map_or(Looked::Fine, |verdict| Looked::Over(Box::new(verdict)))
     }
 
     /// Whether a look that was made before still says what there is to remove.

@@ -6,10 +6,11 @@ pub mod cap;
 mod follow;
 mod look;
 pub mod policy;
+pub mod requirements;
 mod step;
 mod wire;
 
-pub use look::{looks_first, spawn_look};
+pub use look::{Looked, Looks, has_limits, looks_first, spawn_look};
 
 use crate::{
     recorder::{Owed, Recorder},
@@ -21,7 +22,9 @@ use mastmaint_config::settings::{Job, Step};
 use mastmaint_control::words::{FollowEvent, StepProgress};
 use mastmaint_failpoints::failpoint;
 use mastmaint_ledger::{StepEnd, StepRecord, StepStart};
-use mastmaint_words::{Digest, JobName, LockName, Numbers, RunId, StepIndex, StepKey, Trigger, Verdict};
+use mastmaint_words::{
+    Digest, JobName, LockName, Numbers, Room, RunId, StepIndex, StepKey, Trigger, Verdict,
+};
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -70,6 +73,8 @@ pub struct RunSpec {
     pub allowance: cap::Found,
     /// When it was looked at how much its steps would remove.
     pub looked: Option<Instant>,
+    /// The rooms that look at what its job requires.
+    pub rooms_to_look: Vec<Room>,
     /// Only this step is followed to its end and nothing after it: the ledger does not know the run.
     pub only: Option<StepIndex>,
 }
@@ -118,12 +123,12 @@ pub fn start_of(step: &StepRecord) -> StepStart {
 pub enum RunNews {
     /// A step has begun or is over.
     Step(Box<StepRecord>),
-    /// It was looked at how much its steps would remove.
+    /// It was looked at what its job requires and how much its steps would remove.
     Looked {
         /// The run.
         run: RunId,
-        /// Why it is over already; none if it may go on.
-        verdict: Option<Box<Verdict>>,
+        /// What came of it.
+        looked: Looked,
     },
     /// A step would remove more than it may.
     NeedsApproval {
@@ -265,10 +270,10 @@ impl Drive {
                 self.record_start(&begun).await;
                 self.adopt(&begun, &definition).await
             }
-            None if resumed && self.needs_services_stopped(step) && !self.goes_on_in_bracket().await => {
-                policy::services_came_back()
-            }
-            None => self.begin(step, &definition).await,
+            None => match self.services_are_stopped_for(step, resumed).await {
+                Ok(()) => self.begin(step, &definition).await,
+                Err(why) => policy::services_came_back(&why),
+            },
         }
     }
 
@@ -312,7 +317,7 @@ impl Drive {
             || (self.outside.same_boot
                 && begun.journaled == 0
                 && self.spec.only.is_none()
-                && (!self.needs_services_stopped(step) || self.goes_on_in_bracket().await));
+                && (!self.needs_services_stopped(step) || self.goes_on_in_bracket().await.is_ok()));
         let how = step::Begin::Adopted { after: begun.journaled, at: begun.at, may_start };
         self.drive_step(step, definition, how).await
     }

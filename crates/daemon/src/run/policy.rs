@@ -61,7 +61,6 @@ pub fn verdict_of_run(done: &[Verdict]) -> Verdict {
         grade: done.iter().map(|v| v.grade).min().unwrap_or(Grade::Exit),
         reasons: worst.map(|v| v.reasons.clone()).unwrap_or_default(),
         numbers: sum(done.iter().map(|v| v.numbers)),
-        backup: None,
     }
 }
 
@@ -89,7 +88,12 @@ pub fn retry_after(retry: Retry, attempt: u32, verdict: &Verdict) -> Option<Dura
         RetryOn::Failed => bad,
         RetryOn::Unreachable => (bad || verdict.outcome == Outcome::Partial) && verdict.is_worth_retrying(),
     };
-    wanted.then(|| retry.backoff.get().saturating_mul(2_u32.saturating_pow(attempt.min(16))))
+    wanted.then(|| backoff(retry, attempt))
+}
+
+/// The wait before the try after this one: doubled each time.
+pub fn backoff(retry: Retry, attempt: u32) -> Duration {
+    retry.backoff.get().saturating_mul(2_u32.saturating_pow(attempt.min(16)))
 }
 
 /// The verdict of a step for which nothing was left of the job's time.
@@ -100,9 +104,8 @@ pub fn out_of_time(limit: Span) -> Verdict {
 }
 
 /// The verdict of a step that must not run because services that it needs stopped are up again.
-pub fn services_came_back() -> Verdict {
-    let text = "the services were started again while no daemon went on with the run (a restart of the host, or \
-                mastmaintd-recover); the step needs them stopped and is not run";
+pub fn services_came_back(why: &str) -> Verdict {
+    let text = format!("{why}; the step needs the services stopped and is not run");
     Verdict::because(Outcome::Interrupted, Grade::Exit, Reason::new("bracket-closed", text))
 }
 
@@ -143,6 +146,7 @@ pub(crate) mod tests {
             timeout: Span::from_secs(600),
             retry: Retry { times: 2, backoff: Span::from_secs(10), on: RetryOn::Unreachable },
             change: false,
+            requires: None,
             lock: None,
             lock_wait: Span::from_secs(60),
             steps,
@@ -156,7 +160,7 @@ pub(crate) mod tests {
     }
 
     fn ended(outcome: Outcome) -> Verdict {
-        Verdict { outcome, grade: Grade::Read, reasons: vec![], numbers: Numbers::default(), backup: None }
+        Verdict { outcome, grade: Grade::Read, reasons: vec![], numbers: Numbers::default() }
     }
 
     #[test]

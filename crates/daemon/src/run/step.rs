@@ -7,6 +7,7 @@ use super::{
     wire,
 };
 use crate::{
+    recorder::Owed,
     room::{Connection, RoomError},
     tell::Told,
 };
@@ -14,8 +15,11 @@ use jiff::Timestamp;
 use mastmaint_config::settings::{Action, ServicesAction, Step};
 use mastmaint_control::words::FollowEvent;
 use mastmaint_failpoints::failpoint;
-use mastmaint_ledger::StepEnd;
-use mastmaint_runner::protocol::{EventKind, Op, StepReport};
+use mastmaint_ledger::{StepEnd, Verified};
+use mastmaint_runner::{
+    bracket::has_closed,
+    protocol::{EventKind, Op, StepReport},
+};
 use mastmaint_words::{Grade, Outcome, Reason, Room, Span, StepIndex, StepKey, UnitName, Verdict};
 use std::time::{Duration, Instant};
 
@@ -102,12 +106,24 @@ impl Drive {
         let followed = follow.until_it_is_over().await;
         let copy = follow.copy.take();
         let (end, told_by) = match followed {
-            Followed::Report(report, connection) => (end_of(*report), Some(connection)),
+            Followed::Report(mut report, connection) => {
+                self.record_backup(&mut report).await;
+                (end_of(*report), Some(connection))
+            }
             Followed::Verdict(verdict) => {
                 (end_without_report(self.spec.key(step), verdict, sent, clock.elapsed()), None)
             }
         };
         self.finish_step(step, definition, end, copy, told_by).await
+    }
+
+    /// What a verification came to. Before the end of its step, which makes the room forget it; a daemon that dies in
+    /// between hears it again.
+    async fn record_backup(&self, report: &mut StepReport) {
+        let Some(backup) = report.backup.take() else { return };
+        let verified = Verified { at: report.ended, run: report.key.run.clone(), report: *backup };
+        // What is not kept either is told by the next verification.
+        let _ = self.outside.recorder.owe(Owed::Verified(Box::new(verified))).await;
     }
 
     async fn finish_step(
@@ -146,7 +162,9 @@ impl Drive {
             }
             // That nothing or not everything was stopped, the end of the step has said.
             (_, Outcome::Skipped) | (ServicesAction::Stop { .. }, _) => {}
-            (ServicesAction::Start, Outcome::Ok) => self.tell(Told::BracketClosed { step, how: reason() }),
+            (ServicesAction::Start, _) if has_closed(verdict) => {
+                self.tell(Told::BracketClosed { step, how: reason() });
+            }
             (ServicesAction::Start, _) => self.tell(Told::BracketNotConfirmed { step, why: reason() }),
         }
     }
@@ -156,18 +174,44 @@ impl Drive {
         !self.spec.dry_run && self.spec.job.bracket().is_some_and(|bracket| bracket.holds(step))
     }
 
+    /// Whether what a step relies on is so: a person, or whatever else starts services, may have started what the run
+    /// has stopped. The room has looked when it stopped them, so the step right after that need not ask.
+    ///
+    /// # Errors
+    /// With why the step must not run.
+    pub(super) async fn services_are_stopped_for(
+        &self,
+        step: StepIndex,
+        resumed: bool,
+    ) -> Result<(), String> {
+        let follows_the_stop = self.spec.job.bracket().is_some_and(|bracket| bracket.comes_first(step));
+        if !self.needs_services_stopped(step) || (follows_the_stop && !resumed) {
+            return Ok(());
+        }
+        self.goes_on_in_bracket().await
+    }
+
     /// Tells the systemctl room that this daemon goes on with the run, and hears whether its services are stopped
-    /// still: while there was no daemon somebody else may have started them.
-    pub(super) async fn goes_on_in_bracket(&self) -> bool {
+    /// still.
+    ///
+    /// # Errors
+    /// With why they are not, or are not known to be.
+    pub(super) async fn goes_on_in_bracket(&self) -> Result<(), String> {
         failpoint!("adopt.before-resume");
         let run = self.spec.id.clone();
         let asked = tokio::time::timeout(PATIENCE, async {
             let mut open = self.outside.rooms.open(Room::Systemctl).await?;
             open.ask_once(Op::Resume { run }).await
         });
-        let resumed = matches!(asked.await, Ok(Ok(EventKind::Resumed)));
+        let answer = asked.await;
         failpoint!("adopt.resumed");
-        resumed
+        match answer {
+            Ok(Ok(EventKind::Resumed)) => Ok(()),
+            Ok(Ok(EventKind::Refused { message, .. })) => Err(message),
+            Ok(Ok(_)) => Err("the systemctl room speaks another language".to_owned()),
+            Ok(Err(error)) => Err(format!("whether the services are stopped is not known: {error}")),
+            Err(_) => Err("the systemctl room does not say whether the services are stopped".to_owned()),
+        }
     }
 
     /// Whether the room of a step knows it already, although the ledger does not.

@@ -122,6 +122,12 @@ fn of_telling(telling: Telling) -> Entry {
             let text = format!("finding {finding}: user {uid} knows; nobody is reminded until {until}");
             Entry::notice(text).id(MessageId::Acknowledged)
         }
+        Telling::TargetGone { target, subject } => {
+            let target = target.map_or_else(String::new, |target| format!(" {target}"));
+            let text =
+                format!("target{target} is not in the configuration any more and was never told: {subject}");
+            Entry::warning(text).id(MessageId::NotNotified)
+        }
         Telling::Acknowledged { job, until, uid } => {
             let until = until.map_or_else(|| "it changes".to_owned(), on_the_clock);
             let text = format!("{job}: user {uid} knows; nobody is reminded until {until}");
@@ -276,15 +282,24 @@ fn ended_id(verdict: &Verdict) -> MessageId {
 /// `ok (read) in 1.4 s, 15 removed, 1.1 MB freed`, `failed (exit) in 5.2 s: PostgreSQL does not answer …`.
 fn ended_how(verdict: &Verdict, took: Option<Duration>) -> String {
     let mut text = format!("{} ({})", verdict.outcome, verdict.grade);
-    let Numbers { removed, bytes, .. } = verdict.numbers;
     let parts = [
         took.map(|took| format!(" in {}", human::took(took))),
-        removed.map(|removed| format!(", {removed} removed")),
-        bytes.filter(|bytes| *bytes > 0).map(|bytes| format!(", {} freed", human::bytes(bytes))),
+        counted(verdict.numbers),
         verdict.reasons.first().map(|reason| format!(": {}", reason.text)),
     ];
     text.extend(parts.into_iter().flatten());
     text
+}
+
+/// `, 15 removed, 1.1 MB freed`, or `, 8 visited` of what removes nothing.
+pub(crate) fn counted(numbers: Numbers) -> Option<String> {
+    let Numbers { visited, removed, bytes, .. } = numbers;
+    let items = removed.map(|removed| format!(", {removed} removed"));
+    let items = items.or_else(|| visited.map(|visited| format!(", {visited} visited")));
+    let word = if removed.is_some() { " freed" } else { "" };
+    let bytes = bytes.filter(|bytes| *bytes > 0).map(|bytes| format!(", {}{word}", human::bytes(bytes)));
+    let parts: Vec<String> = items.into_iter().chain(bytes).collect();
+    (!parts.is_empty()).then(|| parts.concat())
 }
 
 #[cfg(test)]
@@ -295,9 +310,11 @@ mod tests {
     #[test]
     fn an_end_says_how_long_what_and_why() {
         let numbers = Numbers { removed: Some(15), bytes: Some(1_153_434), ..Numbers::default() };
-        let ok = Verdict { outcome: Outcome::Ok, grade: Grade::Read, reasons: vec![], numbers, backup: None };
+        let ok = Verdict { outcome: Outcome::Ok, grade: Grade::Read, reasons: vec![], numbers };
         let took = Some(Duration::from_millis(1_420));
         assert_eq!(ended_how(&ok, took), "ok (read) in 1.4 s, 15 removed, 1.1 MB freed");
+        let visited = Numbers { visited: Some(8), ..Numbers::default() };
+        assert_eq!(ended_how(&Verdict { numbers: visited, ..ok }, took), "ok (read) in 1.4 s, 8 visited");
         let reason = Reason::new("postgres-unreachable", "PostgreSQL does not answer");
         let failed = Verdict::because(Outcome::Failed, Grade::Exit, reason);
         assert_eq!(ended_how(&failed, None), "failed (exit): PostgreSQL does not answer");

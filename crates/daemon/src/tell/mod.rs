@@ -5,6 +5,7 @@ mod entries;
 mod holds;
 mod told;
 
+pub(crate) use entries::counted;
 pub use holds::HoldNews;
 pub use told::{Telling, Told};
 

@@ -293,6 +293,13 @@ pub enum Telling {
         /// Who.
         uid: u32,
     },
+    /// A message has no target any more.
+    TargetGone {
+        /// Whose it was, if that is known: an edit while no daemon was there leaves nothing of it.
+        target: Option<String>,
+        /// What it was about.
+        subject: String,
+    },
     /// A person knows of what is wrong with a job.
     Acknowledged {
         /// Which.

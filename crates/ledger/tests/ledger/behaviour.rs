@@ -2,8 +2,9 @@
 
 use crate::common::*;
 use mastmaint_ledger::{
-    Approval, FindError, HandHold, LedgerError, Mark, NewRun, OwedMessage, PlannedRetry, StepEnd,
+    Approval, FindError, HandHold, LedgerError, Mark, NewRun, OwedMessage, PlannedRetry, StepEnd, Verified,
 };
+use mastmaint_words::backup::{Code, Finding, Report};
 use mastmaint_words::{
     Grade, Hold, HoldId, HoldScope, Numbers, Outcome, Reason, Space, Span, StepIndex, Trigger,
 };
@@ -222,8 +223,11 @@ fn a_dry_run_does_not_hide_how_the_last_real_one_ended() {
 fn what_people_were_told_and_what_is_owed_to_them_is_kept_as_one() {
     let dir = tempfile::tempdir().unwrap();
     let mut ledger = open(dir.path());
-    let message = |id, target| OwedMessage { id, target, made: at(1), notice: format!("notice {id}") };
-    ledger.tell("job:clean", "{}", &[message(2, 0), message(1, 1)]).unwrap();
+    let message = |id, target: &str| {
+        let (target, notice) = (target.parse().unwrap(), format!("notice {id}"));
+        OwedMessage { id, target, made: at(1), notice }
+    };
+    ledger.tell("job:clean", "{}", &[message(2, "root"), message(1, "hook-2")]).unwrap();
     ledger.tell("job:clean", r#"{"a":1}"#, &[]).unwrap();
     ledger.tell("summary:0", "{}", &[]).unwrap();
     ledger.untell("summary:0").unwrap();
@@ -231,7 +235,7 @@ fn what_people_were_told_and_what_is_owed_to_them_is_kept_as_one() {
     ledger.settle(7).unwrap();
     drop(ledger);
     let ledger = open(dir.path());
-    assert_eq!(ledger.owed_messages().unwrap(), [message(1, 1)]);
+    assert_eq!(ledger.owed_messages().unwrap(), [message(1, "hook-2")]);
     let kept = ledger.tellings().unwrap();
     assert_eq!(kept.into_iter().collect::<Vec<_>>(), [("job:clean".to_owned(), r#"{"a":1}"#.to_owned())]);
 }
@@ -292,28 +296,78 @@ fn the_room_of_the_media_is_told_now_and_a_week_before() {
 }
 
 #[test]
+fn the_newest_verification_of_each_backup_is_kept() {
+    let (dir, mut ledger) = fresh();
+    let verified = |backup: &str, second: i64, sentence: &str| Verified {
+        at: at(second),
+        run: run_id(second),
+        report: Report {
+            backup: backup.to_owned(),
+            kind: "postgres".to_owned(),
+            newest: None,
+            sentence: sentence.to_owned(),
+            summary: None,
+            drill: None,
+            findings: vec![Finding::warn(Code::NotChecked, "what", "advice")],
+            store_bytes: 0,
+        },
+    };
+    let (files, newer) = (verified("files", 3, "files"), verified("database", 2, "newer"));
+    for put in [&verified("database", 1, "older"), &newer, &files, &verified("files", 1, "late")] {
+        ledger.put_verified(put).unwrap();
+    }
+    drop(ledger);
+    assert_eq!(open(dir.path()).verified().unwrap(), [newer, files]);
+}
+
+#[test]
 fn an_approval_is_kept_until_it_is_used() {
     let (dir, mut ledger) = fresh();
     let found = [(StepIndex(1), Numbers { removed: Some(5000), ..Numbers::default() })].into();
     let why = "would remove 5000 items".to_owned();
-    let asked = Approval { run: run_id(1), job: job("clean"), at: at(1), found, why, used_by: None };
+    let titles = [(StepIndex(1), "tootctl media remove-orphans".to_owned())].into();
+    let asked = Approval { run: run_id(1), job: job("clean"), at: at(1), found, titles, why, used_by: None };
     ledger.put_approval(&asked).unwrap();
     drop(ledger);
     let mut ledger = open(dir.path());
     assert_eq!(ledger.approvals().unwrap(), std::slice::from_ref(&asked));
     let used = Approval { used_by: Some(run_id(2)), ..asked };
     ledger.put_approval(&used).unwrap();
-    assert_eq!(ledger.approvals().unwrap(), [used]);
-    let later = Approval {
+    assert_eq!(ledger.approvals().unwrap(), std::slice::from_ref(&used));
+    // A clock that is ahead for a moment costs no other job its approval.
+    let other = Approval {
         run: run_id(9),
         at: at(8 * 86_400),
         found: [].into(),
-        job: job("clean"),
+        titles: [].into(),
+        job: job("other"),
         why: String::new(),
         used_by: None,
     };
-    ledger.put_approval(&later).unwrap();
-    assert_eq!(ledger.approvals().unwrap(), [later]);
+    ledger.put_approval(&other).unwrap();
+    assert_eq!(ledger.approvals().unwrap(), [used, other.clone()]);
+    let keep = Span::from_secs(400 * 86_400);
+    ledger.forget_old(at(7 * 86_400 + 2), keep, keep).unwrap();
+    assert_eq!(ledger.approvals().unwrap(), [other]);
+}
+
+#[test]
+fn a_job_waits_for_one_approval_and_that_is_the_newest() {
+    let (_dir, mut ledger) = fresh();
+    let asked = |second, name: &str| Approval {
+        run: run_id(second),
+        job: job(name),
+        at: at(second),
+        found: [].into(),
+        titles: [].into(),
+        why: String::new(),
+        used_by: None,
+    };
+    let used = Approval { used_by: Some(run_id(50)), ..asked(1, "clean") };
+    for approval in [&used, &asked(2, "clean"), &asked(3, "other"), &asked(4, "clean")] {
+        ledger.put_approval(approval).unwrap();
+    }
+    assert_eq!(ledger.approvals().unwrap(), [used, asked(3, "other"), asked(4, "clean")]);
 }
 
 #[test]

@@ -59,7 +59,6 @@ pub(crate) fn end(key: StepKey, seconds: i64, outcome: Outcome) -> StepEnd {
             grade: Grade::Read,
             reasons: vec![Reason::unreachable("postgres-unreachable", "PostgreSQL does not answer")],
             numbers: Numbers { visited: Some(40), failed: Some(2), removed: None, bytes: Some(22 << 30) },
-            backup: None,
         },
         started: at(seconds - 5),
         ended: at(seconds),

@@ -63,7 +63,7 @@ fn a_damaged_page_is_found_by_looking_and_a_new_ledger_begun() {
     let path = filled(dir.path());
     let file = fs::File::options().write(true).open(&path).unwrap();
     let pages = file.metadata().unwrap().len() / 4096;
-    for page in pages / 3..pages / 2 {
+    for page in pages / 2..pages * 2 / 3 {
         file.write_all_at(&[0xff; 64], page * 4096).unwrap();
     }
     let opened = Ledger::open(&path, at(0)).unwrap();
@@ -184,7 +184,7 @@ fn a_file_is_checked_beside_its_use() {
     drop(ledger);
     let file = fs::File::options().write(true).open(&path).unwrap();
     let pages = file.metadata().unwrap().len() / 4096;
-    for page in pages / 3..pages / 2 {
+    for page in pages / 2..pages * 2 / 3 {
         file.write_all_at(&[0xff; 64], page * 4096).unwrap();
     }
     let _open = open(dir.path());

@@ -2,16 +2,14 @@
 //! has neither. Without walls it is asked here.
 
 use crate::{
-    codec,
+    door::Door,
     probe::{self, Prober},
-    protocol::{EventKind, MAX_FRAME, Op, Request, VERSION},
+    protocol::{EventKind, Op},
 };
 use jiff::Timestamp;
 use mastmaint_words::{Digest, Room, UnitName};
 use std::{
-    io::{self, BufReader, Write},
-    os::unix::net::UnixStream,
-    path::PathBuf,
+    path::Path,
     thread::sleep,
     time::{Duration, Instant},
 };
@@ -31,42 +29,13 @@ pub trait Asker {
 
 /// Asks the probe room.
 #[derive(Debug)]
-pub struct ProbeRoom {
-    socket: PathBuf,
-    open: Option<BufReader<UnixStream>>,
-}
+pub struct ProbeRoom(Door);
 
 impl ProbeRoom {
     /// The room whose socket is in this directory.
-    pub fn new(rooms: &std::path::Path) -> Self {
-        Self { socket: rooms.join(format!("{}.sock", Room::Probe)), open: None }
+    pub fn new(rooms: &Path) -> Self {
+        Self(Door::of(rooms, Room::Probe, PATIENCE))
     }
-
-    fn say(&mut self, op: Op) -> io::Result<EventKind> {
-        if self.open.is_none() {
-            let stream = UnixStream::connect(&self.socket)?;
-            stream.set_read_timeout(Some(PATIENCE))?;
-            stream.set_write_timeout(Some(PATIENCE))?;
-            let mut reader = BufReader::new(stream);
-            hear(&mut reader)?;
-            self.open = Some(reader);
-        }
-        let answer = self.open.as_mut().map_or(Err(io::ErrorKind::NotConnected.into()), |reader| {
-            let line = codec::encode(&Request { v: VERSION, op }).map_err(io::Error::other)?;
-            reader.get_mut().write_all(&line)?;
-            hear(reader)
-        });
-        if answer.is_err() {
-            self.open = None;
-        }
-        answer
-    }
-}
-
-fn hear(reader: &mut BufReader<UnixStream>) -> io::Result<EventKind> {
-    let line = codec::read_frame(reader, MAX_FRAME).map_err(io::Error::other)?;
-    let line = line.ok_or(io::ErrorKind::UnexpectedEof)?;
-    codec::decode::<crate::protocol::Event>(&line).map(|event| event.kind).map_err(io::Error::other)
 }
 
 impl Asker for ProbeRoom {
@@ -75,7 +44,7 @@ impl Asker for ProbeRoom {
         let begin = Instant::now();
         loop {
             // A room that idled is closed by its runner: the next try opens a fresh one.
-            match self.say(op.clone()) {
+            match self.0.ask(op.clone()) {
                 Ok(EventKind::Probed { said }) => return said,
                 Ok(EventKind::Refused { message, .. }) => return Said::NotAsked { why: message },
                 Ok(_) => return Said::NotAsked { why: "the probe room speaks another language".to_owned() },

@@ -2,16 +2,21 @@
 //! whatever happens after it; closing is the same for a run, for a room that takes up a start that was cut, and for
 //! `mastmaintd-recover`.
 
+mod attempt;
 mod close;
 mod confirm;
 mod open;
 mod policy;
 mod record;
+mod verdict;
 
 pub use close::{Closing, Pace, close};
 pub use confirm::{Asker, Here, ProbeRoom, Said};
 pub(crate) use open::{Opening, open};
-pub use record::{Brackets, Phase, Record, Service};
+pub(crate) use policy::{Standing, Watch};
+pub use record::{Brackets, Phase, Record, Seen, Service};
+pub use verdict::has_closed;
+pub(crate) use verdict::of_closed;
 
 use crate::systemctl::Systemctl;
 use std::{

@@ -4,7 +4,7 @@ use super::{
     Scene,
     record::{Brackets, Phase, Record, Service},
 };
-use crate::systemctl::{Claim, Systemctl, UnitState, claim};
+use crate::systemctl::{Claim, Systemctl, UnitState, claim, template_of};
 use jiff::Timestamp;
 use mastmaint_config::settings::SystemctlVerb;
 use mastmaint_failpoints::failpoint;
@@ -63,6 +63,8 @@ fn try_to(opening: &Opening, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
         digest: opening.digest.clone(),
         opened: Timestamp::now(),
         boot: scene.systemctl.boot(),
+        rebooted: false,
+        early: vec![],
         resumed: None,
         settle: opening.settle,
         phase: Phase::Stopping,
@@ -88,13 +90,7 @@ fn try_to(opening: &Opening, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
     // The record as it is says enough: what it names is started again either way.
     let _ = brackets.write(&record);
     failpoint!("open.noted");
-    Ok(Verdict {
-        outcome: Outcome::Ok,
-        grade: Grade::Read,
-        reasons: vec![],
-        numbers: Numbers::default(),
-        backup: None,
-    })
+    Ok(Verdict { outcome: Outcome::Ok, grade: Grade::Read, reasons: vec![], numbers: Numbers::default() })
 }
 
 /// Whether the units went down; what systemctl said counts less than their states.
@@ -154,12 +150,4 @@ fn running(systemctl: &Systemctl, named: &[UnitName]) -> Result<Vec<(UnitName, U
         is_named || Systemctl::trusts(state).is_ok()
     });
     Ok(ours.collect())
-}
-
-/// The template that a unit is, or stands for; an instance of one stands for itself only.
-fn template_of(unit: &UnitName) -> Option<String> {
-    let full = unit.with_suffix();
-    let (stem, suffix) = full.rsplit_once('.')?;
-    let stem = stem.strip_suffix('@').unwrap_or(stem);
-    (!stem.contains('@')).then(|| format!("{stem}@.{suffix}"))
 }

@@ -41,9 +41,15 @@ pub(crate) fn taken_over(service: &Service, state: &UnitState) -> Option<TakenOv
         "not-found" => return Some(TakenOver::Gone),
         _ => {}
     }
+    // It was up by a start of ours in this boot; before a further start this is forgotten.
     let ours = service.ours.as_ref()?;
-    // What systemd always restarts is inactive without a fault only if somebody stopped it.
-    let stopped = state.active == "inactive" && state.result == "success" && state.always_restarts;
+    // What systemd always restarts is inactive without a fault only if somebody stopped it, or if systemd could not
+    // restart it or has not yet.
+    let stopped = state.active == "inactive"
+        && state.result == "success"
+        && state.always_restarts
+        && !state.is_refused
+        && !state.is_about_to_start();
     // Each start has an id of its own; those that systemd makes by itself are counted (just before they get their id),
     // and a person's begins the count anew.
     let started = state.is_meant_to_run()
@@ -60,8 +66,10 @@ pub(crate) fn taken_over(service: &Service, state: &UnitState) -> Option<TakenOv
 }
 
 /// One service being watched after its start.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Watch {
+    /// The start that was stopped.
+    before: String,
     up: Option<Up>,
     falls: u32,
 }
@@ -87,14 +95,21 @@ pub(crate) enum Standing {
 }
 
 impl Watch {
+    /// One of a service whose start `before` was stopped.
+    pub(crate) fn after(before: &str) -> Self {
+        Self { before: before.to_owned(), up: None, falls: 0 }
+    }
+
     /// Takes in how it stands now.
     pub(crate) fn see(&mut self, now: Instant, state: &UnitState, settle: Duration) -> Standing {
-        let is_done = state.is_oneshot && state.active == "inactive" && state.result == "success";
+        let is_new = !state.invocation.is_empty() && state.invocation != self.before;
+        let is_done = state.is_oneshot && state.active == "inactive" && state.result == "success" && is_new;
         if !state.is_up() && !is_done {
             if self.up.take().is_some() {
                 self.falls += 1;
             }
-            let is_hopeless = state.active == "failed" || self.falls >= MOST_FALLS;
+            // What systemd does not intend to start stays down, however long it is waited for.
+            let is_hopeless = state.is_down() && !state.is_about_to_start() || self.falls >= MOST_FALLS;
             return if is_hopeless { Standing::Hopeless } else { Standing::Down };
         }
         match self.up {
@@ -157,13 +172,17 @@ mod tests {
         let failed = UnitState { result: "exit-code".into(), ..state("failed", "b", 5) };
         assert_eq!(taken_over(&after, &failed), None);
         assert_eq!(taken_over(&owed(None), &state("inactive", "a", 0)), None, "our own stop");
+        let refused = UnitState { is_refused: true, ..state("inactive", "b", 0) };
+        assert_eq!(taken_over(&after, &refused), None, "its condition is not met any more");
+        let queued = UnitState { job: 7, ..state("inactive", "b", 0) };
+        assert_eq!(taken_over(&after, &queued), None, "about to be started");
         let ends_by_itself = UnitState { always_restarts: false, ..state("inactive", "b", 0) };
         assert_eq!(taken_over(&after, &ends_by_itself), None);
     }
 
     #[test]
     fn up_is_what_stays_up_unchanged() {
-        let mut watch = Watch::default();
+        let mut watch = Watch::after("a");
         let at = |seconds| Instant::now() + Duration::from_secs(seconds);
         let begin = Instant::now();
         assert_eq!(watch.see(begin, &state("activating", "b", 0), SETTLE), Standing::Down);
@@ -179,10 +198,15 @@ mod tests {
     #[test]
     fn a_failed_unit_is_not_waited_for_and_a_shim_may_be_over() {
         let now = Instant::now();
-        assert_eq!(Watch::default().see(now, &state("failed", "b", 5), SETTLE), Standing::Hopeless);
+        assert_eq!(Watch::after("a").see(now, &state("failed", "b", 5), SETTLE), Standing::Hopeless);
         let shim = UnitState { is_oneshot: true, ..state("inactive", "b", 0) };
-        let mut watch = Watch::default();
+        let mut watch = Watch::after("a");
         watch.see(now, &shim, SETTLE);
         assert_eq!(watch.see(now + SETTLE, &shim, SETTLE), Standing::Settled);
+        // One that was not started at all is not over.
+        assert_eq!(Watch::after("b").see(now, &shim, SETTLE), Standing::Hopeless);
+        assert_eq!(Watch::after("a").see(now, &state("inactive", "a", 0), SETTLE), Standing::Hopeless);
+        let queued = UnitState { job: 7, ..state("inactive", "a", 0) };
+        assert_eq!(Watch::after("a").see(now, &queued, SETTLE), Standing::Down);
     }
 }

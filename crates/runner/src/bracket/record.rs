@@ -32,8 +32,14 @@ pub struct Record {
     pub digest: Digest,
     /// When it was opened.
     pub opened: Timestamp,
-    /// The boot in which that was: after another one systemd has started Mastodon by itself.
+    /// The boot in which it was last acted on: after another one systemd has started Mastodon by itself.
     pub boot: String,
+    /// Whether the host has been restarted since it was opened.
+    #[serde(default)]
+    pub rebooted: bool,
+    /// Services that somebody had started when they were to be started, so that steps ran beside them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub early: Vec<UnitName>,
     /// When a daemon last said that it goes on with the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed: Option<Timestamp>,
@@ -66,9 +72,25 @@ pub enum Phase {
         at: Timestamp,
         /// By whom and how, for people.
         how: String,
-        /// Whether every service that was asked answered, and which were not asked.
-        not_asked: Vec<String>,
+        /// How the services stood.
+        #[serde(default)]
+        seen: Seen,
     },
+}
+
+/// How services stood when their bracket was closed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Seen up and unchanged for long enough.
+    pub up: Vec<UnitName>,
+    /// Of these, what could not be asked whether it answers, each with the reason.
+    pub not_asked: Vec<String>,
+    /// Started by somebody else and left to them.
+    pub theirs: Vec<UnitName>,
+    /// Stopped, masked or removed by somebody and left as it is.
+    pub left: Vec<UnitName>,
+    /// Started by somebody while steps of the run relied on it being stopped.
+    pub early: Vec<UnitName>,
 }
 
 /// A service of a bracket.
@@ -78,7 +100,7 @@ pub struct Service {
     pub unit: UnitName,
     /// The start that was stopped.
     pub before: String,
-    /// Id of our newest start of it.
+    /// Id of our newest start of it that was seen to bring it up, in this boot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ours: Option<String>,
 }
@@ -230,6 +252,8 @@ mod tests {
             digest: "0123456789abcdef0123456789abcdef".parse().unwrap(),
             opened: Timestamp::UNIX_EPOCH,
             boot: "1".into(),
+            rebooted: false,
+            early: vec![],
             resumed: None,
             settle: Span::from_secs(10),
             phase: Phase::Stopping,
@@ -246,7 +270,7 @@ mod tests {
         brackets.write(&record).unwrap();
         assert_eq!(Brackets::list(state.path()), (vec![record.clone()], vec![]));
         assert_eq!(brackets.of_run(&record.run).unwrap(), Some(record.clone()));
-        record.phase = Phase::Closed { at: Timestamp::UNIX_EPOCH, how: "x".into(), not_asked: vec![] };
+        record.phase = Phase::Closed { at: Timestamp::UNIX_EPOCH, how: "x".into(), seen: Seen::default() };
         brackets.put_away(&record).unwrap();
         assert_eq!(Brackets::list(state.path()), (vec![], vec![]));
         assert_eq!(brackets.of_run(&record.run).unwrap(), None);

@@ -1,10 +1,12 @@
 //! Orders to a running step. They travel through a pipe, so that the step's one poll loop sees them like output.
 
 use crate::protocol::EndingCause;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::{
     io::{self, PipeReader, PipeWriter, Read, Write},
     os::fd::{AsFd, BorrowedFd},
     sync::Arc,
+    time::Duration,
 };
 
 /// Gives orders to a running step, from any thread. The first cancel means TERM, grace, KILL; a second kills at once,
@@ -60,6 +62,16 @@ impl Orders {
 impl OrderReceiver {
     pub(super) fn fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+
+    /// Waits for an order to end, for so long. For what is done after the step's process.
+    pub(crate) fn wait(&mut self, patience: Duration) -> Option<EndingCause> {
+        let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+        let mut fds = [PollFd::new(self.fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, timeout) {
+            Ok(0) | Err(_) => None,
+            Ok(_) => self.next().map(|order| order.cause),
+        }
     }
 
     /// The next order, or `None` when nobody can give one any more. Blocks unless the descriptor is readable.

@@ -106,6 +106,7 @@ pub fn execute(
         omitted,
         peak_rss_bytes: has_run.then(peak_rss).flatten(),
         space: None,
+        backup: None,
     }
 }
 

@@ -3,10 +3,13 @@
 
 use crate::protocol::Items;
 
-/// What opens a bar in a pipe.
-const OPENING: &str = "Progress: |";
+/// What opens a bar in a pipe, behind its title.
+const OPENING: &str = ": |";
+const USUAL: &str = "Progress: |";
+/// No longer title is taken for one.
+const LONGEST_TITLE: usize = 60;
 /// Columns between the two ends of a bar in a pipe: ruby-progressbar takes 80 where it cannot ask.
-const WIDTH: usize = 80 - OPENING.len() - 1;
+const WIDTH: usize = 80 - USUAL.len() - 1;
 
 /// The bar of one stream.
 #[derive(Debug, Default)]
@@ -55,7 +58,7 @@ impl Bar {
             self.stand = Some(Stand::Share(percent));
             return "";
         }
-        if let Some(rest) = text.strip_prefix(OPENING) {
+        if let Some(rest) = text.strip_prefix(USUAL).or_else(|| behind_title(text)) {
             self.is_open = true;
             self.filled = 0;
             return self.grow(rest);
@@ -69,7 +72,7 @@ impl Bar {
         if let Some((items, _)) = std::str::from_utf8(held).ok().and_then(counted) {
             return Some(Stand::Counted(items));
         }
-        let (before, rest) = match held.strip_prefix(OPENING.as_bytes()) {
+        let (before, rest) = match held.strip_prefix(USUAL.as_bytes()) {
             Some(rest) => (0, rest),
             None if self.is_open => (self.filled, held),
             None => return self.stand,
@@ -87,6 +90,18 @@ impl Bar {
         }
         rest
     }
+}
+
+/// What follows `Importing accounts : |`, if nothing but a bar does, or a logger's line in it: whatever else a program
+/// writes so is its own.
+fn behind_title(text: &str) -> Option<&str> {
+    let (title, rest) = text.split_once(OPENING)?;
+    let after = rest.trim_start_matches('=');
+    let is_logger = after.as_bytes().get(1..4) == Some(b", [");
+    let is_bar = after.is_empty() && !rest.is_empty() || after.trim_end() == "|" || is_logger;
+    let is_title =
+        title.len() <= LONGEST_TITLE && title.chars().all(|c| c.is_alphanumeric() || " _-".contains(c));
+    (is_title && is_bar).then_some(rest)
 }
 
 fn share(filled: usize) -> Stand {
@@ -157,6 +172,19 @@ mod tests {
         assert_eq!(bar.stand, Some(Stand::Share(100)));
         assert_eq!(bar.take_out("== after ==", false), "== after ==");
         assert_eq!(bar.with(b"Progress: |"), Some(Stand::Share(0)));
+    }
+
+    #[test]
+    fn a_bar_may_have_another_title() {
+        let mut bar = Bar::default();
+        assert_eq!(
+            bar.take_out("Importing accounts : |====E, [2026] ERROR -- : x", false),
+            "E, [2026] ERROR -- : x"
+        );
+        assert_eq!(bar.take_out("==|", false), "");
+        for text in ["table: |a|b|", "error: |", "http://x: |=="] {
+            assert_eq!(bar.take_out(text, false), text);
+        }
     }
 
     #[test]

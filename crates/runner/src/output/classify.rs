@@ -65,11 +65,18 @@ pub(super) fn classify(stream: Stream, text: &str) -> Kind {
     if !on_stdout && is_exception(text) {
         return Kind::Exception;
     }
-    let is_aside = if on_stdout { is_notice(text) } else { remarks::is_harmless(text) };
-    if is_aside {
-        return if on_stdout { Kind::Plain } else { Kind::Warning };
+    if on_stdout && is_notice(text) {
+        return Kind::Plain;
     }
-    match sign(text) {
+    let sign = sign(text);
+    // What is harmless is as a warning is: only other lines need to be asked.
+    if !on_stdout && sign != Some(Sign::Warning) && remarks::is_harmless(text) {
+        return Kind::Warning;
+    }
+    if remarks::is_of_telemetry(text) {
+        return Kind::Warning;
+    }
+    match sign {
         Some(Sign::Logged) => return Kind::LoggedError,
         Some(Sign::Error) => return if on_stdout { Kind::PlainError } else { Kind::LoggedError },
         Some(Sign::Complaint) => return if on_stdout { Kind::PlainError } else { Kind::Complaint },
@@ -124,6 +131,14 @@ mod tests {
             (Stdout, "E, [2026-11-23T02:54:33 #1] ERROR -- : clear failed", Kind::LoggedError),
             (Stdout, "F, [2026-11-23T02:54:33 #1] FATAL -- : gone", Kind::LoggedError),
             (Stdout, "W, [2026-11-23T02:54:33 #1]  WARN -- : Switching to red", Kind::Warning),
+            (
+                Stderr,
+                "E, [2026-11-23T02:54:33 #1] ERROR -- : OpenTelemetry error: Unable to export 9 spans",
+                Kind::Warning,
+            ),
+            (Stderr, "OpenTelemetry export error: connection refused", Kind::Warning),
+            (Stderr, "E, [2026-11-23T02:54:33 #1] ERROR -- : no OpenTelemetry error: x", Kind::LoggedError),
+            (Stdout, "Error processing 1: OpenTelemetry error: x", Kind::ItemError),
             (Stdout, "Error processing 117: Permission denied", Kind::ItemError),
             (Stdout, "Error fetching list of files: AccessDenied", Kind::PlainError),
             (Stderr, "Error connecting to Redis on localhost:6379", Kind::LoggedError),
@@ -229,6 +244,11 @@ mod tests {
             (Stdout, "Stoplight::Red: light"),
             (Stdout, "NoMethodError: undefined method"),
             (Stdout, "RedisCacheStore: clear failed, returned nil: Redis::CannotConnectError: no"),
+            (
+                Stdout,
+                "Importing : |====E, [2026-11-23T02:54:33.138691 #4275] ERROR -- : bulk indexing went wrong",
+            ),
+            (Stdout, "|E, [2026-11-23T02:54:33.138691 #4275] ERROR -- : bulk indexing went wrong"),
             (Stdout, "Could not remove 1234: Access Denied"),
             (Stdout, "Build with Vite failed! ❌"),
             (Stderr, "psql:x.sql:1: FEHLER:  Relation »x« existiert nicht"),

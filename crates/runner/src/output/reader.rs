@@ -206,7 +206,12 @@ impl Summary {
         match kind {
             _ if stream == Stream::Stdout => {}
             Kind::Plain => {}
-            Kind::Warning | Kind::Aside => self.last_aside = Some(quote(text)),
+            Kind::Warning | Kind::Aside => {
+                // Its memory is used again: a storm of warnings allocates nothing.
+                let last = self.last_aside.get_or_insert_default();
+                last.clear();
+                last.push_str(&cut(text, MAX_QUOTE));
+            }
             _ if self.first_stderr.len() < MAX_QUOTES => self.first_stderr.push(quote(text)),
             _ => {}
         }
@@ -222,7 +227,8 @@ fn keep_last(quotes: &mut Vec<String>, text: &str) {
 
 /// `SignalException: SIGTERM (SignalException)`, as Ruby says what it was ended by.
 fn ruby_signal(text: &str) -> Option<&str> {
-    let (_, after) = text.split_once("SIG").filter(|_| text.contains("SignalException"))?;
+    let at = memchr::memmem::find(text.as_bytes(), b"SIG").filter(|_| text.contains("SignalException"))?;
+    let after = &text[at + 3..];
     let name = after.len() - after.trim_start_matches(|c: char| c.is_ascii_uppercase()).len();
     let begin = text.len() - after.len() - 3;
     (name > 0).then(|| &text[begin..begin + 3 + name])

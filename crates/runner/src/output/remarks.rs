@@ -1,5 +1,9 @@
 //! What stands on standard error of a run in which nothing is wrong: remarks of Bundler, of libraries that are loaded
-//! first, of shells without a terminal, and what follows a warning.
+//! first, of shells without a terminal, and what follows a warning. A storm of warnings is read as fast as anything
+//! else: each list is one search.
+
+use aho_corasick::{AhoCorasick, AhoCorasickBuilder};
+use std::sync::LazyLock;
 
 /// Remarks of Bundler, of the gem loader about gems of another Ruby, of perl and the shell about locales, of libraries
 /// about their own future, of git about whose a directory is.
@@ -54,6 +58,9 @@ const HARMLESS: [&str; 10] = [
     "no job control in this shell",
     "annot set LC_",
 ];
+/// What OpenTelemetry's library logs when what it measured cannot be sent anywhere: the command itself goes on, and does
+/// the same with it and without.
+const OF_TELEMETRY: [&str; 2] = ["OpenTelemetry error: ", "OpenTelemetry export error"];
 /// The allocator writes its remarks so.
 const OF_JEMALLOC: &str = "<jemalloc>: ";
 /// No line with one of these is taken for the rest of a warning.
@@ -82,14 +89,25 @@ const TROUBLE: [&str; 22] = [
     "no space",
 ];
 
+static EXPECTED_ANYWHERE: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(EXPECTED).ok());
+static HARMLESS_ANYWHERE: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| AhoCorasick::new(HARMLESS).ok());
+static TROUBLE_ANYWHERE: LazyLock<Option<AhoCorasick>> =
+    LazyLock::new(|| AhoCorasickBuilder::new().ascii_case_insensitive(true).build(TROUBLE).ok());
+
 /// Whether a line is harmless though it may begin as errors do.
 pub(super) fn is_harmless(text: &str) -> bool {
-    text.starts_with(OF_JEMALLOC) || HARMLESS.iter().any(|harmless| text.contains(harmless))
+    text.starts_with(OF_JEMALLOC) || HARMLESS_ANYWHERE.as_ref().is_some_and(|words| words.is_match(text))
+}
+
+/// Whether a line is a logger's, or a line by itself, about telemetry alone.
+pub(super) fn is_of_telemetry(text: &str) -> bool {
+    let message = text.split_once(" -- : ").map_or(text, |(_, message)| message);
+    OF_TELEMETRY.iter().any(|begin| message.trim_start().starts_with(begin))
 }
 
 /// Whether a line without any sign is one of those that are expected.
 pub(super) fn is_expected(text: &str) -> bool {
-    EXPECTED.iter().any(|expected| text.contains(expected))
+    EXPECTED_ANYWHERE.as_ref().is_some_and(|words| words.is_match(text))
         || CONTINUED.iter().any(|begin| text.starts_with(begin))
         || OF_STARTERS.iter().any(|begin| text.trim_start().starts_with(begin))
 }
@@ -97,6 +115,5 @@ pub(super) fn is_expected(text: &str) -> bool {
 /// Whether a line without any sign may be the rest of the warning before it:
 /// `You can add ostruct to your Gemfile to silence this warning.`
 pub(super) fn may_continue(text: &str) -> bool {
-    let lower = text.to_ascii_lowercase();
-    !TROUBLE.iter().any(|trouble| lower.contains(trouble))
+    TROUBLE_ANYWHERE.as_ref().is_some_and(|words| !words.is_match(text))
 }

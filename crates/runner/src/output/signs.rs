@@ -73,6 +73,13 @@ const COMPLAINTS: [&str; 9] = [
     "build failed",
     "compilation failed",
 ];
+/// Levels behind the name of a program, wherever it stands in the line: first those of errors.
+static SAID: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let levels = ERRORS_SAID.iter().chain(&WARNINGS_SAID).map(|level| format!(": {level}"));
+    AhoCorasick::new(levels).ok()
+});
+const ERRORS_SAID: [&str; 4] = ["error:", "fatal:", "err!", "fatal error:"];
+const WARNINGS_SAID: [&str; 2] = ["warning:", "warn:"];
 /// `Build with Vite failed`.
 const BUILD: &str = "build with ";
 
@@ -90,20 +97,31 @@ pub(super) fn sign(text: &str) -> Option<Sign> {
         .or_else(|| program(text))
 }
 
-/// `E, [2026-11-23T02:54:33 #1] ERROR -- NAME: …`, as Ruby's loggers write.
+/// `E, [2026-11-23T02:54:33 #1] ERROR -- NAME: …`, as Ruby's loggers write; also behind what a bar or another program
+/// left on the line.
 fn logger(text: &str) -> Option<Sign> {
-    let (letter, rest) = text.split_once(", [")?;
-    let (_, rest) = rest.split_once(']').filter(|_| letter.len() == 1)?;
-    rest.contains(" -- ").then_some(match letter {
-        "E" | "F" => Sign::Logged,
-        "W" => Sign::Warning,
-        _ => Sign::Fine,
+    text.match_indices(", [").find_map(|(at, mark)| {
+        let before = &text[..at];
+        let letter = before.chars().next_back()?;
+        let is_alone =
+            before.len() == 1 || !before[..before.len() - letter.len_utf8()].ends_with(char::is_alphanumeric);
+        let (_, rest) = text[at + mark.len()..].split_once(']').filter(|_| is_alone)?;
+        let level = rest.trim_start().split(' ').next().filter(|_| rest.contains(" -- "))?;
+        match (letter, level) {
+            ('E', "ERROR") | ('F', "FATAL") => Some(Sign::Logged),
+            ('W', "WARN") => Some(Sign::Warning),
+            ('I', "INFO") | ('D', "DEBUG") | ('A', "ANY") => Some(Sign::Fine),
+            _ => None,
+        }
     })
 }
 
 /// `{"level":"error",…}` and `level=error …`.
 fn structured(text: &str) -> Option<Sign> {
     let is_object = text.starts_with('{');
+    if !is_object && !text.contains('=') {
+        return None;
+    }
     ["level", "severity", "lvl", "levelname"].iter().find_map(|name| {
         let value = text.match_indices(name).find_map(|(at, _)| {
             let (before, after) = (&text[..at], &text[at + name.len()..]);
@@ -130,12 +148,16 @@ fn structured(text: &str) -> Option<Sign> {
 }
 
 fn level(word: &str) -> Option<Sign> {
-    let word = word.to_ascii_lowercase();
-    if ERROR_LEVELS.contains(&word.as_str()) {
+    if is_one_of(&ERROR_LEVELS, word) {
         Some(Sign::Error)
     } else {
-        WARNING_LEVELS.contains(&word.as_str()).then_some(Sign::Warning)
+        is_one_of(&WARNING_LEVELS, word).then_some(Sign::Warning)
     }
+}
+
+/// Whether it is one of these words, in capitals or not.
+fn is_one_of(words: &[&str], word: &str) -> bool {
+    words.iter().any(|known| known.eq_ignore_ascii_case(word))
 }
 
 /// `Error …`, `[ERROR] …`, `2026-11-23 02:54:33 ERROR …`: a level at the beginning, or after stamps and brackets.
@@ -148,11 +170,11 @@ fn head(text: &str) -> Option<Sign> {
         // `error[E0432]: …`, `WARN[0000] …`.
         let bare = trimmed.split('[').next().unwrap_or(trimmed);
         let is_marked = bare.len() < word.len() || !bare.bytes().any(|b| b.is_ascii_lowercase());
-        let is_plain_speech = position == 0 && PLAIN_SPEECH.contains(&bare.to_ascii_lowercase().as_str());
+        let is_plain_speech = position == 0 && is_one_of(&PLAIN_SPEECH, bare);
         if let Some(sign) = level(bare).filter(|_| is_plain_speech || is_marked) {
             return Some(sign);
         }
-        if is_marked && FINE_LEVELS.contains(&bare.to_ascii_lowercase().as_str()) {
+        if is_marked && is_one_of(&FINE_LEVELS, bare) {
             return Some(Sign::Fine);
         }
         let is_stamp = bare.starts_with(|c: char| c.is_ascii_digit()) && bare.len() >= 5;
@@ -211,15 +233,15 @@ fn is_error_name(name: &str) -> bool {
 /// `NAME: error: …`, `rsync error: …`, `npm ERR! …`, `NAME: failed to …`, `Could not …`.
 fn program(text: &str) -> Option<Sign> {
     let lower = text.to_ascii_lowercase();
-    let says = |level: &str| {
-        let after_name = lower.split_once(' ').is_some_and(|(_, rest)| rest.starts_with(level));
-        after_name || lower.contains(&format!(": {level}"))
-    };
-    if ["error:", "fatal:", "err!", "fatal error:"].iter().any(|l| says(l)) {
+    let after_name = lower.split_once(' ').map_or("", |(_, rest)| rest);
+    let begins = |levels: &[&str]| levels.iter().any(|level| after_name.starts_with(level));
+    let said = SAID.as_ref().into_iter().flat_map(|said| said.find_overlapping_iter(&lower));
+    let said = said.map(|found| found.pattern().as_usize()).min();
+    if begins(&ERRORS_SAID) || said.is_some_and(|first| first < ERRORS_SAID.len()) {
         return Some(Sign::Error);
     }
     let is_of_glib = ["-warning **", "-critical **"].iter().any(|level| lower.contains(level));
-    if is_of_glib || ["warning:", "warn:"].iter().any(|l| says(l)) || lower.starts_with("deprecat") {
+    if is_of_glib || said.is_some() || begins(&WARNINGS_SAID) || lower.starts_with("deprecat") {
         return Some(Sign::Warning);
     }
     let starts = std::iter::once(lower.as_str()).chain(lower.split(": ").skip(1));

@@ -8,7 +8,7 @@ mod wire;
 
 use crate::systemctl::{Claim, Systemctl, claim};
 use jiff::Timestamp;
-use mastmaint_config::{Store, settings::Instance};
+use mastmaint_config::{Store, requires::Service, settings::Instance};
 use mastmaint_instance::{Redis, Server, Variables};
 use mastmaint_words::{Digest, Room, UnitName};
 use serde::{Deserialize, Serialize};
@@ -44,27 +44,6 @@ pub struct Prober {
     pub systemctl: Systemctl,
 }
 
-/// What a service is, as its name tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Web,
-    Sidekiq,
-    Streaming,
-}
-
-impl Kind {
-    fn of(unit: &UnitName) -> Option<Self> {
-        let name = unit.as_str().to_ascii_lowercase();
-        let is = |words: &[&str]| words.iter().any(|word| name.contains(word));
-        match () {
-            () if is(&["streaming"]) => Some(Self::Streaming),
-            () if is(&["sidekiq"]) => Some(Self::Sidekiq),
-            () if is(&["web", "puma"]) => Some(Self::Web),
-            () => None,
-        }
-    }
-}
-
 /// Asks a service whether it works; `since` is when it was started.
 ///
 /// # Errors
@@ -77,7 +56,7 @@ pub fn probe(prober: &Prober, digest: &Digest, unit: &UnitName, since: Timestamp
         return Err(format!("{unit} is not among instance.services"));
     }
     let not_asked = |why: String| Ok(Said::NotAsked { why });
-    let Some(kind) = Kind::of(unit) else {
+    let Some(kind) = Service::of(unit) else {
         return not_asked("its name says neither web, sidekiq nor streaming".to_owned());
     };
     let process = prober.systemctl.environment(unit).unwrap_or_default();
@@ -85,22 +64,22 @@ pub fn probe(prober: &Prober, digest: &Digest, unit: &UnitName, since: Timestamp
         return Ok(Said::Answers { what: "it only stands for its instances".to_owned() });
     }
     let said = environment(kind, unit, &instance, process.environment)
-        .and_then(|variables| ask(kind, &variables, since));
+        .and_then(|variables| ask(prober, kind, unit, &variables, since));
     said.or_else(not_asked)
 }
 
 /// What the service's process finds. For web the instance's variables in our configuration come first, so that an
 /// admin can say where it is found when nothing else does.
 fn environment(
-    kind: Kind,
+    kind: Service,
     unit: &UnitName,
     instance: &Instance,
     of_unit: BTreeMap<String, String>,
 ) -> Result<Variables, String> {
     let mut process = of_unit;
     match kind {
-        Kind::Web | Kind::Sidekiq => process.extend(instance.environment.clone()),
-        Kind::Streaming => {
+        Service::Web | Service::Sidekiq => process.extend(instance.environment.clone()),
+        Service::Streaming => {
             let port =
                 unit.as_str().split_once('@').map(|(_, instance)| instance.trim_end_matches(".service"));
             if let Some(port) = port.filter(|port| port.parse::<u16>().is_ok()) {
@@ -111,37 +90,50 @@ fn environment(
     Variables::read(&instance.live, &process).map_err(|error| error.to_string())
 }
 
-fn ask(kind: Kind, variables: &Variables, since: Timestamp) -> Result<Said, String> {
+fn ask(
+    prober: &Prober,
+    kind: Service,
+    unit: &UnitName,
+    variables: &Variables,
+    since: Timestamp,
+) -> Result<Said, String> {
     match kind {
-        Kind::Web => {
+        Service::Web => {
             let at = Server::Web.listens(variables)?;
             let host = variables
                 .get("LOCAL_DOMAIN")
                 .ok_or("LOCAL_DOMAIN is not set, so it would refuse the question")?;
             Ok(http::get(&at, host, "/about"))
         }
-        Kind::Streaming => {
+        Service::Streaming => {
             let at = Server::Streaming.listens(variables)?;
             let host = variables.get("LOCAL_DOMAIN").unwrap_or("localhost");
             Ok(http::get(&at, host, "/api/v1/streaming/health"))
         }
-        Kind::Sidekiq => Ok(redis::heartbeat(&Redis::of_sidekiq(variables)?, since, Timestamp::now())),
+        Service::Sidekiq => {
+            let redis = Redis::of_sidekiq(variables)?;
+            let pids = prober.systemctl.pids(unit)?;
+            if pids.is_empty() {
+                return Ok(Said::Silent { why: "it has no process".to_owned() });
+            }
+            let processes = redis::Processes { host: host_of_sidekiq(variables)?, pids };
+            Ok(redis::heartbeat(&redis, &processes, since, Timestamp::now()))
+        }
     }
+}
+
+/// What Sidekiq takes the host's name to be.
+fn host_of_sidekiq(variables: &Variables) -> Result<String, String> {
+    if let Some(name) = variables.get("DYNO") {
+        return Ok(name.to_owned());
+    }
+    let name = nix::unistd::gethostname().map_err(|error| format!("the host has no name: {error}"))?;
+    Ok(name.to_string_lossy().into_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_service_is_known_by_its_name() {
-        let kind = |unit: &str| Kind::of(&unit.parse().unwrap());
-        assert_eq!(kind("mastodon-web"), Some(Kind::Web));
-        assert_eq!(kind("masto-puma.service"), Some(Kind::Web));
-        assert_eq!(kind("mastodon-sidekiq-pull@2"), Some(Kind::Sidekiq));
-        assert_eq!(kind("mastodon-streaming@4000"), Some(Kind::Streaming));
-        assert_eq!(kind("mastodon-search"), None);
-    }
 
     #[test]
     fn an_instance_of_streaming_listens_where_its_name_says() {
@@ -160,8 +152,8 @@ mod tests {
             let variables = environment(kind, &unit.parse().unwrap(), &instance, own).unwrap();
             variables.get("PORT").unwrap().to_owned()
         };
-        assert_eq!(port(Kind::Streaming, "mastodon-streaming@4001", &[]), "4001");
-        assert_eq!(port(Kind::Streaming, "mastodon-streaming@a", &[("PORT", "4002")]), "4002");
-        assert_eq!(port(Kind::Web, "mastodon-web", &[("PORT", "3002")]), "3001");
+        assert_eq!(port(Service::Streaming, "mastodon-streaming@4001", &[]), "4001");
+        assert_eq!(port(Service::Streaming, "mastodon-streaming@a", &[("PORT", "4002")]), "4002");
+        assert_eq!(port(Service::Web, "mastodon-web", &[("PORT", "3002")]), "3001");
     }
 }

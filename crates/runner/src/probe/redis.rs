@@ -1,5 +1,6 @@
 //! Whether a Sidekiq lives: its unit being active says nothing, its heartbeat in Redis does. Each process writes one
-//! every ten seconds; one from before the start belongs to the process that was stopped.
+//! every ten seconds under `HOST:PID:NONCE`. That of another process (another unit, another host) says nothing of this
+//! one; one from before the start belongs to the process that was stopped.
 
 use super::{
     Said,
@@ -8,35 +9,70 @@ use super::{
 };
 use jiff::Timestamp;
 use mastmaint_instance::Redis;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::{
+    collections::BTreeSet,
+    io::{self, BufRead, BufReader, Read, Write},
+};
 
 /// Older than this, and Sidekiq itself counts a process as dead.
 const FRESH_SECONDS: f64 = 60.0;
-/// Processes that are looked at.
-const MOST_PROCESSES: usize = 200;
+/// Heartbeats that are read of one unit: a number may have been used by processes that are long gone.
+const MOST_BEATS: usize = 50;
 
-/// Whether a Sidekiq has given a sign of life since it was started.
-pub(super) fn heartbeat(redis: &Redis, since: Timestamp, now: Timestamp) -> Said {
-    match beats(redis) {
-        Ok(beats) => judge(&beats, since, now, redis),
+/// The processes that a unit has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Processes {
+    /// What they take the host's name to be.
+    pub(super) host: String,
+    /// Their numbers.
+    pub(super) pids: BTreeSet<u32>,
+}
+
+/// Whether a Sidekiq process of a unit has given a sign of life since it was started.
+pub(super) fn heartbeat(redis: &Redis, of: &Processes, since: Timestamp, now: Timestamp) -> Said {
+    match beats(redis, of) {
+        Ok(beats) => judge(&beats, of, since, now, redis),
         Err(error) => Said::Silent { why: format!("Redis at {}: {error}", redis.at) },
     }
 }
 
-fn judge(beats: &[f64], since: Timestamp, now: Timestamp, redis: &Redis) -> Said {
-    let seconds = |at: Timestamp| at.as_duration().as_secs_f64();
-    let newest = beats.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let age = seconds(now) - newest;
-    if newest >= seconds(since) && age < FRESH_SECONDS {
-        Said::Answers { what: format!("its heartbeat in Redis at {} is {:.0} s old", redis.at, age.max(0.0)) }
-    } else if beats.is_empty() {
-        Said::Silent { why: format!("there is no heartbeat in Redis at {}", redis.at) }
-    } else {
-        Said::Silent { why: format!("its heartbeat in Redis at {} is from before the start", redis.at) }
-    }
+/// What Redis says of a unit's processes.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Beats {
+    /// When each gave a sign of life, in seconds since 1970.
+    own: Vec<f64>,
+    /// A process of somebody else's.
+    other: Option<String>,
 }
 
-fn beats(redis: &Redis) -> io::Result<Vec<f64>> {
+fn judge(beats: &Beats, of: &Processes, since: Timestamp, now: Timestamp, redis: &Redis) -> Said {
+    let seconds = |at: Timestamp| at.as_duration().as_secs_f64();
+    let newest = beats.own.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let age = seconds(now) - newest;
+    if newest >= seconds(since) && age < FRESH_SECONDS {
+        return Said::Answers {
+            what: format!("its heartbeat in Redis at {} is {:.0} s old", redis.at, age.max(0.0)),
+        };
+    }
+    if !beats.own.is_empty() {
+        let why = format!("its heartbeat in Redis at {} is from before the start", redis.at);
+        return Said::Silent { why };
+    }
+    let pids: Vec<String> = of.pids.iter().map(ToString::to_string).collect();
+    let others = match &beats.other {
+        Some(other) => format!(", only of others ({other})"),
+        None => String::new(),
+    };
+    let why = format!(
+        "there is no heartbeat of its process {}:{} in Redis at {}{others}",
+        of.host,
+        pids.join("|"),
+        redis.at
+    );
+    Said::Silent { why }
+}
+
+fn beats(redis: &Redis, of: &Processes) -> io::Result<Beats> {
     let mut stream = Buffered(BufReader::new(wire::connect(&redis.at)?));
     if let Some(password) = &redis.password {
         match &redis.user {
@@ -51,16 +87,30 @@ fn beats(redis: &Redis) -> io::Result<Vec<f64>> {
         redis.namespace.as_ref().map_or_else(|| name.to_owned(), |space| format!("{space}:{name}"))
     };
     let Value::Many(processes) = resp::ask(&mut stream, &["SMEMBERS", &key("processes")])? else {
-        return Ok(Vec::new());
+        return Ok(Beats::default());
     };
-    let mut beats = Vec::new();
-    for process in processes.into_iter().take(MOST_PROCESSES) {
-        let Value::Text(process) = process else { continue };
-        if let Value::Text(beat) = resp::ask(&mut stream, &["HGET", &key(&process), "beat"])? {
-            beats.extend(beat.parse::<f64>());
+    let names = processes.into_iter().filter_map(|process| match process {
+        Value::Text(name) => Some(name),
+        Value::Nothing | Value::Many(_) => None,
+    });
+    let (own, others): (Vec<String>, Vec<String>) = names.partition(|name| of.has(name));
+    let mut beats = Beats { own: Vec::new(), other: others.into_iter().next() };
+    for process in own.iter().take(MOST_BEATS) {
+        if let Value::Text(beat) = resp::ask(&mut stream, &["HGET", &key(process), "beat"])? {
+            beats.own.extend(beat.parse::<f64>());
         }
     }
     Ok(beats)
+}
+
+impl Processes {
+    /// Whether `HOST:PID:NONCE` is one of them.
+    fn has(&self, identity: &str) -> bool {
+        let mut parts = identity.rsplitn(3, ':');
+        let (_, pid, host) = (parts.next(), parts.next(), parts.next());
+        let pid = pid.and_then(|pid| pid.parse().ok());
+        host == Some(&self.host) && pid.is_some_and(|pid| self.pids.contains(&pid))
+    }
 }
 
 /// A buffered reader that can be written through.
@@ -108,15 +158,35 @@ mod tests {
         }
     }
 
+    fn processes(pids: &[u32]) -> Processes {
+        Processes { host: "web1".into(), pids: pids.iter().copied().collect() }
+    }
+
     #[test]
     fn only_a_beat_after_the_start_is_a_sign_of_life() {
         let at = |second| Timestamp::from_second(second).unwrap();
-        let judged = |beats: &[f64], now| judge(beats, at(1000), at(now), &redis(1));
+        let judged = |own: &[f64], now| {
+            let beats = Beats { own: own.to_vec(), other: Some("web2:7:a".into()) };
+            judge(&beats, &processes(&[7]), at(1000), at(now), &redis(1))
+        };
         assert!(matches!(judged(&[1005.2], 1010), Said::Answers { .. }));
         assert!(matches!(judged(&[990.0, 1005.2], 1010), Said::Answers { .. }));
         assert!(matches!(judged(&[999.0], 1010), Said::Silent { why } if why.contains("before the start")));
-        assert!(matches!(judged(&[1005.2], 1100), Said::Silent { .. }));
-        assert!(matches!(judged(&[], 1010), Said::Silent { why } if why.contains("no heartbeat")));
+        assert!(matches!(judged(&[1005.2], 1100), Said::Silent { why } if why.ends_with("is 95 s old")));
+        let nobody = judged(&[], 1010);
+        assert!(
+            matches!(&nobody, Said::Silent { why } if why.contains("process web1:7 in") && why.contains("web2:7:a")),
+            "{nobody:?}"
+        );
+    }
+
+    #[test]
+    fn the_heartbeat_of_another_unit_or_host_is_not_its_own() {
+        let own = processes(&[7, 8]);
+        assert!(own.has("web1:7:0123456789ab") && own.has("web1:8:x"));
+        for other in ["web1:9:x", "web2:7:x", "web1:7", "7:x", "", "x.web1:7:x"] {
+            assert!(!own.has(other), "{other}");
+        }
     }
 
     #[test]
@@ -127,7 +197,8 @@ mod tests {
             let (mut stream, _) = listener.accept().unwrap();
             let mut asked = Vec::new();
             let mut reader = BufReader::new(stream.try_clone().unwrap());
-            for answer in ["+OK\r\n", "+OK\r\n", "*1\r\n$3\r\nh:1\r\n", "$6\r\n1005.5\r\n"] {
+            for answer in ["+OK\r\n", "+OK\r\n", "*2\r\n$5\r\nh:1:a\r\n$6\r\nh2:1:b\r\n", "$6\r\n1005.5\r\n"]
+            {
                 let mut line = String::new();
                 reader.read_line(&mut line).unwrap();
                 let words: usize = line.trim().trim_start_matches('*').parse().unwrap();
@@ -143,7 +214,12 @@ mod tests {
             }
             asked
         });
-        assert_eq!(beats(&redis(port)).unwrap(), [1005.5]);
-        assert_eq!(server.join().unwrap(), ["AUTH x", "SELECT 1", "SMEMBERS m:processes", "HGET m:h:1 beat"]);
+        let of = Processes { host: "h".into(), pids: [1].into() };
+        let read = beats(&redis(port), &of).unwrap();
+        assert_eq!(read, Beats { own: vec![1005.5], other: Some("h2:1:b".into()) });
+        assert_eq!(
+            server.join().unwrap(),
+            ["AUTH x", "SELECT 1", "SMEMBERS m:processes", "HGET m:h:1:a beat"]
+        );
     }
 }

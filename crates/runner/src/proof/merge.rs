@@ -52,8 +52,31 @@ pub(crate) fn of_sample(looked: Result<Looked, String>) -> Proof {
             let outcome = if rows.max(files) >= items { Outcome::Failed } else { Outcome::Partial };
             Proof::Missing { outcome, reason: left(items, rows, files, dangling, example) }
         }
-        Ok(Looked::Blind { why }) | Err(why) => not_taken(why),
-        Ok(Looked::Sample(_) | Looked::State(_)) => not_taken("the prover answered something else"),
+        Ok(Looked::Blind { why, .. }) | Err(why) => not_taken(why),
+        Ok(Looked::Sample(_) | Looked::State(_) | Looked::Assets { .. }) => {
+            not_taken("the prover answered something else")
+        }
+    }
+}
+
+/// What a look at a build of the assets says.
+pub(crate) fn of_assets(looked: Result<Looked, String>) -> Proof {
+    match looked {
+        Ok(Looked::Assets { count: 0, .. }) => Proof::Proved,
+        Ok(Looked::Assets { count, faults, .. }) => {
+            let more = match count.saturating_sub(faults.len()) {
+                0 => String::new(),
+                more => format!("; and {more} more"),
+            };
+            // What is skipped because nothing seems to have changed is not skipped without this file.
+            let text = format!(
+                "{}{more}; remove tmp/cache/vite/last-build-production.json (4.4 and newer) and build again",
+                faults.join("; ")
+            );
+            Proof::Missing { outcome: Outcome::Failed, reason: Reason::new("assets-incomplete", text) }
+        }
+        Ok(Looked::Blind { why, .. }) | Err(why) => not_taken(why),
+        Ok(_) => not_taken("the prover answered something else"),
     }
 }
 
@@ -100,15 +123,25 @@ pub(crate) struct HowRead {
 
 impl HowRead {
     fn found(self, numbers: Numbers) -> Option<u64> {
-        if self.counts_visits && numbers.bytes == Some(0) { Some(0) } else { numbers.removed }
+        match numbers.bytes {
+            Some(0) if self.counts_visits => Some(0),
+            _ if self.counts_visits => numbers.visited,
+            _ => numbers.removed,
+        }
     }
 }
 
-/// The verdict that keeps a command from running because database and files are not one state; how many files rows
-/// name if they are; nothing if that cannot be told.
-pub(crate) fn of_state(looked: &Result<Looked, String>) -> Result<Option<u64>, Verdict> {
+/// How many files rows name; the verdict that keeps a command from running because database and files are not one
+/// state, or are not known to be.
+pub(crate) fn of_state(looked: Result<Looked, String>) -> Result<u64, Verdict> {
+    let refused = |reason| Err(Verdict::because(Outcome::Failed, Grade::Read, reason));
     let text = match looked {
-        Ok(Looked::State(Together::Seems { named })) => return Ok(Some(*named)),
+        Ok(Looked::State(Together::Seems { named })) => return Ok(named),
+        Ok(Looked::State(Together::Hole { from, until, files })) => format!(
+            "{files} uploads of the time from {from} to {until} were looked at that no row names, and the database knows \
+             nothing else of that time: it was restored from before it, and they are no orphans. If nobody wants them \
+             back, remove them by hand"
+        ),
         Ok(Looked::State(Together::DatabaseOlder { rows, files })) => format!(
             "the newest row of the database is of {rows}, but there are media files of up to {files}: the database is \
              older than the files (a restore under way?), and files that it does not know are no orphans"
@@ -117,9 +150,27 @@ pub(crate) fn of_state(looked: &Result<Looked, String>) -> Result<Option<u64>, V
             "{missing} of the newest {rows} media rows name files that are not there: database and files are not of \
              one state (a restore under way, another PAPERCLIP_ROOT_PATH?)"
         ),
-        _ => return Ok(None),
+        Ok(Looked::Blind { why, silent: true }) => {
+            return refused(Reason::unreachable("not-one-state-known", not_known(&why)));
+        }
+        Ok(Looked::Blind { why, silent: false }) | Err(why) => {
+            return refused(Reason::new("not-one-state-known", not_known(&why)));
+        }
+        Ok(_) => {
+            return refused(Reason::new(
+                "not-one-state-known",
+                not_known("the prover answered something else"),
+            ));
+        }
     };
-    Err(Verdict::because(Outcome::Failed, Grade::Read, Reason::new("not-one-state", text)))
+    refused(Reason::new("not-one-state", text))
+}
+
+fn not_known(why: &str) -> String {
+    format!(
+        "nothing was removed, because it cannot be told whether database and files belong together: {why}. See that \
+         tootctl's user reaches both by .env.production, as Mastodon does"
+    )
 }
 
 #[cfg(test)]
@@ -127,13 +178,7 @@ mod tests {
     use super::*;
 
     fn ok() -> Verdict {
-        Verdict {
-            outcome: Outcome::Ok,
-            grade: Grade::Read,
-            reasons: vec![],
-            numbers: Numbers::default(),
-            backup: None,
-        }
+        Verdict { outcome: Outcome::Ok, grade: Grade::Read, reasons: vec![], numbers: Numbers::default() }
     }
 
     fn seen(looked: Looked) -> Verdict {
@@ -150,7 +195,7 @@ mod tests {
         for looked in [
             Looked::Gone { items: 0, files: 0 },
             Looked::Gone { items: 15, files: 0 },
-            Looked::Blind { why: "PostgreSQL sleeps".into() },
+            Looked::Blind { why: "PostgreSQL sleeps".into(), silent: true },
         ] {
             let verdict = seen(looked);
             assert_eq!((verdict.outcome, verdict.grade), (Outcome::Ok, Grade::Read));
@@ -185,6 +230,26 @@ mod tests {
     }
 
     #[test]
+    fn a_build_that_is_not_whole_is_none() {
+        let looked = |count, faults: &[&str]| {
+            let faults = faults.iter().map(|fault| (*fault).to_owned()).collect();
+            of_assets(Ok(Looked::Assets { themes: 2, files: 800, count, faults }))
+        };
+        assert_eq!(looked(0, &[]), Proof::Proved);
+        let Proof::Missing { outcome, reason } = looked(7, &["the theme plum …", "public/x is empty"])
+        else {
+            panic!("it would be believed")
+        };
+        assert_eq!((outcome, reason.code.as_str()), (Outcome::Failed, "assets-incomplete"));
+        assert!(
+            reason.text.starts_with("the theme plum …; public/x is empty; and 5 more; remove "),
+            "{}",
+            reason.text
+        );
+        assert!(matches!(of_assets(Err("x".into())), Proof::NotTaken(_)));
+    }
+
+    #[test]
     fn a_dry_run_right_after_finds_no_more_than_the_tolerance() {
         let dry = |removed: u64, bytes: u64| Verdict {
             numbers: Numbers { removed: Some(removed), bytes: Some(bytes), ..Numbers::default() },
@@ -211,9 +276,19 @@ mod tests {
         let at = |text: &str| text.parse().unwrap();
         let older =
             Together::DatabaseOlder { rows: at("2026-11-01T00:00:00Z"), files: at("2026-11-23T00:00:00Z") };
-        let verdict = of_state(&Ok(Looked::State(older))).unwrap_err();
+        let verdict = of_state(Ok(Looked::State(older))).unwrap_err();
         assert_eq!((verdict.outcome, verdict.reasons[0].code.as_str()), (Outcome::Failed, "not-one-state"));
-        assert_eq!(of_state(&Ok(Looked::State(Together::Seems { named: 7 }))), Ok(Some(7)));
-        assert_eq!(of_state(&Err("no prover".into())), Ok(None));
+        assert_eq!(of_state(Ok(Looked::State(Together::Seems { named: 7 }))), Ok(7));
+    }
+
+    #[test]
+    fn what_is_not_known_keeps_them_as_well_and_is_tried_again_only_if_something_was_silent() {
+        let blind = |silent| Ok(Looked::Blind { why: "x".into(), silent });
+        for (looked, again) in [(blind(true), true), (blind(false), false), (Err("no prover".into()), false)]
+        {
+            let verdict = of_state(looked).unwrap_err();
+            assert_eq!((verdict.outcome, verdict.is_worth_retrying()), (Outcome::Failed, again));
+            assert_eq!(verdict.reasons[0].code, "not-one-state-known");
+        }
     }
 }

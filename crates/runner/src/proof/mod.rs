@@ -1,13 +1,13 @@
-//! Proofs of effect: what is looked at before a tootctl command and after it, and what that makes of its verdict.
+//! Proofs of effect: what is looked at before a command and after it, and what that makes of its verdict.
 //! Exit status and output can both lie (a store that refuses every deletion); only a look at the effect cannot.
 
 mod merge;
 mod prover;
 
-pub(crate) use merge::{HowRead, Proof, merge, of_again, of_sample, of_state};
+pub(crate) use merge::{HowRead, Proof, merge, of_again, of_assets, of_sample, of_state};
 pub(crate) use prover::Prover;
 
-use crate::exec::StepCommand;
+use crate::{exec::StepCommand, systemctl::StayUp};
 use mastmaint_tootctl::Series;
 use std::path::PathBuf;
 
@@ -20,12 +20,16 @@ pub(crate) struct Around {
     pub(crate) prover: Option<Prover>,
     /// At most so many rows are sampled.
     pub(crate) sample: Option<u16>,
+    /// Whether it builds the assets, so that the build is looked at after it.
+    pub(crate) assets: bool,
     /// The same once more with `--dry-run`.
     pub(crate) again: Option<Again>,
     /// Whether database and files must be one state before it may run.
     pub(crate) one_state: bool,
     /// Whether it looks only, so that the numbers of a look are wanted.
     pub(crate) looks_only: bool,
+    /// What has been started and must stay up.
+    pub(crate) stay_up: Option<StayUp>,
 }
 
 /// The dry run right after.

@@ -48,6 +48,11 @@ impl Prover {
         self.ask(&["together".to_owned()], None, limit)
     }
 
+    /// Looks at what there is of a build of the assets.
+    pub(crate) fn assets(&self, limit: Duration) -> Result<Looked, String> {
+        self.ask(&["assets".to_owned()], None, limit)
+    }
+
     fn ask(&self, words: &[String], input: Option<&Sample>, limit: Duration) -> Result<Looked, String> {
         let name = self.program.display();
         let mut child = Command::new(&self.program)

@@ -6,7 +6,7 @@ use super::work::settled;
 use crate::exec::{Limits, OrderReceiver, Sink, execute};
 use crate::proof::{self, Again, Around, Proof, Prover};
 use crate::protocol::{EndingCause, EventKind, StepReport};
-use crate::verdict::{Judge, Terms};
+use crate::verdict::{Judge, Terms, cut_short};
 use jiff::Timestamp;
 use mastmaint_instance::Free;
 use mastmaint_words::{Looked, Outcome, Reason, Sample, Space, Span, StepKey, Verdict};
@@ -19,6 +19,8 @@ const BEYOND: Duration = Duration::from_mins(1);
 /// What a second run must have left of the timeout to be begun.
 const LEAST: Duration = Duration::from_secs(5);
 
+const NO_PROVER: &str = "there is no mastmaint-prove beside mastmaint-runner";
+
 /// Runs the process and looks at its effect.
 pub(super) fn run(
     key: StepKey,
@@ -29,7 +31,7 @@ pub(super) fn run(
     let (around, clock) = (&process.around, Instant::now());
     let named = match one_state(around) {
         Ok(named) => named,
-        Err(verdict) => return settled(key, verdict),
+        Err(verdict) => return settled(key, redacted(verdict, process)),
     };
     let sample = sample(process);
     let before = free(around);
@@ -45,11 +47,25 @@ pub(super) fn run(
         numbers.visited = numbers.removed.zip(named).map(|(found, named)| found + named).or(numbers.visited);
         return report;
     }
+    if let Some(stay_up) = around.stay_up.as_ref().filter(|_| report.verdict.outcome == Outcome::Ok) {
+        let wait = &mut |patience| orders.wait(patience);
+        report.verdict = stay_up.watch(wait).unwrap_or_else(cut_short);
+        (report.ended, report.took) = (Timestamp::now(), Span::new(clock.elapsed()));
+        return report;
+    }
     // What broke off has its reason already; there is nothing to prove.
     if report.exit == Some(0) && is_over(report.verdict.outcome) {
         if let Some(sample) = sample {
             let limit = left(process, clock).timeout + BEYOND;
             take(&mut report.verdict, process, second_look(around.prover.as_ref(), sample, limit));
+        }
+        if around.assets {
+            let limit = left(process, clock).timeout + BEYOND;
+            let looked = match &around.prover {
+                Some(prover) => prover.assets(limit),
+                None => Err(NO_PROVER.to_owned()),
+            };
+            take(&mut report.verdict, process, proof::of_assets(looked));
         }
         if let Some(again) = &around.again {
             let proof = once_more(process, again, &report, left(process, clock), orders);
@@ -87,21 +103,23 @@ fn free(around: &Around) -> Option<Free> {
 
 /// How many files rows name, if that was looked at; the verdict that keeps the command from running.
 fn one_state(around: &Around) -> Result<Option<u64>, Verdict> {
-    match &around.prover {
-        Some(prover) if around.one_state => proof::of_state(&prover.together(BEFORE)),
-        _ => Ok(None),
+    if !around.one_state {
+        return Ok(None);
     }
+    let looked =
+        around.prover.as_ref().map_or_else(|| Err(NO_PROVER.to_owned()), |prover| prover.together(BEFORE));
+    proof::of_state(looked).map(Some)
 }
 
 /// What the command must remove, or why that is not known.
 fn sample(process: &Process) -> Option<Result<Sample, String>> {
     let rows = process.around.sample?;
     let Some(prover) = &process.around.prover else {
-        return Some(Err("there is no mastmaint-prove beside mastmaint-runner".to_owned()));
+        return Some(Err(NO_PROVER.to_owned()));
     };
     Some(match prover.before(rows, &process.command.args, BEFORE.min(process.limits.timeout)) {
         Ok(Looked::Sample(sample)) => Ok(sample),
-        Ok(Looked::Blind { why }) | Err(why) => Err(why),
+        Ok(Looked::Blind { why, .. }) | Err(why) => Err(why),
         Ok(_) => Err("the prover answered something else".to_owned()),
     })
 }
@@ -138,15 +156,20 @@ fn once_more(
         &mut Quiet,
     );
     let how = proof::HowRead { deletes_files: again.deletes_files, counts_visits: again.counts_visits };
-    proof::of_again(&dry.verdict, report.verdict.numbers.removed, again.tolerance, how)
+    let numbers = report.verdict.numbers;
+    let done = if again.counts_visits { numbers.visited } else { numbers.removed };
+    proof::of_again(&dry.verdict, done, again.tolerance, how)
 }
 
 fn take(verdict: &mut Verdict, process: &Process, proof: Proof) {
-    let merged = proof::merge(verdict.clone(), proof);
-    *verdict = merged;
+    *verdict = redacted(proof::merge(verdict.clone(), proof), process);
+}
+
+fn redacted(mut verdict: Verdict, process: &Process) -> Verdict {
     for reason in &mut verdict.reasons {
         reason.text = process.redactor.redact(&reason.text).into_owned();
     }
+    verdict
 }
 
 /// Hears nothing.

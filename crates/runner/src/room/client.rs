@@ -95,7 +95,8 @@ fn obey(desk: &Desk, id: u64, op: &Op) {
         | Op::List
         | Op::Brackets
         | Op::Resume { .. }
-        | Op::Probe { .. } => {}
+        | Op::Probe { .. }
+        | Op::Look { .. } => {}
     }
 }
 

@@ -16,6 +16,7 @@ mod work;
 
 use crate::probe::{self, Prober};
 use crate::protocol::{EventKind, OLDEST_VERSION, Op, StepReport};
+use crate::requires::{self, Looker};
 use crate::step_dir::{Begun, Known, StepDir, Steps};
 use crate::systemctl::Systemctl;
 use base64::Engine;
@@ -23,7 +24,7 @@ use connection::{Asked, Connection, refused};
 use jiff::Timestamp;
 use mastmaint_config::InUse;
 use mastmaint_failpoints::failpoint;
-use mastmaint_words::{Digest, Grade, Outcome, Reason, Room, StepKey, UnitName, Verdict};
+use mastmaint_words::{Digest, Grade, JobName, Outcome, Reason, Room, StepKey, UnitName, Verdict};
 use relay::Relayed;
 use std::io;
 use std::os::unix::net::UnixStream;
@@ -92,6 +93,7 @@ pub fn serve(options: &Options, stream: UnixStream) -> io::Result<()> {
             Asked::For(Op::Probe { digest, unit, since }) => {
                 connection.say(probe(options, &digest, &unit, since))?;
             }
+            Asked::For(Op::Look { digest, job }) => connection.say(look(options, &digest, &job))?,
             Asked::For(Op::Brackets) => {
                 for bracket in services::list(options) {
                     connection.say(bracket)?;
@@ -247,6 +249,15 @@ fn probe(options: &Options, digest: &Digest, unit: &UnitName, since: Timestamp) 
     }
 }
 
+/// Looks at what a job requires.
+fn look(options: &Options, digest: &Digest, job: &JobName) -> EventKind {
+    let prober = Prober { accepted: options.accepted.clone(), systemctl: Systemctl::new(options.walled) };
+    match requires::look(&Looker { room: options.room, prober }, digest, job) {
+        Ok(unmet) => EventKind::Looked { unmet },
+        Err(why) => refused("not-in-config", why),
+    }
+}
+
 /// Whether a step is kept in memory, from where a restart of the host takes it away.
 fn is_in_memory(options: &Options, dir: &StepDir) -> bool {
     options.spare.as_ref().is_some_and(|spare| std::path::Path::new(&dir.mark()).starts_with(spare))
@@ -341,7 +352,8 @@ fn finished(connection: &mut Connection, dir: StepDir, report: StepReport, op: &
         | Op::List
         | Op::Brackets
         | Op::Resume { .. }
-        | Op::Probe { .. } => 0,
+        | Op::Probe { .. }
+        | Op::Look { .. } => 0,
         Op::Collect { after, .. } => *after,
         Op::Cancel { .. } => return connection.say(client::not_running(&report.key)),
         Op::Forget { .. } => {

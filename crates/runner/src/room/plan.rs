@@ -12,10 +12,10 @@ use crate::{environment, systemctl};
 use mastmaint_config::Store;
 use mastmaint_config::accepted::RoomView;
 use mastmaint_config::effect;
-use mastmaint_config::settings::{Action, Environment, Instance, Step};
-use mastmaint_instance::{Storage, Variables};
+use mastmaint_config::settings::{Action, Environment, Instance, Step, USUAL_SETTLE};
+use mastmaint_instance::{Storage, Variables, assets};
 use mastmaint_tootctl::{Call, Series, Version};
-use mastmaint_words::{Digest, Grade, JobName, Outcome, Reason, Span, StepKey, Verdict};
+use mastmaint_words::{Digest, Grade, JobName, Outcome, Reason, Span, StepKey, Verdict, backup};
 use nix::unistd::{AccessFlags, User, access, geteuid};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -51,7 +51,12 @@ pub(super) struct Process {
     pub(super) judge: Decide,
     /// What is looked at before and after.
     pub(super) around: Around,
+    /// The report that it leaves behind.
+    pub(super) leaves: Option<Leaves>,
 }
+
+/// Reads what a process has left behind.
+pub(super) type Leaves = Box<dyn Fn() -> Option<backup::Report> + Send>;
 
 /// Why a step is not begun at all.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -100,7 +105,7 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
     })?;
     match &step.action {
         Action::Tootctl(args) => Ok(tootctl(options, &view, step, args, named)),
-        Action::Run(argv) => Ok(program(step, argv, named)),
+        Action::Run(argv) => Ok(program(view.instance.as_ref(), step, argv, named)),
         Action::Verify(action) => Ok(verify::plan(options, &view, step, action, named)),
         Action::Systemctl(action) => {
             let services = view.instance.as_ref().map_or(&[][..], |instance| &instance.services);
@@ -112,9 +117,15 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
                 return Ok(no_dry_run(&format!("systemctl {}", action.verb.as_str())));
             }
             let command = systemctl.command(action);
+            let settle = view.instance.as_ref().map_or(USUAL_SETTLE, |instance| instance.settle);
+            let stay_up = systemctl::StayUp::after(action, &systemctl, settle);
             let action = action.clone();
             let judge: Decide = Box::new(move |ended| systemctl.judge(&action, ended));
-            Ok(run(command, step, named, Redactor::from_secrets([]), judge))
+            let mut work = run(command, step, named, Redactor::from_secrets([]), judge);
+            if let Work::Run(process) = &mut work {
+                process.around.stay_up = stay_up;
+            }
+            Ok(work)
         }
         Action::Services(action) => Ok(match &view.instance {
             Some(_) if named.dry_run => no_dry_run(&step.action.title()),
@@ -184,7 +195,10 @@ fn around(
         Around { media: local_media(instance, &command.environment), prover, ..Around::default() };
     let args = &command.args;
     around.looks_only = named.key.step.is_look();
-    around.one_state = effect::trusts_the_database(args) && (around.looks_only || !named.dry_run);
+    // By what is written: a look is made into a dry run, and still says what will be removed.
+    let trusts_the_database =
+        matches!(&step.action, Action::Tootctl(written) if effect::trusts_the_database(written));
+    around.one_state = trusts_the_database && (around.looks_only || !named.dry_run);
     if named.dry_run {
         return around;
     }
@@ -240,7 +254,7 @@ fn wrong_user(options: &Options, instance: &Instance) -> Option<Verdict> {
     Some(Verdict::because(Outcome::Failed, Grade::Exit, reason))
 }
 
-fn program(step: &Step, argv: &[String], named: &Named) -> Work {
+fn program(instance: Option<&Instance>, step: &Step, argv: &[String], named: &Named) -> Work {
     let Some((name, arguments)) = argv.split_first() else {
         return failed("no-program", "the step names no program; write `run: PROGRAM ARGUMENTS`");
     };
@@ -259,7 +273,27 @@ fn program(step: &Step, argv: &[String], named: &Named) -> Work {
         patterns: patterns(step),
     };
     let judge = Judge::of_line(argv).with(terms(step, None));
-    run(command, step, named, redactor, Box::new(move |ended| judge.judge(ended)))
+    let built = if effect::builds_assets(argv) { root_of_build(argv, instance) } else { None };
+    let around = built.map_or_else(Around::default, |live| Around {
+        assets: true,
+        prover: Prover::beside_me(live, command.environment.clone()).ok(),
+        ..Around::default()
+    });
+    let mut work = run(command, step, named, redactor, Box::new(move |ended| judge.judge(ended)));
+    if let Work::Run(process) = &mut work {
+        process.around = around;
+    }
+    work
+}
+
+/// The Rails root whose assets a command line builds: that of the `bin/rails` that it names, else the instance's.
+fn root_of_build(argv: &[String], instance: Option<&Instance>) -> Option<PathBuf> {
+    let roots = argv.iter().map(Path::new).filter(|word| word.is_absolute()).filter_map(|word| {
+        let called = word.file_name().is_some_and(|name| name == "rails" || name == "rake");
+        word.parent().and_then(Path::parent).filter(|_| called)
+    });
+    let named = roots.into_iter().find(|root| root.join(assets::THEMES).exists());
+    named.map(Path::to_owned).or_else(|| instance.map(|instance| instance.live.clone()))
 }
 
 pub(super) fn run(
@@ -270,7 +304,7 @@ pub(super) fn run(
     judge: Decide,
 ) -> Work {
     let limits = limits(step, named.limit);
-    Work::Run(Box::new(Process { command, limits, redactor, judge, around: Around::default() }))
+    Work::Run(Box::new(Process { command, limits, redactor, judge, around: Around::default(), leaves: None }))
 }
 
 /// What is left of the job's timeout lowers the step's, never raises it.
@@ -371,7 +405,7 @@ mod tests {
             live: path.to_owned(),
             user: "mastodon".into(),
             services: vec![],
-            settle: mastmaint_config::settings::USUAL_SETTLE,
+            settle: USUAL_SETTLE,
             environment: Environment::default(),
             url: None,
         };

@@ -11,7 +11,7 @@ use crate::{
 use jiff::Timestamp;
 use mastmaint_config::settings::{Instance, ServicesAction, Step};
 use mastmaint_failpoints::failpoint;
-use mastmaint_words::{Grade, Numbers, Outcome, Reason, Room, RunId, Verdict};
+use mastmaint_words::{Grade, Outcome, Reason, Room, RunId, UnitName, Verdict};
 use std::{path::PathBuf, time::Duration};
 
 /// Somebody else may be starting services, with all the patience that takes.
@@ -94,9 +94,9 @@ fn start(options: &Options, run: &RunId, scene: &mut Scene<'_>) -> Result<Verdic
     let mut asker = asker(options);
     failpoint!("start.begun");
     match bracket::close(&mut record, &brackets, "the run", Pace::OF_A_RUN, asker.as_mut(), scene) {
-        Closing::Closed { how, not_asked } => {
+        Closing::Closed { how, seen } => {
             (scene.tell)(how.clone());
-            Ok(up(&not_asked, &how))
+            Ok(bracket::of_closed(&seen, &how))
         }
         Closing::NotConfirmed { why } => Err(Reason::new(
             "not-confirmed",
@@ -118,32 +118,16 @@ fn start(options: &Options, run: &RunId, scene: &mut Scene<'_>) -> Result<Verdic
 /// How a start ended that somebody else has done already.
 fn closed_before(closed: Option<Record>) -> Verdict {
     match closed.map(|record| record.phase) {
-        Some(Phase::Closed { how, not_asked, .. }) => up(&not_asked, &how),
-        Some(_) => ok(
-            Grade::Exit,
-            vec![Reason::new(
-                "closed",
-                "the services were started again; how that went could not be written down",
-            )],
-        ),
+        Some(Phase::Closed { how, seen, .. }) => bracket::of_closed(&seen, &how),
+        Some(_) => {
+            let text = "the services were started again; how that went could not be written down";
+            Verdict::because(Outcome::Ok, Grade::Exit, Reason::new("closed", text))
+        }
         None => {
             let reason = Reason::new("nothing-stopped", "nothing was stopped by this run");
             Verdict::because(Outcome::Skipped, Grade::Read, reason)
         }
     }
-}
-
-/// Everything is up. Only what answered is proved.
-fn up(not_asked: &[String], how: &str) -> Verdict {
-    if not_asked.is_empty() {
-        return ok(Grade::Proved, vec![Reason::new("up", how)]);
-    }
-    let text = format!("started and stable; not asked whether it answers: {}", not_asked.join(", "));
-    ok(Grade::Read, vec![Reason::new("not-asked", text)])
-}
-
-fn ok(grade: Grade, reasons: Vec<Reason>) -> Verdict {
-    Verdict { outcome: Outcome::Ok, grade, reasons, numbers: Numbers::default(), backup: None }
 }
 
 fn asker(options: &Options) -> Box<dyn Asker> {
@@ -165,10 +149,12 @@ pub(super) fn resume(options: &Options, run: &RunId) -> EventKind {
         Ok(None) => return refused("busy", "services are just being started".to_owned()),
         Err(error) => return refused("no-state", error.to_string()),
     };
+    let systemctl = Systemctl::new(options.walled);
     match brackets.of_run(run) {
-        Ok(Some(mut record))
-            if record.phase == Phase::Stopped && record.boot == Systemctl::new(options.walled).boot() =>
-        {
+        Ok(Some(mut record)) if record.phase == Phase::Stopped && record.boot == systemctl.boot() => {
+            if let Some(came_up) = came_up(&record, &systemctl) {
+                return refused("bracket-closed", came_up);
+            }
             record.resumed = Some(Timestamp::now());
             failpoint!("resume.before-note");
             match brackets.write(&record) {
@@ -179,8 +165,25 @@ pub(super) fn resume(options: &Options, run: &RunId) -> EventKind {
                 Err(error) => refused("no-state", error.to_string()),
             }
         }
-        Ok(_) => refused("bracket-closed", "the services are not stopped any more".to_owned()),
+        Ok(_) => refused(
+            "bracket-closed",
+            "the services were started again while no daemon went on with the run (a restart of the host, or \
+             mastmaintd-recover)"
+                .to_owned(),
+        ),
         Err(error) => refused("no-state", error.to_string()),
+    }
+}
+
+/// What keeps steps from relying on the stop although the bracket is open.
+fn came_up(record: &Record, systemctl: &Systemctl) -> Option<String> {
+    let units: Vec<UnitName> = record.services.iter().map(|service| service.unit.clone()).collect();
+    match systemctl.look(&units) {
+        Ok(states) => {
+            let names: Vec<String> = record.came_up(&states).iter().map(ToString::to_string).collect();
+            (!names.is_empty()).then(|| format!("somebody has started {} meanwhile", names.join(", ")))
+        }
+        Err(error) => Some(format!("whether the services are stopped is not known: {error}")),
     }
 }
 

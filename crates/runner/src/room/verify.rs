@@ -8,7 +8,6 @@ use crate::{
     environment,
     exec::{Ended, Ending, StepCommand},
     output::Patterns,
-    protocol::MAX_FRAME,
     redact::Redactor,
     verdict::Judge,
 };
@@ -25,8 +24,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// A report of this many bytes leaves room for the rest of a frame.
-const MOST_REPORT: usize = MAX_FRAME / 2;
 /// More reasons than these do not fit the report of a step.
 const REASONS: usize = 8;
 /// What reads dumps looks for its own helpers here.
@@ -66,8 +63,13 @@ pub(super) fn plan(
         patterns: Patterns::default(),
     };
     let name = action.backup.clone();
+    let (kept_state, kept_name) = (state.clone(), name.clone());
     let judge = move |ended: &Ended| judge(ended, || kept(&state, &name));
-    run(command, step, named, Redactor::from_secrets([]), Box::new(judge))
+    let mut work = run(command, step, named, Redactor::from_secrets([]), Box::new(judge));
+    if let Work::Run(process) = &mut work {
+        process.leaves = Some(Box::new(move || kept(&kept_state, &kept_name).ok()));
+    }
+    work
 }
 
 /// In a walled room dumps are brought to life in another room, which may read nothing; else beside this process.
@@ -102,12 +104,7 @@ fn judge(ended: &Ended, report: impl Fn() -> io::Result<Report>) -> Verdict {
         return Judge::of_any().judge(ended);
     }
     match report() {
-        Ok(report) => {
-            let verdict = Verdict { reasons: reasons(&report), ..verdict(outcome, &report) };
-            let fits =
-                |report: &Report| serde_json::to_vec(report).is_ok_and(|text| text.len() <= MOST_REPORT);
-            Verdict { backup: Some(Box::new(report.fitting(fits))), ..verdict }
-        }
+        Ok(report) => Verdict { reasons: reasons(&report), ..verdict(outcome, &report) },
         Err(error) => {
             let text = format!("the backup was verified, but the report cannot be read: {error}");
             Verdict::because(Outcome::Failed, Grade::Exit, Reason::new("no-report", text))
@@ -149,7 +146,6 @@ mod tests {
         Report {
             backup: "files".to_owned(),
             kind: "tree".to_owned(),
-            verified: None,
             newest: None,
             sentence: "63 of 63 files proved".to_owned(),
             summary: None,

@@ -6,14 +6,14 @@ use super::client::{self, Desk};
 use super::connection::{Connection, refused};
 use super::hub::{Hub, Linger};
 use super::orphans;
-use super::plan::Work;
+use super::plan::{Process, Work};
 use crate::exec::{Orders, Sink};
 use crate::protocol::{EndingCause, EventKind, Op, StepReport};
 use crate::step_dir::{Child, StepDir};
 use base64::Engine;
 use jiff::Timestamp;
 use mastmaint_failpoints::failpoint;
-use mastmaint_words::{Reason, Span, StepKey, Verdict};
+use mastmaint_words::{Grade, Reason, Span, StepKey, Verdict, backup};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{self, Read};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -47,7 +47,11 @@ pub(super) fn work(begun: Begun, first: Connection, op: &Op) -> io::Result<()> {
     let mut sink = Keeper { hub: &hub, dir: &dir, copy: Vec::new() };
     let report = match work {
         Work::Settled(verdict) => settled(key, verdict),
-        Work::Run(process) => around::run(key, &process, &mut receiver, &mut sink),
+        Work::Run(process) => {
+            let mut report = around::run(key, &process, &mut receiver, &mut sink);
+            report.backup = left_behind(&process, &report);
+            report
+        }
         Work::Services(end) => {
             let (started, clock) = (Timestamp::now(), Instant::now());
             let verdict = end.act(&mut sink, &|| hub.is_stopping());
@@ -67,6 +71,13 @@ pub(super) fn work(begun: Begun, first: Connection, op: &Op) -> io::Result<()> {
     Ok(())
 }
 
+/// What a verification came to; nothing if it did not come to its end.
+fn left_behind(process: &Process, report: &StepReport) -> Option<Box<backup::Report>> {
+    let is_whole = report.verdict.grade == Grade::Proved;
+    let leaves = process.leaves.as_ref().filter(|_| is_whole)?;
+    Some(Box::new(leaves()?.in_short()))
+}
+
 /// A step that is settled without a process.
 pub(super) fn settled(key: StepKey, verdict: Verdict) -> StepReport {
     let now = Timestamp::now();
@@ -83,6 +94,7 @@ pub(super) fn settled(key: StepKey, verdict: Verdict) -> StepReport {
         omitted: 0,
         peak_rss_bytes: None,
         space: None,
+        backup: None,
     }
 }
 

@@ -1,7 +1,10 @@
 //! What a unit gives to its process, as far as it tells where the service is found.
 
 use super::query::Properties;
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+};
 
 /// What a unit gives to its process.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,6 +32,18 @@ impl UnitProcess {
     }
 }
 
+/// The processes of a unit. A program that is started by another one (a wrapper, a manager of several) is in the control
+/// group only; where that cannot be seen there is the main one.
+pub(super) fn pids(shown: &Properties) -> BTreeSet<u32> {
+    let group = shown.get("ControlGroup");
+    let listed = match group {
+        "" | "/" => String::new(),
+        group => fs::read_to_string(format!("/sys/fs/cgroup{group}/cgroup.procs")).unwrap_or_default(),
+    };
+    let main = shown.get("MainPID").parse().ok();
+    listed.lines().filter_map(|line| line.trim().parse().ok()).chain(main).filter(|pid| *pid > 0).collect()
+}
+
 fn pair(word: &str) -> Option<(String, String)> {
     word.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
 }
@@ -50,5 +65,20 @@ mod tests {
         assert_eq!(process.environment["PORT"], "3001");
         assert_eq!(process.environment["A"], "b c");
         assert!(!process.is_shim);
+    }
+
+    #[test]
+    fn a_unit_has_its_main_process_at_least() {
+        let of = |text: &str| pids(&parse(text).pop().unwrap_or_default());
+        assert_eq!(of("MainPID=77\nControlGroup=/no/such.service\n"), [77].into());
+        assert!(of("MainPID=0\nControlGroup=\n").is_empty());
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        if let Some(group) =
+            own.lines().find_map(|line| line.strip_prefix("0::")).filter(|group| *group != "/")
+        {
+            let found = of(&format!("MainPID=0\nControlGroup={group}\n"));
+            let is_there = fs::exists(format!("/sys/fs/cgroup{group}/cgroup.procs")).unwrap_or(false);
+            assert_eq!(found.contains(&std::process::id()), is_there, "{group}: {found:?}");
+        }
     }
 }

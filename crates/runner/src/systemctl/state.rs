@@ -1,6 +1,7 @@
 //! How a unit stands, as far as starting, stopping and watching it need to know.
 
 use super::query::Properties;
+use mastmaint_words::UnitName;
 
 /// What is asked of systemd.
 pub(super) const PROPERTIES: &[&str] = &[
@@ -14,6 +15,9 @@ pub(super) const PROPERTIES: &[&str] = &[
     "Result",
     "InvocationID",
     "NRestarts",
+    "Job",
+    "ConditionResult",
+    "ConditionTimestampMonotonic",
     "ExecMainStartTimestampMonotonic",
     "ActiveEnterTimestampMonotonic",
 ];
@@ -35,6 +39,10 @@ pub struct UnitState {
     pub invocation: String,
     /// How often systemd has restarted it by itself since somebody started it.
     pub restarts: u64,
+    /// Number of the job that systemd has for it; 0 for none.
+    pub job: u64,
+    /// Whether its newest start came to nothing because a condition in its file was not met.
+    pub is_refused: bool,
     /// When its process and when the unit were started; a new start changes them.
     pub stamps: Stamps,
     /// Whether systemd starts it again whenever it ends by itself.
@@ -62,6 +70,9 @@ impl UnitState {
             result: text("Result"),
             invocation: text("InvocationID"),
             restarts: number("NRestarts"),
+            job: number("Job"),
+            // Before the first start the result is "no" as well.
+            is_refused: shown.get("ConditionResult") == "no" && number("ConditionTimestampMonotonic") > 0,
             stamps: Stamps {
                 process: number("ExecMainStartTimestampMonotonic"),
                 unit: number("ActiveEnterTimestampMonotonic"),
@@ -81,8 +92,30 @@ impl UnitState {
         matches!(self.active.as_str(), "active" | "reloading" | "refreshing")
     }
 
+    /// Whether it is down and systemd has its start in its queue: a job for what is down can be nothing else.
+    pub fn is_about_to_start(&self) -> bool {
+        self.is_down() && self.job > 0
+    }
+
     /// Whether it is down: a unit that failed on its way down is down.
     pub fn is_down(&self) -> bool {
         matches!(self.active.as_str(), "inactive" | "failed" | "maintenance")
+    }
+    /// How it stands, for people.
+    pub fn describe(&self, unit: &UnitName) -> String {
+        let result = match self.result.as_str() {
+            "" | "success" => String::new(),
+            result => format!(", {result}"),
+        };
+        let refused = if self.is_refused { ", a condition in its unit file is not met" } else { "" };
+        let restarts = match self.restarts {
+            0 => String::new(),
+            restarts => format!(", restarted {restarts} times"),
+        };
+        let name = unit.with_suffix();
+        format!(
+            "{name} is {} ({}{result}{refused}{restarts}); see journalctl -u {name}",
+            self.active, self.sub
+        )
     }
 }

@@ -44,6 +44,14 @@ pub fn claim(unit: &UnitName, services: &[UnitName]) -> Claim {
     }
 }
 
+/// The template that a unit is, or stands for; an instance of one stands for itself only.
+pub fn template_of(unit: &UnitName) -> Option<String> {
+    let full = unit.with_suffix();
+    let (stem, suffix) = full.rsplit_once('.')?;
+    let stem = stem.strip_suffix('@').unwrap_or(stem);
+    (!stem.contains('@')).then(|| format!("{stem}@.{suffix}"))
+}
+
 /// Whether systemd has the unit loaded from a file that only root can write; else why not.
 pub(super) fn trustworthy(shown: &Result<Vec<Properties>, String>) -> Result<(), String> {
     let properties = shown.as_ref().map_err(Clone::clone)?.first().cloned().unwrap_or_default();

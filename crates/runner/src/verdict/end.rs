@@ -19,23 +19,18 @@ pub(super) enum Kind {
 /// The verdict on a bad end; `None` after exit status 0.
 pub(super) fn bad(ended: &Ended, kind: Kind, signals: Signals) -> Option<Verdict> {
     let (outcome, reasons) = match (ended.cut_short, &ended.ending) {
-        (Some(cause), _) => cut_short(cause),
+        (Some(cause), _) => return Some(cut_short(cause)),
         (None, Ending::Exited(0)) => return None,
         (None, Ending::CouldNotStart { code, text }) => (Outcome::Failed, vec![Reason::new(code, text)]),
         (None, Ending::Signalled { by_oom_killer: true, .. }) => (Outcome::Failed, vec![out_of_memory()]),
-        (None, Ending::Signalled { name, .. }) => signalled(name, signals),
+        (None, Ending::Signalled { name, .. }) => signalled(name, ended, signals),
         (None, Ending::Exited(status)) => exited(*status, ended, kind, signals),
     };
-    Some(Verdict {
-        outcome,
-        grade: Grade::Exit,
-        reasons,
-        numbers: mastmaint_words::Numbers::default(),
-        backup: None,
-    })
+    Some(Verdict { outcome, grade: Grade::Exit, reasons, numbers: mastmaint_words::Numbers::default() })
 }
 
-fn cut_short(cause: EndingCause) -> (Outcome, Vec<Reason>) {
+/// The verdict on what was ended on purpose.
+pub(crate) fn cut_short(cause: EndingCause) -> Verdict {
     let (outcome, code, text) = match cause {
         EndingCause::StepTimeout => {
             (Outcome::TimedOut, "step-timeout", "it took longer than the step's timeout and was ended")
@@ -53,7 +48,7 @@ fn cut_short(cause: EndingCause) -> (Outcome, Vec<Reason>) {
             (Outcome::Interrupted, "room-stopped", "its room was stopped while it ran")
         }
     };
-    (outcome, vec![Reason::new(code, text)])
+    Verdict::because(outcome, Grade::Exit, Reason::new(code, text))
 }
 
 fn out_of_memory() -> Reason {
@@ -63,7 +58,7 @@ fn out_of_memory() -> Reason {
     )
 }
 
-fn signalled(name: &str, signals: Signals) -> (Outcome, Vec<Reason>) {
+fn signalled(name: &str, ended: &Ended, signals: Signals) -> (Outcome, Vec<Reason>) {
     let is_persons = matches!(name, "SIGKILL" | "SIGTERM" | "SIGINT" | "SIGHUP");
     let (outcome, reason) = match name {
         _ if is_persons && signals == Signals::Person => {
@@ -74,7 +69,7 @@ fn signalled(name: &str, signals: Signals) -> (Outcome, Vec<Reason>) {
             (Outcome::Failed, Reason::new("killed-from-outside", text))
         }
         "SIGSEGV" | "SIGBUS" | "SIGILL" | "SIGABRT" | "SIGFPE" | "SIGSYS" | "SIGTRAP" => {
-            (Outcome::Failed, Reason::new("crashed", format!("it crashed ({name})")))
+            return (Outcome::Failed, explain::crash(name, &ended.summary));
         }
         "SIGPIPE" => {
             let text = "nobody read its output any more (SIGPIPE), so it did not get to its end";
@@ -88,11 +83,15 @@ fn signalled(name: &str, signals: Signals) -> (Outcome, Vec<Reason>) {
 fn exited(status: i32, ended: &Ended, kind: Kind, signals: Signals) -> (Outcome, Vec<Reason>) {
     // Rails raises what it is sent, and exits with 1.
     if let Some(name) = ended.summary.ruby_signal.as_deref().filter(|_| status == 1) {
-        return signalled(name, signals);
+        return signalled(name, ended, signals);
     }
     match behind_shell(status) {
+        // git and others mean wrong usage by 129, and nobody here has a terminal to hang up.
+        Some("SIGHUP") if kind == Kind::Other => {
+            (Outcome::Failed, explain::exit_status(status, &ended.summary, false))
+        }
         Some("SIGKILL") if ended.oom_kills > 0 => (Outcome::Failed, vec![out_of_memory()]),
-        Some(name) => signalled(name, signals),
+        Some(name) => signalled(name, ended, signals),
         None => (Outcome::Failed, explain::exit_status(status, &ended.summary, kind == Kind::Tootctl)),
     }
 }

@@ -22,6 +22,11 @@ fn find(text: &str) -> Option<&'static Known> {
     KNOWN.get(first)
 }
 
+/// What Ruby writes when it crashes: `a.rb:1: [BUG] Segmentation fault at 0x0000000000000008`.
+const RUBY_CRASHED: &str = "[BUG] ";
+/// With this `timeout`, the program, exits after it has ended what it started.
+const ENDED_BY_TIMEOUT: i32 = 124;
+
 /// What is known of the reason that a line gives.
 #[derive(Debug, Clone)]
 pub(super) struct Explained {
@@ -69,6 +74,11 @@ pub(super) fn exit_status(status: i32, summary: &Summary, is_tootctl: bool) -> V
     // That a build failed is true of every reason that it may have.
     let tells = |line: &&&str| find(line).is_some_and(|known| known.code != BUILD_FAILED);
     let known = lines.iter().find(tells).or_else(|| lines.iter().find(|line| find(line).is_some()));
+    if status == ENDED_BY_TIMEOUT && known.is_none() {
+        let text = "it exited with 124, as `timeout` does: it took longer than the limit that stands there";
+        let said = lines.first().map(|line| Reason::new("said", format!("it said: {}", line.trim())));
+        return [Reason::new("outer-timeout", text)].into_iter().chain(said).collect();
+    }
     let Some(line) = known.or(lines.first()) else {
         return vec![Reason::new(
             "exit-status",
@@ -87,6 +97,20 @@ pub(super) fn exit_status(status: i32, summary: &Summary, is_tootctl: bool) -> V
         return vec![Reason::new("usage-error", format!("tootctl refused the command: {message}"))];
     }
     vec![Reason::new("exit-status", format!("it exited with {status}: {message}"))]
+}
+
+/// The reasons for a crash: what a program says while it goes down.
+pub(super) fn crash(signal: &str, summary: &Summary) -> Vec<Reason> {
+    let said =
+        summary.first_errors.iter().chain(&summary.first_stderr).find(|line| line.contains(RUBY_CRASHED));
+    match said.and_then(|line| Some((line, explain(line)?))) {
+        Some((line, known)) => {
+            let text = format!("{} ({signal}); {}", known.says, known.remedy);
+            let reason = Reason { code: known.code.to_owned(), text, cause: known.cause };
+            vec![reason, Reason::new("said", format!("it said: {}", line.trim()))]
+        }
+        None => vec![Reason::new("crashed", format!("it crashed ({signal})"))],
+    }
 }
 
 /// Whether a line is the first of a Ruby backtrace: `FILE:LINE:in 'METHOD': MESSAGE (Class)`.
@@ -151,6 +175,25 @@ mod tests {
             exit_status(3, &Summary::default(), true)[0].text,
             "it exited with 3 and said nothing about it"
         );
+    }
+
+    #[test]
+    fn a_limit_outside_and_a_crash_of_ruby_have_sentences() {
+        let of = |status, summary: &Summary, is_tootctl| exit_status(status, summary, is_tootctl);
+        let silent = of(124, &Summary::default(), false);
+        assert_eq!((silent.len(), silent[0].code.as_str()), (1, "outer-timeout"));
+        let said = Summary { first_stderr: vec!["still copying".into()], ..Summary::default() };
+        assert_eq!(of(124, &said, false)[1].text, "it said: still copying");
+        let down =
+            Summary { first_errors: vec!["FATAL:  the database system is starting up".into()], ..said };
+        assert_eq!(of(124, &down, false)[0].code, "postgres-unreachable", "why it took so long says more");
+        let bug = "/gems/x.rb:7: [BUG] Segmentation fault at 0x0000000000000008";
+        let crashed = Summary { first_stderr: vec![bug.into()], ..Summary::default() };
+        let reasons = crash("SIGABRT", &crashed);
+        assert!(reasons[0].text.starts_with("Ruby itself crashed (SIGABRT); "), "{reasons:?}");
+        assert_eq!(reasons[1].text, format!("it said: {bug}"));
+        assert_eq!(crash("SIGSEGV", &Summary::default())[0].text, "it crashed (SIGSEGV)");
+        assert_eq!(of(1, &crashed, false)[0].code, "ruby-crashed");
     }
 
     #[test]

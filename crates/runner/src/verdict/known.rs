@@ -66,6 +66,12 @@ pub(super) const KNOWN: &[Known] = &[
         "after a system upgrade gems must be built anew: `bundle pristine` as the instance's user",
     ),
     known(
+        &["[BUG] "],
+        "ruby-crashed",
+        "Ruby itself crashed",
+        "nearly always it is a gem with native code: `bundle pristine` as the instance's user builds them anew",
+    ),
+    known(
         &[
             "(Bundler::",
             "Run `bundle install`",
@@ -115,7 +121,13 @@ pub(super) const KNOWN: &[Known] = &[
     ),
     // The database.
     known(
-        &["ActiveRecord::NoDatabaseError", "Database not found"],
+        &["SSL error: certificate verify failed", "server does not support SSL", "server certificate for \""],
+        "database-tls",
+        "PostgreSQL and this client do not agree on TLS",
+        "look at DB_SSLMODE in .env.production and at the server's certificate",
+    ),
+    known(
+        &["ActiveRecord::NoDatabaseError", "Database not found", "no such database"],
         "database-missing",
         "the database does not exist",
         "look at DB_NAME in .env.production",
@@ -126,6 +138,9 @@ pub(super) const KNOWN: &[Known] = &[
             "password authentication failed",
             "Peer authentication failed",
             "no pg_hba.conf entry",
+            "pg_hba.conf rejects connection",
+            "fe_sendauth: no password supplied",
+            "FATAL:  role \"",
             "permission denied for",
             "must be owner of",
             "PG::InsufficientPrivilege",
@@ -320,6 +335,8 @@ pub(super) const KNOWN: &[Known] = &[
             "invalid username-password pair",
             "without any password configured",
             "Redis::CannotConnectError: ERR",
+            "ERR invalid DB index",
+            "ERR DB index is out of range",
         ],
         "redis-refused",
         "Redis does not let Mastodon in",
@@ -409,7 +426,7 @@ pub(super) const KNOWN: &[Known] = &[
         ],
         "store-refused",
         "the object store refused",
-        "look at the S3 settings in .env.production",
+        "look at its keys and its bucket (Mastodon's are the S3 settings in .env.production)",
     ),
     known(
         &[

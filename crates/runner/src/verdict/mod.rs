@@ -12,6 +12,7 @@ mod rails;
 mod sentence;
 mod tootctl;
 
+pub(crate) use end::cut_short;
 pub(crate) use explain::{is_exception, is_known_reason};
 pub(crate) use rails::is_built;
 
@@ -112,7 +113,6 @@ const fn ok(grade: Grade) -> Verdict {
         grade,
         reasons: Vec::new(),
         numbers: Numbers { visited: None, failed: None, removed: None, bytes: None },
-        backup: None,
     }
 }
 

@@ -18,7 +18,7 @@ pub(super) fn heed(verdict: Verdict, ended: &Ended) -> Verdict {
     };
     let mut reasons = vec![first];
     reasons.extend(verdict.reasons);
-    Verdict { outcome: Outcome::Failed, grade: Grade::Read, reasons, numbers: verdict.numbers, backup: None }
+    Verdict { outcome: Outcome::Failed, grade: Grade::Read, reasons, numbers: verdict.numbers }
 }
 
 const fn is_good(outcome: Outcome) -> bool {

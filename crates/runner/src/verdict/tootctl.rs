@@ -39,7 +39,7 @@ fn at_exit_zero(call: &Call, terms: &Terms, summary: &Summary, numbers: Numbers)
         }
         let text = format!("it exited with 0 but never said \"{missing}\", so it did not get to its end");
         reasons.push(Reason::new("no-success-line", text));
-        return Verdict { outcome: Outcome::Failed, grade: Grade::Read, reasons, numbers, backup: None };
+        return Verdict { outcome: Outcome::Failed, grade: Grade::Read, reasons, numbers };
     }
     if let Some(verdict) = another_mode(call, summary) {
         return verdict;

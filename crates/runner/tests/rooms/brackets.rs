@@ -7,7 +7,8 @@ use mastmaint_runner::protocol::{BracketLine, EventKind, Op, StepReport};
 use mastmaint_words::{Grade, Outcome, Room};
 use std::{fs, process::Command};
 
-/// Knows units by files of their properties; `UNIT.broken` lets a start of it fail, `slow` makes each stop wait.
+/// Knows units by files of their properties; `UNIT.broken` lets a start of it fail, `UNIT.lacks` is a dependency that
+/// does, `UNIT.unmet` a condition; `slow` makes each stop wait; `boot` tells this boot from others.
 const STAND_IN: &str = r#"#!/bin/sh
 here=$(dirname "$0")
 echo "$*" >> "$here/calls"
@@ -16,7 +17,7 @@ verb=$3
 while [ $# -gt 0 ] && [ "$1" != -- ]; do shift; done; [ $# -eq 0 ] || shift
 case $verb in
 show)
-    [ $# -gt 0 ] || { echo UserspaceTimestampMonotonic=1; exit; }
+    [ $# -gt 0 ] || { echo UserspaceTimestampMonotonic=$(cat "$here/boot" 2>/dev/null || echo 1); exit; }
     first=yes
     for unit; do
         [ $first ] || echo; first=
@@ -25,7 +26,16 @@ show)
 list-units) ls "$here" | grep '@.*\.service$' || true;;
 stop) ls "$here/../state/brackets" | grep json >> "$here/records"; [ ! -e "$here/slow" ] || sleep 30
     for unit; do sed -i 's/^ActiveState=.*/ActiveState=inactive/' "$here/$unit"; done;;
-start|restart) for unit; do if [ -e "$here/$unit.broken" ]; then set_to "$unit" failed; else set_to "$unit" active; fi; done;;
+reset-failed) [ ! -e "$here/resets" ] || for unit; do
+    sed -i 's/^ActiveState=.*/ActiveState=inactive/; s/^Result=.*/Result=success/' "$here/$unit"; done;;
+start|restart) for unit; do
+    [ ! -e "$here/$unit.lacks" ] || { echo "A dependency job for $unit failed." >&2; exit 1; }
+    if [ -e "$here/$unit.unmet" ]; then
+        printf 'ConditionResult=no\nConditionTimestampMonotonic=5\n' >> "$here/$unit"; continue
+    fi
+    [ ! -e "$here/$unit.broken" ] || { set_to "$unit" failed; continue; }
+    grep -q ActiveState=active "$here/$unit" || set_to "$unit" active
+    done;;
 esac
 "#;
 
@@ -62,6 +72,26 @@ fn do_step(room: &Scratch, step: u16) -> StepReport {
 fn is_active(room: &Scratch, unit: &str) -> bool {
     let text = fs::read_to_string(room.dir.path().join(format!("bin/{unit}.service"))).unwrap();
     text.contains("ActiveState=active")
+}
+
+/// Changes a property of a unit behind the room's back.
+fn set(room: &Scratch, unit: &str, name: &str, value: &str) {
+    let path = room.dir.path().join(format!("bin/{unit}.service"));
+    let text = fs::read_to_string(&path).unwrap();
+    let kept = text.lines().filter(|line| !line.starts_with(&format!("{name}=")));
+    let lines: Vec<_> = kept.map(str::to_owned).chain([format!("{name}={value}")]).collect();
+    // A reader sees all of it or nothing.
+    fs::write(path.with_extension("new"), lines.join("\n") + "\n").unwrap();
+    fs::rename(path.with_extension("new"), path).unwrap();
+}
+
+/// What `set` is for when the host has been down: everything is as systemd has it at boot.
+fn reboot(room: &Scratch) {
+    room.file("bin/boot", "2", 0o644);
+    for unit in ["mastodon-web", "mastodon-sidekiq"] {
+        set(room, unit, "ActiveState", "inactive");
+        set(room, unit, "InvocationID", "");
+    }
 }
 
 fn calls(room: &Scratch, verb: &str) -> Vec<String> {
@@ -217,6 +247,195 @@ fn what_does_not_come_up_is_tried_again_and_said() {
     assert!(report.verdict.reasons[0].text.contains("mastodon-web.service is failed"), "{report:?}");
     assert_eq!(calls(&room, "start").iter().filter(|call| call.contains("web")).count(), 3);
     assert!(open_brackets(&room)[0].not_confirmed.is_some());
+}
+
+/// A close that is on its way, all started and noted, whose runner is killed while it watches.
+fn killed_while_it_watches() -> Scratch {
+    let room = both();
+    do_step(&room, 0);
+    // Long enough for the kill to come before the end of the watch.
+    let (long, short) = ("\"settle\":\"59s\"", "\"settle\":\"1s\"");
+    let record = room.state().join(format!("brackets/{}.json", key(0).run));
+    let edit = |from: &str, to: &str| {
+        let text = fs::read_to_string(&record).unwrap();
+        assert!(text.contains(from), "{text}");
+        fs::write(&record, text.replace(from, to)).unwrap();
+    };
+    edit(short, long);
+    let mut client = room.connect();
+    client.ask(start(1));
+    wait_for("the starts are noted", || {
+        fs::read_to_string(&record).unwrap_or_default().matches("\"ours\"").count() == 2
+    });
+    let mut runner = client.leave();
+    runner.kill().unwrap();
+    runner.wait().unwrap();
+    edit(long, short);
+    room
+}
+
+fn collected(room: &Scratch) -> StepReport {
+    room.connect().ask(Op::Collect { key: key(1), after: 0 }).report()
+}
+
+/// Web cannot be started for this reason, of which this is said.
+fn hindered(hindrance: &str, said: &str) {
+    let room = both();
+    do_step(&room, 0);
+    let hindrance = room.file(&format!("bin/mastodon-web.service.{hindrance}"), "", 0o644);
+    let report = do_step(&room, 1);
+    let reason = &report.verdict.reasons[0];
+    assert_eq!(
+        (report.verdict.outcome, reason.code.as_str()),
+        (Outcome::Failed, "not-confirmed"),
+        "{report:?}"
+    );
+    assert!(reason.text.contains(said), "{report:?}");
+    assert!(open_brackets(&room)[0].not_confirmed.is_some());
+    // What stood in the way is gone: whoever looks next starts it.
+    fs::remove_file(hindrance).unwrap();
+    assert_eq!(do_step(&room, 2).verdict.outcome, Outcome::Ok);
+    assert!(is_active(&room, "mastodon-web") && open_brackets(&room).is_empty());
+}
+
+#[test]
+fn a_start_that_fails_by_a_dependency_is_not_taken_for_somebodys_stop() {
+    hindered("lacks", "A dependency job for mastodon-web.service failed");
+}
+
+#[test]
+fn a_start_that_does_nothing_is_not_taken_for_somebodys_stop() {
+    hindered("unmet", "mastodon-web.service is inactive (, a condition in its unit file is not met)");
+}
+
+#[test]
+fn a_service_that_comes_up_and_cannot_be_started_again_was_stopped_by_nobody() {
+    let room = both();
+    do_step(&room, 0);
+    room.file("bin/mastodon-sidekiq.service.broken", "", 0o644);
+    assert_eq!(do_step(&room, 1).verdict.outcome, Outcome::Failed);
+    // Web came up then, and was noted; it fell, and now its database is gone as well.
+    set(&room, "mastodon-web", "ActiveState", "failed");
+    set(&room, "mastodon-web", "Result", "exit-code");
+    room.file("bin/mastodon-web.service.lacks", "", 0o644);
+    fs::remove_file(room.dir.path().join("bin/mastodon-sidekiq.service.broken")).unwrap();
+    // `systemctl reset-failed` makes it look as if it had been stopped.
+    room.file("bin/resets", "", 0o644);
+    let report = do_step(&room, 2);
+    assert_eq!(report.verdict.reasons[0].code, "not-confirmed", "{report:?}");
+}
+
+#[test]
+fn what_systemd_has_not_started_after_a_reboot_is_started() {
+    let room = killed_while_it_watches();
+    reboot(&room);
+    let report = collected(&room);
+    assert_eq!(report.verdict.outcome, Outcome::Ok, "{report:?}");
+    assert!(is_active(&room, "mastodon-web") && is_active(&room, "mastodon-sidekiq"), "{report:?}");
+}
+
+#[test]
+fn what_systemd_has_started_after_a_reboot_is_watched_and_asked() {
+    let room = killed_while_it_watches();
+    reboot(&room);
+    for unit in ["mastodon-web", "mastodon-sidekiq"] {
+        set(&room, unit, "ActiveState", "active");
+        set(&room, unit, "InvocationID", "boot");
+    }
+    let report = collected(&room);
+    let text = &report.verdict.reasons[0].text;
+    assert_eq!(report.verdict.outcome, Outcome::Ok, "{report:?}");
+    assert!(text.contains("not asked whether it answers: mastodon-web"), "nobody wanted to ask: {report:?}");
+}
+
+#[test]
+fn what_systemd_is_about_to_start_is_waited_for() {
+    let room = killed_while_it_watches();
+    reboot(&room);
+    set(&room, "mastodon-web", "Job", "7");
+    let started = calls(&room, "start").len();
+    let mut client = room.connect();
+    client.ask(Op::Collect { key: key(1), after: 0 });
+    client.until_line("systemd is about to start mastodon-web; waiting for it");
+    assert_eq!(calls(&room, "start").len(), started, "it was not waited for");
+    set(&room, "mastodon-web", "ActiveState", "active");
+    set(&room, "mastodon-web", "InvocationID", "boot");
+    set(&room, "mastodon-web", "Job", "0");
+    assert_eq!(client.report().verdict.outcome, Outcome::Ok);
+    assert!(is_active(&room, "mastodon-sidekiq"));
+}
+
+#[test]
+fn a_reboot_does_not_end_the_care_for_what_is_not_back() {
+    let room = both();
+    do_step(&room, 0);
+    room.file("bin/mastodon-web.service.broken", "", 0o644);
+    assert_eq!(do_step(&room, 1).verdict.reasons[0].code, "not-confirmed");
+    reboot(&room);
+    let report = do_step(&room, 2);
+    assert_eq!(report.verdict.reasons[0].code, "not-confirmed", "{report:?}");
+    assert_eq!(open_brackets(&room).len(), 1);
+}
+
+#[test]
+fn what_somebody_takes_over_is_theirs_and_never_proved() {
+    // Stopped by a person while it is watched: the other one is watched on.
+    let room = killed_while_it_watches();
+    set(&room, "mastodon-web", "ActiveState", "inactive");
+    let report = collected(&room);
+    assert_eq!(
+        (report.verdict.outcome, report.verdict.grade, report.verdict.reasons[0].code.as_str()),
+        (Outcome::Partial, Grade::Read, "taken-over"),
+        "{report:?}"
+    );
+    assert!(open_brackets(&room).is_empty() && !is_active(&room, "mastodon-web"));
+
+    // All of them: nothing was watched, so nothing is ok.
+    let room = killed_while_it_watches();
+    for unit in ["mastodon-web", "mastodon-sidekiq"] {
+        set(&room, unit, "InvocationID", "theirs");
+    }
+    let report = collected(&room);
+    assert_eq!(report.verdict.outcome, Outcome::Cancelled, "{report:?}");
+    assert!(
+        report.verdict.reasons[0].text.contains("mastodon-web was started by somebody else"),
+        "{report:?}"
+    );
+    assert!(open_brackets(&room).is_empty());
+}
+
+#[test]
+fn services_that_come_up_under_the_steps_interrupt_them() {
+    let room = both();
+    do_step(&room, 0);
+    assert_eq!(room.connect().ask(Op::Resume { run: key(0).run }).answer(), EventKind::Resumed);
+    set(&room, "mastodon-web", "ActiveState", "active");
+    set(&room, "mastodon-web", "InvocationID", "theirs");
+    let (code, message) = room.connect().ask(Op::Resume { run: key(0).run }).refusal();
+    assert!(code == "bracket-closed" && message.contains("mastodon-web"), "{code}: {message}");
+    let report = do_step(&room, 1);
+    assert_eq!(
+        (report.verdict.outcome, report.verdict.reasons[0].code.as_str()),
+        (Outcome::Interrupted, "came-up-early"),
+        "{report:?}"
+    );
+    assert!(is_active(&room, "mastodon-web") && is_active(&room, "mastodon-sidekiq"));
+    assert!(open_brackets(&room).is_empty());
+    // How it was closed is remembered with that.
+    assert_eq!(do_step(&room, 2).verdict.reasons[0].code, "came-up-early");
+}
+
+#[test]
+fn where_nothing_ran_nothing_is_said_to_be_up() {
+    let room = room(&[]);
+    assert_eq!(do_step(&room, 0).verdict.outcome, Outcome::Ok);
+    let report = do_step(&room, 1);
+    assert_eq!(
+        (report.verdict.outcome, report.verdict.reasons[0].code.as_str()),
+        (Outcome::Skipped, "nothing-stopped"),
+        "{report:?}"
+    );
+    assert!(open_brackets(&room).is_empty());
 }
 
 #[test]

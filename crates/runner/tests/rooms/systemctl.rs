@@ -1,6 +1,6 @@
 //! The systemctl room with a stand-in systemctl: which units it acts on, what it calls, and what it believes.
 
-use super::harness::{Scratch, dry_run, start};
+use super::harness::{Scratch, cancel, dry_run, start};
 use mastmaint_config::settings::{Action, SystemctlAction, SystemctlVerb};
 use mastmaint_runner::protocol::{EventKind, Op};
 use mastmaint_words::{Grade, Outcome, Room};
@@ -29,6 +29,7 @@ pub(crate) fn room(verb: SystemctlVerb, units: &[&str]) -> Scratch {
         Scratch::new(Room::Systemctl, &SERVICES, vec![Action::Systemctl(SystemctlAction { verb, units })]);
     let path = room.file("bin/systemctl", STAND_IN, 0o755);
     room.path = path.parent().map(Into::into);
+    room.edit_accepted("\"settle\":\"10s\"", "\"settle\":\"1s\"");
     room
 }
 
@@ -51,6 +52,33 @@ fn a_named_unit_is_started_and_its_state_is_read() {
     let report = room.connect().ask(start(0)).report();
     assert_eq!((report.verdict.outcome, report.verdict.grade), (Outcome::Ok, Grade::Read), "{report:?}");
     assert_eq!(calls(&room)[0], "--no-pager --no-ask-password start -- mastodon-web.service");
+}
+
+#[test]
+fn a_unit_that_dies_again_and_again_after_its_start_is_a_failure() {
+    let room = room(SystemctlVerb::Restart, &["mastodon-web"]);
+    // `active` at each look, and started anew by systemd before each.
+    let shown = "n=$(($(cat \"$here/n\" 2>/dev/null) + 1)); echo $n >\"$here/n\"; printf 'LoadState=loaded\\nActiveState=active\\nSubState=running\\nInvocationID=%s\\nNRestarts=%s\\nResult=success\\n' $n $n";
+    let looping = STAND_IN.replace("cat \"$here/$unit\" 2>/dev/null ||", &format!("{shown}; :||"));
+    room.file("bin/systemctl", &looping, 0o755);
+    let verdict = room.connect().ask(start(0)).report().verdict;
+    assert_eq!(
+        (verdict.outcome, verdict.reasons[0].code.as_str()),
+        (Outcome::Failed, "not-stable"),
+        "{verdict}"
+    );
+    assert!(verdict.reasons[0].text.contains("mastodon-web.service does not stay up"), "{verdict}");
+}
+
+#[test]
+fn a_cancel_while_a_unit_is_watched_is_heard() {
+    let room = room(SystemctlVerb::Restart, &["mastodon-web"]);
+    state(&room, "mastodon-web.service", "active", "");
+    room.edit_accepted("\"settle\":\"1s\"", "\"settle\":\"10m\"");
+    let mut client = room.connect();
+    client.ask(start(0));
+    assert_eq!(room.connect().ask(cancel()).answer(), EventKind::Cancelling);
+    assert_eq!(client.report().verdict.outcome, Outcome::Cancelled);
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub(super) struct Dump<'a> {
 
 pub(super) fn postgres(night: &Night<'_>, pattern: &Path) -> Result<Report, VerifyError> {
     let (found, waited) = night.wait_for_files(pattern)?;
+    let still_grows = waited.is_some();
     let mut findings: Vec<Finding> = waited.into_iter().collect();
     let newest = newest_of(&found).map_err(VerifyError::backup(pattern))?;
     let Some(dump) = newest else {
@@ -58,7 +59,8 @@ pub(super) fn postgres(night: &Night<'_>, pattern: &Path) -> Result<Report, Veri
     let mut last = None;
     if let Some(plan) = &night.request.backup.drill {
         // Nothing is said of one that cannot be read to its end: bringing it to life would tell nothing new.
-        let tonight = drill::tonight(night, plan, &dump, mastodon.as_ref(), !said.is_empty())?;
+        let is_whole = !said.is_empty() && !still_grows;
+        let tonight = drill::tonight(night, plan, &dump, mastodon.as_ref(), is_whole)?;
         let is_new =
             |f: &Finding| !findings.iter().any(|known| (known.code, &known.what) == (f.code, &f.what));
         let new: Vec<Finding> = tonight.findings.into_iter().filter(is_new).collect();

@@ -46,9 +46,6 @@ pub struct Newest {
     pub name: String,
     /// When it was made.
     pub at: Timestamp,
-    /// The youngest thing in it that people made, where it can be told: of a dump its newest post.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub youngest: Option<Timestamp>,
 }
 
 /// What a verification came to.
@@ -58,9 +55,6 @@ pub struct Report {
     pub backup: String,
     /// `rsnapshot`, `postgres`.
     pub kind: String,
-    /// When it was verified; absent from versions that did not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verified: Option<Timestamp>,
     /// The newest complete one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub newest: Option<Newest>,
@@ -91,21 +85,29 @@ impl Report {
         state.join("reports").join(format!("{backup}.json"))
     }
 
-    /// The same, so short that it fits a message between programs: lines of evidence go first, then the least findings.
-    /// The whole of it is in [`Report::path`].
-    #[must_use]
-    pub fn fitting(mut self, fits: impl Fn(&Self) -> bool) -> Self {
-        let all: Vec<usize> = self.findings.iter().map(|finding| finding.evidence.len()).collect();
-        for lines in [200, 50, 10, 3, 0] {
-            if fits(&self) {
-                return self;
+    /// So much of it as goes over a wire and into the ledger: the worst findings, with the beginning of their evidence.
+    pub fn in_short(mut self) -> Self {
+        const FINDINGS: usize = 20;
+        const EVIDENCE: usize = 3;
+        const TEXT: usize = 500;
+        let cut = |text: &mut String| {
+            if text.len() > TEXT {
+                let end = (0..=TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+                text.truncate(end);
+                text.push('…');
             }
-            for (finding, all) in self.findings.iter_mut().zip(&all).filter(|(_, all)| **all > lines) {
-                finding.evidence.truncate(lines);
-                finding.evidence.push(format!("and {} more", all - lines));
-            }
+        };
+        cut(&mut self.sentence);
+        self.findings.truncate(FINDINGS);
+        for finding in &mut self.findings {
+            finding.evidence.truncate(EVIDENCE);
+            let texts = [&mut finding.what, &mut finding.advice].into_iter().chain(&mut finding.evidence);
+            texts.for_each(cut);
         }
-        while !fits(&self) && self.findings.pop().is_some() {}
+        if let Some(drill) = &mut self.drill {
+            drill.harmless.truncate(EVIDENCE);
+            drill.harmless.iter_mut().for_each(cut);
+        }
         self
     }
 
@@ -121,31 +123,22 @@ mod tests {
     use crate::backup::Code;
 
     #[test]
-    fn a_report_fits_and_keeps_the_worst() {
-        let evidence =
-            |lines| (0..lines).map(|n| format!("daily.0/a/rather/long/path/to/the/file/number/{n}"));
-        let finding = |n: u32, lines: u32| {
-            Finding::fail(Code::Rot, format!("rot {n}"), "x".repeat(50)).with(evidence(lines))
-        };
+    fn in_short_it_fits_a_frame() {
+        let finding = Finding::fail(Code::Rot, "é".repeat(5000), "x".repeat(5000));
+        let finding = finding.with((0..100).map(|_| "y".repeat(5000)));
         let report = Report {
             backup: "files".to_owned(),
             kind: "tree".to_owned(),
-            verified: None,
             newest: None,
-            sentence: String::new(),
+            sentence: "z".repeat(5000),
             summary: None,
             drill: None,
-            findings: (0..600).map(|n| finding(n, 4)).collect(),
+            findings: vec![finding; 100],
             store_bytes: 0,
         };
-        let fits = |report: &Report| serde_json::to_string(report).unwrap().len() <= 16_000;
-        let short = report.clone().fitting(fits);
-        assert!(fits(&short));
-        assert!(short.findings.len() > 20, "{}", short.findings.len());
-        assert_eq!(short.findings[0].what, "rot 0");
-        let few = Report { findings: vec![finding(0, 5000)], ..report };
-        let short = few.clone().fitting(fits);
-        assert_eq!(short.findings[0].evidence.last().unwrap(), "and 4800 more");
-        assert_eq!(few.clone().fitting(|_| true), few);
+        let short = report.in_short();
+        assert_eq!(short.findings.len(), 20);
+        let bytes = serde_json::to_vec(&short).unwrap().len();
+        assert!(bytes < 56 * 1024, "{bytes}");
     }
 }

@@ -13,6 +13,9 @@ use mastmaint_config::{
 };
 use mastmaint_words::{JobName, Span};
 
+/// No window without `from` is open for longer: on the day on which the clocks go back.
+const LONGEST_DAY: SignedDuration = SignedDuration::from_hours(26);
+
 /// What makes delays differ between machines: the bytes of `/etc/machine-id`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seed(Vec<u8>);
@@ -104,6 +107,23 @@ impl<'a> Terms<'a> {
     pub fn may_start(&self, slot: Timestamp, at: Timestamp) -> bool {
         let (opens, closes) = self.opening(slot);
         opens <= at && closes.is_none_or(|closes| at < closes)
+    }
+
+    /// Whether the window is open at an instant, for a run that answers no slot: from `from` to `until` of that day, or
+    /// from the last slot on where there is no `from`.
+    pub fn is_open(&self, at: Timestamp) -> bool {
+        let Some(window) = self.window else { return true };
+        if window.from.is_some() {
+            // As if a slot were there; one that waits for the window to open does not open it.
+            return self.may_start(at, at);
+        }
+        let Ok(mut from) = at.checked_sub(LONGEST_DAY) else { return false };
+        let mut newest = None;
+        while let Some(slot) = self.schedule.next_after(from).filter(|slot| *slot <= at) {
+            newest = Some(slot);
+            from = slot;
+        }
+        newest.is_some_and(|slot| self.may_start(slot, at))
     }
 
     /// From when on a run that answers a slot may no longer start, if its job has a window.

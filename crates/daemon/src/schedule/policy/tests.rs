@@ -264,3 +264,25 @@ fn four_hundred_days_of_minutes_are_counted_in_no_time() {
     );
     assert!(begun.elapsed().as_secs() < 2, "{:?}", begun.elapsed());
 }
+
+#[test]
+fn what_answers_no_slot_keeps_to_the_window_of_its_day() {
+    let mut job = Job::new("30 0 * * *", "2026-11-23T12:00:00");
+    let open = |job: &Job, times: &[&str]| -> Vec<bool> {
+        times.iter().map(|time| job.terms().is_open(at(&format!("2026-11-24T{time}:00")))).collect()
+    };
+    assert_eq!(open(&job, &["14:00"]), [true], "no window, no limit");
+    let times = ["00:00", "00:29", "00:30", "01:59", "02:00", "14:00", "23:59"];
+    job.window = Some(window(None, "02:00"));
+    assert_eq!(open(&job, &times), [false, false, true, true, false, false, false]);
+    job.window = Some(window(Some("00:15"), "02:00"));
+    assert_eq!(open(&job, &times), [false, true, true, true, false, false, false]);
+    job.window = Some(window(Some("22:00"), "02:00"));
+    assert_eq!(open(&job, &times), [true, true, true, true, false, false, true]);
+    let mut weekly = Job::new("30 0 * * 0", "2026-11-22T12:00:00");
+    weekly.window = Some(window(None, "02:00"));
+    assert_eq!(open(&weekly, &["01:00"]), [false], "no slot on that day");
+    let mut evening = Job::new("0 23 * * *", "2026-11-22T12:00:00");
+    evening.window = Some(window(None, "02:00"));
+    assert_eq!(open(&evening, &times), [true, true, true, true, false, false, true]);
+}
