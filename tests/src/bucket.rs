@@ -111,14 +111,17 @@ impl Bucket {
     }
 }
 
-/// The first key with the prefix that comes after `start-after`.
+/// The first keys with the prefix that come after `start-after`.
 fn list(objects: &BTreeSet<String>, query: &str) -> String {
     let value = |name: &str| {
         let pair = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
         pair.unwrap_or_default().replace("%2F", "/").replace("%7E", "~")
     };
     let (prefix, after) = (value("prefix"), value("start-after"));
-    let first = objects.iter().find(|key| key.starts_with(&prefix) && key.as_str() > after.as_str());
-    let key = first.map(|key| format!("<Contents><Key>{key}</Key></Contents>")).unwrap_or_default();
-    format!("<?xml version=\"1.0\"?><ListBucketResult>{key}</ListBucketResult>")
+    let most = value("max-keys").parse().unwrap_or(1000);
+    let keys =
+        objects.iter().filter(|key| key.starts_with(&prefix) && key.as_str() > after.as_str()).take(most);
+    let listed =
+        keys.map(|key| format!("<Contents><Key>{key}</Key></Contents>")).collect::<Vec<_>>().concat();
+    format!("<?xml version=\"1.0\"?><ListBucketResult>{listed}</ListBucketResult>")
 }

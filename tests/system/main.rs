@@ -69,9 +69,13 @@ on_both! {
         an_upgrade_ends_no_step,
         a_power_cut_is_told_as_interrupted,
     ];
-    notify: [a_failure_is_mailed_once_and_a_failing_mail_server_fails_no_job];
+    notify: [
+        a_failure_is_mailed_once_and_a_failing_mail_server_fails_no_job,
+        what_is_started_while_the_daemon_is_away_is_mailed,
+    ];
     proofs: [effects_are_looked_at_from_within_the_walls];
     reload: [a_bad_config_changes_nothing];
+    requires: [nothing_begins_while_something_is_in_its_way];
     rooms: [
         tootctl_reaches_other_servers_and_run_does_not,
         a_room_that_is_shut_fails_its_step_and_says_how_to_open_it,

@@ -22,9 +22,9 @@ const JOBS: &str = "  clean-cards:
     steps:
       - tootctl: media remove --days 14
   find-orphans:
-    description: Remove files that no row names
+    description: Look for files that no row names; without a database to ask, none is removed
     steps:
-      - tootctl: media remove-orphans
+      - tootctl: media remove-orphans --dry-run
   say-hello:
     description: A program of the admin
     steps:

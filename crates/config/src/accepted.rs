@@ -4,6 +4,7 @@
 
 use crate::{
     by_hand,
+    requires::Requires,
     settings::{Instance, Job, LedgerSettings, Settings, Step},
     targets::{self, Target, TargetView},
 };
@@ -34,6 +35,22 @@ pub struct DaemonView {
     pub holds: Vec<Hold>,
 }
 
+impl DaemonView {
+    /// Which server a message is about: the instance's host, else this one's name.
+    pub fn site(&self) -> String {
+        let url = self.instance.as_ref().and_then(|instance| instance.url.as_deref());
+        let host = url.and_then(|url| url.split_once("://")).map(|(_, rest)| rest.trim_end_matches('/'));
+        let own = || nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+        host.map(str::to_owned).or_else(own).unwrap_or_else(|| "this host".to_owned())
+    }
+
+    /// The rooms that have to look at what a job of this configuration requires.
+    pub fn rooms_to_look(&self, job: &Job) -> Vec<Room> {
+        let live = self.instance.as_ref().map(|instance| instance.live.as_path());
+        job.requires.as_ref().map(|requires| requires.rooms(live)).unwrap_or_default()
+    }
+}
+
 /// What a room sees: the instance and the steps that run in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomView {
@@ -49,6 +66,9 @@ pub struct RoomView {
     pub backups: Backups,
     /// Per job the steps of this room by their position.
     pub steps: BTreeMap<JobName, BTreeMap<StepIndex, Step>>,
+    /// What jobs require of what this room looks at.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub requires: BTreeMap<JobName, Requires>,
     /// Who is told what; only for the notify room.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Target>,
@@ -93,6 +113,9 @@ impl Settings {
             })
             .filter(|(_, steps): &(JobName, BTreeMap<StepIndex, Step>)| !steps.is_empty())
             .collect();
+        let live = self.instance.as_ref().map(|instance| instance.live.as_path());
+        let part = |job: &Job| job.requires.as_ref().and_then(|requires| requires.part(room, live));
+        let requires = self.jobs.iter().filter_map(|(name, job)| Some((name.clone(), part(job)?))).collect();
         let instance = match room {
             // Where services are asked, and with which password, is said by the same variables.
             Room::Tootctl | Room::Probe => self.instance.clone(),
@@ -101,7 +124,7 @@ impl Settings {
         };
         let backups = if room == Room::Verify { self.backups.clone() } else { Backups::new() };
         let notify = if room == Room::Notify { self.notify.clone() } else { Vec::new() };
-        RoomView { digest, room, instance, backups, steps, notify }
+        RoomView { digest, room, instance, backups, steps, requires, notify }
     }
 
     fn instance_without_environment(&self) -> Option<Instance> {

@@ -30,6 +30,7 @@ fn job(settings: &Settings, backup: &BackupName, full: bool) -> Job {
         timeout: TIMEOUT,
         retry: Retry { times: 0, backoff: Span::default(), on: RetryOn::default() },
         change: false,
+        requires: None,
         lock: nightly.and_then(|job| job.lock.clone()),
         lock_wait: usual_lock_wait(),
         steps: vec![Step {

@@ -1,6 +1,6 @@
-//! Which tootctl commands have an effect that can be looked at, and how.
+//! Which commands have an effect that can be looked at, and how.
 
-use mastmaint_tootctl::Call;
+use mastmaint_tootctl::{Call, Program, program};
 
 /// Whether some of what it must remove can be told beforehand from rows, so that `prove: sample` means something.
 pub fn can_be_sampled(args: &[String]) -> bool {
@@ -30,9 +30,15 @@ pub fn counts_visits(args: &[String]) -> bool {
     call.words() == "media remove" && (call.has("prune-profiles") || call.has("remove-headers"))
 }
 
-/// Whether it takes every file for an orphan that the database does not know.
+/// Whether it removes every file that the database does not know.
 pub fn trusts_the_database(args: &[String]) -> bool {
-    Call::read(args, None).words() == "media remove-orphans"
+    let call = Call::read(args, None);
+    call.words() == "media remove-orphans" && !call.has("dry-run")
+}
+
+/// Whether a program builds Mastodon's assets, whatever stands before it: what was built is looked at.
+pub fn builds_assets(argv: &[String]) -> bool {
+    matches!(program(argv), Program::Rails(tasks) if tasks.iter().any(|task| task == "assets:precompile"))
 }
 
 #[cfg(test)]
@@ -52,6 +58,10 @@ mod tests {
         let orphans = args("media remove_orphans");
         assert!(trusts_the_database(&orphans) && can_look_first(&orphans) && !can_be_sampled(&orphans));
         assert!(can_look_first(&args("accounts prune")) && !deletes_files(&args("accounts prune")));
+        assert!(builds_assets(&args("/usr/bin/env -C /live bundle exec rails assets:precompile")));
+        assert!(
+            !builds_assets(&args("/live/bin/rails db:migrate")) && !builds_assets(&args("/bin/echo rails"))
+        );
         for line in ["feeds build --all", "statuses remove", "media remove --dry-run", "cache clear"] {
             assert!(!can_look_first(&args(line)), "{line}");
         }

@@ -3,6 +3,7 @@
 
 mod written_target;
 
+use crate::requires::Requires;
 use crate::settings::{Action, AtMost, Environment, Job, OnPartial, Prove, Retry, Settings, Step};
 use jiff::Timestamp;
 use mastmaint_words::{
@@ -76,6 +77,8 @@ struct WrittenJob<'a> {
     retry: Retry,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     change: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requires: Option<&'a Requires>,
     lock: Option<&'a LockName>,
     lock_wait: Span,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -225,6 +228,7 @@ fn written(job: &Job) -> WrittenJob<'_> {
         timeout: job.timeout,
         retry: job.retry,
         change: job.change,
+        requires: job.requires.as_ref(),
         lock: job.lock.as_ref(),
         lock_wait: job.lock_wait,
         with_services_stopped: bracket.map(|bracket| bracket.units),

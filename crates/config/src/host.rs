@@ -72,6 +72,13 @@ pub(crate) fn look(reader: &mut Reader, settings: &Settings) {
         say(reader, "instance.live", what, help);
     }
     for (name, job) in &settings.jobs {
+        for free in job.requires.iter().flat_map(|requires| &requires.free) {
+            if !free.path.exists() {
+                let what = format!("{} is not there", free.path.display());
+                let help = "write a path on the file system that is meant; runs fail until it is there";
+                say(reader, &format!("jobs.{name}.requires.free"), what, help);
+            }
+        }
         for (index, step) in job.indexed_steps() {
             if let (Action::Tootctl(args), Some(version)) = (&step.action, &installed) {
                 let call = Call::read(args, Some(version.series()));

@@ -18,6 +18,7 @@ mod mask;
 mod mistake;
 mod read;
 mod repair;
+pub mod requires;
 mod sample;
 pub mod settings;
 mod source;

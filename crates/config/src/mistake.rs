@@ -99,6 +99,10 @@ mistakes! {
     NoInstance { action: &'static str } = "no-instance", "a {action} step needs an instance; add `instance:` with live, user and services, or use `run`";
     /// A unit that the instance does not name.
     UnitNotNamed { unit: String, help: String } = "unit-not-named", "unit {unit:?} is not in instance.services; {help}";
+    /// A service to ask where there is none.
+    NoSuchService { service: &'static str } = "no-such-service", "there is nothing that could be asked: no unit of instance.services has {service} in its name";
+    /// A place that no room sees.
+    HiddenPath { given: String } = "hidden-path", "{given:?} is hidden from the rooms; write another path on the same file system";
     /// Services to stop where there are none.
     NoServices = "no-services", "there are no services to stop; add `instance:` with live, user and services";
     /// `then` without a bracket.

@@ -1,7 +1,7 @@
 //! Checked settings: what the rest of mastmaintd works with. Nothing in here can be wrong any more; the only way to
 //! make one is [`crate::load`] (or reading back what it once accepted).
 
-use crate::{calendar::Schedule, targets::Target};
+use crate::{calendar::Schedule, requires::Requires, targets::Target};
 use mastmaint_words::{
     BackupName, Bytes, Hold, JobName, LockName, Percent, Span, StepIndex, UnitName, backup::Backups,
 };
@@ -91,6 +91,9 @@ pub struct Job {
     /// Whether it changes the server: such a job does not run during a hold.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub change: bool,
+    /// What must hold before a run of it is admitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requires: Option<Requires>,
     /// Runs that share it never overlap.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lock: Option<LockName>,

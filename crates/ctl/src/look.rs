@@ -6,7 +6,9 @@ use crate::{
     exit, print, render,
     when::When,
 };
-use mastmaint_control::words::{JobLine, LedgerStatus, Reply, Request, RunDetail, RunLine, Status, VERSION};
+use mastmaint_control::words::{
+    JobLine, LedgerStatus, Reply, Request, RunDetail, RunLine, SpaceLine, Status, VERSION,
+};
 use mastmaint_words::{JobName, StepIndex};
 use serde::Serialize;
 use std::time::Duration;
@@ -34,6 +36,8 @@ struct Jobs {
 #[derive(Serialize)]
 struct Runs {
     runs: Vec<RunLine>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    space: Option<SpaceLine>,
 }
 
 #[derive(Serialize)]
@@ -99,11 +103,11 @@ pub(crate) fn history(
     limit: u32,
     json: bool,
 ) -> Result<u8, CtlError> {
-    let Reply::History { runs } = daemon.ask(&Request::History { job, limit })? else {
+    let Reply::History { runs, space } = daemon.ask(&Request::History { job, limit })? else {
         return Err(CtlError::BadReply);
     };
     if json {
-        print_json(Runs { runs })?;
+        print_json(Runs { runs, space })?;
     } else if runs.is_empty() {
         print::talk("nothing has run yet");
     } else {

@@ -1,6 +1,6 @@
 //! The commands that change something: `run`, `approve`, `cancel`, `pause`, `resume`, `reload`.
 
-use crate::{client::Daemon, error::CtlError, exit, follow, print};
+use crate::{client::Daemon, error::CtlError, exit, follow, print, render};
 use mastmaint_control::words::{Reply, Request};
 use mastmaint_words::JobName;
 
@@ -34,7 +34,9 @@ fn queued(
     detach: Option<follow::Detach>,
 ) -> Result<u8, CtlError> {
     let asked = daemon.ask(request)?;
-    let Reply::Queued { run, waits_for, already, unrecorded } = asked else { return Err(CtlError::BadReply) };
+    let Reply::Queued { run, waits_for, already, unrecorded, over } = asked else {
+        return Err(CtlError::BadReply);
+    };
     if already && detach.is_none() {
         return Err(CtlError::Refused {
             code: "already-running".to_owned(),
@@ -45,6 +47,13 @@ fn queued(
         print::talk(
             "the ledger cannot be written: `show` and `history` will not know this run, the journal does",
         );
+    }
+    if let Some(over) = over {
+        if detach.is_none() {
+            print::data(&format!("{run}\n"))?;
+        }
+        print::talk(&format!("run {run} {}", render::ended(&over)));
+        return Ok(over.outcome.map_or(exit::NOT_FINE, exit::of));
     }
     let wait = waits_for.map(|why| format!("; it {}", print::tame(&why))).unwrap_or_default();
     if let Some(detach) = detach {

@@ -36,7 +36,13 @@ fn healthy() -> Status {
 }
 
 fn queued() -> Reply {
-    Reply::Queued { run: RUN.parse().unwrap(), waits_for: None, already: false, unrecorded: false }
+    Reply::Queued {
+        run: RUN.parse().unwrap(),
+        waits_for: None,
+        already: false,
+        unrecorded: false,
+        over: None,
+    }
 }
 
 fn run_ended(outcome: Outcome) -> Reply {
@@ -53,7 +59,7 @@ fn listings_are_json_with_a_version_and_read_back() {
             Request::Jobs => {
                 Reply::Jobs { jobs: serde_json::from_str(include_str!("replies/jobs.json")).unwrap() }
             }
-            Request::History { .. } => Reply::History { runs: history() },
+            Request::History { .. } => Reply::History { runs: history(), space: None },
             Request::Show { .. } => Reply::Run(Box::new(detail())),
             Request::Output { .. } => Reply::Output { text: "\u{1b}[33mtext\n".into() },
             _ => Reply::Status(Box::new(healthy())),
@@ -85,7 +91,7 @@ fn listings_are_json_with_a_version_and_read_back() {
 
 #[test]
 fn a_pipe_gets_whole_lines_without_colours() {
-    let daemon = FakeDaemon::saying(|_| vec![Reply::History { runs: history() }]);
+    let daemon = FakeDaemon::saying(|_| vec![Reply::History { runs: history(), space: None }]);
     let text = out(&daemon.run(&["history", "clean-previews", "-n", "7"]));
     assert!(text.contains("Permission denied @ apply2files; 15 visited, 3 failed\n"), "{text}");
     assert!(!text.contains('\u{1b}'));
@@ -134,6 +140,7 @@ fn a_job_that_runs_already_is_refused_or_followed() {
         waits_for: Some("waits for lock mastodon".into()),
         already: true,
         unrecorded: false,
+        over: None,
     };
     let daemon = FakeDaemon::saying(move |request| match request {
         Request::Run { .. } => vec![already()],
@@ -154,7 +161,13 @@ fn a_job_that_runs_already_is_refused_or_followed() {
 #[test]
 fn a_run_that_nothing_will_know_of_is_said_to_be_one() {
     let daemon = FakeDaemon::saying(|_| {
-        vec![Reply::Queued { run: RUN.parse().unwrap(), waits_for: None, already: false, unrecorded: true }]
+        vec![Reply::Queued {
+            run: RUN.parse().unwrap(),
+            waits_for: None,
+            already: false,
+            unrecorded: true,
+            over: None,
+        }]
     });
     let output = daemon.run(&["run", "clean-media"]);
     assert_eq!((output.status.code(), out(&output)), (Some(0), format!("{RUN}\n")));
@@ -321,7 +334,8 @@ fn orders_go_to_the_control_socket() {
 
 #[test]
 fn a_reader_that_has_seen_enough_is_no_failure() {
-    let daemon = FakeDaemon::saying(|_| vec![Reply::History { runs: vec![history().remove(1); 4000] }]);
+    let daemon =
+        FakeDaemon::saying(|_| vec![Reply::History { runs: vec![history().remove(1); 4000], space: None }]);
     let mut child = daemon.command(&["history"]).stdout(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     std::thread::sleep(Duration::from_millis(10));

@@ -2,12 +2,17 @@
 //! itself, so that it also works where nothing can be written any more, and the kernel gives it back whatever
 //! becomes of the daemon.
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+};
 use std::{
     fs::{DirBuilder, File},
     io,
     os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 /// The locked state directory.
@@ -36,6 +41,10 @@ pub enum StateDirError {
     },
 }
 
+/// A child that a killed daemon was just starting holds the lock until it has become its program.
+const LINGERS: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(50);
+
 impl StateDir {
     /// Makes the directory if it is missing, and takes the lock.
     ///
@@ -46,11 +55,16 @@ impl StateDir {
         if !path.is_dir() {
             DirBuilder::new().recursive(true).mode(0o750).create(path).map_err(unusable)?;
         }
-        let directory = File::open(path).map_err(unusable)?;
-        match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err((_, nix::errno::Errno::EWOULDBLOCK)) => Err(StateDirError::Held { path: path.to_owned() }),
-            Err((_, errno)) => Err(unusable(errno.into())),
+        let begin = Instant::now();
+        let mut directory = File::open(path).map_err(unusable)?;
+        loop {
+            directory = match Flock::lock(directory, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Ok(Self { path: path.to_owned(), _lock: lock }),
+                Err((held, Errno::EWOULDBLOCK)) if begin.elapsed() < LINGERS => held,
+                Err((_, Errno::EWOULDBLOCK)) => return Err(StateDirError::Held { path: path.to_owned() }),
+                Err((_, errno)) => return Err(unusable(errno.into())),
+            };
+            sleep(LOOK);
         }
     }
 

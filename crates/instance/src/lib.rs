@@ -1,6 +1,7 @@
-//! What the environment files of a Mastodon say to whoever runs as it does: where its database is, where its media
-//! are, where it listens. The values may be secrets: nothing in here prints them.
+//! What the files of a Mastodon say to whoever runs as it does: where its database is, where its media are, where it
+//! listens, what its assets must hold. Values of its environment may be secrets: nothing in here prints them.
 
+pub mod assets;
 mod database;
 mod dotenv;
 mod listening;

@@ -2,6 +2,7 @@
 
 use crate::{
     Ledger, LedgerError, Restore, RunRecord, StepRecord,
+    approvals::put_approval,
     holds::put_hold,
     rows::{count, micros},
     write::{find_run, json, put_end, put_mark, put_retry},
@@ -10,8 +11,8 @@ use mastmaint_words::{Grade, Outcome, Trigger};
 use rusqlite::{Transaction, params};
 
 impl Ledger {
-    /// Records all of it or nothing. What is in the ledger already stays as it is, except that marks and retries are
-    /// replaced, and that a run or step that is open in the ledger gets its start and end from here: repeated, it
+    /// Records all of it or nothing. What is in the ledger already stays as it is, except that marks, retries and
+    /// approvals are replaced, and that a run or step that is open in the ledger gets its start and end from here: repeated, it
     /// changes nothing. A run whose slot another run has is left out.
     pub fn restore(&mut self, known: &Restore) -> Result<(), LedgerError> {
         self.change(|tx| {
@@ -29,6 +30,9 @@ impl Ledger {
             }
             for hold in &known.holds {
                 put_hold(tx, hold)?;
+            }
+            for approval in &known.approvals {
+                put_approval(tx, approval)?;
             }
             for whole in &known.runs {
                 let Some(seq) = put_run(tx, &whole.run)? else { continue };

@@ -23,7 +23,7 @@ impl Asked {
     /// If it does not let us in.
     pub fn open(database: &Database) -> Result<Self, Blind> {
         let at = database.to_string();
-        let blind = |error: &postgres::Error| Blind::Database { at: at.clone(), why: said(error) };
+        let blind = |error: &postgres::Error| blind(&at, error);
         let no_tls = |why: String| Blind::Database { at: at.clone(), why };
         let mut config = Config::new();
         match &database.host {
@@ -58,15 +58,22 @@ impl Asked {
     /// If the database does not answer it.
     pub fn rows(&mut self, select: &str) -> Result<Vec<SimpleQueryRow>, Blind> {
         let query = format!("BEGIN READ ONLY; SET LOCAL statement_timeout = '{STATEMENT}'; {select}; COMMIT");
-        let answers = self
-            .client
-            .simple_query(&query)
-            .map_err(|error| Blind::Database { at: self.at.clone(), why: said(&error) })?;
+        let answers = self.client.simple_query(&query).map_err(|error| blind(&self.at, &error))?;
         let rows = answers.into_iter().filter_map(|answer| match answer {
             SimpleQueryMessage::Row(row) => Some(row),
             _ => None,
         });
         Ok(rows.collect())
+    }
+}
+
+/// Who says something answers.
+fn blind(at: &str, error: &postgres::Error) -> Blind {
+    let why = said(error);
+    if error.as_db_error().is_some() {
+        Blind::Database { at: at.to_owned(), why }
+    } else {
+        Blind::Silent { at: format!("the database at {at}"), why }
     }
 }
 

@@ -1,10 +1,12 @@
-//! Looks at the effect of a tootctl command, where neither its exit status nor its output can tell: before, some of
+//! Looks at the effect of a command, where neither its exit status nor its output can tell: before, some of
 //! what it must remove is taken from the database; after, it is seen whether rows and files are gone. Runs in the
 //! tootctl room as a program of its own, so that the runner, which starts for every step, stays small.
 
 pub mod after;
+pub mod assets;
 pub mod before;
 pub mod database;
+mod holes;
 pub mod key;
 pub mod scope;
 pub mod signer;
@@ -34,12 +36,23 @@ pub enum Blind {
     Database {
         /// Where it is.
         at: String,
-        /// What it or the network said.
+        /// What it said.
+        why: String,
+    },
+    /// Database or store did not answer.
+    #[error("{at} does not answer: {why}")]
+    Silent {
+        /// What and where it is.
+        at: String,
+        /// What the network said.
         why: String,
     },
     /// Files cannot be looked at.
     #[error("the media cannot be looked at: {0}")]
     Store(String),
+    /// A build cannot be read.
+    #[error("the build cannot be read: {0}")]
+    Assets(String),
     /// There is no way to sample this command.
     #[error("{0}")]
     NoScope(String),

@@ -1,19 +1,22 @@
-//! `mastmaint-prove`: started by the runner in the tootctl room, before and after a command. All it does is in the
+//! `mastmaint-prove`: started by the runner in the room of a command, before it and after it. All it does is in the
 //! library.
 
-use mastmaint_prove::{Blind, Instance, after, before, together};
+use mastmaint_prove::{Blind, Instance, after, assets, before, together};
 use mastmaint_words::{Looked, Sample};
 use std::{io::Read as _, path::PathBuf, process::ExitCode};
 
 const USAGE: &str = "usage: mastmaint-prove --live DIR before ROWS COMMAND…, or after (the sample on standard input), \
-                     or together";
+                     or together, or assets";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
     let Some(reply) = answer(&args) else {
         return complain(USAGE);
     };
-    let reply = reply.unwrap_or_else(|blind: Blind| Looked::Blind { why: blind.to_string() });
+    let reply = reply.unwrap_or_else(|blind: Blind| Looked::Blind {
+        why: blind.to_string(),
+        silent: matches!(blind, Blind::Silent { .. }),
+    });
     match serde_json::to_writer(std::io::stdout(), &reply) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(&error.to_string()),
@@ -34,6 +37,7 @@ fn answer(args: &[String]) -> Option<Result<Looked, Blind>> {
             Some(before::sample(&instance, command, rows.parse().ok()?).map(Looked::Sample))
         }
         ("after", []) => Some(read_sample().and_then(|before| after::look(&instance, &before))),
+        ("assets", []) => Some(assets::look(&instance)),
         ("together", []) => Some(together::look(&instance).map(Looked::State)),
         _ => None,
     }

@@ -17,6 +17,11 @@ const ALL: Duration = Duration::from_mins(2);
 /// Pauses before a request is sent again to a store that is busy.
 const AGAIN: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(2)];
 
+/// Groups of three digits in an id that carries its time.
+const LEVELS: u32 = 6;
+/// An upload has at most so many files: its styles.
+const KEYS_PER_ID: usize = 3;
+
 /// Where media are looked at.
 pub enum Store {
     /// Below this directory.
@@ -101,6 +106,30 @@ impl Store {
         }
     }
 
+    /// Ids of files below this folder that are larger than `than`, the smallest first.
+    ///
+    /// # Errors
+    /// If that cannot be told.
+    pub fn first_after(&mut self, folder: &str, than: i64, most: usize) -> Result<Vec<i64>, Blind> {
+        match self {
+            Self::Disk(root) => {
+                let mut found = Vec::new();
+                Descent { than, most }.collect(&root.join(folder), 0, 0, &mut found)?;
+                Ok(found)
+            }
+            Self::Bucket(remote) => {
+                let mut ids: Vec<i64> = remote
+                    .keys_after(folder, than, KEYS_PER_ID * most)?
+                    .iter()
+                    .filter_map(|key| id_of(key, folder))
+                    .collect();
+                ids.dedup();
+                ids.truncate(most);
+                Ok(ids)
+            }
+        }
+    }
+
     /// The largest id of a file of these folders that is larger than `than`, if there is one.
     ///
     /// # Errors
@@ -109,8 +138,7 @@ impl Store {
         match self {
             Self::Disk(root) => Ok(newest_on_disk(&root.join(folder))?.filter(|id| *id > than)),
             Self::Bucket(remote) => {
-                let after = format!("{folder}/{}/~", key::groups(than));
-                Ok(remote.first_after(&format!("{folder}/"), &after)?.and_then(|key| id_of(&key, folder)))
+                Ok(remote.keys_after(folder, than, 1)?.first().and_then(|key| id_of(key, folder)))
             }
         }
     }
@@ -129,13 +157,57 @@ fn on_disk(root: &Path, folder: &str, name: &str) -> Result<Vec<String>, Blind> 
     Ok(there)
 }
 
+/// The way down the six levels of groups, in order.
+#[derive(Debug, Clone, Copy)]
+struct Descent {
+    than: i64,
+    most: usize,
+}
+
+impl Descent {
+    /// Collects ids below `dir`, which stands for the first `level` groups of its ids, read as a number.
+    fn collect(self, dir: &Path, level: u32, prefix: i64, found: &mut Vec<i64>) -> Result<(), Blind> {
+        let mut groups: Vec<i64> = entries(dir)?.iter().filter_map(|name| group(name)).collect();
+        groups.sort_unstable();
+        for group in groups {
+            if found.len() >= self.most {
+                return Ok(());
+            }
+            let below = LEVELS - 1 - level;
+            let own = prefix * 1000 + group;
+            if (own + 1).saturating_mul(1000_i64.pow(below)) <= self.than + 1 {
+                continue;
+            }
+            let path = dir.join(format!("{group:03}"));
+            if below > 0 {
+                self.collect(&path, level + 1, own, found)?;
+            } else if has_files(&path)? {
+                found.push(own);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn group(name: &str) -> Option<i64> {
+    (name.len() == 3 && name.bytes().all(|b| b.is_ascii_digit())).then(|| name.parse().ok())?
+}
+
+/// Whether some style of a row's attachment is there: empty directories may stay behind.
+fn has_files(dir: &Path) -> Result<bool, Blind> {
+    for style in entries(dir)? {
+        if !entries(&dir.join(style))?.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Follows the largest name down the six levels of groups.
 fn newest_on_disk(folder: &Path) -> Result<Option<i64>, Blind> {
     let (mut dir, mut digits) = (folder.to_owned(), String::new());
-    for _ in 0..6 {
-        let groups = entries(&dir)?;
-        let group =
-            groups.into_iter().filter(|g| g.len() == 3 && g.bytes().all(|b| b.is_ascii_digit())).max();
+    for _ in 0..LEVELS {
+        let group = entries(&dir)?.into_iter().filter(|name| group(name).is_some()).max();
         let Some(group) = group else { break };
         digits.push_str(&group);
         dir.push(group);
@@ -195,21 +267,23 @@ impl Remote {
         }
     }
 
-    /// The first key after another one.
-    fn first_after(&self, folder: &str, after: &str) -> Result<Option<String>, Blind> {
-        let (folder, after) = (self.key(folder), self.key(after));
+    /// The first keys below a folder of files whose ids are larger.
+    fn keys_after(&self, folder: &str, than: i64, most: usize) -> Result<Vec<String>, Blind> {
+        let prefix = self.key(&format!("{folder}/"));
+        let after = self.key(&format!("{folder}/{}/~", key::groups(than)));
+        let most = most.to_string();
         let query = [
             ("list-type", "2"),
-            ("max-keys", "1"),
-            ("prefix", folder.as_str()),
+            ("max-keys", most.as_str()),
+            ("prefix", prefix.as_str()),
             ("start-after", after.as_str()),
         ];
         let (status, body) = self.ask("GET", "", &query)?;
         if status != 200 {
             return Err(self.odd(status));
         }
-        let key = body.split_once("<Key>").and_then(|(_, rest)| rest.split_once("</Key>"));
-        Ok(key.map(|(key, _)| key.to_owned()))
+        let keys = body.split("<Key>").skip(1).filter_map(|rest| rest.split_once("</Key>"));
+        Ok(keys.map(|(key, _)| key.to_owned()).collect())
     }
 
     fn odd(&self, status: u16) -> Blind {
@@ -221,12 +295,16 @@ impl Remote {
         Blind::Store(format!("the bucket at {} answers {status}{help}", self.bucket.endpoint))
     }
 
+    fn silent(&self, why: String) -> Blind {
+        Blind::Silent { at: format!("the bucket at {}", self.bucket.endpoint), why }
+    }
+
     /// Sends a request, again if the store is busy. Status and body.
     fn ask(&self, method: &str, key: &str, query: &[(&str, &str)]) -> Result<(u16, String), Blind> {
         let mut pauses = AGAIN.into_iter();
         loop {
             if self.since.elapsed() > ALL {
-                return Err(Blind::Store(format!("the bucket at {} is too slow", self.bucket.endpoint)));
+                return Err(self.silent(format!("it is too slow, {} s were not enough", ALL.as_secs())));
             }
             let signed = Signer::of(&self.bucket).sign(method, key, query, jiff::Timestamp::now());
             let mut request = ureq::http::Request::builder().method(method).uri(&signed.url);
@@ -255,8 +333,7 @@ impl Remote {
                 }
                 (Err(_), Some(pause)) => thread::sleep(pause),
                 (Err(error), None) => {
-                    let text = format!("the bucket at {} does not answer: {error}", self.bucket.endpoint);
-                    return Err(Blind::Store(text));
+                    return Err(self.silent(error.to_string()));
                 }
             }
         }
@@ -296,6 +373,33 @@ mod tests {
         assert_eq!(store.newest_after("media_attachments/files", 5).unwrap(), Some(newest));
         assert_eq!(store.newest_after("media_attachments/files", newest).unwrap(), None);
         assert_eq!(store.newest_after("nowhere", 5).unwrap(), None);
+    }
+
+    #[test]
+    fn the_next_files_are_found_in_their_order() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = root.path().join("media_attachments/files");
+        let ids = [
+            116_999_999_999_999_999,
+            117_663_464_916_054_119,
+            117_663_464_916_054_120,
+            117_664_000_000_000_000,
+        ];
+        for id in ids {
+            let original = folder.join(key::groups(id)).join("original");
+            fs::create_dir_all(&original).unwrap();
+            fs::write(original.join("a.png"), "").unwrap();
+        }
+        // What was removed may leave its directories, and an old id has fewer groups.
+        fs::create_dir_all(folder.join(key::groups(117_663_464_916_054_121)).join("original")).unwrap();
+        fs::create_dir_all(folder.join("000/000/007/original")).unwrap();
+        let mut store = Store::Disk(root.path().to_owned());
+        let mut after =
+            |than: i64, most: usize| store.first_after("media_attachments/files", than, most).unwrap();
+        assert_eq!(after(ids[0] - 1, 9), ids);
+        assert_eq!(after(ids[0], 2), ids[1..3]);
+        assert_eq!(after(ids[2], 9), ids[3..]);
+        assert!(after(ids[3], 9).is_empty());
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! upload an orphan; files older than the database make rows point at nothing. Both can be seen without a walk: ids
 //! carry the time at which their rows were made.
 
-use crate::{Blind, Instance, before, database::Asked, key, store::Store};
-use jiff::SignedDuration;
+use crate::{Blind, Instance, before, database::Asked, holes, key, store::Store};
+use jiff::{SignedDuration, Timestamp};
 use mastmaint_words::Together;
 
 /// What is being uploaded right now has a file before its row can be seen, and a quiet server may have lost its newest
@@ -32,6 +32,10 @@ pub fn look(instance: &Instance) -> Result<Together, Blind> {
         if let Some(files) = store.newest_after(folder, edge)?.and_then(key::made) {
             return Ok(Together::DatabaseOlder { rows, files });
         }
+    }
+    // The newest of both says nothing of a database that was restored and has gone on since.
+    if let Some(hole) = holes::look(&mut store, &mut database, Timestamp::now())? {
+        return Ok(hole);
     }
     let named = database.rows(&format!(
         "SELECT id, file_file_name, remote_url <> '' AND coalesce(file_storage_schema_version, 0) > 0 AS cached \

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-const USAGE: &str = "usage: mastmaintd-recover [--state DIR] [--rooms DIR] [--observe SOCKET] [--now]; --now waits for nobody";
+const USAGE: &str = "usage: mastmaintd-recover [--state DIR] [--rooms DIR] [--observe SOCKET] [--accepted DIR] [--now]; --now waits for nobody";
 
 /// What the command line says.
 #[derive(Debug, Clone)]
@@ -13,6 +13,8 @@ pub(crate) struct Args {
     pub(crate) rooms: PathBuf,
     /// Where the daemon says what it holds.
     pub(crate) observe: PathBuf,
+    /// Root of the accepted configurations, which say who is told.
+    pub(crate) accepted: PathBuf,
     /// Everything is closed at once and tried once: the package is being removed.
     pub(crate) now: bool,
 }
@@ -22,6 +24,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Arg
         state: "/var/lib/mastmaintd-systemctl".into(),
         rooms: "/run/mastmaintd-rooms".into(),
         observe: "/run/mastmaintd/observe.sock".into(),
+        accepted: "/var/lib/mastmaintd-accepted".into(),
         now: false,
     };
     while let Some(argument) = arguments.next() {
@@ -32,6 +35,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Arg
             "--state" => args.state = value()?,
             "--rooms" => args.rooms = value()?,
             "--observe" => args.observe = value()?,
+            "--accepted" => args.accepted = value()?,
             "--now" => args.now = true,
             _ => return Err(format!("unknown argument {name:?}\n{USAGE}")),
         }

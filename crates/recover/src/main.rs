@@ -4,6 +4,7 @@
 mod args;
 mod decide;
 mod others;
+mod people;
 mod watch;
 
 use mastmaint_config::zone;

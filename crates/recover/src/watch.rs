@@ -5,6 +5,7 @@ use crate::{
     args::Args,
     decide::{self, Daemon, Decision},
     others,
+    people::{News, People},
 };
 use jiff::Timestamp;
 use mastmaint_failpoints::failpoint;
@@ -41,6 +42,7 @@ pub(crate) struct Watch {
     systemctl: Systemctl,
     /// Since when the daemon has not answered.
     silent: Option<Instant>,
+    people: People,
     /// Per run how often it was tried in vain, and when it is tried next.
     tries: BTreeMap<RunId, (u32, Instant)>,
 }
@@ -48,11 +50,18 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn new(args: Args, journal: Journal, stopping: Arc<AtomicBool>) -> Self {
         let systemctl = Systemctl::new(true);
-        Self { args, journal, stopping, systemctl, silent: None, tries: BTreeMap::new() }
+        let people = People::new(args.rooms.clone(), args.accepted.clone(), journal.clone());
+        Self { args, journal, stopping, systemctl, silent: None, people, tries: BTreeMap::new() }
     }
 
     /// Returns the exit status: 0 when nothing is owed, 1 if something still is.
     pub(crate) fn until_nothing_is_owed(&mut self) -> u8 {
+        let status = self.look_after_all();
+        self.people.finish();
+        status
+    }
+
+    fn look_after_all(&mut self) -> u8 {
         loop {
             let (records, damaged) = Brackets::list(&self.args.state);
             for path in &damaged {
@@ -139,6 +148,7 @@ impl Watch {
                 let text = format!("{}: nobody worked on the run any more: {how}{left_out}", record.job);
                 self.tell(record, Entry::warning(text).id(MessageId::BracketRecovered));
                 failpoint!("recover.told");
+                self.tell_people(record, &News::Back { how });
             }
             Closing::NotConfirmed { why } => {
                 let tries = self.tries.get(&record.run).map_or(1, |(tries, _)| tries.saturating_add(1));
@@ -152,8 +162,18 @@ impl Watch {
                 };
                 let text = format!("{}: Mastodon is not back: {why}; {then}", record.job);
                 self.tell(record, Entry::error(text).id(MessageId::BracketNotConfirmed));
+                if tries == 1 {
+                    self.tell_people(record, &News::NotBack { why });
+                }
             }
             Closing::Stopped => {}
+        }
+    }
+
+    /// A daemon that is there tells of it by itself, and whoever removes the package sees it.
+    fn tell_people(&mut self, record: &Record, news: &News) {
+        if self.silent.is_some() && !self.args.now {
+            self.people.tell(record, news);
         }
     }
 

@@ -2,12 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail as tests do")]
 
+use mastmaint_config::effect;
 use mastmaint_runner::{
     exec::Ending,
     saved,
     verdict::{Judge, Signals, Terms},
 };
-use mastmaint_tootctl::{Call, Version};
+use mastmaint_tootctl::{Call, Program, Version, program};
 use mastmaint_words::{Numbers, Outcome, Verdict};
 use proptest::prelude::*;
 use std::{
@@ -270,7 +271,23 @@ fn confusion() -> String {
             let _ = writeln!(text, "| {truth}, {told_by} | {} | {} |", of.len(), counts.join(" | "));
         }
     }
+    text.push_str("\n| what only its effect tells | what catches it |\n|---|---|\n");
+    for case in cases.iter().filter(|case| case.told_by == "effect") {
+        let _ = writeln!(text, "| `{}` | {} |", case.name, look_at(case));
+    }
     text
+}
+
+/// What looks at the effect of a command that only its effect gives away; on stand-ins they are tried in
+/// `tests/suite/real/proofs.rs`.
+fn look_at(case: &Case) -> &'static str {
+    match program(&case.argv) {
+        Program::Tootctl(args) if effect::can_be_sampled(&args) => "`prove: sample`",
+        _ if effect::builds_assets(&case.argv) => {
+            "the look at what was built, after every `assets:precompile`"
+        }
+        _ => panic!("nothing catches {}", case.name),
+    }
 }
 
 #[test]

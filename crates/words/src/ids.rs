@@ -88,6 +88,12 @@ fn is_unit_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '@' | '\\'))
 }
 
+fn is_program_name(name: &str) -> bool {
+    (1..=64).contains(&name.len())
+        && name.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '+' | '-'))
+}
+
 name!(
     /// Name of a job, as in the config: `clean-media`; or of the one by which a backup is verified by hand:
     /// `verify:nightly-files`.
@@ -108,6 +114,12 @@ name!(
     /// Name of a systemd unit, with or without its suffix (`mastodon-web` means `mastodon-web.service`).
     UnitName, "unit name",
     "it takes letters, digits and : - _ . \\ @, and begins with a letter, a digit or _", is_unit_name
+);
+name!(
+    /// Name of a program as a process is known by it: `pg_dump`, without its directory.
+    ProgramName, "name of a program",
+    "it takes 1 to 64 letters, digits and . _ + -, without a directory, and begins with a letter, a digit or _",
+    is_program_name
 );
 name!(
     /// Digest of an accepted configuration: 32 lower-case hex digits.

@@ -6,6 +6,7 @@ pub mod backup;
 pub mod exit;
 mod hold;
 pub mod human;
+mod hundredths;
 mod ids;
 mod occasion;
 mod outcome;
@@ -19,8 +20,10 @@ mod trigger;
 mod verdict;
 
 pub use hold::{Hold, HoldId, HoldScope, UnknownScope};
+pub use hundredths::{Hundredths, ParseHundredthsError};
 pub use ids::{
-    BackupName, Digest, JobName, LockName, NameError, RunId, StepIndex, StepKey, TargetKey, UnitName,
+    BackupName, Digest, JobName, LockName, NameError, ProgramName, RunId, StepIndex, StepKey, TargetKey,
+    UnitName,
 };
 pub use occasion::Occasion;
 pub use outcome::{Grade, Outcome};

@@ -51,10 +51,24 @@ pub enum Looked {
     },
     /// Whether database and files are one state.
     State(Together),
+    /// What there is of a build of the assets.
+    Assets {
+        /// Themes that are listed.
+        themes: usize,
+        /// Files that the build says it made.
+        files: usize,
+        /// How much is wrong with it.
+        count: usize,
+        /// The first of that, as sentences.
+        faults: Vec<String>,
+    },
     /// Nothing can be said.
     Blind {
         /// Why.
         why: String,
+        /// Whether something did not answer, so that it may be worth another try.
+        #[serde(default)]
+        silent: bool,
     },
 }
 
@@ -73,6 +87,15 @@ pub enum Together {
         rows: Timestamp,
         /// When the newest file's row was made.
         files: Timestamp,
+    },
+    /// Uploads are there from a time of which the database knows nothing at all, although it goes on after it.
+    Hole {
+        /// The row before.
+        from: Timestamp,
+        /// The row after.
+        until: Timestamp,
+        /// Uploads of that time that were seen.
+        files: usize,
     },
     /// The newest rows name files that are not there.
     FilesMissing {

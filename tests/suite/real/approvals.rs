@@ -1,17 +1,19 @@
 //! Runs that would remove too much: looked at before any lock, skipped, approved by a person.
 
-use mastmaint_tests::{Daemon, Place, wait_for};
+use mastmaint_tests::{Daemon, Place, Postgres, wait_for};
 use serde_json::Value;
 
-/// A job that removes orphans of an instance that has five of them.
-fn orphans(at_most: &str, weather: &str) -> Place {
+/// A job that removes orphans of an instance that has five of them; without a database it would not.
+fn orphans(at_most: &str, weather: &str) -> (Place, Postgres) {
     let place = Place::new(&format!(
         "  work:\n    steps:\n      - {{tootctl: media remove-orphans{at_most}}}\n  other:\n    steps: [{{tootctl: cache clear}}]\n"
     ))
     .unwrap();
     place.instance.weather(&format!("speed: 50\nweather: {{{weather}}}\n")).unwrap();
     place.instance.add_orphans().unwrap();
-    place
+    let postgres = Postgres::start().unwrap();
+    postgres.belong_to(&place.instance).unwrap();
+    (place, postgres)
 }
 
 fn argv(place: &Place) -> Vec<String> {
@@ -30,7 +32,7 @@ fn approvals(daemon: &Daemon) -> Vec<Value> {
 
 #[test]
 fn what_is_below_the_limit_is_looked_at_first_and_then_done() {
-    let place = orphans(", at_most: {items: 5}", "");
+    let (place, _postgres) = orphans(", at_most: {items: 5}", "");
     let daemon = place.start().unwrap();
     daemon.ctl(&["run", "work", "--follow"]).exits(0);
     let run = daemon.ended("work");
@@ -41,7 +43,7 @@ fn what_is_below_the_limit_is_looked_at_first_and_then_done() {
 
 #[test]
 fn above_it_the_run_is_skipped_and_a_person_may_start_it() {
-    let place = orphans(", at_most: {items: 4}", "");
+    let (place, _postgres) = orphans(", at_most: {items: 4}", "");
     let daemon = place.start().unwrap();
     daemon.ctl(&["run", "work", "--follow"]).exits(0);
     let skipped = daemon.ended("work");
@@ -66,7 +68,7 @@ fn above_it_the_run_is_skipped_and_a_person_may_start_it() {
 
 #[test]
 fn an_approval_allows_what_was_found_and_no_more() {
-    let place = orphans(", at_most: {items: 4}", "");
+    let (place, _postgres) = orphans(", at_most: {items: 4}", "");
     let daemon = place.start().unwrap();
     daemon.ctl(&["run", "work", "--follow"]).exits(0);
     // Now the look finds 5; before the approved run it finds what another recording says.
@@ -82,7 +84,7 @@ fn an_approval_allows_what_was_found_and_no_more() {
 
 #[test]
 fn an_approval_is_for_the_step_that_was_looked_at() {
-    let place = orphans(", at_most: {items: 4}", "");
+    let (place, _postgres) = orphans(", at_most: {items: 4}", "");
     let daemon = place.start().unwrap();
     daemon.ctl(&["run", "work", "--follow"]).exits(0);
     place.configure("  work:\n    steps:\n      - {tootctl: accounts prune, at_most: {items: 1}}\n").unwrap();
@@ -97,7 +99,7 @@ fn an_approval_is_for_the_step_that_was_looked_at() {
 
 #[test]
 fn a_word_that_names_no_run_approves_and_cancels_none() {
-    let place = orphans(", at_most: {items: 4}", "cache clear: {sleep: 60s}");
+    let (place, _postgres) = orphans(", at_most: {items: 4}", "cache clear: {sleep: 60s}");
     let daemon = place.start().unwrap();
     daemon.ctl(&["run", "work", "--follow"]).exits(0);
     daemon.ctl(&["run", "other"]).exits(0);
@@ -113,7 +115,7 @@ fn a_word_that_names_no_run_approves_and_cancels_none() {
 
 #[test]
 fn what_a_newer_look_replaced_is_not_back_after_a_restart() {
-    let place = orphans(", at_most: {items: 4}", "");
+    let (place, _postgres) = orphans(", at_most: {items: 4}", "");
     let daemon = place.start().unwrap();
     for _ in 0..2 {
         daemon.ctl(&["run", "work", "--follow"]).exits(0);
@@ -128,7 +130,7 @@ fn what_a_newer_look_replaced_is_not_back_after_a_restart() {
 
 #[test]
 fn orphans_have_a_limit_where_none_is_written() {
-    let place = orphans("", "");
+    let (place, _postgres) = orphans("", "");
     let daemon = place.start().unwrap();
     daemon.ctl(&["run", "work", "--follow"]).exits(0);
     assert_eq!(argv(&place), ["media remove-orphans --dry-run", "media remove-orphans"]);
@@ -136,7 +138,8 @@ fn orphans_have_a_limit_where_none_is_written() {
 
 #[test]
 fn a_look_holds_no_lock_and_can_be_cancelled() {
-    let place = orphans(", at_most: {items: 5}", "media remove-orphans: {sleep: 60s, play: orphans-five}");
+    let (place, _postgres) =
+        orphans(", at_most: {items: 5}", "media remove-orphans: {sleep: 60s, play: orphans-five}");
     let daemon = place.start().unwrap();
     daemon.ctl(&["run", "work"]).exits(0);
     assert!(wait_for(|| place.starts() == 1), "{}", daemon.log());
@@ -149,7 +152,7 @@ fn a_look_holds_no_lock_and_can_be_cancelled() {
 
 #[test]
 fn a_look_that_fails_removes_nothing() {
-    let place = orphans(", at_most: {items: 5}", "media remove-orphans: redis-down-orphans");
+    let (place, _postgres) = orphans(", at_most: {items: 5}", "media remove-orphans: redis-down-orphans");
     let daemon = place.start().unwrap();
     daemon.ctl(&["run", "work", "--follow"]).exits(1);
     let run = daemon.ended("work");
@@ -159,7 +162,7 @@ fn a_look_that_fails_removes_nothing() {
 
 #[test]
 fn a_look_outlives_the_daemon_and_is_no_step() {
-    let place = orphans(
+    let (place, _postgres) = orphans(
         ", at_most: {items: 5}",
         "media remove-orphans: [{sleep: 5s, play: orphans-dry-run}, orphans-five]",
     );

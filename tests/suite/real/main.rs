@@ -10,6 +10,7 @@ mod notify;
 mod outcomes;
 mod progress;
 mod proofs;
+mod requires;
 mod restarts;
 mod state;
 mod trees;

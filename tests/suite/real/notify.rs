@@ -3,11 +3,12 @@
 use mastmaint_ledger::Ledger;
 use mastmaint_tests::{
     Daemon, Place,
+    daemon::wait_up_to,
     receivers::{Identity, Login, MailServer, Walls, WebServer},
     wait_for,
 };
 use serde_json::Value;
-use std::fs;
+use std::{fs, time::Duration};
 
 /// A place whose job `work` fails until `well` is there, and who is told of it.
 fn place(steps: &str, notify: &str) -> Place {
@@ -320,4 +321,78 @@ fn who_acknowledges_is_believed_and_nothing_to_acknowledge_is_said() {
     assert!(past.stderr.contains("has passed already"), "{past:?}");
     let today = jiff::Zoned::now().date().to_string();
     daemon.ctl(&["ack", "work", "--until", &today]).exits(0);
+}
+
+/// A place with an instance, a webhook that hears of something, and these jobs.
+fn hooked(jobs: &str, hook: &WebServer, on: &str) -> Place {
+    let place = Place::new(jobs).unwrap();
+    let text = fs::read_to_string(place.config()).unwrap();
+    let notify = format!("notify:\n  - {{webhook: {}, {on}}}\n", hook.url("hook"));
+    place.configure_whole(&(text + &notify)).unwrap();
+    place
+}
+
+fn told(hook: &WebServer) -> Vec<Value> {
+    hook.requests().iter().map(|request| serde_json::from_str(&request.body).unwrap()).collect()
+}
+
+/// A minute that begins in 10 to 70 seconds.
+fn soon() -> jiff::Zoned {
+    (jiff::Timestamp::now() + jiff::SignedDuration::from_secs(70)).to_zoned(jiff::tz::TimeZone::UTC)
+}
+
+#[test]
+fn a_summary_comes_at_its_time_and_says_how_the_disk_fares() {
+    let hook = WebServer::start().unwrap();
+    // What has to be built for a place takes its time.
+    drop(Place::new("").unwrap());
+    let at = soon().strftime("%H:%M").to_string();
+    let jobs =
+        "  work:\n    steps: [{tootctl: media remove --days 7}]\n  bad:\n    steps: [{run: /bin/false}]\n";
+    let place = hooked(jobs, &hook, &format!("on: summary, at: \"{at}\""));
+    place.instance.weather("speed: 200\n").unwrap();
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "work", "--follow"]).exits(0);
+    daemon.ctl(&["run", "bad", "--follow"]).exits(1);
+    assert!(hook.requests().is_empty(), "before its time: {:?}", hook.requests());
+    assert!(wait_up_to(Duration::from_secs(150), || !hook.requests().is_empty()), "{}", daemon.log());
+    let summary = &told(&hook)[0];
+    assert_eq!(summary["event"], "summary");
+    let subject = summary["subject"].as_str().unwrap();
+    assert!(subject.ends_with("1 of 2 runs did not end well: bad failed"), "{subject}");
+    let text = summary["text"].as_str().unwrap();
+    assert!(text.contains("work  ok (read) in ") && text.contains("15 removed"), "{text}");
+    assert!(text.contains("The disk of the media holds about "), "{text}");
+    // The same is there for machines.
+    let listed = daemon.ctl(&["history", "--json"]).exits(0).json();
+    assert!(listed["space"]["free_bytes"].as_u64().is_some_and(|free| free > 0), "{listed}");
+}
+
+/// After a start nothing is overdue for ten minutes: what was missed is being caught up.
+#[test]
+fn what_does_not_begin_is_overdue() {
+    if std::env::var_os("MASTMAINT_LONG_TESTS").is_none() {
+        return;
+    }
+    let hook = WebServer::start().unwrap();
+    drop(Place::new("").unwrap());
+    let slot = soon();
+    let until = slot.checked_add(jiff::SignedDuration::from_mins(2)).unwrap().strftime("%H:%M").to_string();
+    let cron = slot.strftime("%M %H * * *").to_string();
+    let jobs = format!(
+        "  holder:\n    lock: one\n    timeout: 30m\n    steps: [{{run: [/bin/sleep, \"1500.7\"], timeout: 30m}}]\n  \
+           late:\n    lock: one\n    schedule: \"{cron}\"\n    window: {{until: \"{until}\"}}\n    steps: [{{run: /bin/true}}]\n"
+    );
+    let place = hooked(&jobs, &hook, "on: [overdue, recovered]");
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "holder"]).exits(0);
+    assert!(wait_up_to(Duration::from_mins(15), || !hook.requests().is_empty()), "{}", daemon.log());
+    let overdue = &told(&hook)[0];
+    assert_eq!((&overdue["event"], &overdue["job"]), (&"overdue".into(), &"late".into()), "{overdue}");
+    assert!(daemon.ctl(&["status"]).exits(3).stdout.contains("late"), "{}", daemon.log());
+    assert_eq!(daemon.ended("late")["outcome"], "skipped");
+    daemon.ctl(&["cancel", "holder"]).exits(0);
+    assert_eq!(daemon.ended("holder")["outcome"], "cancelled");
+    daemon.ctl(&["run", "late", "--follow"]).exits(0);
+    assert!(wait_for(|| daemon.ctl(&["status"]).code == Some(0)), "it began: {}", daemon.log());
 }

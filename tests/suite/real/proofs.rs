@@ -2,6 +2,7 @@
 
 use mastmaint_tests::{Bucket, Daemon, Place, Postgres};
 use serde_json::Value;
+use std::{fs, os::unix::fs::PermissionsExt as _};
 
 /// A place whose instance has a real database, with one job of one step.
 fn place(postgres: &Postgres, step: &str, weather: &str, bucket: Option<&Bucket>) -> Place {
@@ -72,6 +73,48 @@ fn a_store_that_refuses_every_deletion_is_caught() {
     }
 }
 
+/// The outage of the post-mortem: the build is skipped, says so, and exits with 0.
+#[test]
+fn a_theme_that_is_listed_and_was_not_built_is_caught() {
+    let place = Place::new("").unwrap();
+    let live = place.instance.live();
+    let rails = live.join("bin/rails");
+    place
+        .configure(&format!("  work:\n    steps: [{{run: [{}, \"assets:precompile\"]}}]\n", rails.display()))
+        .unwrap();
+    for directory in ["config", "public/packs/.vite", "public/assets"] {
+        fs::create_dir_all(live.join(directory)).unwrap();
+    }
+    fs::write(live.join("public/packs/a-1.css"), "body {}").unwrap();
+    fs::write(live.join("public/assets/500.html"), "<h1>").unwrap();
+    fs::write(live.join("public/packs/.vite/manifest.json"), r#"{"styles/a.scss": {"file": "a-1.css"}}"#)
+        .unwrap();
+    fs::write(live.join("public/packs/.vite/manifest-lookup.json"), r#"{"themes/default": "styles/a.scss"}"#)
+        .unwrap();
+    let daemon = place.start().unwrap();
+    let run = |recording: &str, themes: &str, exit| {
+        let case = mastmaint_tests::recordings::find("4.6.5", recording).unwrap();
+        fs::write(place.path("said"), case.stdout).unwrap();
+        // It is another name of the stand-in, which others use as well.
+        drop(fs::remove_file(&rails));
+        fs::write(&rails, format!("#!/bin/sh\ncat {}\n", place.path("said").display())).unwrap();
+        fs::set_permissions(&rails, fs::Permissions::from_mode(0o755)).unwrap();
+        fs::write(live.join("config/themes.yml"), themes).unwrap();
+        daemon.ctl(&["run", "work", "--follow"]).exits(exit);
+        daemon.ended("work")["steps"][0].clone()
+    };
+    let whole = run("assets-unchanged", "default: styles/a.scss\n", 0);
+    assert_eq!((word(&whole, "outcome"), word(&whole, "grade")), ("ok", "proved"), "{whole:#}");
+    let themes = "default: styles/a.scss\ntangerineui: styles/tangerineui.scss\n";
+    let left_out = run("assets-theme-listed-without-file", themes, 1);
+    assert_eq!((word(&left_out, "outcome"), word(&left_out, "grade")), ("failed", "proved"), "{left_out:#}");
+    assert_eq!(code(&left_out), "assets-incomplete");
+    assert!(
+        left_out["reasons"][0]["text"].as_str().unwrap().contains("the theme tangerineui"),
+        "{left_out:#}"
+    );
+}
+
 #[test]
 fn without_a_proof_the_same_store_is_believed() {
     let (postgres, bucket) = (Postgres::start().unwrap(), Bucket::start([]).unwrap());
@@ -133,6 +176,59 @@ fn orphans_are_not_removed_while_the_database_is_older_than_the_files() {
     let reason = word(&refused, "reason");
     assert!(word(&refused, "outcome") == "failed" && reason.contains("older than the files"), "{refused:#}");
     assert_eq!(place.starts(), 0, "tootctl was started");
+}
+
+/// An id that was given so long ago.
+fn id_of(hours_ago: i64) -> i64 {
+    let at = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours_ago);
+    at.as_millisecond() << 16
+}
+
+/// The server was restored from a backup, and lives again: there are rows after the restore and uploads before it.
+#[test]
+fn orphans_are_not_removed_while_uploads_lie_in_a_time_that_the_database_does_not_know() {
+    for remote in [false, true] {
+        let postgres = Postgres::start().unwrap();
+        let bucket = remote.then(|| Bucket::start([]).unwrap());
+        let place = place(&postgres, "tootctl: media remove-orphans", "", bucket.as_ref());
+        for hours_ago in [10, 1] {
+            let id = id_of(hours_ago);
+            let row = format!(
+                "INSERT INTO media_attachments (id, created_at, updated_at) VALUES ({id}, now(), now())"
+            );
+            postgres.query(&row).unwrap();
+        }
+        for hours_ago in [6, 5] {
+            let digits = id_of(hours_ago).to_string();
+            let groups: Vec<&str> = (0..6).map(|n| &digits[n * 3..n * 3 + 3]).collect();
+            let key = format!("media_attachments/files/{}/original/a.png", groups.join("/"));
+            match &bucket {
+                Some(bucket) => drop(bucket.state().objects.insert(key)),
+                None => place.instance.put(&key, 9).unwrap(),
+            }
+        }
+        let daemon = place.start().unwrap();
+        daemon.ctl(&["run", "work", "--follow"]).exits(1);
+        let refused = daemon.ended("work");
+        let reason = word(&refused, "reason");
+        assert!(word(&refused, "outcome") == "failed" && reason.contains("2 uploads"), "{refused:#}");
+        assert_eq!(place.starts(), 0, "tootctl was started");
+    }
+}
+
+#[test]
+fn orphans_are_not_removed_while_nothing_is_known_of_the_database() {
+    let place = Place::new("  work:\n    steps: [{tootctl: media remove-orphans}]\n").unwrap();
+    place.instance.set_env("DB_HOST", "/nowhere").unwrap();
+    place.instance.add_orphans().unwrap();
+    let before = place.instance.held().unwrap();
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "work", "--follow"]).exits(1);
+    let refused = daemon.ended("work");
+    let reason = word(&refused, "reason");
+    assert!(word(&refused, "outcome") == "failed" && reason.contains("nothing was removed"), "{refused:#}");
+    assert!(reason.contains("/nowhere"), "{reason}");
+    assert_eq!((place.starts(), place.instance.held().unwrap()), (0, before));
 }
 
 #[test]

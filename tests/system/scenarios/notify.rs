@@ -1,8 +1,10 @@
 //! People are told from within the walls of the notify room.
 
 use crate::{
-    host::{ctl, maintained, within},
+    answering::{all_are, answering},
+    host::{ctl, maintained, step_pid, within},
     image::Debian,
+    machine::Machine,
 };
 use std::time::Duration;
 
@@ -16,12 +18,41 @@ const SOCKET: &str = "[Socket]\nListenStream=127.0.0.1:25\nAccept=yes\n";
 const SERVICE: &str =
     "[Service]\nStandardInput=socket\nStandardOutput=socket\nExecStart=/usr/local/bin/mail-server\n";
 
+fn mail_server(machine: &Machine) {
+    // A minimal image has no such line; the daemon's rooms read it when they are asked to send.
+    machine.write("/etc/hosts", "127.0.0.1 localhost\n");
+    machine.write("/etc/systemd/system/mail.socket", SOCKET);
+    machine.write("/etc/systemd/system/mail@.service", SERVICE);
+    machine.write("/usr/local/bin/mail-server", SERVER);
+    machine
+        .sh("chmod 755 /usr/local/bin/mail-server && systemctl daemon-reload && systemctl start mail.socket")
+        .ok();
+}
+
+pub(crate) fn what_is_started_while_the_daemon_is_away_is_mailed(debian: Debian) {
+    let jobs = "  long:\n    with_services_stopped: true\n    steps: [{tootctl: statuses remove --days 90}]\n\
+                notify:\n  - {mail: root}\n";
+    let weather = "speed: 100\nweather:\n  statuses remove: {sleep: 5s}\n";
+    let machine = answering(debian, jobs, weather);
+    mail_server(&machine);
+    ctl(&machine, "run long").ok();
+    step_pid(&machine);
+    machine.sh("systemctl stop mastmaintd").ok();
+    all_are(&machine, "active");
+    let wait = Duration::from_mins(2);
+    machine.until("it was mailed", wait, |m| {
+        let mails = m.sh("cat /var/lib/mails 2>/dev/null || true").ok();
+        mails.contains("long was cut off, Mastodon was started again").then_some(())
+    });
+    machine.until("mastmaintd-recover has nothing more to do", wait, |m| {
+        (m.property("mastmaintd-recover", "ActiveState") == "inactive").then_some(())
+    });
+}
+
 pub(crate) fn a_failure_is_mailed_once_and_a_failing_mail_server_fails_no_job(debian: Debian) {
     let jobs = "  work:\n    steps: [{run: [/usr/bin/test, -e, /var/lib/mastmaintd-run/well]}]\n\
                 notify:\n  - {mail: root}\n  - {webhook: 'http://127.0.0.1:1/s3cr3t', on: [failed]}\n";
     let machine = maintained(debian, jobs, "");
-    // A minimal image has no such line; the daemon's rooms read it when they are asked to send.
-    machine.write("/etc/hosts", "127.0.0.1 localhost\n");
     let status =
         || -> serde_json::Value { serde_json::from_str(&ctl(&machine, "status --json").out).unwrap() };
     let wait = Duration::from_mins(2);
@@ -35,12 +66,7 @@ pub(crate) fn a_failure_is_mailed_once_and_a_failing_mail_server_fails_no_job(de
     assert!(machine.property("mastmaintd", "StatusText").contains("cannot notify: "));
     assert_eq!(ctl(&machine, "run work --follow").status, 1, "the job goes on as before");
 
-    machine.write("/etc/systemd/system/mail.socket", SOCKET);
-    machine.write("/etc/systemd/system/mail@.service", SERVICE);
-    machine.write("/usr/local/bin/mail-server", SERVER);
-    machine
-        .sh("chmod 755 /usr/local/bin/mail-server && systemctl daemon-reload && systemctl start mail.socket")
-        .ok();
+    mail_server(&machine);
     machine.sh("systemctl restart mastmaintd").ok();
     let mails = || machine.sh("cat /var/lib/mails 2>/dev/null || true").ok();
     machine.until("the mail that waited has come", wait, |_| mails().contains("work failed: ").then_some(()));

@@ -1,6 +1,6 @@
 //! One job: its schedule, its policy, its steps.
 
-use super::{Defaults, MOST_STEPS, TIMEOUT, bracket, step};
+use super::{Defaults, MOST_STEPS, TIMEOUT, bracket, requires, step};
 use crate::{
     calendar::Schedule,
     mistake::Mistake,
@@ -21,6 +21,7 @@ pub(crate) const KEYS: &[&str] = &[
     "timeout",
     "retry",
     "change",
+    "requires",
     "lock",
     "lock_wait",
     "environment",
@@ -53,6 +54,8 @@ pub(super) fn job(
     let job_timeout = reader.span_within(&f, "timeout", "a timeout", TIMEOUT, "a job takes at most 30d");
     let retry = super::retry(reader, &f, defaults.retry);
     let change = reader.boolean(&f, "change").unwrap_or(false);
+    let has_window = f.get("schedule").is_some() && f.get("window").is_some();
+    let required = requires::requires(reader, &f, instance, has_window);
     let own_lock = super::lock(reader, &f);
     let lock_wait = super::lock_wait(reader, &f).map_or(defaults.lock_wait, |at| at.value);
     let mut environment = defaults.environment.clone();
@@ -101,6 +104,7 @@ pub(super) fn job(
         timeout,
         retry,
         change,
+        requires: required,
         lock,
         lock_wait,
         steps,

@@ -10,6 +10,7 @@ mod instance;
 mod job;
 mod judged;
 mod notify;
+mod requires;
 mod step;
 mod tootctl;
 mod window;
@@ -55,6 +56,8 @@ pub(crate) use instance::KEYS as INSTANCE;
 pub(crate) use job::{KEYS as JOB, WINDOW};
 #[cfg(test)]
 pub(crate) use notify::{KEYS as TARGET, SMTP};
+#[cfg(test)]
+pub(crate) use requires::{FREE, KEYS as REQUIRES, LOAD, PRESSURE};
 #[cfg(test)]
 pub(crate) use step::KEYS as STEP;
 

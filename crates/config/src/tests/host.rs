@@ -24,13 +24,14 @@ fn said(directory: &Path, text: &str) -> Vec<String> {
 #[test]
 fn what_is_missing_is_named_with_what_to_do() {
     let scratch = tempfile::tempdir().unwrap();
-    let text = "instance:\n  live: /nowhere/live\n  user: no-such-user\njobs:\n  a:\n    steps:\n      - run: /nowhere/tool\n      - run: /bin/true\n";
+    let text = "instance:\n  live: /nowhere/live\n  user: no-such-user\njobs:\n  a:\n    steps:\n      - run: /nowhere/tool\n      - run: /bin/true\n    requires:\n      free: [{path: /, at_least: 1 B}, {path: /nowhere, at_least: 1 B}]\n";
     assert_eq!(
         said(scratch.path(), text),
         [
             "m.yaml:2:9: instance.live: /nowhere/live is not a directory here; write where Mastodon is; its steps fail until it is there",
             "m.yaml:3:9: instance.user: there is no user \"no-such-user\"; write whom Mastodon runs as; its steps fail until there is one",
             "m.yaml:7:14: jobs.a.steps[1].run: /nowhere/tool is not an executable file here; install it; the step fails until it is there",
+            "m.yaml:10:13: jobs.a.requires.free: /nowhere is not there; write a path on the file system that is meant; runs fail until it is there",
         ]
     );
 }

@@ -6,6 +6,7 @@ use crate::{
     calendar::Schedule,
     check::put_together,
     digest, effect, effective_yaml, load_str,
+    requires::{FreeSpace, LoadBelow, Requires, Resource, Service},
     settings::{
         Action, Again, AtMost, Environment, Instance, Job, Judged, LedgerSettings, OnPartial, Prove, Retry,
         RetryOn, Settings, Step, SystemctlAction, SystemctlVerb, USUAL_SETTLE, VerifyAction, Window,
@@ -14,7 +15,7 @@ use crate::{
 };
 use jiff::Timestamp;
 use mastmaint_words::{
-    Bytes, Hold, HoldScope, Occasion, Span,
+    Bytes, Hold, HoldScope, Hundredths, Occasion, Span,
     backup::{Backup, Backups, Budget, DrillPlan, Every, Place},
 };
 use proptest::{collection, option, prelude::*, sample::select};
@@ -140,7 +141,7 @@ fn job() -> impl Strategy<Value = Job> {
         span(99_999),
         retry,
         option::of("[a-z][a-z0-9-]{0,6}".prop_map(|n| n.parse().unwrap())),
-        (any::<bool>(), span(99_999)),
+        (any::<bool>(), span(99_999), option::of(requires())),
         collection::vec(step(), 1..3),
         option::of((any::<bool>(), collection::vec(step(), 0..2))),
     )
@@ -151,7 +152,7 @@ fn job() -> impl Strategy<Value = Job> {
                 timeout,
                 (times, backoff, on),
                 lock,
-                (change, lock_wait),
+                (change, lock_wait, requires),
                 steps,
                 bracket,
             )| {
@@ -173,6 +174,10 @@ fn job() -> impl Strategy<Value = Job> {
                     w.filter(|_| *cron == "30 0 * * *")
                         .map(|(h, m)| Window { from: Some(at(h + 12, m)), until: at(11, 59) })
                 });
+                let requires = requires.map(|(mut requires, again)| {
+                    requires.try_again = window.map(|_| again);
+                    requires
+                });
                 Job {
                     description,
                     schedule: timing.map(|(cron, zone, _, _)| Schedule::parse(cron, zone).unwrap()),
@@ -182,12 +187,36 @@ fn job() -> impl Strategy<Value = Job> {
                     timeout,
                     retry: Retry { times, backoff, on },
                     change,
+                    requires,
                     lock,
                     lock_wait,
                     steps,
                 }
             },
         )
+}
+
+fn requires() -> impl Strategy<Value = (Requires, Span)> {
+    let free = ("/x[a-z é'#]{1,9}", any::<u64>())
+        .prop_map(|(path, bytes)| FreeSpace { path: path.into(), at_least: Bytes::new(bytes) });
+    let below = any::<u32>().prop_map(|n| LoadBelow { below: Hundredths::new(n) });
+    let resource = select(vec![Resource::Cpu, Resource::Io, Resource::Memory]);
+    let pressure = (1_u8..=100).prop_map(|n| format!("below {n}%").parse().unwrap());
+    let unit = "[a-z][a-z@]{0,6}[a-z]".prop_map(|unit| unit.parse().unwrap());
+    let program = "[a-z_][a-z0-9_.+-]{0,9}".prop_map(|name| name.parse().unwrap());
+    (
+        collection::vec(free, 0..2),
+        option::of(below),
+        collection::btree_map(resource, pressure, 0..3),
+        collection::vec(unit, 0..2),
+        collection::vec(program, 0..3),
+        // Something must be required, and the instance has this.
+        select(vec![vec![Service::Web], vec![Service::Sidekiq, Service::Web]]),
+        (1_u64..=3600).prop_map(Span::from_secs),
+    )
+        .prop_map(|(free, load, pressure, unit_active, not_running, probe, again)| {
+            (Requires { free, load, pressure, unit_active, not_running, probe, try_again: None }, again)
+        })
 }
 
 fn target() -> impl Strategy<Value = Target> {

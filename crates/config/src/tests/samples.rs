@@ -155,6 +155,10 @@ fn every_key_stands_in_it() {
         check::PROVE,
         check::AGAIN,
         check::AT_MOST,
+        check::REQUIRES,
+        check::FREE,
+        check::LOAD,
+        check::PRESSURE,
     ];
     for key in known.concat() {
         assert!(found.contains(key), "{key} is not in the sample");

@@ -114,6 +114,7 @@ impl Dispatcher {
             paused: paused.collect(),
             retries: self.retries.values().cloned().collect(),
             holds: self.hand_holds.values().cloned().collect(),
+            approvals: self.approvals.values().cloned().collect(),
             runs: self.runs.values().filter(|active| active.spec.recorded).map(under_way).collect(),
         };
         if let Err(error) = self.outside.recorder.with(move |ledger| ledger.restore(&restore)).await {
@@ -129,10 +130,12 @@ impl Dispatcher {
         };
         let found = view.map_err(|e| e.to_string()).and_then(|view| {
             let missing = || format!("its configuration {} has no job {}", run.digest, run.job);
-            view.jobs.get(&run.job).cloned().map(Arc::new).ok_or_else(missing)
+            let job = view.jobs.get(&run.job).cloned().map(Arc::new).ok_or_else(missing)?;
+            let rooms = view.rooms_to_look(&job);
+            Ok((job, rooms))
         });
         match found {
-            Ok(job) => {
+            Ok((job, rooms_to_look)) => {
                 // Its start may not have been recorded although a step's was.
                 let started = run.started.or_else(|| steps.first().map(|step| step.at));
                 let id = run.id.clone();
@@ -151,6 +154,7 @@ impl Dispatcher {
                         started,
                         allowance: self.allowance_of(&id),
                         looked: None,
+                        rooms_to_look,
                         only: None,
                     },
                     None,

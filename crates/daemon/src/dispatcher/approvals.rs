@@ -2,11 +2,15 @@
 //! look found as their allowance.
 
 use super::{Active, Dispatcher, runs::Queued};
-use crate::{recorder::Owed, run::cap, tell::Told};
+use crate::{
+    recorder::Owed,
+    run::{cap, requirements},
+    tell::Told,
+};
 use jiff::{SignedDuration, Timestamp};
 use mastmaint_control::words::{ApprovalLine, Reply};
 use mastmaint_ledger::Approval;
-use mastmaint_words::{Numbers, RunId, StepIndex, Trigger};
+use mastmaint_words::{Numbers, RunId, StepIndex, Trigger, Verdict};
 use std::sync::Arc;
 
 /// An approval is asked for this long.
@@ -115,6 +119,16 @@ impl Dispatcher {
             self.keep_approval(Approval { used_by: Some(run.clone()), ..approval }).await;
         }
         self.answer_queued(&name, queued).await
+    }
+
+    /// An approval counts still if the run that was started with it did nothing: something that its job requires was
+    /// not so.
+    pub(super) async fn give_approval_back(&mut self, run: &RunId, verdict: &Verdict) {
+        let did_nothing = verdict.reasons.first().is_some_and(|reason| reason.code == requirements::NOT_MET);
+        let used = self.approvals.values().find(|approval| approval.used_by.as_ref() == Some(run));
+        if let Some(approval) = used.filter(|_| did_nothing).cloned() {
+            self.keep_approval(Approval { used_by: None, ..approval }).await;
+        }
     }
 
     /// What a run was allowed when it was started.

@@ -1,7 +1,7 @@
 //! The end of a run: recorded together with the next try that it makes necessary, told, its locks given back; and what
 //! is forgotten when enough has ended.
 
-use super::{Active, Dispatcher, follow, listing};
+use super::{Active, Dispatcher, asks, follow, listing};
 use crate::{notify::Fact, recorder::Owed, run::policy, tell::Told};
 use jiff::{SignedDuration, Timestamp};
 use mastmaint_control::words::FollowEvent;
@@ -19,6 +19,7 @@ impl Dispatcher {
         let Some(active) = self.runs.remove(id) else { return };
         let ended = Timestamp::now();
         self.keep_need(&active, ended).await;
+        self.give_approval_back(id, &verdict).await;
         let retry = self.next_try(&active, &verdict, ended);
         if active.spec.recorded {
             let end = Owed::EndRun {
@@ -70,7 +71,12 @@ impl Dispatcher {
             );
             self.retries.insert(active.spec.job_name.clone(), retry);
         }
-        follow(&active.handle, FollowEvent::RunEnded { run: Box::new(listing::ended_line(&record)) });
+        let line = Box::new(listing::ended_line(&record));
+        if let Some(asker) = active.asker {
+            // It may have had enough of waiting.
+            let _ = asker.send(asks::over(id.clone(), line.clone(), !active.spec.recorded));
+        }
+        follow(&active.handle, FollowEvent::RunEnded { run: line });
         if !record.dry_run {
             self.notify(Fact::Ended(Box::new(record.clone())));
         }

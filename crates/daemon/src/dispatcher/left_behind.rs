@@ -118,6 +118,7 @@ impl Dispatcher {
             started: Some(at),
             allowance: cap::Found::new(),
             looked: None,
+            rooms_to_look: Vec::new(),
             only,
         };
         self.enter(spec, None);

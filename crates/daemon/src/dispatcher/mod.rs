@@ -15,6 +15,7 @@ mod listing;
 mod looks;
 mod marks;
 mod reload;
+mod requirements;
 mod runs;
 mod slots;
 mod told;
@@ -127,6 +128,12 @@ struct Active {
     steps: BTreeMap<StepIndex, StepRecord>,
     /// Whether its look has begun.
     looking: bool,
+    /// What was in its way when it looked last.
+    in_the_way: Option<requirements::InTheWay>,
+    /// When it was seen last that nothing is.
+    looked_at_host: Option<Instant>,
+    /// Who asked for it and hears how its first look ended.
+    asker: Option<oneshot::Sender<Reply>>,
     /// What its looks found to be too much, by step.
     needs: BTreeMap<StepIndex, (Numbers, String)>,
     /// Whether it was told that it waits.

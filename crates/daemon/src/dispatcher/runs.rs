@@ -2,11 +2,11 @@
 
 use super::{Active, Dispatcher, follow, marks, waits};
 use crate::{
-    admission::Claim,
+    admission::{Claim, Wait},
     holds,
     notify::Fact,
     recorder::Owed,
-    run::{self, RunNews, RunSpec, cap, policy},
+    run::{self, Looks, RunNews, RunSpec, cap, policy},
     schedule::policy::Mark,
     tell::Told,
 };
@@ -15,7 +15,7 @@ use mastmaint_config::settings::Job;
 use mastmaint_control::words::FollowEvent;
 use mastmaint_ledger::NewRun;
 use mastmaint_words::{Grade, JobName, Outcome, Reason, RunId, Trigger, Verdict};
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::oneshot;
 
 /// What became of the wish to run a job.
@@ -86,6 +86,7 @@ impl Dispatcher {
             started: None,
             allowance,
             looked: None,
+            rooms_to_look: self.config.view.rooms_to_look(job),
             only: None,
         };
         let at_once = !run::looks_first(&spec) && self.starts_at_once(&spec, queued);
@@ -140,6 +141,9 @@ impl Dispatcher {
             started,
             steps,
             looking: false,
+            in_the_way: None,
+            looked_at_host: None,
+            asker: None,
             needs: BTreeMap::new(),
             told_waiting: false,
             waits_until,
@@ -149,24 +153,14 @@ impl Dispatcher {
         self.runs.insert(id, active);
     }
 
-    /// A run whose steps have limits looks first; it asks for its locks when that is over.
+    /// A run whose job requires something or whose steps have limits looks first; it asks for its locks when that is
+    /// over.
     pub(super) fn prepare_or_enqueue(&mut self, id: &RunId) {
         let claim = self.claim(id);
         if run::looks_first(&self.runs[id].spec) {
             self.admission.prepare(claim);
         } else {
             self.admission.enqueue(claim);
-        }
-    }
-
-    /// Begins the looks of the runs that have to.
-    fn begin_looks(&mut self) {
-        let news = &self.run_news.0;
-        for active in self.runs.values_mut() {
-            if self.admission.is_preparing(&active.spec.id) && !active.looking {
-                active.looking = true;
-                run::spawn_look(active.spec.clone(), self.outside.clone(), &active.handle, news.clone());
-            }
         }
     }
 
@@ -192,7 +186,7 @@ impl Dispatcher {
     /// Starts what may start.
     pub(super) async fn admit(&mut self) {
         if self.gate_open {
-            self.begin_looks();
+            self.begin_looks().await;
         }
         while self.gate_open {
             let admitted = self.admission.admit();
@@ -206,13 +200,18 @@ impl Dispatcher {
                 let refused = if spec.begun.is_some() { None } else { self.must_not_start(spec, now) };
                 if let Some(verdict) = refused {
                     self.end(&claim.run, verdict).await;
+                } else if Self::must_look_again(&self.runs[&claim.run]) {
+                    self.look(&claim.run, Looks::Requirements);
                 } else {
                     self.start(&claim.run, now);
                 }
             }
         }
         for (id, active) in &mut self.runs {
-            if let Some(wait) = self.admission.waits_for(id).filter(|_| !active.told_waiting) {
+            // A look at the host takes a moment, and what it sees is told when it is seen.
+            let is_told = active.told_waiting || active.in_the_way.is_some();
+            let is_short = |wait: &Wait| *wait == Wait::Look && !run::has_limits(&active.spec);
+            if let Some(wait) = self.admission.waits_for(id).filter(|wait| !is_told && !is_short(wait)) {
                 active.told_waiting = true;
                 let why = wait.to_string();
                 follow(&active.handle, FollowEvent::Waiting { why: why.clone() });
@@ -249,17 +248,7 @@ impl Dispatcher {
                 }
             }
             RunNews::NeedsApproval { run, step, found, why } => self.note_need(&run, step, found, why),
-            RunNews::Looked { run, verdict: Some(verdict) } => {
-                self.end(&run, *verdict).await;
-                self.look_at_slots().await;
-            }
-            RunNews::Looked { run, verdict: None } => {
-                if let Some(active) = self.runs.get_mut(&run) {
-                    active.spec.looked = Some(Instant::now());
-                    self.admission.enqueue_prepared(&run);
-                    self.admit().await;
-                }
-            }
+            RunNews::Looked { run, looked } => self.hear_look(&run, looked).await,
             RunNews::Ended { run, verdict } => {
                 self.end(&run, *verdict).await;
                 // A retry may have waited for this run; slots are looked at for the price of a glance.
@@ -273,7 +262,8 @@ impl Dispatcher {
     /// Cancels a run: one that waits ends at once, one that runs is asked to. That it was asked is in the ledger before:
     /// between two steps nothing else would tell the next daemon.
     pub(super) async fn cancel(&mut self, id: &RunId) {
-        if self.admission.is_waiting(id) {
+        let is_idle = |active: &Active| self.admission.is_preparing(id) && !active.looking;
+        if self.admission.is_waiting(id) || self.runs.get(id).is_some_and(is_idle) {
             self.end(id, policy::cancelled()).await;
             self.admit().await;
         } else if let Some(active) = self.runs.get_mut(id) {

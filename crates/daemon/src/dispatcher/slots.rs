@@ -199,7 +199,8 @@ impl Dispatcher {
                 instants.insert(name.clone(), at.map(|at| self.wake_for(at, name, job, now)));
             }
         }
-        ticker.also_wake(self.next_edge(now).into_iter().chain(self.next_wait_end(now)).min());
+        let others = [self.next_edge(now), self.next_wait_end(now), self.next_look_again()];
+        ticker.also_wake(others.into_iter().flatten().min());
         if let Err(error) = ticker.set_plan(&instants).await {
             self.outside.teller.of_daemon(Told::SchedulerBroken { why: error.to_string() });
         }

@@ -8,14 +8,15 @@ use super::{
     task::Task,
 };
 use jiff::{SignedDuration, Timestamp};
-use mastmaint_config::settings::{Action, Job};
+use mastmaint_config::settings::{Action, Job, Step};
 use mastmaint_control::words::OverdueBackup;
+use mastmaint_ledger::{StepRecord, Verified};
 use mastmaint_words::{
     BackupName, JobName, Occasion, RunId,
     backup::{FindingId, Severity},
     human,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// What a run found in backups.
 #[derive(Debug, Default)]
@@ -72,10 +73,9 @@ impl Task {
         if self.state.view.backups.is_empty() {
             return;
         }
-        if let Ok(known) = self.recorder.with(|ledger| ledger.backups()).await {
-            let sights: BTreeMap<_, _> =
-                known.iter().map(|(name, r)| (name.clone(), Sight::from(r))).collect();
-            self.state.sights = sights;
+        if let Ok(known) = self.recorder.with(|ledger| ledger.verified()).await {
+            let sight = |known: &Verified| Some((known.report.backup.parse().ok()?, Sight::from(known)));
+            self.state.sights = known.iter().filter_map(sight).collect();
         }
     }
 
@@ -164,22 +164,29 @@ impl Task {
 
     /// What a run that did not end well found in backups.
     pub(super) async fn found(&self, job: &JobName, run: &RunId, now: Timestamp) -> Found {
-        let verifies = |job: &Job| job.steps.iter().any(|step| matches!(step.action, Action::Verify(_)));
-        if !self.state.view.jobs.get(job).is_some_and(verifies) {
+        let Some(definition) = self.state.view.jobs.get(job) else { return Found::default() };
+        let verifies = |step: &Step| matches!(step.action, Action::Verify(_));
+        if !definition.steps.iter().any(verifies) {
             return Found::default();
         }
         let id = run.clone();
-        let asked = self.recorder.with(move |ledger| Ok((ledger.run(&id)?, ledger.findings_of(&id)?)));
-        let Ok((Some(run), mut found)) = asked.await else { return Found::default() };
+        let asked =
+            self.recorder.with(move |ledger| Ok((ledger.run(&id)?, ledger.verified()?, ledger.findings()?)));
+        let Ok((Some(run), verified, mut found)) = asked.await else { return Found::default() };
+        // What another run has verified since says nothing of this one.
+        let of_this = |name: &BackupName| {
+            verified.iter().any(|known| known.report.backup == name.as_str() && known.run == run.run.id)
+        };
+        found.retain(|name, _| of_this(name));
         for findings in found.values_mut() {
             findings.retain(|f| f.finding.severity > Severity::Info);
         }
-        let bad = |step: &&mastmaint_ledger::StepRecord| {
-            step.end.as_ref().is_some_and(|end| !end.verdict.outcome.is_fine())
-        };
+        let bad = |step: &&StepRecord| step.end.as_ref().is_some_and(|end| !end.verdict.outcome.is_fine());
         // A step that failed without having found anything failed for another reason.
-        let is_explained = |step: &mastmaint_ledger::StepRecord| {
-            found.get(&step.key.step).is_some_and(|findings| !findings.is_empty())
+        let is_explained = |step: &StepRecord| {
+            let action = definition.steps.get(usize::from(step.key.step.0)).map(|step| &step.action);
+            let Some(Action::Verify(action)) = action else { return false };
+            found.get(&action.backup).is_some_and(|findings| !findings.is_empty())
         };
         let all_explained = run.steps.iter().filter(bad).all(is_explained);
         let open = found.values().flatten().filter(|f| !f.is_acknowledged(now)).map(|f| f.id);

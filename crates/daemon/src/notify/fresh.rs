@@ -6,7 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 use mastmaint_config::settings::Job;
-use mastmaint_ledger::BackupRecord;
+use mastmaint_ledger::Verified;
 use serde::{Deserialize, Serialize};
 
 /// Reminders of a backup that is not fresh.
@@ -31,9 +31,9 @@ pub(super) struct Sight {
     pub(super) newest: Option<Timestamp>,
 }
 
-impl From<&BackupRecord> for Sight {
-    fn from(record: &BackupRecord) -> Self {
-        Self { verified: record.verified, newest: record.report.newest.as_ref().map(|newest| newest.at) }
+impl From<&Verified> for Sight {
+    fn from(known: &Verified) -> Self {
+        Self { verified: known.at, newest: known.report.newest.as_ref().map(|newest| newest.at) }
     }
 }
 

@@ -1,12 +1,14 @@
 //! Whether a job should have begun and did not. Pure.
 //!
 //! The first slot after a job began last must be answered before its window closes, or within an hour where it has
-//! none: a lock may be held that long by another job. Whether the run ended well is another question. A slot that was
+//! none: a lock may be held that long by another job, or longer where `lock_wait` says so. Whether the run ended well is another question. A slot that was
 //! passed over because a person paused or held the job is no slot here.
 
 use super::policy::JobState;
 use crate::schedule::policy::Terms;
 use jiff::{SignedDuration, Timestamp};
+use mastmaint_config::settings::usual_lock_wait;
+use mastmaint_words::Span;
 
 /// How long after it is due a job without a window may wait.
 const ALLOWANCE: SignedDuration = SignedDuration::from_hours(1);
@@ -23,7 +25,8 @@ pub(super) struct Deadline {
 }
 
 /// The slot that has to be answered next.
-pub(super) fn deadline(terms: &Terms<'_>, state: &JobState) -> Option<Deadline> {
+pub(super) fn deadline(terms: &Terms<'_>, lock_wait: Span, state: &JobState) -> Option<Deadline> {
+    let allowance = allowance(lock_wait);
     let watched = state.watched.as_ref()?.since;
     let mut from = state.attended.map_or(watched, |attended| attended.max(watched));
     loop {
@@ -31,10 +34,16 @@ pub(super) fn deadline(terms: &Terms<'_>, state: &JobState) -> Option<Deadline> 
         // A slot that is closed from the beginning is none.
         if let Some(due) = terms.due(from) {
             let until = due.closes.map(|closes| closes.saturating_add(AFTER_WINDOW));
-            let at = until.unwrap_or_else(|| due.at.saturating_add(ALLOWANCE)).unwrap_or(Timestamp::MAX);
+            let at = until.unwrap_or_else(|| due.at.saturating_add(allowance)).unwrap_or(Timestamp::MAX);
             return Some(Deadline { slot: due.slot, at });
         }
     }
+}
+
+/// A wait for a lock that is longer than the usual one was written on purpose: so long nobody is troubled.
+fn allowance(lock_wait: Span) -> SignedDuration {
+    let on_purpose = (lock_wait > usual_lock_wait()).then(|| SignedDuration::try_from(lock_wait.get()).ok());
+    on_purpose.flatten().unwrap_or(ALLOWANCE)
 }
 
 #[cfg(test)]
@@ -54,7 +63,7 @@ mod tests {
         if let Some(at) = attended {
             state.begun(at.parse().unwrap());
         }
-        let found = Terms::of(name, job, &seed).and_then(|terms| deadline(&terms, &state))?;
+        let found = Terms::of(name, job, &seed).and_then(|terms| deadline(&terms, job.lock_wait, &state))?;
         Some((found.slot.to_string(), found.at.to_string()))
     }
 
@@ -74,6 +83,17 @@ mod tests {
         );
         let next = both("2026-11-25T00:30:00Z", "2026-11-25T01:30:00Z");
         assert_eq!(deadline_of(nightly, Some("2026-11-24T00:30:02Z")), Some(next));
+    }
+
+    #[test]
+    fn a_longer_wait_for_a_lock_is_meant() {
+        let deadline = |wait: &str| {
+            let job = format!("schedule: '30 0 * * *'\n    lock_wait: {wait}");
+            deadline_of(&job, None).unwrap().1
+        };
+        assert_eq!(deadline("20m"), "2026-11-24T01:30:00Z");
+        assert_eq!(deadline("12h"), "2026-11-24T01:30:00Z", "as if nothing were written");
+        assert_eq!(deadline("1d"), "2026-11-25T00:30:00Z");
     }
 
     #[test]

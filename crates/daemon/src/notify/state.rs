@@ -92,11 +92,7 @@ impl State {
 
     /// Where and when messages are written.
     pub(super) fn around(&self, now: Timestamp) -> Surroundings {
-        let url = self.view.instance.as_ref().and_then(|instance| instance.url.as_deref());
-        let host = url.and_then(|url| url.split_once("://")).map(|(_, rest)| rest.trim_end_matches('/'));
-        let own = || nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-        let site = host.map(str::to_owned).or_else(own).unwrap_or_else(|| "this host".to_owned());
-        Surroundings { site, zone: zone::local(), now }
+        Surroundings { site: self.view.site(), zone: zone::local(), now }
     }
 
     /// The targets in their order: the position of each for the notify room, its key for everything that is kept.
@@ -175,7 +171,7 @@ impl State {
         let (mut late, mut next) = (BTreeMap::new(), None::<Timestamp>);
         for (name, job) in &self.view.jobs {
             let Some(deadline) = Terms::of(name, job, &self.seed)
-                .and_then(|terms| overdue::deadline(&terms, self.jobs.get(name)?))
+                .and_then(|terms| overdue::deadline(&terms, job.lock_wait, self.jobs.get(name)?))
             else {
                 continue;
             };

@@ -1,7 +1,7 @@
 //! What a daemon writes into a ledger that had to begin anew.
 
 use crate::common::*;
-use mastmaint_ledger::{HandHold, Ledger, Mark, Pause, PlannedRetry, Restore};
+use mastmaint_ledger::{Approval, HandHold, Ledger, Mark, Pause, PlannedRetry, Restore};
 use mastmaint_words::{Grade, Hold, HoldId, HoldScope, Outcome, Reason};
 
 /// What the ledger of the test holds, read back.
@@ -13,6 +13,7 @@ fn known(ledger: &Ledger) -> Restore {
         paused: ledger.paused().unwrap().into_iter().map(|job| Pause { job, at: at(3), uid: 1000 }).collect(),
         retries: ledger.planned_retries().unwrap(),
         holds: ledger.holds().unwrap(),
+        approvals: ledger.approvals().unwrap(),
         runs: runs.into_iter().map(|run| ledger.run(&run.id).unwrap().unwrap()).collect(),
     }
 }
@@ -49,6 +50,16 @@ fn lived() -> (tempfile::TempDir, Ledger) {
     ledger.pause(&job("other"), at(3), 1000).unwrap();
     let hold = Hold { from: at(1), until: at(900), scope: HoldScope::All, reason: "own work".into() };
     ledger.set_hold(&HandHold { id: HoldId(4), hold, at: at(1), uid: 1000 }).unwrap();
+    let approval = Approval {
+        run: run_id(3),
+        job: job("over"),
+        at: at(20),
+        found: [(mastmaint_words::StepIndex(0), mastmaint_words::Numbers::default())].into(),
+        titles: [(mastmaint_words::StepIndex(0), "tootctl media remove".to_owned())].into(),
+        why: "step 1 would remove 7 items".into(),
+        used_by: None,
+    };
+    ledger.put_approval(&approval).unwrap();
     ledger.ask_cancel(&run_id(1), at(11)).unwrap();
     (dir, ledger)
 }
@@ -59,6 +70,7 @@ fn what_was_known_is_in_the_new_ledger_and_a_second_time_changes_nothing() {
     let before = known(&ledger);
     assert_eq!((before.runs.len(), before.retries.len(), before.paused.len()), (3, 1, 1));
     assert_eq!((before.holds.len(), before.runs[0].run.cancel_asked), (1, Some(at(11))));
+    assert_eq!(before.approvals.len(), 1);
     let (_new, mut anew) = fresh();
     for _ in 0..2 {
         anew.restore(&before).unwrap();

@@ -57,6 +57,7 @@ impl Scratch {
             instance: Some(instance),
             backups: mastmaint_words::backup::Backups::new(),
             steps: [(JOB.parse().unwrap(), steps)].into(),
+            requires: BTreeMap::new(),
             notify: vec![],
         };
         let accepted = scratch.dir.path().join("accepted").join(room.as_str());

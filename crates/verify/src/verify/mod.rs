@@ -154,7 +154,6 @@ impl Night<'_> {
         Report {
             backup: self.request.name.to_owned(),
             kind: self.request.backup.place.kind().to_owned(),
-            verified: Some(self.request.now),
             newest: newest.map(|n| Newest { name: n.name, at: n.at, youngest: None }),
             sentence: sentences.join("; "),
             summary,
