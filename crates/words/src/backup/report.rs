@@ -107,7 +107,11 @@ impl Report {
         self.findings.truncate(FINDINGS);
         let all: Vec<usize> = self.findings.iter().map(|finding| finding.evidence.len()).collect();
         for finding in &mut self.findings {
+            let left_out = finding.evidence.len().saturating_sub(EVIDENCE[0]);
             finding.evidence.truncate(EVIDENCE[0]);
+            if left_out > 0 {
+                finding.evidence.push(format!("and {left_out} more"));
+            }
             let texts = [&mut finding.what, &mut finding.advice].into_iter().chain(&mut finding.evidence);
             texts.for_each(cut);
         }
