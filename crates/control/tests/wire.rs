@@ -17,6 +17,10 @@ fn run_id() -> RunId {
     "20261123T003000Z-7k3f9q".parse().unwrap()
 }
 
+fn overdue_backup() -> OverdueBackup {
+    OverdueBackup { backup: "files".parse().unwrap(), since: time(), verified: Some(time()), newest: None }
+}
+
 fn time() -> jiff::Timestamp {
     "2026-11-23T00:30:00Z".parse().unwrap()
 }
@@ -155,6 +159,7 @@ fn replies() -> Vec<Reply> {
         space: None,
         journal_lost: 3,
         overdue: vec![OverdueLine { job: "clean-media".parse().unwrap(), slot: time() }],
+        overdue_backups: vec![overdue_backup()],
         notify: vec![TargetLine {
             target: 1,
             kind: "mail".to_owned(),
@@ -189,6 +194,11 @@ fn replies() -> Vec<Reply> {
         },
         Reply::Holds { holds: vec![hold_line(), HoldLine { id: None, uid: None, on: false, ..hold_line() }] },
         Reply::HoldAdded { id: HoldId(7) },
+        Reply::Backups {
+            backups: vec![],
+            overdue: vec![overdue_backup()],
+            unverified: vec!["other".parse().unwrap()],
+        },
         Reply::Reloaded { digest, warnings: vec![] },
         Reply::ReloadRefused { mistakes: vec!["x:1:1: …".to_owned()] },
         Reply::Done,

@@ -40,6 +40,9 @@ impl Dispatcher {
             },
             Request::Pause { job } => self.pause(job, uid).await,
             Request::Resume { job } => self.resume(job).await,
+            Request::AckFinding { finding, until } => {
+                return self.acknowledge_finding(finding, until, uid, replies);
+            }
             Request::Ack { job, until } => return self.acknowledge(job, until, uid, replies),
             Request::NotifyTest { target } => return self.test_notify(target, replies),
             Request::Backups => return self.backups(replies),

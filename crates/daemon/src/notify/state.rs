@@ -3,6 +3,7 @@
 
 use super::{
     compose::Surroundings,
+    fresh::{BackupState, Sight},
     outbox::{Outbox, Parcel},
     overdue,
     policy::{JobState, Watched},
@@ -12,7 +13,7 @@ use jiff::Timestamp;
 use mastmaint_config::{accepted::DaemonView, targets::TargetView, zone};
 use mastmaint_ledger::OwedMessage;
 use mastmaint_runner::protocol::Notice;
-use mastmaint_words::{JobName, Occasion, TargetKey};
+use mastmaint_words::{BackupName, JobName, Occasion, TargetKey};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,6 +27,10 @@ pub(super) struct State {
     pub(super) seed: Seed,
     pub(super) paused: BTreeSet<JobName>,
     pub(super) jobs: BTreeMap<JobName, JobState>,
+    /// The backups that must not be older than something.
+    pub(super) backups: BTreeMap<BackupName, BackupState>,
+    /// What their newest verifications saw.
+    pub(super) sights: BTreeMap<BackupName, Sight>,
     /// When the summary of each target was sent last.
     pub(super) summaries: BTreeMap<TargetKey, Timestamp>,
     pub(super) outbox: Outbox,
@@ -44,6 +49,8 @@ impl State {
             seed,
             paused: BTreeSet::new(),
             jobs: BTreeMap::new(),
+            backups: BTreeMap::new(),
+            sights: BTreeMap::new(),
             summaries: BTreeMap::new(),
             outbox: Outbox::numbered_from(Timestamp::now()),
         }
@@ -59,6 +66,11 @@ impl State {
                         if !known.has_news() {
                             *known = state;
                         }
+                    }
+                }
+                Some(("backup", name)) => {
+                    if let (Ok(backup), Ok(state)) = (name.parse(), serde_json::from_str(&state)) {
+                        self.backups.insert(backup, state);
                     }
                 }
                 Some(("summary", key)) => {
@@ -140,7 +152,8 @@ impl State {
         let gone = self.jobs.keys().filter(|job| !view.jobs.contains_key(*job)).cloned().collect();
         self.jobs.retain(|job, _| view.jobs.contains_key(job));
         let mut changed = Vec::new();
-        for (name, job) in &view.jobs {
+        // Whoever verifies by hand sees what comes of it.
+        for (name, job) in view.jobs.iter().filter(|(name, _)| !name.is_by_hand()) {
             let state = self.jobs.entry(name.clone()).or_default();
             let paused = self.paused.contains(name);
             let schedule = job.schedule.as_ref().filter(|_| !paused);
@@ -199,6 +212,11 @@ impl State {
 pub(super) fn job_row(job: &JobName, state: &JobState) -> (String, String) {
     // Plain strings, numbers and times: writing them cannot fail.
     (format!("job:{job}"), serde_json::to_string(state).unwrap_or_default())
+}
+
+/// A backup's state as the ledger keeps it.
+pub(super) fn backup_row(backup: &BackupName, state: &BackupState) -> (String, String) {
+    (format!("backup:{backup}"), serde_json::to_string(state).unwrap_or_default())
 }
 
 /// The time of a summary as the ledger keeps it.

@@ -13,7 +13,7 @@ use crate::{
     stream,
 };
 use jiff::{Timestamp, tz::TimeZone};
-use mastmaint_words::human;
+use mastmaint_words::{backup::Newest, human};
 use std::{io, path::Path};
 
 /// A dump and what it says of itself.
@@ -43,8 +43,9 @@ pub(super) fn postgres(night: &Night<'_>, pattern: &Path) -> Result<Report, Veri
     let of = || VerifyError::backup(pattern);
     let live = night.request.files.and_then(|f| f.live.as_deref());
     let mastodon = files.as_ref().map(|s| s.mastodon(live)).transpose().map_err(of())?.flatten();
-    let (mut said, more) = read(night, &dump, files.as_deref(), mastodon.as_ref()).map_err(of())?;
-    findings.extend(more);
+    let shown = read(night, &dump, files.as_deref(), mastodon.as_ref()).map_err(of())?;
+    let mut said = shown.said;
+    findings.extend(shown.findings);
     let proved = night.proved(pattern, &pieces, dump.content.size, &mut findings)?;
     let mut last = None;
     if let Some(plan) = &night.request.backup.drill {
@@ -59,7 +60,8 @@ pub(super) fn postgres(night: &Night<'_>, pattern: &Path) -> Result<Report, Veri
         last = tonight.last;
     }
     let report = night.report(Some(dump.age), proved, &said, findings);
-    Ok(Report { drill: last, ..report })
+    let newest = report.newest.map(|newest| Newest { youngest: shown.newest_status, ..newest });
+    Ok(Report { drill: last, newest, ..report })
 }
 
 /// The file backup that belongs to the dump: often the one in which it lies.
@@ -129,16 +131,24 @@ fn newest_of<'a>(pieces: &Pieces, contents: &'a [Content<'a>]) -> io::Result<Opt
     Ok(newest)
 }
 
+/// What a dump shows when it is read to its end.
+#[derive(Default)]
+struct Shown {
+    said: Vec<String>,
+    findings: Vec<Finding>,
+    newest_status: Option<Timestamp>,
+}
+
 /// Reads the dump to its end and says what it shows.
 fn read(
     night: &Night<'_>,
     dump: &Dump<'_>,
     source: Option<&Source>,
     mastodon: Option<&Mastodon>,
-) -> io::Result<(Vec<String>, Vec<Finding>)> {
+) -> io::Result<Shown> {
     let kind = match &dump.kind {
         Ok(kind) => kind,
-        Err(broken) => return Ok((Vec::new(), vec![broken.clone()])),
+        Err(broken) => return Ok(Shown { findings: vec![broken.clone()], ..Shown::default() }),
     };
     let name = &dump.content.name;
     let env = mastodon.and_then(|m| m.env.as_ref());
@@ -159,7 +169,7 @@ fn read(
     let (facts, broken) = read_content(dump.content, kind, domain, &mut look_up)?;
     if let Some(broken) = broken {
         // What is behind the break is not known to be missing.
-        return Ok((Vec::new(), vec![broken]));
+        return Ok(Shown { findings: vec![broken], ..Shown::default() });
     }
     let mut said = vec![sentence(&facts, night.request.now)];
     let mut findings = facts.is_mastodon(name);
@@ -177,7 +187,7 @@ fn read(
         said.push(media.sentence());
         findings.extend(media.findings());
     }
-    Ok((said, findings))
+    Ok(Shown { said, findings, newest_status: facts.newest_status() })
 }
 
 /// Where `public/system` lies in the file backup.

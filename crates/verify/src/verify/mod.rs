@@ -210,7 +210,7 @@ impl Night<'_> {
         Report {
             backup: self.request.name.to_owned(),
             kind: self.request.backup.place.kind().to_owned(),
-            newest: newest.map(|n| Newest { name: n.name, at: n.at }),
+            newest: newest.map(|n| Newest { name: n.name, at: n.at, youngest: None }),
             sentence: sentences.join("; "),
             summary,
             drill: None,

@@ -3,11 +3,13 @@
 mod drill;
 mod elsewhere;
 mod finding;
+mod known;
 mod report;
 
 pub use drill::{Counts, Drill, DrillPlan, Every, Times};
 pub use elsewhere::{Borg, Decrypt, Restic};
 pub use finding::{Code, Finding, Severity};
+pub use known::{FindingAck, FindingId, KnownFinding, UnknownFinding};
 pub use report::{Newest, Report, Summary};
 
 use crate::{BackupName, Bytes, Span};
