@@ -14,7 +14,7 @@ use mastmaint_words::{BackupName, JobName, RunId};
 use serde::Serialize;
 
 #[derive(Serialize)]
-struct Backups<'a> {
+struct Listing<'a> {
     backups: &'a [BackupLine],
     overdue: &'a [OverdueBackup],
     unverified: &'a [BackupName],
@@ -30,7 +30,7 @@ pub(crate) fn list(daemon: &Daemon, when: &When, json: bool) -> Result<u8, CtlEr
         return Err(CtlError::BadReply);
     };
     if json {
-        print_json(Backups { backups: &backups, overdue: &overdue, unverified: &unverified })?;
+        print_json(Listing { backups: &backups, overdue: &overdue, unverified: &unverified })?;
     } else if backups.is_empty() && unverified.is_empty() {
         print::talk("the configuration names no backups; add them under `backups:`");
     } else {

@@ -104,7 +104,7 @@ impl Task {
                 None => {}
             }
         }
-        self.stale = overdue;
+        self.aged = overdue;
         next
     }
 
@@ -165,8 +165,8 @@ impl Task {
     /// What a run that did not end well found in backups.
     pub(super) async fn found(&self, job: &JobName, run: &RunId, now: Timestamp) -> Found {
         let Some(definition) = self.state.view.jobs.get(job) else { return Found::default() };
-        let verifies = |step: &Step| matches!(step.action, Action::Verify(_));
-        if !definition.steps.iter().any(verifies) {
+        let is_verify = |step: &Step| matches!(step.action, Action::Verify(_));
+        if !definition.steps.iter().any(is_verify) {
             return Found::default();
         }
         let id = run.clone();

@@ -34,7 +34,7 @@ impl Task {
         }
         // What is being caught up may be the verification that is missing.
         if calm {
-            self.stale.clear();
+            self.aged.clear();
             sooner(Some(self.calm));
         } else {
             sooner(self.look_at_backups(now).await);
@@ -108,7 +108,7 @@ impl Task {
             TargetLine { target: position + 1, kind: view.label.clone(), failing, waiting }
         };
         let targets = self.state.targets().map(target).collect();
-        let overdue_backups = self.stale.clone();
+        let overdue_backups = self.aged.clone();
         let seen = Seen { overdue: overdue.collect(), overdue_backups, targets };
         shown.send_if_modified(|old| {
             let changed = *old != seen;

@@ -57,7 +57,7 @@ pub(super) struct Task {
     /// The slots that jobs are behind with.
     pub(super) late: BTreeMap<JobName, Timestamp>,
     /// The backups that are not known to be fresh.
-    pub(super) stale: Vec<OverdueBackup>,
+    pub(super) aged: Vec<OverdueBackup>,
     /// Until then nothing is called overdue: what came due while nobody was there is being caught up.
     pub(super) calm: Timestamp,
     /// Since when the clock goes evenly.
@@ -75,9 +75,9 @@ pub(super) async fn run(needs: Needs, mut heard: mpsc::UnboundedReceiver<Fact>, 
     let (late, next) = (BTreeMap::new(), None);
     let calm = calm_from(Timestamp::now());
     let awake = Awake::new(Timestamp::now(), Instant::now());
-    let stale = Vec::new();
+    let aged = Vec::new();
     let mut task =
-        Task { rooms, recorder, teller, state, loaded: false, late, stale, calm, awake, next, answers };
+        Task { rooms, recorder, teller, state, loaded: false, late, aged, calm, awake, next, answers };
     loop {
         task.look(Timestamp::now()).await;
         task.show(&shown);
