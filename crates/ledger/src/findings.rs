@@ -68,6 +68,21 @@ pub(crate) fn put_findings(tx: &Transaction<'_>, report: &Report, at: Timestamp)
     Ok(())
 }
 
+/// Findings were in the reports alone before schema 9. A report that cannot be read has none to take over: it is shown
+/// as it is, and the next verification replaces it.
+pub(crate) fn take_over_findings(tx: &Transaction<'_>) -> rusqlite::Result<()> {
+    let reports: Vec<(Timestamp, Option<Report>)> = tx
+        .prepare("SELECT verified, report FROM backups")?
+        .query_map([], |row| Ok((rows::time(row, 0)?, rows::json(row, 1).ok())))?
+        .collect::<Result<_, _>>()?;
+    for (at, report) in reports {
+        if let Some(report) = report {
+            put_findings(tx, &report, at)?;
+        }
+    }
+    Ok(())
+}
+
 fn put_finding(
     tx: &Transaction<'_>,
     backup: &str,

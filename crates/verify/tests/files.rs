@@ -355,7 +355,10 @@ fn a_dump_of_redis_is_whole_or_not() {
         let instance = Instance::new();
         let path = instance.put("dump.rdb", "redis/dump.rdb");
         plant(&path);
-        told(&instance.verify(Place::Redis { path: instance.place.path().join("redis/dump.rdb") }, None))
+        let report =
+            instance.verify(Place::Redis { path: instance.place.path().join("redis/dump.rdb") }, None);
+        // A redis-check-rdb of the host may be older than the dump.
+        told(&report).into_iter().filter(|code| *code != Code::NotChecked).collect::<Vec<_>>()
     };
     assert_eq!(redis(|_| ()), []);
     assert_eq!(redis(flip), [Code::Damaged]);

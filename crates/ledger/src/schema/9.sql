@@ -13,8 +13,3 @@ CREATE TABLE findings (
     ack_uid   INTEGER,
     UNIQUE (backup, mark)
 );
-
--- What is known already has its findings in the report; the next verification gives them their marks.
-INSERT OR IGNORE INTO findings (backup, mark, place, since, finding)
-SELECT backups.backup, found.value, found.key, backups.verified, found.value
-FROM backups, json_each(backups.report, '$.findings') AS found;
