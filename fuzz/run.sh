@@ -1,6 +1,6 @@
 #!/bin/sh
 # Fuzzes every target (or the ones named) for SECONDS each. Installs what it needs; see README.md.
-# usage: fuzz/run.sh SECONDS_PER_TARGET [TARGET]…        SEED=n repeats a run
+# usage: fuzz/run.sh SECONDS_PER_TARGET [TARGET]…        SEED=n repeats a run, TIMEOUT=s is for a busy machine
 set -eu
 
 seconds=${1:?usage: fuzz/run.sh SECONDS_PER_TARGET [TARGET]…}
@@ -36,7 +36,7 @@ for target; do
     mkdir -p "artifacts/$target"
     # shellcheck disable=SC2086 # no words, or one
     "$built/$host/release/$target" "corpus/$target" "seeds/$target" $more \
-        -artifact_prefix="artifacts/$target/" -max_total_time="$seconds" -seed="$seed" -max_len=8192 -timeout=5 \
+        -artifact_prefix="artifacts/$target/" -max_total_time="$seconds" -seed="$seed" -max_len=8192 -timeout="${TIMEOUT:-5}" \
         -rss_limit_mb=1024 -print_final_stats=1 $dictionary || failed="$failed $target"
 done
 [ -z "$failed" ] || { echo "fuzz: findings in:$failed (inputs in fuzz/artifacts/)" >&2; exit 1; }

@@ -218,7 +218,7 @@ fn a_timeout_is_term_then_kill_for_the_whole_tree() {
     assert_eq!(done.report.verdict.outcome, Outcome::TimedOut);
     assert_eq!((code(&done), done.report.signal.as_deref()), ("step-timeout", Some("SIGKILL")));
     assert!(done.events.lines(Stream::Stdout).contains(&"got TERM"));
-    assert!(done.took >= 2 * SHORT && done.took < Duration::from_secs(5), "{:?}", done.took);
+    assert!(done.took >= 2 * SHORT && done.took < LONG / 2, "{:?}", done.took);
     assert!(!lives("sleep\u{0}1001") && !lives("sleep\u{0}1002"));
     let order: Vec<_> = done
         .events
@@ -240,7 +240,7 @@ fn the_grace_is_for_grandchildren_too() {
     let done = run_with(&sh(script), SHORT, LONG, drop);
     assert_eq!(done.report.verdict.outcome, Outcome::TimedOut);
     assert_eq!(done.events.lines(Stream::Stdout), ["cleaned"]);
-    assert!(done.took < Duration::from_secs(5));
+    assert!(done.took < LONG / 2);
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn a_grandchild_with_a_session_of_its_own_neither_survives_nor_delays() {
     assert_eq!(done.report.verdict.outcome, Outcome::Ok);
     assert_eq!(code(&done), "left-processes");
     assert_eq!(done.events.lines(Stream::Stdout), ["done"]);
-    assert!(done.took < Duration::from_secs(4), "{:?}", done.took);
+    assert!(done.took < LONG / 2, "{:?}", done.took);
     assert!(!lives("sleep\u{0}1004") && !lives("while :; do sleep 1004"));
     let done = run_with(&sh(&script.replace("echo done", "sleep 1005")), SHORT, SHORT, drop);
     assert_eq!(done.report.verdict.outcome, Outcome::TimedOut);
@@ -283,7 +283,7 @@ fn processes_that_breed_are_ended() {
 fn a_stopped_process_is_ended() {
     let done = run_with(&sh("kill -STOP $$; echo awake"), SHORT, LONG, drop);
     assert_eq!(done.report.verdict.outcome, Outcome::TimedOut);
-    assert!(done.took < Duration::from_secs(5), "{:?}", done.took);
+    assert!(done.took < LONG / 2, "{:?}", done.took);
 }
 
 #[test]
@@ -298,10 +298,10 @@ fn a_cancel_is_term_and_a_second_one_is_kill() {
         });
     });
     assert_eq!((done.report.verdict.outcome, code(&done)), (Outcome::Cancelled, "cancelled"));
-    assert!(done.took >= 2 * SHORT && done.took < Duration::from_secs(5), "{:?}", done.took);
+    assert!(done.took >= 2 * SHORT && done.took < LONG / 2, "{:?}", done.took);
     let done = run_with(&sh("sleep 1008"), LONG, LONG, |orders| orders.cancel(EndingCause::RoomStopped));
     assert_eq!((done.report.verdict.outcome, code(&done)), (Outcome::Interrupted, "room-stopped"));
-    assert!(done.took < Duration::from_secs(5));
+    assert!(done.took < LONG / 2);
 }
 
 #[test]
