@@ -8,6 +8,7 @@ pub(crate) const PACKAGING: &[&str] = &["dpkg-dev", "binutils"];
 /// What the tests of backups read and pack with.
 pub(crate) const BACKUPS: &[&str] = &[
     "postgresql-client",
+    "redis-tools",
     "rsnapshot",
     "restic",
     "borgbackup",

@@ -89,6 +89,22 @@ mod tests {
     }
 
     #[test]
+    fn findings_of_before_schema_9_are_taken_over() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        migrate(&mut conn, &MIGRATIONS[..8], "0.1.0").unwrap();
+        let report = r#"{"backup":"files","kind":"tree","newest":null,"sentence":"s","store_bytes":9,
+            "findings":[{"code":"rot","severity":"fail","what":"rot in a","evidence":[],"advice":"look"}]}"#;
+        for (backup, report) in [("files", report), ("odd", "not JSON")] {
+            let row = (backup, report);
+            conn.execute("INSERT INTO backups VALUES (?1, 7, 'run', ?2)", row).unwrap();
+        }
+        migrate(&mut conn, MIGRATIONS, "0.2.0").unwrap();
+        let found: (String, i64) =
+            conn.query_row("SELECT backup, since FROM findings", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
+        assert_eq!(found, ("files".to_owned(), 7));
+    }
+
+    #[test]
     fn a_migration_that_fails_leaves_the_schema_before_it() {
         let mut conn = Connection::open_in_memory().unwrap();
         let broken = sql("CREATE TABLE half (x); INSERT INTO no_such_table VALUES (1);");
