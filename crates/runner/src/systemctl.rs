@@ -258,7 +258,7 @@ fn judge_states(
         .zip(&states)
         .filter(|(_, state)| !wanted.is_met_by(state))
         .map(|(unit, state)| {
-            Reason::new(code, format!("after {}, {}", action.verb.as_str(), state.describe(unit)))
+            Reason::new(code, state.describe(unit))
         })
         .collect();
     if wrong.is_empty() {
@@ -312,7 +312,7 @@ mod tests {
         let text = after(Start, "failed").reasons[0].text.clone();
         assert_eq!(
             text,
-            "after start, mastodon-web.service is failed (x, exit-code, restarted 5 times); \
+            "mastodon-web.service is failed (x, exit-code, restarted 5 times); \
              see journalctl -u mastodon-web.service"
         );
     }
