@@ -257,9 +257,7 @@ fn judge_states(
         .iter()
         .zip(&states)
         .filter(|(_, state)| !wanted.is_met_by(state))
-        .map(|(unit, state)| {
-            Reason::new(code, state.describe(unit))
-        })
+        .map(|(unit, state)| Reason::new(code, state.describe(unit)))
         .collect();
     if wrong.is_empty() {
         // The states were read; whether what is active also works is not known.
