@@ -90,11 +90,7 @@ fn beside() -> PathBuf {
 #[expect(clippy::print_stdout, reason = "its output is what people read of it")]
 fn tell(report: &Report) {
     for Finding { code, severity, what, evidence, advice } in &report.findings {
-        let word = match severity {
-            Severity::Fail => "failure",
-            Severity::Warn => "warning",
-            Severity::Info => "note",
-        };
+        let word = severity.word();
         println!("{word}: {what} [{code}]");
         for line in evidence {
             println!("    {line}");

@@ -97,11 +97,7 @@ pub fn backup(backup: &BackupLine, when: &When) -> String {
     }
     for known in &backup.findings {
         let finding = &known.finding;
-        let word = match finding.severity {
-            Severity::Fail => "failure",
-            Severity::Warn => "warning",
-            Severity::Info => "note",
-        };
+        let word = finding.severity.word();
         let _ = writeln!(text, "\n{} {word}: {} [{}]", known.id, tame(&finding.what), finding.code);
         for line in &finding.evidence {
             let _ = writeln!(text, "    {}", tame(line));

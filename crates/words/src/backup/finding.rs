@@ -15,6 +15,17 @@ pub enum Severity {
     Fail,
 }
 
+impl Severity {
+    /// The word for people.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Fail => "failure",
+            Self::Warn => "warning",
+            Self::Info => "note",
+        }
+    }
+}
+
 /// What a finding is about: stable names for machines, acknowledgements and "another one than last night".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
