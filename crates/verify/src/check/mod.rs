@@ -6,7 +6,7 @@ mod fresh;
 mod history;
 mod raw;
 
-pub(crate) use complete::candidates;
+pub(crate) use complete::{candidates, place_of};
 pub use complete::{Mastodon, complete, live_in};
 pub use env::{Env, Version, missing_secrets};
 pub use fresh::{Age, KnownBy, fresh};

@@ -82,6 +82,9 @@ struct Node<'a> {
     size: u64,
     #[serde(default)]
     mtime: Option<Timestamp>,
+    /// What is written in a link; older versions of restic do not say.
+    #[serde(borrow, default, rename = "linktarget")]
+    target: Option<Cow<'a, str>>,
 }
 
 /// A snapshot and all names in it.
@@ -109,7 +112,7 @@ impl Listed {
             if lines.read_until(b'\n', &mut line).map_err(damaged)? == 0 {
                 break;
             }
-            let Ok(Node { path: Some(path), kind: Some(kind), size, mtime }) = serde_json::from_slice(&line)
+            let Ok(Node { path: Some(path), kind: Some(kind), size, mtime, target }) = serde_json::from_slice(&line)
             else {
                 continue;
             };
@@ -120,6 +123,9 @@ impl Listed {
             };
             let changed = mtime.map(|at| Nanos(i64::try_from(at.as_nanosecond()).unwrap_or(0)));
             listing.add(&path, told, changed);
+            if let Some(target) = target.filter(|_| kind == "symlink") {
+                listing.add_link(&path, target.into_owned());
+            }
             if tell.is_cancelled() {
                 return Err(Refusal::Cancelled);
             }
@@ -153,6 +159,10 @@ fn explain(complaints: &str) -> Trouble {
 impl Tree for Listed {
     fn thing(&self, path: &str) -> io::Result<Option<Thing>> {
         Ok(self.listing.thing(path))
+    }
+
+    fn link(&self, path: &str) -> io::Result<Option<String>> {
+        Ok(self.listing.link(path))
     }
 
     fn small_file(&self, path: &str) -> io::Result<Option<Vec<u8>>> {

@@ -6,10 +6,11 @@ use super::{
     source::Source,
 };
 use crate::{
-    check::{Age, KnownBy, Mastodon, candidates},
+    check::{Age, KnownBy, Mastodon, candidates, place_of},
     dump::{Content, Facts, Kind, MediaCheck, MediaFile, fit, read_content},
     error::VerifyError,
     finding::{Code, Finding},
+    leads::{Lead, follow},
     stream,
 };
 use jiff::{Timestamp, tz::TimeZone};
@@ -195,12 +196,12 @@ fn media_root(source: &Source, mastodon: &Mastodon) -> io::Result<String> {
     let own = mastodon.env.as_ref().and_then(|e| e.get("PAPERCLIP_ROOT_PATH"));
     if let Some(own) = own.filter(|o| o.starts_with('/')) {
         for at in candidates(own, &source.below) {
-            if source.tree.thing(&at)?.is_some() {
+            if let Lead::Here(at, _) = follow(&*source.tree, &source.below, &at)? {
                 return Ok(at);
             }
         }
     }
-    Ok(format!("{}/public/system", mastodon.live))
+    place_of(&*source.tree, &source.below, &format!("{}/public/system", mastodon.live))
 }
 
 fn sentence(facts: &Facts, now: Timestamp) -> String {
