@@ -88,7 +88,12 @@ impl Tarball {
     ) -> io::Result<(Self, Option<Finding>)> {
         let listing = Listing::wanting(wanted);
         let mut tarball = Self { listing, small: BTreeMap::new(), same: BTreeMap::new(), finished, reopen };
-        let input = match (tarball.reopen)().and_then(stream::unpack) {
+        let opened = (tarball.reopen)().and_then(|input| stream::peek(input, 6));
+        let packing = opened.as_ref().ok().and_then(|(head, _)| stream::unknown_packing(head));
+        if let Some(packing) = packing {
+            return Ok((tarball, Some(stream::not_unpacked(name, packing))));
+        }
+        let input = match opened.and_then(|(_, input)| stream::unpack(input)) {
             Ok(input) => input,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
             Err(error) => return Ok((tarball, Some(stream::broken(name, &error)))),
@@ -326,6 +331,11 @@ mod tests {
         flipped[3] ^= 1;
         assert_eq!(read(&flipped).1, Some(Code::Damaged), "a header has a checksum");
         assert_eq!(read(&[0; 2048]).1, Some(Code::RequiredEmpty));
+    }
+
+    #[test]
+    fn what_cannot_be_unpacked_is_not_called_damaged() {
+        assert_eq!(read(b"BZh91AY&SY and more").1, Some(Code::NotChecked));
     }
 
     #[test]

@@ -301,6 +301,35 @@ fn tar_backup(instance: &Instance) -> Report {
 }
 
 #[test]
+fn the_newest_archive_is_compared_with_the_ones_before_it() {
+    let instance = Instance::new();
+    for night in 1..4 {
+        let path = pack(&instance, &[], &format!("tars/{night}.tar"));
+        set_time(&path, common::now() - std::time::Duration::from_hours(24 * (10 - night)));
+        assert_eq!(told(&tar_backup(&instance)), []);
+    }
+    fs::remove_dir_all(instance.live().join("public/system/media_attachments")).unwrap();
+    fs::remove_dir_all(instance.live().join("public/system/accounts")).unwrap();
+    let path = pack(&instance, &[], "tars/4.tar");
+    set_time(&path, common::now());
+    assert_eq!(told(&tar_backup(&instance)), [Code::Shrunk], "the older ones do not hide it");
+}
+
+#[test]
+fn a_shorter_retention_is_no_loss() {
+    let instance = Instance::new();
+    for night in 1..6 {
+        let path = pack(&instance, &[], &format!("tars/{night}.tar"));
+        set_time(&path, common::now() - std::time::Duration::from_hours(24 * (10 - night)));
+    }
+    assert_eq!(told(&tar_backup(&instance)), []);
+    for night in 1..5 {
+        fs::remove_file(instance.place.path().join(format!("tars/{night}.tar"))).unwrap();
+    }
+    assert_eq!(told(&tar_backup(&instance)), []);
+}
+
+#[test]
 fn archives_in_every_packing_are_read_to_their_end() {
     for (options, name) in [
         (&[][..], "tars/a.tar"),

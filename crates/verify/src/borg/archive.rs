@@ -158,16 +158,19 @@ impl Listed {
         let mut listing = Listing::wanting(wanted.cloned());
         let (mut broken, mut broken_paths) = (0, Vec::new());
         repository.items(archive, tell, &mut |Item { path, kind, size, mtime, healthy, linktarget }| {
-            let told = match &*kind {
-                "-" | "h" => Told::File(size),
-                "d" => Told::Directory,
+            let target = linktarget.as_deref().filter(|target| !target.is_empty());
+            let told = match (&*kind, target) {
+                // A second name of a file has no content of its own.
+                ("-" | "h", Some(first)) => Told::Again(listing.size(first).unwrap_or(size)),
+                ("-" | "h", None) => Told::File(size),
+                ("d", _) => Told::Directory,
                 _ => Told::Other,
             };
             let changed = mtime.and_then(|m| utc(&m));
             let changed = changed.map(|at| Nanos(i64::try_from(at.as_nanosecond()).unwrap_or(0)));
             listing.add(&path, told, changed);
-            if let Some(target) = linktarget.filter(|_| kind == "l") {
-                listing.add_link(&path, target.into_owned());
+            if let Some(target) = target.filter(|_| kind == "l") {
+                listing.add_link(&path, target.to_owned());
             }
             if healthy == Some(false) {
                 broken += 1;

@@ -190,7 +190,8 @@ mod tests {
         let check = || {
             let require = ["live/public/system".to_owned()];
             let mastodon = live_in(&tree, &[], "live").unwrap();
-            let found = complete(&tree, &[], &require, &["live/public/system/cache".to_owned()], Some(&mastodon));
+            let found =
+                complete(&tree, &[], &require, &["live/public/system/cache".to_owned()], Some(&mastodon));
             found.unwrap().into_iter().map(|f| f.code).collect::<Vec<_>>()
         };
         assert_eq!(check(), [Code::RequiredMissing, Code::SecretMissing], "no media, no secrets");

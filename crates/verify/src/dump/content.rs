@@ -5,7 +5,7 @@ use crate::{
     decrypt::Unseal,
     look::{Inside, Tree},
     stamp::Nanos,
-    stream::{self, Input},
+    stream::{self, Input, Packing},
 };
 use std::{
     io,
@@ -49,6 +49,11 @@ impl<'a> Content<'a> {
             Origin::File(path) if self.unseal.is_none() => Some(path),
             _ => None,
         }
+    }
+
+    /// Whether it is packed as a whole: then no program of PostgreSQL reads it as it is.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.head(6).is_ok_and(|head| Packing::of(&head) != Packing::Plain)
     }
 
     fn raw(&self) -> io::Result<Input> {

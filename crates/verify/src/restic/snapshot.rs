@@ -112,7 +112,8 @@ impl Listed {
             if lines.read_until(b'\n', &mut line).map_err(damaged)? == 0 {
                 break;
             }
-            let Ok(Node { path: Some(path), kind: Some(kind), size, mtime, target }) = serde_json::from_slice(&line)
+            let Ok(Node { path: Some(path), kind: Some(kind), size, mtime, target }) =
+                serde_json::from_slice(&line)
             else {
                 continue;
             };
