@@ -73,9 +73,8 @@ fn target_of(tree: &dyn Tree, below: &[String], link: &str, target: &str) -> io:
     names.pop();
     for name in target.split('/') {
         match name {
-            "" | "." => {}
             ".." if names.pop().is_none() => return Ok(None),
-            ".." => {}
+            "" | "." | ".." => {}
             name => names.push(name),
         }
     }

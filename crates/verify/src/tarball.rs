@@ -349,7 +349,7 @@ mod tests {
             holed[at..at + lost].fill(0);
             assert_eq!(read(&holed).1, Some(Code::Damaged), "{lost} bytes lost");
         }
-        let mut lost = [&good[..end], &[0; 200_000]].concat();
+        let mut lost = [&good[..end], &vec![0; 200_000]].concat();
         lost.truncate(lost.len() / 512 * 512);
         assert_eq!(read(&lost).1, Some(Code::Damaged), "the second half is lost");
         assert_eq!(read(&[&good[..], &good[..]].concat()).1, Some(Code::Damaged), "two archives in one file");

@@ -74,6 +74,12 @@ pub fn complete(
         }
     }
     let mut findings = Vec::new();
+    // What was required and is told as missing is not told twice.
+    let is_told = |live: &str| {
+        let env = format!("{live}/.env.production");
+        missing.iter().any(|path| candidates(path, below).any(|at| at == env))
+    };
+    let mastodon = mastodon.filter(|m| m.env.is_some() || !is_told(&m.live));
     if !missing.is_empty() {
         let what = format!("required and not in the backup: {}", missing.join(", "));
         let advice = "See what the backup program copies and what it excludes. Without it the instance does not come back whole.";

@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn a_few_old_addresses_do_not_make_it_another_instance() {
         let of = |foreign_statuses, local_statuses| {
-            Facts { foreign_statuses, local_statuses, ..whole() }.is_of("x", "mast.test").map(|f| f.code)
+            Facts { local_statuses, foreign_statuses, ..whole() }.is_of("x", "mast.test").map(|f| f.code)
         };
         assert_eq!((of(0, 0), of(0, 9), of(2, 9)), (None, None, None));
         assert_eq!((of(1, 1), of(9, 9)), (Some(Code::OtherInstance), Some(Code::OtherInstance)));
