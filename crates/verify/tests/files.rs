@@ -308,8 +308,7 @@ fn the_newest_archive_is_compared_with_the_ones_before_it() {
         set_time(&path, common::now() - std::time::Duration::from_hours(24 * (10 - night)));
         assert_eq!(told(&tar_backup(&instance)), []);
     }
-    fs::remove_dir_all(instance.live().join("public/system/media_attachments")).unwrap();
-    fs::remove_dir_all(instance.live().join("public/system/accounts")).unwrap();
+    fs::remove_dir_all(instance.live().join("public/system/cache")).unwrap();
     let path = pack(&instance, &[], "tars/4.tar");
     set_time(&path, common::now());
     assert_eq!(told(&tar_backup(&instance)), [Code::Shrunk], "the older ones do not hide it");
