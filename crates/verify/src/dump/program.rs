@@ -101,6 +101,9 @@ pub(crate) fn read_content(
         }
         Kind::Packed(packing) => Ok((Facts::default(), Some(stream::not_unpacked(name, packing)))),
         Kind::Empty => not_a_dump("is empty"),
+        Kind::Unknown if content.path().is_some_and(Path::is_dir) => {
+            not_a_dump("has no toc.dat, which pg_dump -Fd writes last: it broke off, or is still at work")
+        }
         Kind::Unknown => match sealed(name, Seal::of(&content.head(Seal::HEAD)?)) {
             Some(sealed) => Ok((Facts::default(), Some(sealed))),
             None => not_a_dump("is no dump of PostgreSQL"),

@@ -82,9 +82,9 @@ pub fn verify(request: &Request<'_>, tell: &dyn Tell) -> Result<Report, VerifyEr
     match &request.backup.place {
         Place::Rsnapshot { config } => generations::verify(&night, config),
         Place::Tree { path } => files::tree(&night, path),
-        Place::Tar { path } => files::tar(&night, path),
-        Place::Postgres { path } => dumps::postgres(&night, path),
-        Place::Redis { path } => files::redis(&night, path),
+        Place::Tar { path } => night.once_written(path, || files::tar(&night, path)),
+        Place::Postgres { path } => night.once_written(path, || dumps::postgres(&night, path)),
+        Place::Redis { path } => night.once_written(path, || files::redis(&night, path)),
         Place::Restic(place) => restic::verify(&night, place),
         Place::Borg(place) => borg::verify(&night, place),
     }
