@@ -72,6 +72,11 @@ impl<'a> Content<'a> {
         }
     }
 
+    /// Whether what is read of it was decrypted.
+    pub(crate) const fn is_decrypted(&self) -> bool {
+        self.unseal.is_some()
+    }
+
     /// Whether it should be encrypted and is not.
     pub(crate) fn is_open(&self) -> io::Result<bool> {
         Ok(self.unseal.is_some() && Unseal::is_open(self.raw()?)?)

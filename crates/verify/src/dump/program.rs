@@ -104,6 +104,10 @@ pub(crate) fn read_content(
         Kind::Unknown if content.path().is_some_and(Path::is_dir) => {
             not_a_dump("has no toc.dat, which pg_dump -Fd writes last: it broke off, or is still at work")
         }
+        // What was decrypted already is no dump whatever its seal was.
+        Kind::Unknown if content.is_decrypted() => {
+            not_a_dump("is no dump of PostgreSQL once it is decrypted")
+        }
         Kind::Unknown => match sealed(name, Seal::of(&content.head(Seal::HEAD)?)) {
             Some(sealed) => Ok((Facts::default(), Some(sealed))),
             None => not_a_dump("is no dump of PostgreSQL"),
