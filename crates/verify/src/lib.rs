@@ -9,6 +9,7 @@ pub mod dump;
 mod error;
 mod finding;
 mod found;
+mod leads;
 mod listing;
 pub mod look;
 mod manifest;

@@ -177,11 +177,34 @@ fn what_is_no_dump_says_so() {
     write(&instance.place.path().join("dumps/mastodon-data/global/1"), "x");
     assert_eq!(told(&instance.postgres(None)), [Code::RawDataDirectory]);
     let instance = Instance::new();
+    write(&instance.place.path().join("dumps/mastodon-directory/3456.dat.gz"), "x");
+    assert_eq!(told(&instance.postgres(None)), [Code::NotADump], "a directory that is not done");
+    let instance = Instance::new();
     fs::create_dir(instance.place.path().join("dumps")).unwrap();
     assert_eq!(told(&instance.postgres(None)), [Code::NoBackup]);
 }
 
 const EMPTY_GZIP: [u8; 20] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+#[test]
+fn a_dump_that_pauses_while_it_is_written_is_not_judged_half_done() {
+    let instance = Instance::new();
+    let (name, to) = any_kind();
+    let whole = fs::read(fixture(name)).unwrap();
+    let path = instance.place.path().join(to);
+    write(&path, &whole[..whole.len() / 2]);
+    set_time(&path, common::now() - std::time::Duration::from_secs(5));
+    let report = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Longer than two looks are apart.
+            std::thread::sleep(std::time::Duration::from_secs(5));
+            fs::write(&path, &whole).unwrap();
+            set_time(&path, common::now() - std::time::Duration::from_hours(1));
+        });
+        instance.postgres(None)
+    });
+    assert_eq!(told(&report), [], "{report:#?}");
+}
 
 #[test]
 fn a_dump_of_yesterday_under_the_name_of_today_is_old() {
@@ -298,6 +321,34 @@ fn tar_backup(instance: &Instance) -> Report {
         now: common::now(),
     };
     verify(&request, &Untold).unwrap()
+}
+
+#[test]
+fn the_newest_archive_is_compared_with_the_ones_before_it() {
+    let instance = Instance::new();
+    for night in 1..4 {
+        let path = pack(&instance, &[], &format!("tars/{night}.tar"));
+        set_time(&path, common::now() - std::time::Duration::from_hours(24 * (10 - night)));
+        assert_eq!(told(&tar_backup(&instance)), []);
+    }
+    fs::remove_dir_all(instance.live().join("public/system/cache")).unwrap();
+    let path = pack(&instance, &[], "tars/4.tar");
+    set_time(&path, common::now());
+    assert_eq!(told(&tar_backup(&instance)), [Code::Shrunk], "the older ones do not hide it");
+}
+
+#[test]
+fn a_shorter_retention_is_no_loss() {
+    let instance = Instance::new();
+    for night in 1..6 {
+        let path = pack(&instance, &[], &format!("tars/{night}.tar"));
+        set_time(&path, common::now() - std::time::Duration::from_hours(24 * (10 - night)));
+    }
+    assert_eq!(told(&tar_backup(&instance)), []);
+    for night in 1..5 {
+        fs::remove_file(instance.place.path().join(format!("tars/{night}.tar"))).unwrap();
+    }
+    assert_eq!(told(&tar_backup(&instance)), []);
 }
 
 #[test]

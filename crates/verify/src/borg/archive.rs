@@ -75,6 +75,9 @@ struct Item<'a> {
     mtime: Option<Cow<'a, str>>,
     #[serde(default)]
     healthy: Option<bool>,
+    /// What is written in a link.
+    #[serde(borrow, default)]
+    linktarget: Option<Cow<'a, str>>,
 }
 
 /// An archive and all names in it.
@@ -87,7 +90,7 @@ pub(crate) struct Listed {
 }
 
 /// What is asked of each item beside its path.
-const FORMAT: &str = "{size}{mtime}{health}";
+const FORMAT: &str = "{size}{mtime}{health}{linktarget}";
 
 impl Repository {
     /// Hands each item of an archive to somebody.
@@ -154,15 +157,21 @@ impl Listed {
     ) -> Result<Self, Refusal> {
         let mut listing = Listing::wanting(wanted.cloned());
         let (mut broken, mut broken_paths) = (0, Vec::new());
-        repository.items(archive, tell, &mut |Item { path, kind, size, mtime, healthy }| {
-            let told = match &*kind {
-                "-" | "h" => Told::File(size),
-                "d" => Told::Directory,
+        repository.items(archive, tell, &mut |Item { path, kind, size, mtime, healthy, linktarget }| {
+            let target = linktarget.as_deref().filter(|target| !target.is_empty());
+            let told = match (&*kind, target) {
+                // A second name of a file has no content of its own.
+                ("-" | "h", Some(first)) => Told::Again(listing.size(first).unwrap_or(size)),
+                ("-" | "h", None) => Told::File(size),
+                ("d", _) => Told::Directory,
                 _ => Told::Other,
             };
             let changed = mtime.and_then(|m| utc(&m));
             let changed = changed.map(|at| Nanos(i64::try_from(at.as_nanosecond()).unwrap_or(0)));
             listing.add(&path, told, changed);
+            if let Some(target) = target.filter(|_| kind == "l") {
+                listing.add_link(&path, target.to_owned());
+            }
             if healthy == Some(false) {
                 broken += 1;
                 if broken_paths.len() < 100 {
@@ -213,6 +222,10 @@ fn explain(complaints: &str) -> Trouble {
 impl Tree for Listed {
     fn thing(&self, path: &str) -> io::Result<Option<Thing>> {
         Ok(self.listing.thing(path))
+    }
+
+    fn link(&self, path: &str) -> io::Result<Option<String>> {
+        Ok(self.listing.link(path))
     }
 
     fn small_file(&self, path: &str) -> io::Result<Option<Vec<u8>>> {

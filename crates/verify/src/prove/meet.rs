@@ -14,7 +14,7 @@ use super::{
     tonight::{Count, RootCounts, RootNumbers, Some as Examples, Tonight},
     walk::{Entry, Trouble, Visitor, trouble_of},
 };
-use crate::stamp::Stamp;
+use crate::stamp::{Nanos, Stamp};
 use rustix::fs::FileType;
 use std::{
     cell::RefCell,
@@ -50,6 +50,10 @@ pub(super) struct Proving<'a> {
     proved: Count,
     oldest: AtomicU32,
     youngest: AtomicI64,
+    /// What is younger than this is dated ahead: one odd file must not make all of them young.
+    horizon: Nanos,
+    /// The youngest of those.
+    ahead: AtomicI64,
     read: Count,
     read_bytes: Count,
     due: Count,
@@ -96,6 +100,9 @@ pub(super) fn identity_of(entry: &Entry<'_>, stamp: Option<Stamp>) -> Identity {
     Identity { fs, ino: u64::from_le_bytes(ino) }
 }
 
+/// So many seconds may the clocks of two hosts differ.
+const SKEW: i64 = 3600;
+
 impl<'a> Proving<'a> {
     pub(super) fn new(
         store: &'a Store,
@@ -123,6 +130,8 @@ impl<'a> Proving<'a> {
             proved: Count::default(),
             oldest: AtomicU32::new(u32::MAX),
             youngest: AtomicI64::new(0),
+            horizon: Nanos::new(i64::from(began.0) + SKEW, 0),
+            ahead: AtomicI64::new(0),
             read: Count::default(),
             read_bytes: Count::default(),
             due,
@@ -182,7 +191,8 @@ impl<'a> Proving<'a> {
         }
         self.files.add(1);
         self.bytes.add(stat.size);
-        self.youngest.fetch_max(stat.mtime.0, Ordering::Relaxed);
+        let youngest = if stat.mtime > self.horizon { &self.ahead } else { &self.youngest };
+        youngest.fetch_max(stat.mtime.0, Ordering::Relaxed);
         let proof = position.map(|p| &self.store.proofs()[p]);
         let met = Met { size: stat.size, mtime: stat.mtime, birth: stat.birth };
         let subject = Subject { identity, position, judged: judge(proof, &met), stat, root: entry.root };
@@ -355,7 +365,7 @@ impl<'a> Proving<'a> {
     }
 
     pub(super) fn end(self) -> Tonight {
-        let oldest = self.oldest.into_inner();
+        let (oldest, youngest) = (self.oldest.into_inner(), self.youngest.into_inner());
         let numbers = |r: &RootCounts| RootNumbers {
             paths: r.paths.get(),
             bytes: r.bytes.get(),
@@ -376,7 +386,7 @@ impl<'a> Proving<'a> {
             new: self.new.get(),
             changed: self.altered.get(),
             replaced: self.replaced.get(),
-            youngest: self.youngest.into_inner(),
+            youngest: if youngest > 0 { youngest } else { self.ahead.into_inner() },
             unsettled: self.unsettled.get(),
         };
         Tonight {

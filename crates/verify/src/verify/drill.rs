@@ -100,7 +100,7 @@ fn handed_over(
     let content = dump.content;
     let mut unpacking = None;
     let (shape, open) = match (&dump.kind, content.path()) {
-        (Ok(Kind::Custom(header)), Some(path)) => {
+        (Ok(Kind::Custom(header)), Some(path)) if !content.is_packed() => {
             (Shape::Archive(header.version.0, header.version.1), OwnedFd::from(File::open(path)?))
         }
         (Ok(Kind::Directory(_) | Kind::Custom(_)), _) => {

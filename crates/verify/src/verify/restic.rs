@@ -15,7 +15,7 @@ use crate::{
     parts::parts,
     prove::{Identity, State},
     repository::Refusal,
-    restic::{Checked, Listed, Pack, Repository, Snapshot, choose, next_part, part_of},
+    restic::{Checked, Listed, Pack, Repository, Snapshot, choose, next_part, of_anybody, part_of},
     stamp::Stamp,
 };
 use jiff::Timestamp;
@@ -34,6 +34,7 @@ fn look(night: &Night<'_>, place: &Restic) -> Result<Report, Stop> {
     let (snapshots, unreadable) = repository.snapshots()?;
     let mut findings: Vec<Finding> = waited.into_iter().collect();
     findings.extend(damaged_snapshots(&unreadable));
+    findings.extend(of_anybody(&snapshots, place, night.request.backup));
     findings.extend(locks.left("restic", "restic unlock"));
     let newest = choose(&snapshots, place, night.request.backup);
     let age = newest.map(|s| Age { name: s.name(), at: s.time, known_by: KnownBy::Stamp });

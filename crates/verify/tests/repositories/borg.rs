@@ -185,6 +185,8 @@ fn one_at_work_is_waited_for_and_a_deleted_archive_is_missed() {
     case.backup.max_age = None;
     // Its configuration says that nothing is ever deleted: no matter to who only reads.
     call(at.path(), &["config", "../repository", "append_only", "1"]);
+    // Borg tells no size of a second name.
+    case.backup.require = vec!["home/mastodon/live/second-name".to_owned()];
     assert_eq!(told(&case.verify()), []);
     let lock =
         at.path().join(format!("repository/lock.exclusive/{}.local@1.{}-0", host(), std::process::id()));

@@ -171,6 +171,9 @@ fn a_wrong_key_a_cut_and_a_flipped_bit_have_their_words() {
             [Code::WrongKey],
             "by the other program"
         );
+        let sealed = Sealed::of("sql.gz.age");
+        fs::copy(made().join("rdb.age"), &sealed.path).unwrap();
+        assert_eq!(sealed.codes(Some(by_age("one.age-key"))), [Code::NotADump], "another thing, decrypted");
     }
     let wrong = Decrypt::Gpg { key: None, passphrase: Some(made().join("one.asc")) };
     assert_eq!(Sealed::of("sql.gz.sym").codes(Some(wrong)), [Code::WrongKey], "a wrong passphrase");

@@ -45,6 +45,7 @@ fn run(place: &Path, environment: &[(&str, &str)], words: &[&str]) -> String {
 fn source(place: &Path) {
     let live = place.join("home/mastodon/live");
     write(&live.join(".env.production"), fs::read(fixture(".env.production")).unwrap());
+    fs::hard_link(live.join(".env.production"), live.join("second-name")).unwrap();
     write(&live.join("lib/mastodon/version.rb"), "def major\n 4\nend\ndef minor\n 6\nend\n");
     write(&live.join("db/migrate/20260611150940_newest.rb"), "x");
     fs::create_dir_all(live.join("public")).unwrap();
