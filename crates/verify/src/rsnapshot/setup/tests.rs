@@ -73,6 +73,10 @@ fn each_fault_has_its_word() {
     let left = Present { left: vec!["_delete.5".to_owned()], ..present(0..7, 0..4) };
     assert_eq!(codes(&left, |_| ()), [Code::DeletionLeft]);
     assert_eq!(codes(&left, |l| l.lock = Lock::Held(5)), [], "a deletion at work");
+    let mut half = present(0..7, 0..4);
+    half.snapshots[6].standing = Standing::LacksAPoint;
+    assert_eq!(codes(&half, |_| ()), [Code::LastRunTroubled]);
+    assert_eq!(codes(&half, |l| l.lock = Lock::Held(5)), [], "it is emptied before it is deleted");
 }
 
 #[test]
