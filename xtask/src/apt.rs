@@ -12,6 +12,8 @@ pub(crate) const BACKUPS: &[&str] = &[
     "rsnapshot",
     "restic",
     "borgbackup",
+    "openssh-client",
+    "openssh-server",
     "gpg",
     "gpg-agent",
     "age",

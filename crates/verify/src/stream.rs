@@ -165,7 +165,7 @@ impl Error for Trouble {}
 
 impl Trouble {
     /// The trouble in an error, however often it was wrapped on its way.
-    fn within(error: &io::Error) -> Option<&Self> {
+    pub(crate) fn within(error: &io::Error) -> Option<&Self> {
         let mut inner: &(dyn Error + 'static) = error.get_ref()?;
         loop {
             if let Some(trouble) = inner.downcast_ref::<Self>() {

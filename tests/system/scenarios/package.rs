@@ -7,10 +7,11 @@ use crate::{
 };
 use std::{path::Path, process::Command, time::Duration};
 
-const ROOMS: [&str; 7] = ["tootctl", "systemctl", "run", "verify", "drill", "probe", "notify"];
+const ROOMS: [&str; 8] = ["tootctl", "systemctl", "run", "verify", "remote", "drill", "probe", "notify"];
 
 /// Scores of the design: `systemd-analyze security --offline=true` says at most this.
-const SCORES: [(&str, f64); 9] = [
+const SCORES: [(&str, f64); 10] = [
+    ("mastmaintd-remote@.service", 1.4),
     ("mastmaintd-probe@.service", 1.4),
     ("mastmaintd-recover.service", 0.8),
     ("mastmaintd.service", 0.3),
@@ -50,6 +51,8 @@ pub(crate) fn a_fresh_install_waits_for_its_config(debian: Debian) {
     assert_eq!(stat("/var/lib/mastmaintd-accepted/systemctl"), "root:root 2750");
     assert_eq!(stat("/var/lib/mastmaintd-accepted/run"), "root:mastmaintd-run 2750");
     assert_eq!(stat("/var/lib/mastmaintd-accepted/verify"), "root:root 2750");
+    assert_eq!(stat("/var/lib/mastmaintd-accepted/remote"), "root:mastmaintd-remote 2750");
+    assert_eq!(stat("/etc/mastmaintd/remote"), "root:root 700");
     assert_eq!(stat("/var/lib/mastmaintd-accepted/notify"), "root:mastmaintd-notify 2750");
     assert_eq!(state(&machine, "mastmaintd-recover.path"), enabled("active"));
     let catalog = machine.sh("journalctl --list-catalog").ok();

@@ -11,6 +11,7 @@ mod job;
 mod judged;
 mod notify;
 mod place;
+mod reach;
 mod requires;
 mod step;
 mod tootctl;
@@ -121,8 +122,9 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
         job::job(reader, node, name, &defaults, instance.as_ref().map(Option::as_ref));
     }
     let listed = section(&f, "backups");
-    for (name, job) in &jobs {
+    for (name, job) in &mut jobs {
         backup::verified(reader, name, job, listed, &backups);
+        backup::send_away(job, &backups);
     }
     reader.mistakes.is_empty().then(|| Settings {
         instance: instance.flatten(),

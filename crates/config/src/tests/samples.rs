@@ -51,7 +51,7 @@ fn its_examples_load_too() {
             ("few-days", "jobs.post-mortem-as-it-was.steps[3].tootctl")
         ]
     );
-    assert_eq!(all.settings.backups.len(), 8);
+    assert_eq!(all.settings.backups.len(), 9);
     let jobs = &all.settings.jobs;
     assert_eq!(jobs.len(), 11);
     assert_eq!(jobs["clean-statuses"].timeout.to_string(), "12h");

@@ -93,6 +93,7 @@ fn one(room: Room, resident: Option<&Resident>, backups: &[PathBuf]) -> Result<W
         (Room::Systemctl, _) => Ok(Wanted { writes: vec![ACCEPTED.into()], ..plain("root") }),
         (Room::Run, _) => Ok(plain("mastmaintd-run")),
         (Room::Verify, _) => Ok(Wanted { drop_in: verify(backups), ..plain("root") }),
+        (Room::Remote, _) => Ok(Wanted { network: "yes", ..plain("mastmaintd-remote") }),
         (Room::Notify, _) => Ok(Wanted { network: "yes", ..plain("mastmaintd-notify") }),
         (Room::Tootctl, None) => Ok(plain(SHIPPED_USER)),
         (Room::Tootctl, Some(resident)) => tootctl(resident),

@@ -2,6 +2,7 @@
 
 use super::Repository;
 use crate::{
+    away,
     backup::{self, Backup},
     finding::{Code, Finding, shown},
     listing::{Listing, Told},
@@ -10,7 +11,7 @@ use crate::{
     repository::Refusal,
     stamp::{Nanos, Stamp},
     stream::{Input, Trouble},
-    tool::last_line,
+    tool::{Stream, last_line},
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -108,6 +109,13 @@ pub(crate) struct Listed {
     pub(crate) listing: Listing,
 }
 
+impl Repository {
+    fn stream(&self, words: &[&OsStr]) -> io::Result<Stream> {
+        let explain = if self.directory.is_some() { explain } else { explain_elsewhere };
+        self.tool.stream(words, None, explain)
+    }
+}
+
 impl Listed {
     /// Lists a snapshot.
     pub(crate) fn of(
@@ -117,10 +125,16 @@ impl Listed {
         tell: &dyn Tell,
     ) -> Result<Self, Refusal> {
         let words = ["ls", "--json", &snapshot.id].map(OsStr::new);
-        let mut lines = BufReader::new(repository.tool.stream(&words, None, explain)?);
+        let mut lines = BufReader::new(repository.stream(&words)?);
         let mut listing = Listing::wanting(wanted.cloned());
         let mut line = Vec::new();
-        let damaged = |error: io::Error| Refusal::Damaged { at: snapshot.name(), says: error.to_string() };
+        let damaged = |error: io::Error| {
+            let (at, says) = (snapshot.name(), error.to_string());
+            match Trouble::within(&error) {
+                Some(Trouble { code: Code::Unreadable, .. }) => Refusal::NoAnswer { at, says },
+                _ => Refusal::Damaged { at, says },
+            }
+        };
         loop {
             line.clear();
             if lines.read_until(b'\n', &mut line).map_err(damaged)? == 0 {
@@ -155,8 +169,12 @@ impl Listed {
     fn dump(&self, path: &str) -> io::Result<Input> {
         let path = format!("/{}", path.trim_matches('/'));
         let words = ["dump", &self.snapshot.id, &path].map(OsStr::new);
-        Ok(Box::new(self.repository.tool.stream(&words, None, explain)?))
+        Ok(Box::new(self.repository.stream(&words)?))
     }
+}
+
+fn explain_elsewhere(complaints: &str) -> Trouble {
+    away::trouble(complaints).unwrap_or_else(|| explain(complaints))
 }
 
 fn explain(complaints: &str) -> Trouble {

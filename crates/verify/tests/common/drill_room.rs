@@ -1,5 +1,6 @@
 //! A place in which dumps are brought to life by the real `mastmaint-drill`, as a user that PostgreSQL accepts.
 
+use crate::common::Mounted;
 use mastmaint_verify::{
     Code, VerifyError,
     drill::{Door, Drill, Drilled, Order, Shape, Times, ask},
@@ -16,7 +17,7 @@ use std::{
         },
     },
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     thread,
     time::{Duration, Instant},
 };
@@ -74,11 +75,8 @@ impl Room {
         user()?;
         let room = Self::new();
         let options = format!("size={size},mode=0700");
-        let mount =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&room.place).status();
-        assert!(mount.unwrap().success());
+        let mounted = Mounted::at(&room.place, &["-t", "tmpfs", "-o", &options, "tmpfs"]).unwrap();
         hand_over(&room.place);
-        let mounted = Mounted(room.place.clone());
         Some((room, mounted))
     }
 
@@ -194,15 +192,6 @@ fn drilling(program: &Path, place: &Path) -> Command {
         command.uid(uid).gid(gid).current_dir("/");
     }
     command
-}
-
-/// A mounted disk; unmounted when dropped.
-pub(crate) struct Mounted(PathBuf);
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).stderr(Stdio::null()).status();
-    }
 }
 
 /// What is true of the fixture's instance.

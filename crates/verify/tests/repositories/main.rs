@@ -9,6 +9,8 @@ mod common;
 mod borg;
 mod decrypt;
 mod inside;
+mod link;
+mod remote;
 mod restic;
 
 use common::{fixture, write};

@@ -90,6 +90,8 @@ pub enum Code {
     RawDataDirectory,
     /// The password or key that is given does not open it.
     WrongKey,
+    /// Another host answers than the one that it should lie on.
+    OtherHost,
     /// It should be encrypted and is not.
     NotEncrypted,
     /// Snapshots or archives of a repository were deleted that its retention would have kept.
