@@ -70,6 +70,7 @@ impl Instance {
             proofs: &proofs,
             scratch: self.place.path(),
             drills: None,
+            boots: None,
             full: true,
             now: common::now(),
         };
@@ -294,6 +295,7 @@ fn tar_backup(instance: &Instance) -> Report {
         scratch: Path::new("/nonexistent"),
         proofs: &proofs,
         drills: None,
+        boots: None,
         full: true,
         now: common::now(),
     };
@@ -386,6 +388,7 @@ fn an_archive_can_be_the_file_backup_of_a_dump() {
         scratch: Path::new("/nonexistent"),
         proofs: &proofs,
         drills: None,
+        boots: None,
         full: true,
         now: common::now(),
     };
