@@ -96,6 +96,10 @@ pub trait Tree {
     fn matching(&self, wanted: &Wanted) -> io::Result<Vec<Inside>>;
     /// The content of a file, however large.
     fn open(&self, path: &str) -> io::Result<Input>;
+    /// A directory, opened; none where there are only archives.
+    fn directory(&self, _path: &str) -> io::Result<Option<OwnedFd>> {
+        Ok(None)
+    }
 }
 
 /// A directory that is a file backup.
@@ -203,6 +207,11 @@ impl Tree for DirectoryTree {
             return Err(Errno::INVAL.into());
         }
         Ok(stream::gentle(File::from(file)))
+    }
+
+    fn directory(&self, path: &str) -> io::Result<Option<OwnedFd>> {
+        let Some((above, name)) = if_there(self.above(path))? else { return Ok(None) };
+        Ok(if_there(open_directory(above.as_fd(), &name))?.map(|opened| opened.fd))
     }
 }
 

@@ -71,6 +71,7 @@ impl Instance {
             proofs: &proofs,
             scratch: self.place.path(),
             drills: None,
+            boots: None,
             full: true,
             now: common::now(),
         };
@@ -353,6 +354,7 @@ fn tar_backup(instance: &Instance) -> Report {
         scratch: Path::new("/nonexistent"),
         proofs: &proofs,
         drills: None,
+        boots: None,
         full: true,
         now: common::now(),
     };

@@ -160,6 +160,7 @@ fn verify_tree(place: &Path) -> mastmaint_verify::Report {
         scratch: Path::new("/nonexistent"),
         proofs: &proofs,
         drills: None,
+        boots: None,
         full: true,
         now,
     };

@@ -75,6 +75,7 @@ pub(super) fn backups(reader: &mut Reader, node: Option<&Node>) -> Backups {
             None => unknown(reader, &path, &files, &backups),
         }
     }
+    super::drill::boots(reader, &backups);
     backups
 }
 

@@ -303,8 +303,13 @@ fn backups() -> impl Strategy<Value = Backups> {
     let times = (option::of((60_u64..9999).prop_map(Span::from_secs)), span(9999), span(9999));
     let every = select(Every::ALL.map(|(_, every)| every).to_vec());
     let assertions = collection::vec("(SELECT|with) [ -~é]{0,9}x", 0..3);
-    let drill = (every, assertions, any::<u64>().prop_map(Bytes::new))
-        .prop_map(|(schedule, assertions, reserve)| DrillPlan { schedule, assertions, reserve });
+    let drill = (every, assertions, any::<u64>().prop_map(Bytes::new), any::<bool>());
+    let drill = drill.prop_map(|(schedule, assertions, reserve, boot)| DrillPlan {
+        schedule,
+        assertions,
+        reserve,
+        boot,
+    });
     let drill = option::of(drill);
     (place, paths(), paths(), option::of("[a-z]{1,4}/live"), budget, times, decrypt, drill).prop_map(
         |(place, require, forbid, live, (time, bytes), (max_age, prove_every, wait), decrypt, drill)| {
@@ -327,6 +332,9 @@ fn backups() -> impl Strategy<Value = Backups> {
                 prove_every,
                 wait,
             };
+            let can_boot = matches!(files.place, Place::Rsnapshot { .. } | Place::Tree { .. });
+            let can_boot = can_boot && files.live.is_some();
+            let drill = drill.map(|plan| DrillPlan { boot: plan.boot && can_boot, ..plan });
             let dump = Backup {
                 place: Place::Postgres { path: "/srv/mastodon-*.dump".into() },
                 require: vec![],

@@ -87,12 +87,14 @@ fn hand_over(order: &mut Order, credentials: &Path) {
     }
 }
 
-/// In a walled room dumps are brought to life in another room, which may read nothing; else beside this process.
+/// In a walled room dumps are brought to life in other rooms, which may read nothing; else beside this process.
 fn arguments(options: &Options, order: String) -> Vec<String> {
     let mut arguments = vec!["--state".to_owned(), options.state.display().to_string()];
-    // The door of the drill room is open to root only.
+    // The doors of the drill and the boot room are open to root only.
     if options.walled && options.room == Room::Verify {
-        arguments.extend(["--drills".to_owned(), options.rooms.join("drill.sock").display().to_string()]);
+        for (option, socket) in [("--drills", "drill.sock"), ("--boots", "boot.sock")] {
+            arguments.extend([option.to_owned(), options.rooms.join(socket).display().to_string()]);
+        }
     }
     arguments.push(order);
     arguments

@@ -2,6 +2,7 @@
 
 use super::{
     Night, Report, drill,
+    handed::Beside,
     pieces::{Pieces, lies_open},
     source::Source,
 };
@@ -51,8 +52,9 @@ pub(super) fn postgres(night: &Night<'_>, pattern: &Path) -> Result<Report, Veri
     let mut last = None;
     if let Some(plan) = &night.request.backup.drill {
         // Nothing is said of one that cannot be read to its end: bringing it to life would tell nothing new.
+        let beside = Beside { source: files.as_deref(), mastodon: mastodon.as_ref() };
         let is_whole = !said.is_empty() && !still_grows;
-        let tonight = drill::tonight(night, plan, &dump, mastodon.as_ref(), is_whole)?;
+        let tonight = drill::tonight(night, plan, &dump, beside, is_whole)?;
         let is_new =
             |f: &Finding| !findings.iter().any(|known| (known.code, &known.what) == (f.code, &f.what));
         let new: Vec<Finding> = tonight.findings.into_iter().filter(is_new).collect();

@@ -7,6 +7,8 @@ mod dumps;
 mod exclude;
 mod files;
 mod generations;
+mod handed;
+mod live;
 mod pieces;
 mod repository;
 mod restic;
@@ -57,6 +59,8 @@ pub struct Request<'a> {
     pub scratch: &'a Path,
     /// Who brings dumps to life; without it none is.
     pub drills: Option<&'a Door>,
+    /// Who starts Mastodon on them, too: behind walls that let Ruby work.
+    pub boots: Option<&'a Door>,
     /// Read everything and bring a dump to life, whatever the budget and the age of its proof.
     pub full: bool,
     /// Now.

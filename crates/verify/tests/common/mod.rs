@@ -181,6 +181,7 @@ impl Rotation {
             proofs: leak("proofs"),
             scratch: leak("scratch"),
             drills: None,
+            boots: None,
             full: self.full,
             now: self.now,
         }

@@ -93,6 +93,7 @@ impl<'a> Case<'a> {
             inside: self.inside.as_ref(),
             proofs: &proofs,
             drills: None,
+            boots: None,
             scratch: &scratch,
             full: self.full,
             now: common::now() + std::time::Duration::from_secs(self.days * common::DAY),

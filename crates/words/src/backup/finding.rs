@@ -130,6 +130,8 @@ pub enum Code {
     NoSpace,
     /// The scratch PostgreSQL of a drill did not start or ended in the middle.
     DrillDied,
+    /// Mastodon does not start from the backups, or does not answer as it should.
+    BootFailed,
 }
 
 impl Code {

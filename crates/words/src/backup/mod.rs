@@ -6,7 +6,7 @@ mod finding;
 mod known;
 mod report;
 
-pub use drill::{Counts, Drill, DrillPlan, Every, Times};
+pub use drill::{Boot, BootTimes, Counts, Drill, DrillPlan, Every, Times};
 pub use elsewhere::{Borg, Decrypt, REMOTE_KEYS, Reach, Restic};
 pub use finding::{Code, Finding, Severity};
 pub use known::{FindingAck, FindingId, KnownFinding, UnknownFinding};

@@ -104,7 +104,7 @@ impl Room {
     pub(crate) fn drill(&self, order: &Order, dump: &Path) -> Drilled {
         let dump = File::open(dump).unwrap();
         let (mut program, connection) = self.start();
-        let drilled = ask(connection, order, dump.as_fd(), &Untold).unwrap();
+        let drilled = ask(connection, order, &[dump.as_fd()], &Untold).unwrap();
         assert!(program.wait().unwrap().success());
         assert!(self.is_clean(), "something is left");
         drilled
@@ -122,7 +122,7 @@ impl Room {
         let (mut program, connection) = self.start();
         let (first, rest) = text.split_at(text.len() / 2);
         thread::scope(|scope| {
-            let asking = scope.spawn(move || ask(connection, order, reader.as_fd(), &Untold));
+            let asking = scope.spawn(move || ask(connection, order, &[reader.as_fd()], &Untold));
             let mut write = |part: &str| drop(std::io::Write::write_all(&mut writer, part.as_bytes()));
             write(first);
             meanwhile(&mut program);
@@ -174,6 +174,15 @@ impl Room {
             .collect()
     }
 
+    /// Whether a process with this word in its command works in it.
+    pub(crate) fn has_started(&self, word: &str) -> bool {
+        let has_word = |pid: i32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(word)
+        };
+        self.processes().into_iter().any(has_word)
+    }
+
     pub(crate) fn is_clean(&self) -> bool {
         !self.place.join("scratch").exists() && self.processes().is_empty()
     }
@@ -205,6 +214,7 @@ pub(crate) fn order(shape: Shape) -> Order {
         before: None,
         assertions: Vec::new(),
         reserve: 0,
+        boot: None,
     }
 }
 
@@ -218,6 +228,7 @@ pub(crate) fn before(bytes: u64) -> Drill {
         bytes,
         times: Times::default(),
         counts: None,
+        boot: None,
         harmless: Vec::new(),
     }
 }

@@ -4,8 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare has failed")]
 #![expect(clippy::print_stdout, reason = "a test that leaves something out says so")]
 
+mod boot;
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "common/drill_room.rs"]
 mod drill_room;
 
 use common::{cut, fixture, flip};
@@ -222,7 +223,8 @@ fn a_verification_brings_the_newest_dump_to_life_when_that_is_due() {
     let dumps = place.path().join("dumps");
     fs::create_dir(&dumps).unwrap();
     fs::copy(fixture("mastodon-pg15.dump"), dumps.join("mastodon-1.dump")).unwrap();
-    let plan = DrillPlan { schedule: Every::Weekly, assertions: Vec::new(), reserve: Bytes::new(0) };
+    let plan =
+        DrillPlan { schedule: Every::Weekly, assertions: Vec::new(), reserve: Bytes::new(0), boot: false };
     let backup =
         Backup { drill: Some(plan), ..common::of_files(Place::Postgres { path: dumps.join("mastodon-*") }) };
     let night = |door: &Door, days: i64, full: bool| {
@@ -236,6 +238,7 @@ fn a_verification_brings_the_newest_dump_to_life_when_that_is_due() {
             proofs: &proofs,
             scratch: place.path(),
             drills: Some(door),
+            boots: None,
             full,
             now,
         };
@@ -320,7 +323,7 @@ fn who_does_not_wait_any_longer_ends_it() {
             }
             use std::os::fd::AsFd as _;
             let leaves = Leaves(&room);
-            mastmaint_verify::drill::ask(connection, &order(Shape::Text), reader.as_fd(), &leaves)
+            mastmaint_verify::drill::ask(connection, &order(Shape::Text), &[reader.as_fd()], &leaves)
         });
         asking.join().unwrap()
     });
