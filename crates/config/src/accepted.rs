@@ -3,6 +3,7 @@
 //! environment goes only to the room that needs it.
 
 use crate::{
+    probes::Probes,
     requires::Requires,
     settings::{Instance, Job, LedgerSettings, Settings, Step},
     targets::{self, Target, TargetView},
@@ -29,6 +30,9 @@ pub struct DaemonView {
     /// Periods in which jobs marked `change: true` do not run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<Hold>,
+    /// Health questions to the instance.
+    #[serde(default, skip_serializing_if = "Probes::is_empty")]
+    pub probes: Probes,
 }
 
 impl DaemonView {
@@ -68,6 +72,9 @@ pub struct RoomView {
     /// Who is told what; only for the notify room.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Target>,
+    /// Health questions to the instance; only for the probe room.
+    #[serde(default, skip_serializing_if = "Probes::is_empty")]
+    pub probes: Probes,
 }
 
 impl RoomView {
@@ -91,6 +98,7 @@ impl Settings {
             ledger: self.ledger,
             holds: self.holds.clone(),
             notify: targets::views(&self.notify),
+            probes: self.probes.clone(),
         }
     }
 
@@ -116,7 +124,8 @@ impl Settings {
         };
         let backups = if room == Room::Verify { self.backups.clone() } else { Backups::new() };
         let notify = if room == Room::Notify { self.notify.clone() } else { Vec::new() };
-        RoomView { digest, room, instance, backups, steps, requires, notify }
+        let probes = if room == Room::Probe { self.probes.clone() } else { Probes::new() };
+        RoomView { digest, room, instance, backups, steps, requires, notify, probes }
     }
 
     fn instance_without_environment(&self) -> Option<Instance> {

@@ -52,6 +52,7 @@ mod tests {
             Request::Follow { run },
             Request::Backups,
             Request::Holds,
+            Request::Incidents { limit: 1 },
             Request::Run { job: job.clone(), dry_run: false, despite_hold: false },
             Request::Approve { run: "clean-media".to_owned() },
             Request::Cancel { run: "clean-media".to_owned() },

@@ -37,6 +37,7 @@ fn requests() -> Vec<Request> {
         Request::Resume { job },
         Request::Backups,
         Request::Holds,
+        Request::Incidents { limit: 20 },
         Request::HoldAdd {
             from: time(),
             until: time(),
@@ -155,6 +156,14 @@ fn replies() -> Vec<Reply> {
         space: None,
         journal_lost: 3,
         overdue: vec![OverdueLine { job: "clean-media".parse().unwrap(), slot: time() }],
+        probes: vec![ProbeLine {
+            probe: "web".parse().unwrap(),
+            kind: "web".to_owned(),
+            state: ProbeState::Down,
+            since: Some(time()),
+            at: Some(time()),
+            said: Some("/about answers 500".to_owned()),
+        }],
         notify: vec![TargetLine {
             target: 1,
             kind: "mail".to_owned(),
@@ -189,6 +198,16 @@ fn replies() -> Vec<Reply> {
         },
         Reply::Holds { holds: vec![hold_line(), HoldLine { id: None, uid: None, on: false, ..hold_line() }] },
         Reply::HoldAdded { id: HoldId(7) },
+        Reply::Incidents {
+            incidents: vec![IncidentLine {
+                probe: "web".parse().unwrap(),
+                opened: time(),
+                known: time(),
+                closed: Some(time()),
+                why: "/about answers 500".to_owned(),
+                ended: None,
+            }],
+        },
         Reply::Reloaded { digest, warnings: vec![] },
         Reply::ReloadRefused { mistakes: vec!["x:1:1: …".to_owned()] },
         Reply::Done,

@@ -15,6 +15,7 @@ mod backups;
 mod error;
 mod forget;
 mod holds;
+mod incidents;
 mod open;
 mod read;
 mod records;
@@ -26,6 +27,7 @@ mod write;
 
 pub use backups::Verified;
 pub use error::{FindError, LedgerError};
+pub use incidents::Incident;
 pub use open::{Opened, set_aside};
 pub use records::{
     Approval, Forgotten, HandHold, Mark, NewRun, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps,

@@ -45,9 +45,16 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
         let known = ALL.map(|(name, _)| name).join(", ");
         return Err(TaskError::Hopeless(format!("there is no benchmark {unknown}; there are {known}")));
     }
-    let packages = ["mastmaintd", "mastmaintctl", "mastmaint-runner", "mastmaint-prove", "mastmaint-notify"]
-        .map(|name| ["--package", name])
-        .concat();
+    let packages = [
+        "mastmaintd",
+        "mastmaintctl",
+        "mastmaint-runner",
+        "mastmaint-prove",
+        "mastmaint-probe",
+        "mastmaint-notify",
+    ]
+    .map(|name| ["--package", name])
+    .concat();
     run_command(cargo(["build", "--release", "--locked"].into_iter().chain(packages)))?;
     run_command(cargo(["build", "--release", "--locked", "--package", "xtask", "--example", "bench-child"]))?;
     let mut rows = Vec::new();

@@ -44,6 +44,7 @@ impl Dispatcher {
             journal_lost: self.outside.teller.lost(),
             overdue: told.overdue,
             notify: told.targets,
+            probes: self.probe_lines(),
         }
     }
 
@@ -137,6 +138,7 @@ impl Dispatcher {
             phase: if self.reload.checking { Phase::Reloading } else { Phase::Working },
             refused: refused.map(|(mistake, at)| Refused { at, mistake: first_line(mistake) }),
             not_recording,
+            down: self.what_is_down(),
             hold: self.foremost_hold(now),
             not_notifying: told.targets.into_iter().find_map(|target| target.failing),
             overdue: told.overdue.into_iter().map(|line| line.job).collect(),
