@@ -6,7 +6,18 @@ use std::process::Command;
 /// What building the package needs beside Rust and a C compiler.
 pub(crate) const PACKAGING: &[&str] = &["dpkg-dev", "binutils"];
 /// What the tests of backups read and pack with.
-pub(crate) const BACKUPS: &[&str] = &["postgresql-client", "rsnapshot", "xz-utils", "zstd"];
+pub(crate) const BACKUPS: &[&str] = &[
+    "postgresql-client",
+    "redis-tools",
+    "rsnapshot",
+    "restic",
+    "borgbackup",
+    "gpg",
+    "gpg-agent",
+    "age",
+    "xz-utils",
+    "zstd",
+];
 /// What tests of proofs need: a server of their own, and to start it as another user.
 pub(crate) const DATABASE: &[&str] = &["postgresql", "util-linux"];
 /// What the container tests need.

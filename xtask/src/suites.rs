@@ -50,19 +50,10 @@ pub(crate) fn system(filter: Option<&str>, long: bool) -> Result<()> {
     let deb = package::package(PROFILE)?;
     let next = package::pack(PROFILE, Some("99.0.0-1"))?;
     let deadly = deadly()?;
-    // As the whole workspace, so that dependencies have the features that they were built with for the other tests.
-    run(cargo(["build", "--locked", "--workspace", "--bins"]))?;
-    let tests = test_program()?.display().to_string();
     let mut args = vec!["--ignored", "--test-threads=4", "--skip", "figures::"];
     args.extend(filter);
-    let mut tests: Command = apt::as_root(&tests, &args)?;
-    tests
-        .env("MASTMAINT_DEB", &deb)
-        .env("MASTMAINT_DEB_NEXT", &next)
-        .env("MASTMAINT_STANDIN", target().join("debug/standin-tootctl"))
-        .env("MASTMAINT_STANDIN_SERVICE", target().join("debug/standin-service"))
-        .env("MASTMAINT_DEADLY", &deadly)
-        .env("MASTMAINT_SYSTEM_DIR", target().join("machines"));
+    let mut tests = in_containers(&deb, &args)?;
+    tests.env("MASTMAINT_DEB_NEXT", &next).env("MASTMAINT_DEADLY", &deadly);
     if long {
         tests.env(LONG, "1");
     }
@@ -104,16 +95,22 @@ pub(crate) fn figures_of_bracket(out: &Path) -> Result<()> {
 fn measured(name: &str, out: &Path) -> Result<Command> {
     apt::install(apt::CONTAINERS)?;
     let deb = package::package("release")?;
+    let mut figures = in_containers(&deb, &["--ignored", "--exact", name])?;
+    figures.env("MASTMAINT_FIGURES", out);
+    Ok(figures)
+}
+
+/// The program of the container tests with this package, as root, with the stand-ins built.
+fn in_containers(deb: &Path, args: &[&str]) -> Result<Command> {
+    // As the whole workspace, so that dependencies have the features that they were built with for the other tests.
     run(cargo(["build", "--locked", "--workspace", "--bins"]))?;
-    let tests = test_program()?.display().to_string();
-    let mut figures = apt::as_root(&tests, &["--ignored", "--exact", name])?;
-    figures
-        .env("MASTMAINT_DEB", &deb)
+    let mut tests = apt::as_root(&test_program()?.display().to_string(), args)?;
+    tests
+        .env("MASTMAINT_DEB", deb)
         .env("MASTMAINT_STANDIN", target().join("debug/standin-tootctl"))
         .env("MASTMAINT_STANDIN_SERVICE", target().join("debug/standin-service"))
-        .env("MASTMAINT_SYSTEM_DIR", target().join("machines"))
-        .env("MASTMAINT_FIGURES", out);
-    Ok(figures)
+        .env("MASTMAINT_SYSTEM_DIR", target().join("machines"));
+    Ok(tests)
 }
 
 /// Builds the test program and asks cargo where it is: it is run as root, cargo is not.

@@ -3,6 +3,7 @@
 //! environment goes only to the room that needs it.
 
 use crate::{
+    by_hand,
     probes::Probes,
     requires::Requires,
     settings::{Instance, Job, LedgerSettings, Settings, Step},
@@ -22,6 +23,9 @@ pub struct DaemonView {
     pub instance: Option<Instance>,
     /// The jobs, without environments.
     pub jobs: BTreeMap<JobName, Job>,
+    /// What can be verified.
+    #[serde(default, skip_serializing_if = "Backups::is_empty")]
+    pub backups: Backups,
     /// How long the ledger remembers.
     pub ledger: LedgerSettings,
     /// Who is told what, without addresses.
@@ -88,6 +92,7 @@ impl Settings {
     /// The part for the daemon.
     pub fn daemon_view(&self, digest: Digest) -> DaemonView {
         let mut jobs = self.jobs.clone();
+        jobs.extend(by_hand::jobs(self));
         for step in jobs.values_mut().flat_map(|job| &mut job.steps) {
             step.environment.clear();
         }
@@ -95,6 +100,7 @@ impl Settings {
             digest,
             instance: self.instance_without_environment(),
             jobs,
+            backups: self.backups.clone(),
             ledger: self.ledger,
             holds: self.holds.clone(),
             notify: targets::views(&self.notify),
@@ -104,9 +110,11 @@ impl Settings {
 
     /// The part for a room.
     pub fn room_view(&self, digest: Digest, room: Room) -> RoomView {
+        let by_hand = by_hand::jobs(self);
         let steps = self
             .jobs
             .iter()
+            .chain(&by_hand)
             .map(|(name, job)| {
                 let of_this_room = job.indexed_steps().filter(|(_, step)| step.action.room() == room);
                 (name.clone(), of_this_room.map(|(index, step)| (index, step.clone())).collect())

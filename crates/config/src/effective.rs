@@ -9,7 +9,7 @@ use crate::settings::{Action, AtMost, Environment, Job, OnPartial, Prove, Retry,
 use jiff::Timestamp;
 use mastmaint_words::{
     BackupName, LockName, Span, UnitName,
-    backup::{Backup, Budget, DrillPlan, Place},
+    backup::{Backup, Budget, Decrypt, DrillPlan, Place},
 };
 use serde::Serialize;
 use std::{collections::BTreeMap, path::Path};
@@ -50,9 +50,12 @@ struct Instance<'a> {
 
 #[derive(Serialize)]
 struct WrittenBackup<'a> {
-    kind: &'static str,
     #[serde(flatten)]
-    place: BTreeMap<&'static str, &'a Path>,
+    place: &'a Place,
+    #[serde(rename = "in", skip_serializing_if = "Option::is_none")]
+    inside: Option<&'a BackupName>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    decrypt: BTreeMap<&'static str, &'a Path>,
     #[serde(skip_serializing_if = "Option::is_none")]
     max_age: Option<Span>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
@@ -190,15 +193,17 @@ pub fn effective_yaml(settings: &Settings) -> Result<String, String> {
 }
 
 fn written_backup(backup: &Backup) -> WrittenBackup<'_> {
-    let place = match &backup.place {
-        Place::Rsnapshot { config } => ("config", config),
-        Place::Tree { path } | Place::Tar { path } | Place::Postgres { path } | Place::Redis { path } => {
-            ("path", path)
+    let keys = match &backup.decrypt {
+        None => [None, None],
+        Some(Decrypt::Age { key }) => [Some(("age", key)), None],
+        Some(Decrypt::Gpg { key, passphrase }) => {
+            [key.as_ref().map(|k| ("gpg", k)), passphrase.as_ref().map(|p| ("passphrase_file", p))]
         }
     };
     WrittenBackup {
-        kind: backup.place.kind(),
-        place: BTreeMap::from([(place.0, place.1.as_path())]),
+        place: &backup.place,
+        inside: backup.inside.as_ref(),
+        decrypt: keys.into_iter().flatten().map(|(key, path)| (key, path.as_path())).collect(),
         max_age: backup.max_age,
         require: &backup.require,
         forbid: &backup.forbid,

@@ -4,6 +4,7 @@
 //! Every mistake is a [`Diagnostic`] with a stable code; [`load`] reports all of them in one go.
 
 pub mod accepted;
+mod by_hand;
 pub mod calendar;
 mod check;
 mod command_line;

@@ -414,6 +414,13 @@ impl Job {
         self.steps.iter().any(|step| step.action.stops_services())
     }
 
+    /// Whether a step of it verifies this backup.
+    pub fn verifies(&self, backup: &BackupName) -> bool {
+        self.steps
+            .iter()
+            .any(|step| matches!(&step.action, Action::Verify(action) if action.backup == *backup))
+    }
+
     /// Where its bracket begins and ends, if it stops services.
     pub fn bracket(&self) -> Option<Bracket<'_>> {
         let (stop, units) = self.indexed_steps().find_map(|(index, step)| match &step.action {

@@ -62,6 +62,7 @@ mod tests {
             Request::HoldRemove { id: HoldId(1) },
             Request::Reload,
             Request::Ack { job: "clean-media".parse().unwrap(), until: None },
+            Request::AckFinding { finding: mastmaint_words::backup::FindingId(1), until: None },
             Request::NotifyTest { target: None },
         ]
     }
@@ -70,7 +71,7 @@ mod tests {
     fn who_may_look_may_not_do() {
         let refused: Vec<bool> =
             all().iter().map(|r| allowed(r, Socket::Looking, 1000, 990).is_err()).collect();
-        assert_eq!(refused, [[false; 8].as_slice(), &[true; 10]].concat());
+        assert_eq!(refused, [[false; 8].as_slice(), &[true; 11]].concat());
         // Root is no exception: the socket says what is answered on it.
         assert!(allowed(&Request::Reload, Socket::Looking, 0, 990).is_err());
     }

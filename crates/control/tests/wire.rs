@@ -17,6 +17,10 @@ fn run_id() -> RunId {
     "20261123T003000Z-7k3f9q".parse().unwrap()
 }
 
+fn overdue_backup() -> OverdueBackup {
+    OverdueBackup { backup: "files".parse().unwrap(), since: time(), verified: Some(time()), newest: None }
+}
+
 fn time() -> jiff::Timestamp {
     "2026-11-23T00:30:00Z".parse().unwrap()
 }
@@ -164,6 +168,7 @@ fn replies() -> Vec<Reply> {
             at: Some(time()),
             said: Some("/about answers 500".to_owned()),
         }],
+        overdue_backups: vec![overdue_backup()],
         notify: vec![TargetLine {
             target: 1,
             kind: "mail".to_owned(),
@@ -207,6 +212,11 @@ fn replies() -> Vec<Reply> {
                 why: "/about answers 500".to_owned(),
                 ended: None,
             }],
+        },
+        Reply::Backups {
+            backups: vec![],
+            overdue: vec![overdue_backup()],
+            unverified: vec!["other".parse().unwrap()],
         },
         Reply::Reloaded { digest, warnings: vec![] },
         Reply::ReloadRefused { mistakes: vec!["x:1:1: …".to_owned()] },

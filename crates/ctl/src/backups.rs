@@ -1,25 +1,45 @@
 //! `mastmaintctl backups` and `backup`: what the last verifications say.
 
-use crate::{client::Daemon, error::CtlError, exit, look::print_json, print, render, when::When};
-use mastmaint_control::words::{BackupLine, Reply, Request};
-use mastmaint_words::BackupName;
+use crate::{
+    client::Daemon,
+    error::CtlError,
+    exit,
+    look::print_json,
+    order::{self, How},
+    print, render,
+    when::When,
+};
+use mastmaint_control::words::{BackupLine, OverdueBackup, Reply, Request};
+use mastmaint_words::{BackupName, JobName, RunId};
 use serde::Serialize;
 
 #[derive(Serialize)]
-struct Backups<'a> {
+struct Listing<'a> {
     backups: &'a [BackupLine],
+    overdue: &'a [OverdueBackup],
+    unverified: &'a [BackupName],
+}
+
+#[derive(Serialize)]
+struct Begun {
+    run: RunId,
 }
 
 pub(crate) fn list(daemon: &Daemon, when: &When, json: bool) -> Result<u8, CtlError> {
-    let backups = ask(daemon)?;
+    let Reply::Backups { backups, overdue, unverified } = daemon.ask(&Request::Backups)? else {
+        return Err(CtlError::BadReply);
+    };
     if json {
-        print_json(Backups { backups: &backups })?;
-    } else if backups.is_empty() {
-        print::talk("no backup has been verified yet; a job with a `verify:` step does it");
+        print_json(Listing { backups: &backups, overdue: &overdue, unverified: &unverified })?;
+    } else if backups.is_empty() && unverified.is_empty() {
+        print::talk("the configuration names no backups; add them under `backups:`");
     } else {
-        print::data(&render::backups(&backups, when, print::width()))?;
+        if !backups.is_empty() {
+            print::data(&render::backups(&backups, when, print::width()))?;
+        }
+        print::data(&render::not_well_known(&overdue, &unverified, when))?;
     }
-    Ok(exit::FINE)
+    Ok(if overdue.is_empty() { exit::FINE } else { exit::OVERDUE })
 }
 
 pub(crate) fn show(daemon: &Daemon, when: &When, name: &BackupName, json: bool) -> Result<u8, CtlError> {
@@ -40,7 +60,24 @@ pub(crate) fn show(daemon: &Daemon, when: &When, name: &BackupName, json: bool) 
 
 fn ask(daemon: &Daemon) -> Result<Vec<BackupLine>, CtlError> {
     match daemon.ask(&Request::Backups)? {
-        Reply::Backups { backups } => Ok(backups),
+        Reply::Backups { backups, .. } => Ok(backups),
         _ => Err(CtlError::BadReply),
     }
+}
+
+pub(crate) fn verify(
+    daemon: &Daemon,
+    backup: &BackupName,
+    full: bool,
+    follow: bool,
+    json: bool,
+) -> Result<u8, CtlError> {
+    let job = JobName::by_hand(backup, full);
+    if !json {
+        return order::run(daemon, job, How { follow, dry_run: false, despite_hold: false });
+    }
+    let request = Request::Run { job, dry_run: false, despite_hold: false };
+    let Reply::Queued { run, .. } = daemon.ask(&request)? else { return Err(CtlError::BadReply) };
+    print_json(Begun { run })?;
+    Ok(exit::FINE)
 }

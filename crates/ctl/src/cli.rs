@@ -1,6 +1,6 @@
 //! The command line, as clap reads it. The same description makes the completions of the package.
 
-use crate::{error::CtlError, hold::HoldCommand, judge, print};
+use crate::{error::CtlError, hold::HoldCommand, judge, print, tell::Acknowledged};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use mastmaint_words::{BackupName, JobName};
@@ -127,10 +127,42 @@ pub enum Command {
         /// Which job.
         job: JobName,
     },
-    /// Say that you know what is wrong with a job: nobody is reminded of it until something changes.
+    /// Verify a backup now; prints the id of the run.
+    Verify {
+        /// Which.
+        #[arg(value_name = "NAME")]
+        backup: BackupName,
+        /// Read everything, and bring a dump to life that has a drill, whatever the budget and the age of its proof.
+        #[arg(long)]
+        full: bool,
+        /// Stay, show how far it is, and exit with its outcome; Ctrl-C detaches and ends nothing.
+        #[arg(short, long)]
+        follow: bool,
+        /// Print JSON.
+        #[arg(long, conflicts_with = "follow")]
+        json: bool,
+    },
+    /// List everything in the newest complete state of a file backup (rsnapshot, tree), with the hash of what is proved.
+    /// Asks no daemon; who may not read the backup and the proofs needs root.
+    Manifest {
+        /// Which.
+        #[arg(value_name = "NAME")]
+        backup: BackupName,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
+        config: PathBuf,
+        /// Where the room keeps its proofs.
+        #[arg(long, value_name = "DIR", default_value = crate::manifest::STATE)]
+        state: PathBuf,
+    },
+    /// Say that you know what is wrong with a job, or of a finding: nobody is reminded of it until something changes.
     Ack {
-        /// Which job.
-        job: JobName,
+        /// Which job, or which finding of a backup, like F12.
+        #[arg(value_name = "JOB|FINDING")]
+        what: Acknowledged,
         /// Not longer than this: a date, a date with time, or a duration like 3d.
         #[arg(long, value_name = "DATE")]
         until: Option<String>,

@@ -11,6 +11,7 @@ pub mod hold;
 pub mod init;
 pub mod judge;
 pub mod look;
+pub mod manifest;
 pub mod order;
 pub mod print;
 pub mod render;
@@ -70,7 +71,13 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
         Command::Cancel { run } => order::cancel(&daemon, run),
         Command::Pause { job } => order::pause(&daemon, job),
         Command::Resume { job } => order::resume(&daemon, job),
-        Command::Ack { job, until } => tell::ack(&daemon, &when, job, until.as_deref()),
+        Command::Verify { backup, full, follow, json } => {
+            backups::verify(&daemon, &backup, full, follow, json)
+        }
+        Command::Manifest { backup, json, config, state } => {
+            manifest::manifest(&config, &state, &backup, json)
+        }
+        Command::Ack { what, until } => tell::ack(&daemon, &when, what, until.as_deref()),
         Command::Notify { what: cli::Notify::Test { target, json } } => tell::test(&daemon, target, json),
         Command::Hold { command } => hold::hold(&daemon, &when, command),
         Command::Reload => order::reload(&daemon),

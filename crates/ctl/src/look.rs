@@ -71,7 +71,8 @@ pub(crate) fn status(daemon: &Daemon, when: &When, json: bool) -> Result<u8, Ctl
     let Reply::Status(status) = daemon.ask(&Request::Status)? else {
         return Err(CtlError::BadReply);
     };
-    let overdue = render::is_overdue(&status, when) || !status.overdue.is_empty();
+    let overdue = render::is_overdue(&status, when)
+        || !(status.overdue.is_empty() && status.overdue_backups.is_empty());
     if json {
         print_json(StatusPage { status: &status, overdue })?;
     } else {

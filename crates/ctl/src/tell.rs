@@ -4,14 +4,43 @@ use crate::{client::Daemon, error::CtlError, exit, look, order, print, when::Whe
 use jiff::{SignedDuration, Timestamp};
 use mastmaint_config::instant::{Edge, instant};
 use mastmaint_control::words::{Reply, Request, TestAnswer};
-use mastmaint_words::{JobName, Span};
+use mastmaint_words::{
+    JobName, NameError, Span,
+    backup::{FindingId, UnknownFinding},
+};
 use serde::Serialize;
+use std::str::FromStr;
 
-pub(crate) fn ack(daemon: &Daemon, when: &When, job: JobName, until: Option<&str>) -> Result<u8, CtlError> {
+pub(crate) fn ack(
+    daemon: &Daemon,
+    when: &When,
+    what: Acknowledged,
+    until: Option<&str>,
+) -> Result<u8, CtlError> {
     let until = until.map(|text| self::until(text, when)).transpose()?;
     let end = until.map_or_else(|| "it changes".to_owned(), |at| format!("it changes, or {}", when.both(at)));
-    let sentence = format!("nobody is reminded of {job} until {end}");
-    order::done(daemon, &Request::Ack { job, until }, &sentence)
+    let (name, request) = match what {
+        Acknowledged::Job(job) => (job.to_string(), Request::Ack { job, until }),
+        Acknowledged::Finding(finding) => (finding.to_string(), Request::AckFinding { finding, until }),
+    };
+    order::done(daemon, &request, &format!("nobody is reminded of {name} until {end}"))
+}
+
+/// What a person says that they know of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Acknowledged {
+    /// What is wrong with a job.
+    Job(JobName),
+    /// A finding.
+    Finding(FindingId),
+}
+
+impl FromStr for Acknowledged {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        text.parse().map(Self::Finding).or_else(|_: UnknownFinding| text.parse().map(Self::Job))
+    }
 }
 
 #[derive(Serialize)]

@@ -2,7 +2,7 @@
 //! whenever something changed and whenever it is awake anyway, because "in 3 h" grows old.
 
 use jiff::{Timestamp, civil, tz::TimeZone};
-use mastmaint_words::{Hold, HoldScope, JobName, Outcome, ProbeName, StepIndex, UnitName, human};
+use mastmaint_words::{BackupName, Hold, HoldScope, JobName, Outcome, ProbeName, StepIndex, UnitName, human};
 
 /// Everything that the sentence is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Situation {
     pub not_notifying: Option<String>,
     /// Jobs that should have begun and did not.
     pub overdue: Vec<JobName>,
+    /// Backups that are not known to be fresh.
+    pub stale: Vec<BackupName>,
     /// Runs that run.
     pub running: Vec<NowRunning>,
     /// How many runs wait.
@@ -158,6 +160,10 @@ impl Situation {
         }
         if !self.overdue.is_empty() {
             parts.push(format!("overdue: {}", jobs(self.overdue.iter())));
+        }
+        if !self.stale.is_empty() {
+            let names: Vec<_> = self.stale.iter().map(BackupName::as_str).collect();
+            parts.push(format!("not known to be fresh: backup {}", names.join(", ")));
         }
         if let Some(why) = &self.not_notifying {
             parts.push(format!("cannot notify: {why}"));

@@ -119,12 +119,13 @@ fn phases_have_their_words() {
 fn what_is_behind_and_who_cannot_be_told_is_said_first() {
     let situation = Situation {
         overdue: vec![job("clean-media")],
+        stale: vec!["database".parse().unwrap()],
         not_notifying: Some("the mail server localhost:25 did not take it".to_owned()),
         ..Situation::default()
     };
     assert_eq!(
         say(&situation, "2026-11-23T20:30:00Z"),
-        "overdue: clean-media; cannot notify: the mail server localhost:25 did not take it; idle"
+        "overdue: clean-media; not known to be fresh: backup database; cannot notify: the mail server localhost:25 did not take it; idle"
     );
 }
 

@@ -1,6 +1,6 @@
 //! What the last verification of each backup came to.
 
-use crate::{Ledger, LedgerError, rows, rows::micros};
+use crate::{Ledger, LedgerError, findings::put_findings, rows, rows::micros};
 use jiff::Timestamp;
 use mastmaint_words::{RunId, backup::Report};
 use rusqlite::params;
@@ -23,13 +23,13 @@ impl Ledger {
         // A report is made of texts, numbers and times: it is always JSON.
         let text = serde_json::to_string(report).unwrap_or_default();
         self.change(|tx| {
-            tx.prepare_cached(
+            let changed = tx.prepare_cached(
                 "INSERT INTO backups (backup, verified, run, report) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (backup) DO UPDATE SET verified = ?2, run = ?3, report = ?4 WHERE verified <= ?2",
             )?
-            .execute(params![report.backup, micros(*at), run.as_str(), text])
+            .execute(params![report.backup, micros(*at), run.as_str(), text])?;
+            if changed > 0 { put_findings(tx, report, *at) } else { Ok(()) }
         })
-        .map(drop)
     }
 
     /// Every backup that was ever verified.

@@ -13,6 +13,7 @@
 mod approvals;
 mod backups;
 mod error;
+mod findings;
 mod forget;
 mod holds;
 mod incidents;

@@ -118,8 +118,7 @@ impl Systemctl {
         if ended.cut_short.is_some() {
             return verdict;
         }
-        let states = self.show(&["Id", "ActiveState", "SubState", "NRestarts", "Result"], &action.units);
-        judge_states(verdict, wanted, action, states)
+        judge_states(verdict, wanted, action, self.look(&action.units))
     }
 
     /// How units stand, in their order.
@@ -228,11 +227,10 @@ impl Wanted {
         }
     }
 
-    fn is_met_by(self, state: &str) -> bool {
+    fn is_met_by(self, state: &UnitState) -> bool {
         match self {
-            Self::Active => matches!(state, "active" | "reloading"),
-            // A unit that failed on its way down is down.
-            Self::Stopped => matches!(state, "inactive" | "failed"),
+            Self::Active => state.is_up(),
+            Self::Stopped => state.is_down(),
         }
     }
 }
@@ -241,7 +239,7 @@ fn judge_states(
     verdict: Verdict,
     wanted: Wanted,
     action: &SystemctlAction,
-    states: Result<Vec<query::Properties>, String>,
+    states: Result<Vec<UnitState>, String>,
 ) -> Verdict {
     let states = match states {
         Ok(states) => states,
@@ -258,8 +256,8 @@ fn judge_states(
         .units
         .iter()
         .zip(&states)
-        .filter(|(_, state)| !wanted.is_met_by(state.get("ActiveState")))
-        .map(|(unit, state)| Reason::new(code, describe(unit, state, action.verb)))
+        .filter(|(_, state)| !wanted.is_met_by(state))
+        .map(|(unit, state)| Reason::new(code, state.describe(unit)))
         .collect();
     if wrong.is_empty() {
         // The states were read; whether what is active also works is not known.
@@ -273,20 +271,6 @@ fn judge_states(
 fn with_reasons(verdict: Verdict, mut reasons: Vec<Reason>) -> Verdict {
     reasons.extend(verdict.reasons);
     Verdict { outcome: Outcome::Failed, grade: Grade::Read, reasons, numbers: verdict.numbers }
-}
-
-fn describe(unit: &UnitName, state: &query::Properties, verb: SystemctlVerb) -> String {
-    let name = unit.with_suffix();
-    let (active, sub) = (state.get("ActiveState"), state.get("SubState"));
-    let result = match state.get("Result") {
-        "" | "success" => String::new(),
-        result => format!(", result {result}"),
-    };
-    let restarts = match state.get("NRestarts") {
-        "" | "0" => String::new(),
-        restarts => format!(", restarted {restarts} times"),
-    };
-    format!("{name} is {active} ({sub}) after {}{result}{restarts}; see journalctl -u {name}", verb.as_str())
 }
 
 #[cfg(test)]
@@ -305,7 +289,8 @@ mod tests {
     fn after(verb: SystemctlVerb, state: &str) -> Verdict {
         let shown =
             query::parse(&format!("ActiveState={state}\nSubState=x\nResult=exit-code\nNRestarts=5\n"));
-        judge_states(fine(), Wanted::after(verb).unwrap(), &action(verb, &["mastodon-web"]), Ok(shown))
+        let states = shown.iter().map(UnitState::of).collect();
+        judge_states(fine(), Wanted::after(verb).unwrap(), &action(verb, &["mastodon-web"]), Ok(states))
     }
 
     #[test]
@@ -325,7 +310,7 @@ mod tests {
         let text = after(Start, "failed").reasons[0].text.clone();
         assert_eq!(
             text,
-            "mastodon-web.service is failed (x) after start, result exit-code, restarted 5 times; \
+            "mastodon-web.service is failed (x, exit-code, restarted 5 times); \
              see journalctl -u mastodon-web.service"
         );
     }

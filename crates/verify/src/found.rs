@@ -48,7 +48,7 @@ pub(crate) fn matching(pattern: &Path) -> io::Result<Vec<Found>> {
 }
 
 /// Whether a name matches a pattern of `*` and `?`. A name that begins with a dot is matched by a dot only.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
+pub(crate) fn matches(pattern: &[u8], name: &[u8]) -> bool {
     if name.first() == Some(&b'.') && pattern.first() != Some(&b'.') {
         return false;
     }

@@ -1,26 +1,33 @@
 //! What can be checked of a backup, and the proof. It knows nothing of schedules and of systemd: a backup, a place for
 //! the proofs and the time go in, a report comes out.
 
+mod borg;
 pub mod check;
+mod decrypt;
 pub mod drill;
 pub mod dump;
 mod error;
 mod finding;
 mod found;
+mod listing;
 pub mod look;
 mod manifest;
+mod parts;
 pub mod prove;
 pub mod redis;
+mod repository;
+mod restic;
 pub mod rsnapshot;
 mod stamp;
 pub mod stream;
 mod tarball;
+mod tool;
 mod verify;
 
 pub use error::VerifyError;
 pub use finding::{Code, Finding, Severity, shown};
 pub use manifest::{Line, manifest};
-pub use mastmaint_words::backup::{self, Backup, Newest, Order, Place, Report};
+pub use mastmaint_words::backup::{self, Backup, Borg, Decrypt, Newest, Order, Place, Report, Restic};
 pub use stamp::{Nanos, Stamp};
 pub use tarball::Tarball;
 pub use verify::{Request, keep, verify};

@@ -1,13 +1,16 @@
 //! Looking into a file backup without caring whether it is a directory or an archive.
 
 use crate::{
-    prove::{open_directory, open_file, stat_at, stat_of},
+    found::matches,
+    prove::{Stat, open_directory, open_file, stat_at, stat_of},
     rsnapshot::names,
-    stamp::Stamp,
+    stamp::{Nanos, Stamp},
+    stream::{self, Input},
 };
 use rustix::io::Errno;
 use std::{
     ffi::CString,
+    fmt,
     fs::File,
     io::{self, Read as _},
     os::fd::{AsFd as _, OwnedFd},
@@ -30,6 +33,53 @@ pub enum Thing {
 /// Files that are larger than this are not configuration.
 pub const SMALL: u64 = 1024 * 1024;
 
+/// Files that are looked for in a backup by a pattern: the last part of the path may have `*` and `?`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    directory: String,
+    name: String,
+}
+
+impl Wanted {
+    /// From a path with a pattern.
+    pub fn parse(pattern: &str) -> Self {
+        let pattern = pattern.trim_matches('/');
+        let (directory, name) = pattern.rsplit_once('/').unwrap_or(("", pattern));
+        Self { directory: directory.to_owned(), name: name.to_owned() }
+    }
+
+    /// The same below a directory.
+    pub(crate) fn below(&self, above: &str) -> Self {
+        Self::parse(&format!("{above}/{self}"))
+    }
+
+    /// Whether it is this file.
+    pub(crate) fn takes(&self, path: &str) -> bool {
+        let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+        directory == self.directory && matches(self.name.as_bytes(), name.as_bytes())
+    }
+}
+
+impl fmt::Display for Wanted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.directory.is_empty() {
+            return f.write_str(&self.name);
+        }
+        write!(f, "{}/{}", self.directory, self.name)
+    }
+}
+
+/// A file in a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inside {
+    /// Its path there.
+    pub path: String,
+    /// Last change of its content.
+    pub changed: Nanos,
+    /// Bytes.
+    pub size: u64,
+}
+
 /// A file backup. Paths are relative, parted by slashes.
 pub trait Tree {
     /// What there is at a path; `None` if nothing.
@@ -40,6 +90,10 @@ pub trait Tree {
     fn list(&self, path: &str) -> io::Result<Vec<String>>;
     /// When it was finished: what is newer in the database need not be in it.
     fn finished(&self) -> Option<Stamp>;
+    /// The files of a pattern. What is read once from end to end knows only the pattern that it was opened for.
+    fn matching(&self, wanted: &Wanted) -> io::Result<Vec<Inside>>;
+    /// The content of a file, however large.
+    fn open(&self, path: &str) -> io::Result<Input>;
 }
 
 /// A directory that is a file backup.
@@ -118,6 +172,30 @@ impl Tree for DirectoryTree {
     fn finished(&self) -> Option<Stamp> {
         self.finished
     }
+
+    fn matching(&self, wanted: &Wanted) -> io::Result<Vec<Inside>> {
+        let mut found = Vec::new();
+        for name in self.list(&wanted.directory)? {
+            let path = Wanted { name, ..wanted.clone() }.to_string();
+            if !wanted.takes(&path) {
+                continue;
+            }
+            let Some((above, name)) = if_there(self.above(&path))? else { continue };
+            if let Some(stat) = if_there(stat_at(above.as_fd(), &name))?.filter(Stat::is_file) {
+                found.push(Inside { path, changed: stat.mtime, size: stat.size });
+            }
+        }
+        Ok(found)
+    }
+
+    fn open(&self, path: &str) -> io::Result<Input> {
+        let (above, name) = self.above(path)?;
+        let file = open_file(above.as_fd(), &name)?;
+        if !stat_of(&file)?.is_file() {
+            return Err(Errno::INVAL.into());
+        }
+        Ok(stream::gentle(File::from(file)))
+    }
 }
 
 #[cfg(test)]
@@ -142,5 +220,27 @@ mod tests {
         assert_eq!(tree.small_file("live/.env").unwrap().unwrap(), b"A=1");
         assert_eq!(tree.small_file("out/hostname").unwrap(), None);
         assert_eq!(tree.list("live").unwrap().len(), 2);
+    }
+
+    #[test]
+    fn files_are_found_by_a_pattern_in_the_backup_and_nowhere_else() {
+        let place = tempfile::tempdir().unwrap();
+        fs::create_dir_all(place.path().join("var/dumps/b.dump")).unwrap();
+        fs::write(place.path().join("var/dumps/a.dump"), "A").unwrap();
+        fs::write(place.path().join("var/dumps/a.txt"), "A").unwrap();
+        std::os::unix::fs::symlink("/etc/hostname", place.path().join("var/dumps/c.dump")).unwrap();
+        let tree = DirectoryTree::new(File::open(place.path()).unwrap().into(), None);
+        let paths = |pattern: &str| {
+            let found = tree.matching(&Wanted::parse(pattern)).unwrap();
+            found.into_iter().map(|f| f.path).collect::<Vec<_>>()
+        };
+        assert_eq!(paths("/var/dumps/*.dump"), ["var/dumps/a.dump"]);
+        assert_eq!(paths("none/*.dump"), Vec::<String>::new());
+        let mut text = String::new();
+        tree.open("var/dumps/a.dump").unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "A");
+        for none in ["var/dumps/c.dump", "var/dumps", "var/none"] {
+            assert!(tree.open(none).is_err(), "{none}");
+        }
     }
 }

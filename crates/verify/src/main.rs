@@ -65,7 +65,9 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure>
         name: order.name.as_str(),
         backup: &order.backup,
         files: order.files.as_ref(),
+        inside: order.inside.as_ref(),
         proofs: &proofs,
+        scratch: &state.join("scratch"),
         drills: Some(&drills),
         full: order.full,
         now,
@@ -123,9 +125,7 @@ impl Tell for Progress {
             return;
         }
         *said = Instant::now();
-        let rate = told.bytes / self.begun.elapsed().as_secs().max(1);
-        let (read, rate) = (human::bytes(told.bytes), human::bytes(rate));
-        println!("{} files met, {} read, {read}, {rate} a second", told.files, told.read);
+        println!("{}", line(&told, self.begun.elapsed()));
     }
 
     #[expect(clippy::print_stdout, reason = "its output is what people read of it")]
@@ -134,8 +134,34 @@ impl Tell for Progress {
     }
 }
 
+/// `1200/47200 | 1.1 GB of 4.34 GB read, 110 MB a second, 30 s left`: what stands before the bar is read by the runner.
+fn line(told: &Told, since: Duration) -> String {
+    let Told { read, bytes, due, due_bytes, .. } = *told;
+    let seconds = since.as_secs().max(1);
+    let (rate, whole) = (bytes / seconds, due_bytes.max(bytes));
+    let left = (whole - bytes)
+        .checked_div(rate)
+        .map_or_else(String::new, |seconds| format!(", {} left", human::span(Duration::from_secs(seconds))));
+    let (bytes, whole, rate) = (human::bytes(bytes), human::bytes(whole), human::bytes(rate));
+    format!("{read}/{} | {bytes} of {whole} read, {rate} a second{left}", due.max(read))
+}
+
 #[expect(clippy::print_stderr, reason = "a program on its own has nowhere else to say why it ended")]
 fn complain(text: &str, status: u8) -> ExitCode {
     eprintln!("mastmaint-verify: {text}");
     ExitCode::from(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_has_files_bytes_rate_and_time_left() {
+        let told = Told { files: 9, read: 3, bytes: 30 << 20, due: 9, due_bytes: 90 << 20 };
+        let said = line(&told, Duration::from_secs(3));
+        assert_eq!(said, "3/9 | 30 MB of 90 MB read, 10 MB a second, 6 s left");
+        let none = line(&Told::default(), Duration::ZERO);
+        assert_eq!(none, "0/0 | 0 bytes of 0 bytes read, 0 bytes a second");
+    }
 }

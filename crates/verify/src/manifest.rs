@@ -1,7 +1,7 @@
 //! The manifest: every name of the newest complete state of a file backup, with its hash where it is proved.
 
 use crate::{
-    backup::{Backup, Place},
+    backup::{Backup, Borg, Place, Restic},
     error::VerifyError,
     finding::shown,
     prove::{Devices, Identity, Proof, Stat, State, Store, open_directory, stat_at},
@@ -67,6 +67,10 @@ pub fn manifest(
         Place::Tar { path } | Place::Postgres { path } | Place::Redis { path } => {
             let source = io::Error::other("a manifest is made of directories: kinds rsnapshot and tree");
             return Err(VerifyError::Backup { path: path.clone(), source });
+        }
+        Place::Restic(Restic { repository, .. }) | Place::Borg(Borg { repository, .. }) => {
+            let source = io::Error::other("a manifest is made of directories: kinds rsnapshot and tree");
+            return Err(VerifyError::Backup { path: repository.into(), source });
         }
     };
     let store = Store::open(&proofs.join(name), Stamp::of(now))?;

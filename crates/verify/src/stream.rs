@@ -5,12 +5,17 @@ use flate2::read::MultiGzDecoder;
 use liblzma::read::XzDecoder;
 use rustix::fs::{Advice, fadvise};
 use std::{
+    error::Error,
+    fmt,
     fs::File,
     io::{self, Read},
     num::NonZeroU64,
     os::unix::fs::FileExt as _,
     path::Path,
 };
+
+/// Bytes from somewhere, to be read once.
+pub type Input = Box<dyn Read + Send>;
 
 /// How a file is packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,8 +50,18 @@ pub fn head(path: &Path, bytes: usize) -> io::Result<Vec<u8>> {
 }
 
 /// Opens a file and unpacks it.
-pub fn open(path: &Path) -> io::Result<Box<dyn Read>> {
-    unpack(File::open(path)?)
+pub fn open(path: &Path) -> io::Result<Input> {
+    unpack(raw(path)?)
+}
+
+/// Opens a file as it is.
+pub fn raw(path: &Path) -> io::Result<Input> {
+    Ok(gentle(File::open(path)?))
+}
+
+/// An open file, read so that it leaves no pages behind.
+pub(crate) fn gentle(file: File) -> Input {
+    Box::new(Gentle { file, read: 0, dropped: 0 })
 }
 
 /// How an open file is packed; a pipe cannot be asked.
@@ -60,15 +75,28 @@ pub fn packing_of(file: &File) -> io::Result<Option<Packing>> {
 }
 
 /// Unpacks an open file from its beginning. What comes out of a pipe is taken as it is.
-pub fn unpack(file: File) -> io::Result<Box<dyn Read>> {
-    let packing = packing_of(&file)?;
-    let file = Gentle { file, read: 0, dropped: 0 };
-    Ok(match packing.unwrap_or(Packing::Plain) {
-        Packing::Plain => Box::new(file),
-        Packing::Gzip => Box::new(MultiGzDecoder::new(file)),
-        Packing::Zstd => Box::new(zstd::stream::read::Decoder::new(file)?),
-        Packing::Xz => Box::new(XzDecoder::new_multi_decoder(file)),
+pub fn unpack_file(file: File) -> io::Result<Input> {
+    let is_pipe = packing_of(&file)?.is_none();
+    if is_pipe { Ok(gentle(file)) } else { unpack(gentle(file)) }
+}
+
+/// Unpacks what is packed.
+pub fn unpack(input: Input) -> io::Result<Input> {
+    let (head, input) = peek(input, 6)?;
+    Ok(match Packing::of(&head) {
+        Packing::Plain => input,
+        Packing::Gzip => Box::new(MultiGzDecoder::new(input)),
+        Packing::Zstd => Box::new(zstd::stream::read::Decoder::new(input)?),
+        Packing::Xz => Box::new(XzDecoder::new_multi_decoder(input)),
     })
+}
+
+/// The first bytes, and the input from its beginning again.
+pub(crate) fn peek(mut input: Input, bytes: usize) -> io::Result<(Vec<u8>, Input)> {
+    let mut head = Vec::with_capacity(bytes);
+    (&mut input).take(bytes as u64).read_to_end(&mut head)?;
+    let again = io::Cursor::new(head.clone()).chain(input);
+    Ok((head, Box::new(again)))
 }
 
 /// A file that is read once and leaves no pages behind.
@@ -96,8 +124,51 @@ impl Read for Gentle {
     }
 }
 
+/// Why a program that hands on bytes could not hand on all of them.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    pub(crate) code: Code,
+    /// What comes after the name of the file.
+    pub(crate) what: String,
+    pub(crate) advice: &'static str,
+    pub(crate) says: Vec<String>,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for Trouble {}
+
+impl Trouble {
+    /// The trouble in an error, however often it was wrapped on its way.
+    fn within(error: &io::Error) -> Option<&Self> {
+        let mut inner: &(dyn Error + 'static) = error.get_ref()?;
+        loop {
+            if let Some(trouble) = inner.downcast_ref::<Self>() {
+                return Some(trouble);
+            }
+            inner = match inner.downcast_ref::<io::Error>() {
+                Some(error) => error.get_ref()?,
+                None => inner.source()?,
+            };
+        }
+    }
+}
+
+impl From<Trouble> for io::Error {
+    fn from(trouble: Trouble) -> Self {
+        Self::other(trouble)
+    }
+}
+
 /// The finding for a file that could not be read to its end.
 pub fn broken(name: &str, error: &io::Error) -> Finding {
+    if let Some(Trouble { code, what, advice, says }) = Trouble::within(error) {
+        return Finding::fail(*code, format!("{name} {what}"), *advice).with(says.iter().cloned());
+    }
     let advice = "It would not come back. Keep older ones until there is a good one again, and see why: the disk it lies on, the program that wrote it.";
     match error.kind() {
         io::ErrorKind::UnexpectedEof => {

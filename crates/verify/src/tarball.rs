@@ -2,44 +2,37 @@
 
 use crate::{
     finding::{Code, Finding},
-    look::{SMALL, Thing, Tree},
-    stamp::Stamp,
-    stream,
+    listing::{Listing, Told, plain},
+    look::{Inside, SMALL, Thing, Tree, Wanted},
+    stamp::{Nanos, Stamp},
+    stream::{self, Input},
 };
 use std::{
-    collections::{BTreeMap, HashMap},
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    collections::BTreeMap,
+    fmt,
     io::{self, Read},
-    path::Path,
+    path::{Path, PathBuf},
+    thread,
 };
 
 /// Two empty blocks are the end of every archive.
 const END: usize = 1024;
 
+/// Opens the archive from its beginning again.
+pub(crate) type Reopen = Box<dyn Fn() -> io::Result<Input>>;
+
 /// What an archive holds: sizes by a digest of the path, and the few files that are looked into.
-#[derive(Debug, Default)]
 pub struct Tarball {
-    sizes: HashMap<u64, u64>,
-    directories: HashMap<u64, bool>,
+    listing: Listing,
     small: BTreeMap<String, Vec<u8>>,
-    migrations: BTreeMap<String, Vec<String>>,
     finished: Option<Stamp>,
-    /// Names in it.
-    pub paths: u64,
-    /// Bytes of its files.
-    pub bytes: u64,
-    /// The youngest file in it, for people.
-    pub youngest: Option<Stamp>,
+    reopen: Reopen,
 }
 
-fn digest(path: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    path.hash(&mut hasher);
-    hasher.finish()
-}
-
-fn plain(path: &str) -> &str {
-    path.trim_start_matches("./").trim_matches('/')
+impl fmt::Debug for Tarball {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tarball").field("listing", &self.listing).finish_non_exhaustive()
+    }
 }
 
 /// Remembers whether the last bytes that went through were empty blocks.
@@ -65,15 +58,32 @@ impl Tarball {
     /// Reads an archive to its end. What is wrong with it is the second half; the first is what could be read.
     pub fn read(path: &Path, finished: Option<Stamp>) -> io::Result<(Self, Option<Finding>)> {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let mut tail = Tail { inner: stream::open(path)?, zeros: 0, has_ended: false };
-        let mut tarball = Self { finished, ..Self::default() };
+        let path = PathBuf::from(path);
+        Self::read_by(&name, Box::new(move || stream::raw(&path)), finished, None)
+    }
+
+    /// The same of one that lies elsewhere; the files of a pattern are kept in mind.
+    pub(crate) fn read_by(
+        name: &str,
+        reopen: Reopen,
+        finished: Option<Stamp>,
+        wanted: Option<Wanted>,
+    ) -> io::Result<(Self, Option<Finding>)> {
+        let listing = Listing::wanting(wanted);
+        let mut tarball = Self { listing, small: BTreeMap::new(), finished, reopen };
+        let input = match (tarball.reopen)().and_then(stream::unpack) {
+            Ok(input) => input,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(error),
+            Err(error) => return Ok((tarball, Some(stream::broken(name, &error)))),
+        };
+        let mut tail = Tail { inner: input, zeros: 0, has_ended: false };
         let read = tarball.entries(&mut tail).and_then(|()| io::copy(&mut tail, &mut io::sink()));
         let finding = match read {
             // The end came before the archive's own.
-            Err(_) if tail.has_ended => Some(stream::broken(&name, &io::ErrorKind::UnexpectedEof.into())),
-            Err(error) => Some(stream::broken(&name, &error)),
-            Ok(_) if tail.zeros < END => Some(stream::broken(&name, &io::ErrorKind::UnexpectedEof.into())),
-            Ok(_) if tarball.paths == 0 => Some(Finding::fail(
+            Err(_) if tail.has_ended => Some(stream::broken(name, &io::ErrorKind::UnexpectedEof.into())),
+            Err(error) => Some(stream::broken(name, &error)),
+            Ok(_) if tail.zeros < END => Some(stream::broken(name, &io::ErrorKind::UnexpectedEof.into())),
+            Ok(_) if tarball.listing.paths == 0 => Some(Finding::fail(
                 Code::RequiredEmpty,
                 format!("{name} is an archive with nothing in it"),
                 "See what the program that makes it copies.",
@@ -83,35 +93,29 @@ impl Tarball {
         Ok((tarball, finding))
     }
 
+    /// What is in it.
+    pub(crate) const fn listing(&self) -> &Listing {
+        &self.listing
+    }
+
     fn entries(&mut self, input: &mut impl Read) -> io::Result<()> {
         let mut archive = tar::Archive::new(input);
         for entry in archive.entries()? {
             let mut entry = entry?;
             let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let path = plain(&path).to_owned();
-            self.paths += 1;
-            let changed = entry.header().mtime().ok().and_then(|t| u32::try_from(t).ok()).map(Stamp);
-            self.youngest = self.youngest.max(changed);
-            let mut above = path.as_str();
-            while let Some((directory, _)) = above.rsplit_once('/') {
-                self.directories.insert(digest(directory), false);
-                above = directory;
-            }
+            let changed = entry.header().mtime().ok().and_then(|t| i64::try_from(t).ok());
             let kind = entry.header().entry_type();
-            if kind.is_dir() {
-                self.directories.entry(digest(&path)).or_insert(true);
-                continue;
-            }
-            if !(kind.is_file() || kind.is_gnu_sparse() || kind.is_hard_link()) {
-                continue;
-            }
+            let is_file = kind.is_file() || kind.is_gnu_sparse() || kind.is_hard_link();
             let size = entry.size();
-            self.bytes += size;
-            self.sizes.insert(digest(&path), size);
-            if let Some((directory, file)) = path.rsplit_once('/')
-                && (directory.ends_with("db/migrate") || directory.ends_with("db/post_migrate"))
-            {
-                self.migrations.entry(directory.to_owned()).or_default().push(file.to_owned());
+            let told = match () {
+                () if kind.is_dir() => Told::Directory,
+                () if is_file => Told::File(size),
+                () => Told::Other,
+            };
+            self.listing.add(&path, told, changed.map(|seconds| Nanos::new(seconds, 0)));
+            if !is_file {
+                continue;
             }
             if size <= SMALL
                 && (path.ends_with(".env.production") || path.ends_with("lib/mastodon/version.rb"))
@@ -130,13 +134,44 @@ impl Tarball {
     }
 }
 
+/// Hands on one file of an archive, which is read again up to there.
+fn hand_on(input: Input, path: &str, out: &mut impl io::Write) -> io::Result<()> {
+    let mut archive = tar::Archive::new(stream::unpack(input)?);
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        if plain(&String::from_utf8_lossy(&entry.path_bytes())) == path {
+            let size = entry.size();
+            return match io::copy(&mut entry, out)? {
+                read if read < size => Err(io::ErrorKind::UnexpectedEof.into()),
+                _ => Ok(()),
+            };
+        }
+    }
+    Err(io::ErrorKind::NotFound.into())
+}
+
+/// What a thread writes into a pipe, and its error at the end.
+struct Handed {
+    pipe: io::PipeReader,
+    thread: Option<thread::JoinHandle<io::Result<()>>>,
+}
+
+impl Read for Handed {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.pipe.read(buffer)?;
+        if count == 0
+            && !buffer.is_empty()
+            && let Some(thread) = self.thread.take()
+        {
+            thread.join().unwrap_or_else(|_| Err(io::Error::other("the reader of the archive died")))?;
+        }
+        Ok(count)
+    }
+}
+
 impl Tree for Tarball {
     fn thing(&self, path: &str) -> io::Result<Option<Thing>> {
-        let key = digest(plain(path));
-        if let Some(size) = self.sizes.get(&key) {
-            return Ok(Some(Thing::File(*size)));
-        }
-        Ok(self.directories.get(&key).map(|is_empty| Thing::Directory { is_empty: *is_empty }))
+        Ok(self.listing.thing(path))
     }
 
     fn small_file(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
@@ -144,11 +179,23 @@ impl Tree for Tarball {
     }
 
     fn list(&self, path: &str) -> io::Result<Vec<String>> {
-        Ok(self.migrations.get(plain(path)).cloned().unwrap_or_default())
+        Ok(self.listing.list(path))
     }
 
     fn finished(&self) -> Option<Stamp> {
         self.finished
+    }
+
+    fn matching(&self, wanted: &Wanted) -> io::Result<Vec<Inside>> {
+        Ok(self.listing.matching(wanted))
+    }
+
+    fn open(&self, path: &str) -> io::Result<Input> {
+        let (input, path) = ((self.reopen)()?, plain(path).to_owned());
+        let (pipe, mut out) = io::pipe()?;
+        // The pipe is closed when the thread ends: what reads it sees the end, and then why.
+        let thread = thread::spawn(move || hand_on(input, &path, &mut out));
+        Ok(Box::new(Handed { pipe, thread: Some(thread) }))
     }
 }
 
@@ -173,10 +220,10 @@ mod tests {
     }
 
     fn read(bytes: &[u8]) -> (Tarball, Option<Code>) {
-        let place = tempfile::tempdir().unwrap();
-        let path = place.path().join("a.tar");
-        fs::write(&path, bytes).unwrap();
-        let (tarball, finding) = Tarball::read(&path, None).unwrap();
+        let bytes = bytes.to_vec();
+        let reopen = Box::new(move || Ok(Box::new(io::Cursor::new(bytes.clone())) as Input));
+        let wanted = Some(Wanted::parse("live/public/system/*.png"));
+        let (tarball, finding) = Tarball::read_by("a.tar", reopen, None, wanted).unwrap();
         (tarball, finding.map(|f| f.code))
     }
 
@@ -189,7 +236,21 @@ mod tests {
         assert_eq!(tarball.thing("live/none").unwrap(), None);
         assert_eq!(tarball.small_file("live/.env.production").unwrap().unwrap(), b"LOCAL_DOMAIN=mast.test\n");
         assert_eq!(tarball.list("live/db/migrate").unwrap(), ["20260611150940_a.rb"]);
-        assert_eq!(tarball.paths, 3);
+        assert_eq!(tarball.listing().paths, 3);
+    }
+
+    #[test]
+    fn a_file_in_an_archive_is_read_without_unpacking_the_rest() {
+        let (tarball, _) = read(&archive());
+        let found = tarball.matching(&Wanted::parse("live/public/system/*.png")).unwrap();
+        assert_eq!((found.len(), found[0].size), (1, 5000));
+        let mut content = Vec::new();
+        tarball.open(&found[0].path).unwrap().read_to_end(&mut content).unwrap();
+        assert!(content == [1; 5000]);
+        let error = tarball.open("live/none").unwrap().read_to_end(&mut content).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        // Whoever has read enough leaves nobody behind.
+        tarball.open(&found[0].path).unwrap().read_exact(&mut [0; 10]).unwrap();
     }
 
     #[test]
@@ -204,5 +265,14 @@ mod tests {
         flipped[3] ^= 1;
         assert_eq!(read(&flipped).1, Some(Code::Damaged), "a header has a checksum");
         assert_eq!(read(&[0; 2048]).1, Some(Code::RequiredEmpty));
+    }
+
+    #[test]
+    fn a_file_is_opened_by_its_path() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("a.tar");
+        fs::write(&path, archive()).unwrap();
+        assert_eq!(Tarball::read(&path, None).unwrap().1, None);
+        assert!(Tarball::read(&place.path().join("none"), None).is_err());
     }
 }

@@ -66,7 +66,9 @@ impl Instance {
             name: "database",
             backup: &backup,
             files,
+            inside: None,
             proofs: &proofs,
+            scratch: self.place.path(),
             drills: None,
             full: true,
             now: common::now(),
@@ -288,6 +290,8 @@ fn tar_backup(instance: &Instance) -> Report {
         name: "tars",
         backup: &backup,
         files: None,
+        inside: None,
+        scratch: Path::new("/nonexistent"),
         proofs: &proofs,
         drills: None,
         full: true,
@@ -351,7 +355,10 @@ fn a_dump_of_redis_is_whole_or_not() {
         let instance = Instance::new();
         let path = instance.put("dump.rdb", "redis/dump.rdb");
         plant(&path);
-        told(&instance.verify(Place::Redis { path: instance.place.path().join("redis/dump.rdb") }, None))
+        let report =
+            instance.verify(Place::Redis { path: instance.place.path().join("redis/dump.rdb") }, None);
+        // A redis-check-rdb of the host may be older than the dump.
+        told(&report).into_iter().filter(|code| *code != Code::NotChecked).collect::<Vec<_>>()
     };
     assert_eq!(redis(|_| ()), []);
     assert_eq!(redis(flip), [Code::Damaged]);
@@ -375,6 +382,8 @@ fn an_archive_can_be_the_file_backup_of_a_dump() {
         name: "db",
         backup: &backup,
         files: Some(&files),
+        inside: None,
+        scratch: Path::new("/nonexistent"),
         proofs: &proofs,
         drills: None,
         full: true,

@@ -156,6 +156,8 @@ fn verify_tree(place: &Path) -> mastmaint_verify::Report {
         name: "tree",
         backup: &backup,
         files: None,
+        inside: None,
+        scratch: Path::new("/nonexistent"),
         proofs: &proofs,
         drills: None,
         full: true,

@@ -50,6 +50,8 @@ fn verified(at: &Path) -> Report {
         name: "real",
         backup: &backup,
         files: None,
+        inside: None,
+        scratch: Path::new("/nonexistent"),
         proofs: &proofs,
         drills: None,
         full: true,

@@ -70,6 +70,17 @@ fn is_plain_name(name: &str) -> bool {
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '_'))
 }
 
+/// What stands before the name of a backup in the name of the job that verifies it by hand. No name of the config has
+/// a colon.
+const BY_HAND: &str = "verify:";
+/// What stands behind it if everything is read.
+const IN_FULL: &str = ":full";
+
+fn is_job_name(name: &str) -> bool {
+    let by_hand = name.strip_prefix(BY_HAND);
+    is_plain_name(by_hand.map_or(name, |backup| backup.strip_suffix(IN_FULL).unwrap_or(backup)))
+}
+
 fn is_unit_name(name: &str) -> bool {
     // Never a leading dash: it would read as an option of systemctl. Never a glob: systemctl would expand it.
     (1..=255).contains(&name.len())
@@ -84,9 +95,10 @@ fn is_program_name(name: &str) -> bool {
 }
 
 name!(
-    /// Name of a job, as in the config: `clean-media`.
+    /// Name of a job, as in the config: `clean-media`; or of the one by which a backup is verified by hand:
+    /// `verify:nightly-files`.
     JobName, "job name",
-    "it takes 1 to 64 of a-z, 0-9, - and _, and begins with a letter or digit", is_plain_name
+    "it takes 1 to 64 of a-z, 0-9, - and _, and begins with a letter or digit", is_job_name
 );
 name!(
     /// Name of a backup, as in the config: `nightly-files`. Usable as a file name.
@@ -136,6 +148,17 @@ name!(
     /// What a target of `notify:` is known by wherever something is kept for it, wherever it stands in the list.
     TargetKey, "target key", "it takes 1 to 64 of a-z, 0-9, - and _, and begins with a letter or digit", is_plain_name
 );
+impl JobName {
+    /// The job by which a backup is verified by hand.
+    pub fn by_hand(backup: &BackupName, full: bool) -> Self {
+        Self(format!("{BY_HAND}{backup}{}", if full { IN_FULL } else { "" }))
+    }
+
+    /// Whether it is one of these, which no config names.
+    pub fn is_by_hand(&self) -> bool {
+        self.0.starts_with(BY_HAND)
+    }
+}
 
 impl UnitName {
     /// The full name: a name without a known suffix is a service.
@@ -252,6 +275,18 @@ mod tests {
         }
         assert_eq!("mastodon-web".parse::<UnitName>().unwrap().with_suffix(), "mastodon-web.service");
         assert_eq!("a@b.socket".parse::<UnitName>().unwrap().with_suffix(), "a@b.socket");
+    }
+
+    #[test]
+    fn a_backup_is_verified_by_hand_under_a_name_that_no_config_has() {
+        let backup: BackupName = "files".parse().unwrap();
+        for full in [false, true] {
+            let job = JobName::by_hand(&backup, full);
+            assert_eq!(job.as_str().parse::<JobName>().as_ref(), Ok(&job));
+            assert!(job.is_by_hand());
+        }
+        assert!("verify:".parse::<JobName>().is_err() && "verify:a:b".parse::<JobName>().is_err());
+        assert!(!"verify-files".parse::<JobName>().unwrap().is_by_hand());
     }
 
     #[test]

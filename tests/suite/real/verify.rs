@@ -1,6 +1,7 @@
 //! Backups that are verified by a job: the program, its proofs and its verdict, without root and systemd.
 
 use mastmaint_tests::{Place, binaries};
+use serde_json::Value;
 use std::{fs, process::Command};
 
 fn place() -> Place {
@@ -76,6 +77,71 @@ fn a_backup_that_the_configuration_lacks_is_a_mistake_with_its_place() {
         text.contains("jobs.prove.steps[1].verify") && text.contains("did you mean \"mirror\"?"),
         "{text}"
     );
+}
+
+fn rot(place: &Place, name: &str, content: &str) {
+    let rotten = place.path(&format!("mirror/live/{name}"));
+    let time = fs::metadata(&rotten).unwrap().modified().unwrap();
+    fs::write(&rotten, content).unwrap();
+    fs::File::open(&rotten).unwrap().set_modified(time).unwrap();
+}
+
+#[test]
+fn a_backup_is_verified_by_hand_shown_and_its_findings_acknowledged() {
+    let place = place();
+    let daemon = place.start().unwrap();
+    let before = daemon.ctl(&["backups", "--json"]).exits(0).json();
+    assert_eq!(before["unverified"][0], "mirror", "{before:#}");
+    daemon.ctl(&["verify", "mirror", "--follow"]).exits(0);
+    let known = daemon.ctl(&["backup", "mirror", "--json"]).exits(0).json();
+    assert_eq!((&known["proof"]["proved"], &known["version"]), (&30.into(), &1.into()), "{known:#}");
+    // Nobody wrote a job for it, and nobody is shown one.
+    let jobs = daemon.ctl(&["jobs", "--json"]).exits(0).stdout;
+    assert!(!jobs.contains("verify:mirror"), "{jobs}");
+    let history = daemon.ctl(&["history", "--json"]).exits(0).stdout;
+    assert!(history.contains("verify:mirror"), "{history}");
+
+    rot(&place, "7", "kontent of 7");
+    daemon.ctl(&["verify", "mirror", "--follow"]).exits(0);
+    daemon.ctl(&["verify", "mirror", "--full", "--follow"]).exits(1);
+    let known = daemon.ctl(&["backup", "mirror", "--json"]).exits(0).json();
+    let finding = &known["findings"][0];
+    assert_eq!((&finding["code"], &finding["severity"]), (&"rot".into(), &"fail".into()), "{known:#}");
+    let id = finding["id"].as_str().unwrap();
+    daemon.ctl(&["ack", "F999"]).exits(1);
+    daemon.ctl(&["ack", id, "--until", "3d"]).exits(0);
+    // It is still what it was, and what was said to it stays over another night and another daemon.
+    daemon.stop().unwrap();
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["run", "prove", "--follow"]).exits(1);
+    let known = daemon.ctl(&["backup", "mirror", "--json"]).exits(0).json();
+    let finding = &known["findings"][0];
+    assert_eq!((&finding["id"], &finding["ack"]["uid"]), (&id.into(), &uid()), "{known:#}");
+    daemon.ctl(&["backup", "nothing"]).exits(1);
+}
+
+fn uid() -> Value {
+    nix::unistd::geteuid().as_raw().into()
+}
+
+#[test]
+fn a_manifest_has_everything_with_its_hash() {
+    let place = place();
+    let daemon = place.start().unwrap();
+    daemon.ctl(&["verify", "mirror", "--follow"]).exits(0);
+    std::os::unix::fs::symlink("live/7", place.path("mirror/link")).unwrap();
+    let (config, state) = (place.config(), place.path("state/rooms/verify"));
+    let [config, state] = [&config, &state].map(|path| path.to_str().unwrap());
+    let manifest = daemon.ctl(&["manifest", "mirror", "--json", "--config", config, "--state", state]);
+    let manifest = manifest.exits(0).json();
+    let entries = manifest["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 32, "{manifest:#}");
+    let link = entries.iter().find(|e| e["path"] == "link").unwrap();
+    assert_eq!((&link["type"], &link["target"]), (&"link".into(), &"live/7".into()));
+    assert_eq!(entries.iter().filter(|e| e["blake3"].is_string()).count(), 30);
+    let text = daemon.ctl(&["manifest", "mirror", "--config", config, "--state", state]).exits(0).stdout;
+    assert_eq!(text.lines().count(), 32, "{text}");
+    daemon.ctl(&["manifest", "miror", "--config", config]).exits(2);
 }
 
 /// The real dump, brought to life without a daemon. PostgreSQL refuses root, and then that is said.

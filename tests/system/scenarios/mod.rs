@@ -1,5 +1,6 @@
 //! What is shown on a booted Debian; one subject a file.
 
+pub(crate) mod backups;
 pub(crate) mod brackets;
 pub(crate) mod drill;
 pub(crate) mod kills;

@@ -31,6 +31,11 @@ pub(super) fn child() -> PathBuf {
 pub(super) struct Bed(PathBuf);
 
 impl Bed {
+    /// A place that outlives a run: what takes long to make is kept in it.
+    pub(super) fn place(name: &str) -> PathBuf {
+        target().join("bench").join(name)
+    }
+
     /// An empty one with these jobs (the text below `jobs:`).
     pub(super) fn new(name: &str, jobs: &str) -> Result<Self> {
         let dir = target().join("bench").join(name);

@@ -1,5 +1,6 @@
 //! The backups: what each is, where it is, and what it must hold.
 
+use super::place::{BackupKind, decrypt, misplaced, place};
 use crate::{
     diagnostic::Place,
     mistake::{self, Mistake},
@@ -9,14 +10,21 @@ use crate::{
 };
 use mastmaint_words::{
     BackupName, JobName, Span,
-    backup::{self, Backup, Backups, Budget},
+    backup::{Backup, Backups, Budget},
 };
-use std::path::PathBuf;
 
 pub(crate) const KEYS: &[&str] = &[
     "kind",
     "config",
     "path",
+    "repository",
+    "password_file",
+    "key_file",
+    "host",
+    "tags",
+    "archives",
+    "in",
+    "decrypt",
     "max_age",
     "require",
     "forbid",
@@ -30,45 +38,6 @@ pub(crate) const KEYS: &[&str] = &[
 pub(crate) const BUDGET: &[&str] = &["time", "bytes"];
 const DAY: u64 = 86_400;
 const MOST: usize = 100;
-
-/// The kinds, and the key that says where one is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum BackupKind {
-    Rsnapshot,
-    Tree,
-    Tar,
-    Postgres,
-    Redis,
-}
-
-impl BackupKind {
-    const ALL: [(&'static str, Self); 5] = [
-        ("rsnapshot", Self::Rsnapshot),
-        ("tree", Self::Tree),
-        ("tar", Self::Tar),
-        ("postgres", Self::Postgres),
-        ("redis", Self::Redis),
-    ];
-
-    const fn key(self) -> &'static str {
-        match self {
-            Self::Rsnapshot => "config",
-            _ => "path",
-        }
-    }
-
-    const fn help(self) -> &'static str {
-        match self {
-            Self::Rsnapshot => "name its configuration, like /etc/rsnapshot.conf",
-            Self::Tree => "name its directory",
-            _ => "name its files; the last part may have * and ?, like /backup/mastodon-*.dump",
-        }
-    }
-
-    const fn holds_files(self) -> bool {
-        matches!(self, Self::Rsnapshot | Self::Tree | Self::Tar)
-    }
-}
 
 /// Reads the section.
 pub(super) fn backups(reader: &mut Reader, node: Option<&Node>) -> Backups {
@@ -152,11 +121,13 @@ fn backup(
     let before = reader.mistakes.len();
     let f = reader.fields(node, path, "a map with a kind and a place", KEYS)?;
     if f.get("kind").is_none() {
-        let help = "there are rsnapshot, tree, tar, postgres, redis";
+        let help = "there are rsnapshot, tree, tar, postgres, redis, restic, borg";
         reader.wrong(f.place, path, Mistake::MissingKey { key: "kind", help });
     }
     let kind = reader.word(&f, "kind", "kind of backup", &BackupKind::ALL);
-    let place = kind.and_then(|kind| place(reader, &f, kind));
+    let inside = reader.text(&f, "in", "the name of a file backup");
+    let place = kind.and_then(|kind| place(reader, &f, kind, inside.is_some()));
+    let decrypt = decrypt(reader, &f);
     let max_age = reader.span_within(&f, "max_age", "an age", (60, 3650 * DAY), "it is from 1m to 3650d");
     let (require, forbid) = (paths(reader, &f, "require"), paths(reader, &f, "forbid"));
     let live = reader.text(&f, "live", "the Rails root as it lies in the backup, like home/mastodon/live");
@@ -164,8 +135,8 @@ fn backup(
     if let Some(kind) = kind {
         misplaced(reader, &f, kind);
     }
-    if let Some(files) = &files {
-        belonging.push((f.path_of("files"), files.clone()));
+    for (key, other) in [("files", &files), ("in", &inside)] {
+        belonging.extend(other.as_ref().map(|other| (f.path_of(key), other.clone())));
     }
     let drill = super::drill::drill(reader, &f);
     let budget = budget(reader, &f);
@@ -179,66 +150,13 @@ fn backup(
         forbid,
         live: live.map(|at| at.value.trim_matches('/').to_owned()),
         files: files.and_then(|at| at.value.parse().ok()),
+        inside: inside.and_then(|at| at.value.parse().ok()),
+        decrypt,
         drill,
         budget,
         prove_every: every.map_or(Backup::PROVE_EVERY, |at| at.value),
         wait: wait.map_or(Backup::WAIT, |at| at.value),
     })
-}
-
-fn place(reader: &mut Reader, f: &Fields<'_>, kind: BackupKind) -> Option<backup::Place> {
-    let key = kind.key();
-    let other = if key == "path" { "config" } else { "path" };
-    if f.get(other).is_some() {
-        let why = if other == "path" {
-            "rsnapshot says itself where its generations are"
-        } else {
-            "only rsnapshot has a configuration"
-        };
-        reader.wrong(f.key_place(other), &f.path_of(other), Mistake::Misplaced { why });
-    }
-    if f.get(key).is_none() {
-        reader.wrong(f.place, &f.path, Mistake::MissingKey { key, help: kind.help() });
-    }
-    let given = reader.text(f, key, "a whole path")?;
-    if !given.value.starts_with('/') {
-        let mistake = Mistake::RelativePath { given: given.value, help: kind.help().to_owned() };
-        reader.wrong(given.place, &f.path_of(key), mistake);
-        return None;
-    }
-    let is_pattern = |part: &str| part.contains(['*', '?']);
-    let (above, last) = given.value.trim_end_matches('/').rsplit_once('/').unwrap_or_default();
-    let has_pattern =
-        is_pattern(above) || (is_pattern(last) && matches!(kind, BackupKind::Rsnapshot | BackupKind::Tree));
-    if has_pattern {
-        let why = "* and ? stand in the last part only, of kinds tar, postgres and redis".to_owned();
-        reader.wrong(given.place, &f.path_of(key), Mistake::BadName { why });
-        return None;
-    }
-    let path = PathBuf::from(given.value);
-    Some(match kind {
-        BackupKind::Rsnapshot => backup::Place::Rsnapshot { config: path },
-        BackupKind::Tree => backup::Place::Tree { path },
-        BackupKind::Tar => backup::Place::Tar { path },
-        BackupKind::Postgres => backup::Place::Postgres { path },
-        BackupKind::Redis => backup::Place::Redis { path },
-    })
-}
-
-/// Keys that this kind has no use for.
-fn misplaced(reader: &mut Reader, f: &Fields<'_>, kind: BackupKind) {
-    let of_files = kind.holds_files();
-    for (key, has_use, why) in [
-        ("require", of_files, "only file backups (rsnapshot, tree, tar) have paths in them"),
-        ("forbid", of_files, "only file backups (rsnapshot, tree, tar) have paths in them"),
-        ("live", of_files, "only file backups (rsnapshot, tree, tar) have paths in them"),
-        ("files", kind == BackupKind::Postgres, "only a dump of PostgreSQL belongs to a file backup"),
-        ("drill", kind == BackupKind::Postgres, "only a dump of PostgreSQL is brought to life"),
-    ] {
-        if f.get(key).is_some() && !has_use {
-            reader.wrong(f.key_place(key), &f.path_of(key), Mistake::Misplaced { why });
-        }
-    }
 }
 
 fn paths(reader: &mut Reader, f: &Fields<'_>, key: &str) -> Vec<String> {

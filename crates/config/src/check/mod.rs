@@ -10,6 +10,7 @@ mod instance;
 mod job;
 mod judged;
 mod notify;
+mod place;
 mod probes;
 mod requires;
 mod step;
@@ -22,7 +23,7 @@ use crate::{
     settings::{Environment, LedgerSettings, Retry, RetryOn, Settings},
     tree::{Kind, Node},
 };
-use mastmaint_words::{LockName, Span};
+use mastmaint_words::{JobName, LockName, NameError, Span};
 use std::collections::BTreeMap;
 
 /// The sections of a file.
@@ -118,12 +119,9 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
     let notify = notify::targets(reader, &f, &defaults, &names);
     for (name, place, node) in listed.into_iter().take(MOST_JOBS) {
         let job = job::job(reader, node, name, &defaults, instance.as_ref().map(Option::as_ref));
-        match name.parse::<mastmaint_words::JobName>() {
+        match job_name(name) {
             Ok(name) => jobs.extend(job.map(|job| (name, job))),
-            Err(error) => {
-                let why = Mistake::BadName { why: error.to_string() };
-                reader.wrong(place, &crate::read::join("jobs", name), why);
-            }
+            Err(why) => reader.wrong(place, &crate::read::join("jobs", name), Mistake::BadName { why }),
         }
     }
     // A job of a name that is taken is no job, but what is wrong in it would come to light after the next edit.
@@ -143,6 +141,14 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
         notify,
         probes,
     })
+}
+
+fn job_name(given: &str) -> Result<JobName, String> {
+    let name: JobName = given.parse().map_err(|error: NameError| error.to_string())?;
+    if name.is_by_hand() {
+        return Err(format!("job name {given:?} is not usable: so is the job called that verifies by hand"));
+    }
+    Ok(name)
 }
 
 /// A section that may be there with everything in it commented out.
@@ -234,7 +240,7 @@ fn lock(reader: &mut Reader, f: &Fields<'_>) -> Option<Option<LockName>> {
     match lock.value.parse() {
         Ok(name) => Some(Some(name)),
         Err(error) => {
-            let error: mastmaint_words::NameError = error;
+            let error: NameError = error;
             reader.wrong(lock.place, &f.path_of("lock"), Mistake::BadName { why: error.to_string() });
             None
         }

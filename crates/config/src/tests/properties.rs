@@ -17,10 +17,10 @@ use crate::{
 use jiff::Timestamp;
 use mastmaint_words::{
     Bytes, Hold, HoldScope, Hundredths, Occasion, Span,
-    backup::{Backup, Backups, Budget, DrillPlan, Every, Place},
+    backup::{Backup, Backups, Borg, Budget, Decrypt, DrillPlan, Every, Place, Restic},
 };
 use proptest::{collection, option, prelude::*, sample::select};
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 fn span(most: u64) -> impl Strategy<Value = Span> {
     (1..=most).prop_map(Span::from_secs)
@@ -252,6 +252,26 @@ fn backups() -> impl Strategy<Value = Backups> {
         Place::Rsnapshot { config: "/etc/rsnapshot's.conf".into() },
         Place::Tree { path: "/srv/mirror".into() },
         Place::Tar { path: "/srv/a-*.tar.?z".into() },
+        Place::Restic(Restic {
+            repository: "/srv/it's restic".into(),
+            password_file: "/etc/pass: word".into(),
+            host: Some("no".into()),
+            tags: vec!["1".into(), "a#b".into()],
+        }),
+        Place::Borg(Borg {
+            repository: "/srv/borg".into(),
+            password_file: None,
+            key_file: Some("/root/key".into()),
+            archives: Some("*-[a".into()),
+        }),
+    ]);
+    let key = || PathBuf::from("/etc/a: key");
+    let decrypt = select(vec![
+        None,
+        Some(Decrypt::Age { key: key() }),
+        Some(Decrypt::Gpg { key: Some(key()), passphrase: None }),
+        Some(Decrypt::Gpg { key: Some(key()), passphrase: Some(key()) }),
+        Some(Decrypt::Gpg { key: None, passphrase: Some(key()) }),
     ]);
     let paths = || collection::vec("[a-z.]{1,4}x(/[a-z#:]{1,4})?", 0..3);
     let budget = (option::of(span(9999)), option::of(any::<u64>().prop_map(Bytes::new)));
@@ -261,18 +281,20 @@ fn backups() -> impl Strategy<Value = Backups> {
     let drill = (every, assertions, any::<u64>().prop_map(Bytes::new))
         .prop_map(|(schedule, assertions, reserve)| DrillPlan { schedule, assertions, reserve });
     let drill = option::of(drill);
-    (place, paths(), paths(), option::of("[a-z]{1,4}/live"), budget, times, drill).prop_map(
-        |(place, require, forbid, live, (time, bytes), (max_age, prove_every, wait), drill)| {
+    (place, paths(), paths(), option::of("[a-z]{1,4}/live"), budget, times, decrypt, drill).prop_map(
+        |(place, require, forbid, live, (time, bytes), (max_age, prove_every, wait), decrypt, drill)| {
             let budget = Budget { time, bytes };
-            let (files, none) = (None, None);
+            let is_encrypted = matches!(place, Place::Tar { .. });
             let files = Backup {
                 place,
                 max_age,
                 require,
                 forbid,
                 live,
-                files,
-                drill: none,
+                files: None,
+                inside: None,
+                decrypt: decrypt.clone().filter(|_| is_encrypted),
+                drill: None,
                 budget,
                 prove_every,
                 wait,
@@ -283,6 +305,8 @@ fn backups() -> impl Strategy<Value = Backups> {
                 forbid: vec![],
                 live: None,
                 files: Some("files".parse().unwrap()),
+                inside: decrypt.is_some().then(|| "files".parse().unwrap()),
+                decrypt,
                 drill,
                 ..files.clone()
             };

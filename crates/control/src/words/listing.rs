@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use mastmaint_words::{
-    Digest, Grade, Hold, HoldId, JobName, LockName, Numbers, Outcome, Reason, RunId, Space, StepIndex,
-    Trigger,
-    backup::{Drill, Finding, Newest, Severity},
+    BackupName, Digest, Grade, Hold, HoldId, JobName, LockName, Numbers, Outcome, Reason, RunId, Space,
+    StepIndex, Trigger,
+    backup::{Drill, KnownFinding, Newest, Severity},
 };
 use serde::{Deserialize, Serialize};
 
@@ -66,8 +66,27 @@ pub struct BackupLine {
     /// The last time that it was brought to life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<Drill>,
-    /// What there is to say, the worst first.
-    pub findings: Vec<Finding>,
+    /// What there is to say, the worst first, with the ids by which people acknowledge it.
+    pub findings: Vec<KnownFinding>,
+    /// The run that verifies it now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current: Option<RunId>,
+}
+
+/// A backup that is not known to be fresh: its newest is older than `max_age`, and nobody has seen a newer one though
+/// there was time to look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OverdueBackup {
+    /// Which.
+    pub backup: BackupName,
+    /// Since when.
+    pub since: Timestamp,
+    /// When it was verified last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Timestamp>,
+    /// When the newest that was seen then was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub newest: Option<Timestamp>,
 }
 
 /// How much of a backup is proved.

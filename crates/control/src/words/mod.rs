@@ -8,8 +8,8 @@ mod status;
 
 pub use follow::FollowEvent;
 pub use listing::{
-    BackupLine, HoldLine, JobLine, ProofLine, RunDetail, RunLine, RunState, StepLine, StepNow, StepProgress,
-    WaitLine,
+    BackupLine, HoldLine, JobLine, OverdueBackup, ProofLine, RunDetail, RunLine, RunState, StepLine, StepNow,
+    StepProgress, WaitLine,
 };
 pub use probes::{IncidentLine, ProbeLine, ProbeState};
 pub use status::{
@@ -18,7 +18,7 @@ pub use status::{
 };
 
 use jiff::Timestamp;
-use mastmaint_words::{Digest, HoldId, HoldScope, JobName, RunId, StepIndex};
+use mastmaint_words::{BackupName, Digest, HoldId, HoldScope, JobName, RunId, StepIndex, backup::FindingId};
 use serde::{Deserialize, Serialize};
 
 /// Version of this protocol and of every `--json` listing.
@@ -126,6 +126,14 @@ pub enum Request {
         #[serde(default)]
         until: Option<Timestamp>,
     },
+    /// Remind nobody of a finding while it is there. Doing.
+    AckFinding {
+        /// Which.
+        finding: FindingId,
+        /// Not longer than this.
+        #[serde(default)]
+        until: Option<Timestamp>,
+    },
     /// Send a test to those who are told; answered when all have answered. Doing.
     NotifyTest {
         /// To one only, counted from 1.
@@ -149,6 +157,7 @@ impl Request {
                 | Self::HoldRemove { .. }
                 | Self::Reload
                 | Self::Ack { .. }
+                | Self::AckFinding { .. }
                 | Self::NotifyTest { .. }
         )
     }
@@ -203,6 +212,12 @@ pub enum Reply {
     Backups {
         /// By name.
         backups: Vec<BackupLine>,
+        /// Those that are not known to be fresh.
+        #[serde(default)]
+        overdue: Vec<OverdueBackup>,
+        /// Those of the configuration that were never verified.
+        #[serde(default)]
+        unverified: Vec<BackupName>,
     },
     /// To `Incidents`.
     Incidents {

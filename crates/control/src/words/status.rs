@@ -1,6 +1,6 @@
 //! One page about everything: the reply to `status`.
 
-use super::{HoldLine, ProbeLine, RunLine};
+use super::{HoldLine, OverdueBackup, ProbeLine, RunLine};
 use jiff::Timestamp;
 use mastmaint_words::{Digest, JobName, RunId, UnitName};
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,9 @@ pub struct Status {
     /// Jobs that should have begun and did not.
     #[serde(default)]
     pub overdue: Vec<OverdueLine>,
+    /// Backups that are not known to be fresh.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overdue_backups: Vec<OverdueBackup>,
     /// Who is told what.
     #[serde(default)]
     pub notify: Vec<TargetLine>,

@@ -1,6 +1,6 @@
 //! What was found on a host, as sentences: for the terminal and for the head of the first configuration. Pure.
 
-use super::host::{Apart, FoundInstance, FoundUnit, Host, Media, Place, Rival, SwitchOff};
+use super::host::{Apart, FoundBackup, FoundInstance, FoundUnit, Host, Media, Place, Rival, SwitchOff};
 use std::fmt::Write as _;
 
 /// What was found, one sentence each.
@@ -14,6 +14,7 @@ pub fn facts(host: &Host) -> Vec<String> {
         Some(zone) => format!("time zone {zone}"),
         None => "no name for the time zone".to_owned(),
     });
+    facts.extend(host.backups.iter().map(backup_fact));
     for (path, why) in &host.unreadable {
         facts.push(format!(
             "could not look at {}: {why}; run init as root to have it looked at",
@@ -21,6 +22,23 @@ pub fn facts(host: &Host) -> Vec<String> {
         ));
     }
     facts
+}
+
+fn backup_fact(backup: &FoundBackup) -> String {
+    let later = "what is in it is not verified: `backups:` has no such kind";
+    match backup {
+        FoundBackup::Rsnapshot { config, live: Some(live) } => {
+            format!("backups by rsnapshot, {}, with Mastodon in {live}", config.display())
+        }
+        FoundBackup::Rsnapshot { config, live: None } => {
+            format!("backups by rsnapshot, {}", config.display())
+        }
+        FoundBackup::Postgres { path } => format!("dumps of PostgreSQL, {}", path.display()),
+        FoundBackup::Redis { path } => format!("a dump of Redis, {}", path.display()),
+        FoundBackup::Restic { path } => format!("a repository of restic, {}; {later}", path.display()),
+        FoundBackup::Borg { path } => format!("a repository of borg, {}; {later}", path.display()),
+        FoundBackup::Borgmatic { config } => format!("borgmatic, {}; {later}", config.display()),
+    }
 }
 
 /// `/etc/cron.d/x:3: runs tootctl; put a # before the line`.

@@ -9,10 +9,49 @@ pub struct Host {
     pub timezone: Option<String>,
     /// The Mastodon on it.
     pub instance: Option<FoundInstance>,
+    /// What looks like a backup.
+    pub backups: Vec<FoundBackup>,
     /// What runs tootctl already and has to be switched off.
     pub rivals: Vec<Rival>,
     /// What could not be looked at, with the reason.
     pub unreadable: Vec<(PathBuf, String)>,
+}
+
+/// Something that looks like a backup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FoundBackup {
+    /// rsnapshot has made generations.
+    Rsnapshot {
+        /// Its configuration.
+        config: PathBuf,
+        /// Where Mastodon lies in a generation.
+        live: Option<String>,
+    },
+    /// Dumps of PostgreSQL.
+    Postgres {
+        /// A path or a pattern.
+        path: PathBuf,
+    },
+    /// A dump of Redis.
+    Redis {
+        /// It.
+        path: PathBuf,
+    },
+    /// A repository of restic.
+    Restic {
+        /// Its directory.
+        path: PathBuf,
+    },
+    /// A repository of borg.
+    Borg {
+        /// Its directory.
+        path: PathBuf,
+    },
+    /// borgmatic writes to repositories.
+    Borgmatic {
+        /// Its configuration.
+        config: PathBuf,
+    },
 }
 
 /// A Mastodon.

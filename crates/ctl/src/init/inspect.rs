@@ -1,7 +1,7 @@
 //! Looks at a host: units, version, environment file, time zone. Changes nothing and runs nothing of Mastodon's.
 
 use super::{
-    dotenv,
+    backups, dotenv,
     host::{Apart, FoundInstance, FoundUnit, Host, Media},
     rivals, units,
 };
@@ -51,10 +51,11 @@ pub fn inspect(root: &Path) -> Host {
         .filter(|unit| unit.name.starts_with("mastodon-") && !rival_units.contains(&unit.name))
         .collect();
     let instance = looker.instance(&of_mastodon);
+    let backups = backups::find(&mut looker, instance.as_ref().map(|instance| instance.live.as_path()));
     let timezone = looker.timezone();
     looker.unreadable.sort();
     looker.unreadable.dedup();
-    Host { timezone, instance, rivals, unreadable: looker.unreadable }
+    Host { timezone, instance, backups, rivals, unreadable: looker.unreadable }
 }
 
 impl Looker {

@@ -1,10 +1,12 @@
 //! `mastmaintctl init`: looks at the host and writes a first configuration, never over an existing one.
 
+mod backups;
 pub mod cron;
 pub mod dotenv;
 pub mod facts;
 pub mod host;
 pub mod inspect;
+mod proposed;
 pub mod render;
 mod rivals;
 pub mod units;
@@ -68,7 +70,8 @@ fn next_commands(host: &Host, path: &Path, is_in_place: bool) -> Vec<String> {
     };
     let mut commands = vec![file("mastmaintctl check", "")];
     let fits_shipped = host.instance.as_ref().is_none_or(|instance| {
-        plan(Some(&resident(instance))).is_ok_and(|rooms| rooms.iter().all(|room| room.drop_in.is_none()))
+        plan(Some(&resident(instance)), &[])
+            .is_ok_and(|rooms| rooms.iter().all(|room| room.drop_in.is_none()))
     });
     if !fits_shipped {
         commands.push(file("mastmaintctl rooms --apply", "--config "));

@@ -3,6 +3,7 @@
 use super::{
     facts::{facts, rival_line},
     host::{FoundInstance, Host, Media},
+    proposed,
 };
 use crate::print::tame;
 use mastmaint_config::sample_job;
@@ -25,13 +26,20 @@ pub fn config(host: &Host) -> String {
         }
     }
     text.push('\n');
+    let proposed = proposed::backups(&host.backups);
+    let verifying = proposed::job(&proposed);
     if let Some(instance) = &host.instance {
         instance_part(&mut text, instance);
         defaults_part(&mut text, host);
+        text.push_str(&proposed::section(&proposed));
         jobs_part(&mut text, &instance.media);
+        text.push_str(&verifying);
     } else {
         defaults_part(&mut text, host);
+        text.push_str(&proposed::section(&proposed));
         text.push_str(NO_INSTANCE);
+        text.push_str(if verifying.is_empty() { "jobs: {}\n" } else { "jobs:" });
+        text.push_str(&verifying);
     }
     text
 }
@@ -117,7 +125,7 @@ fn commented(job: &str) -> String {
 }
 
 /// A scalar that reads back as this text: plain where it cannot mean anything else, else quoted and in ASCII.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let is_word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
         .contains(&text.to_ascii_lowercase().as_str());
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/')
@@ -160,7 +168,6 @@ const NO_INSTANCE: &str = r#"# There is no Mastodon here, so there is no `instan
 #     schedule: "30 0 * * *"
 #     steps:
 #       - run: [/usr/local/bin/tidy, --quiet]
-jobs: {}
 "#;
 
 #[cfg(test)]

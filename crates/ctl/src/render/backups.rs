@@ -5,23 +5,37 @@ use crate::{
     table::{Cell, Tone, columns},
     when::When,
 };
-use mastmaint_control::words::BackupLine;
+use mastmaint_control::words::{BackupLine, OverdueBackup};
 use mastmaint_words::{
+    BackupName,
     backup::{Drill, Severity},
     human,
 };
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
+
+/// What is older is told with its date.
+const DAY: Duration = Duration::from_hours(24);
 
 const NOTHING: &str = "-";
 
 /// One row a backup.
 pub fn backups(backups: &[BackupLine], when: &When, width: Option<usize>) -> String {
-    let rows: Vec<[Cell; 8]> = backups.iter().map(|backup| row(backup, when)).collect();
-    let titles = ["BACKUP", "STATE", "NEWEST", "PROVED", "OLDEST PROOF", "DRILL", "RESTORED IN", "VERIFIED"];
+    let rows: Vec<[Cell; 9]> = backups.iter().map(|backup| row(backup, when)).collect();
+    let titles = [
+        "BACKUP",
+        "STATE",
+        "NEWEST",
+        "PROVED",
+        "OLDEST PROOF",
+        "DRILL",
+        "RESTORED IN",
+        "VERIFIED",
+        "LOST NOW",
+    ];
     columns(titles, &rows, width)
 }
 
-fn row(backup: &BackupLine, when: &When) -> [Cell; 8] {
+fn row(backup: &BackupLine, when: &When) -> [Cell; 9] {
     let (proved, oldest) = backup.proof.map_or((NOTHING.to_owned(), NOTHING.to_owned()), |proof| {
         let oldest = proof.oldest.map_or_else(|| NOTHING.to_owned(), |at| when.passed(at));
         (format!("{} of {}", proof.proved, proof.files), oldest)
@@ -39,6 +53,7 @@ fn row(backup: &BackupLine, when: &When) -> [Cell; 8] {
         drill,
         took.into(),
         when.passed(backup.verified).into(),
+        lost(backup, when).unwrap_or_else(|| NOTHING.to_owned()).into(),
     ]
 }
 
@@ -60,9 +75,12 @@ pub fn backup(backup: &BackupLine, when: &When) -> String {
     let mut text = format!("{} ({}): {}\n", tame(&backup.backup), tame(&backup.kind), tame(&backup.sentence));
     let _ = writeln!(text, "verified {} by run {}", when.both(backup.verified), backup.run);
     if let Some(newest) = &backup.newest {
-        let lost = when.passed(newest.at);
+        let lost = lost(backup, when).unwrap_or_default();
         let _ =
-            writeln!(text, "newest: {} of {}; what is younger would be lost now", tame(&newest.name), lost);
+            writeln!(text, "newest: {}, made {}; lost now: {lost}", tame(&newest.name), when.both(newest.at));
+    }
+    if let Some(run) = &backup.current {
+        let _ = writeln!(text, "being verified now by run {run}");
     }
     if let Some(drill) = &backup.drill {
         let word = if drill.is_good { "good" } else { "not good" };
@@ -77,19 +95,59 @@ pub fn backup(backup: &BackupLine, when: &When) -> String {
             human::bytes(drill.bytes)
         );
     }
-    for finding in &backup.findings {
+    for known in &backup.findings {
+        let finding = &known.finding;
         let word = match finding.severity {
             Severity::Fail => "failure",
             Severity::Warn => "warning",
             Severity::Info => "note",
         };
-        let _ = writeln!(text, "\n{word}: {} [{}]", tame(&finding.what), finding.code);
+        let _ = writeln!(text, "\n{} {word}: {} [{}]", known.id, tame(&finding.what), finding.code);
         for line in &finding.evidence {
             let _ = writeln!(text, "    {}", tame(line));
         }
         let _ = writeln!(text, "    what to do: {}", tame(&finding.advice));
+        let _ = writeln!(text, "    since {}", when.both(known.since));
+        if let Some(ack) = known.ack {
+            let until = ack.until.map(|at| format!(" until {}", when.both(at))).unwrap_or_default();
+            let _ = writeln!(text, "    acknowledged {} by user {}{until}", when.passed(ack.at), ack.uid);
+        }
     }
     text
+}
+
+/// What a restore of the newest would lose: `statuses since 02:14:00, 5 h 12 min`.
+fn lost(backup: &BackupLine, when: &When) -> Option<String> {
+    let newest = backup.newest.as_ref()?;
+    let what = match backup.kind.as_str() {
+        "postgres" => "statuses",
+        "redis" => "queues and feeds",
+        _ => "files",
+    };
+    let age = human::between(newest.at, when.now).unwrap_or_default();
+    let since = if age > DAY { when.brief(newest.at) } else { when.clock(newest.at) };
+    Some(format!("{what} since {since}, {}", human::span(age)))
+}
+
+/// What is not known to be fresh, and what nobody has looked at, a line each.
+pub fn not_well_known(overdue: &[OverdueBackup], unverified: &[BackupName], when: &When) -> String {
+    let mut text = String::new();
+    for late in overdue {
+        let _ = writeln!(text, "{}", Tone::Bad.paint(&format!("{}: {}", late.backup, not_fresh(late, when))));
+    }
+    for name in unverified {
+        let _ = writeln!(text, "{name}: never verified; `mastmaintctl verify {name}` does it now");
+    }
+    text
+}
+
+/// `not known to be fresh since …: verified last 2 d ago`.
+pub fn not_fresh(late: &OverdueBackup, when: &When) -> String {
+    let verified = late
+        .verified
+        .map_or_else(|| "never verified".to_owned(), |at| format!("verified last {}", when.passed(at)));
+    let newest = late.newest.map(|at| format!(", the newest seen then was made {}", when.passed(at)));
+    format!("not known to be fresh since {}: {verified}{}", when.both(late.since), newest.unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -107,7 +165,7 @@ mod tests {
                            "times": {"prepare": 1.0, "restore": 7.1, "ask": 0.1, "total": 8.4}, "counts": {"tables": 1, "views": 0,
                            "materialized": 0, "accounts": 1, "local_accounts": 1, "users": 1, "statuses": 1, "local_statuses": 1,
                            "media": 0, "migrations": 1, "newest_migration": 1}},
-                 "findings": [{"code": "overdue", "severity": "warn", "what": "it is\u001b[2J old", "advice": "See."}]},
+                 "findings": [{"id": "F12", "since": "2026-11-22T06:30:00Z", "ack": {"at": "2026-11-23T06:30:00Z", "uid": 0}, "code": "overdue", "severity": "warn", "what": "it is\u001b[2J old", "advice": "See."}]},
                 {"backup": "files", "kind": "tree", "verified": "2026-11-23T06:30:00Z", "run": "20261123T063000Z-7k3f9q",
                  "sentence": "no complete backup", "worst": "fail", "findings": []}]"#,
         )
@@ -115,8 +173,16 @@ mod tests {
         let when = When { now: "2026-11-23T07:30:00Z".parse().unwrap(), zone: jiff::tz::TimeZone::UTC };
         let table = strip_str(&backups(&lines, &when, None)).to_string();
         let rows: Vec<&str> = table.lines().collect();
-        for part in ["doubtful", "5 h 30 min ago", "2 of 3", "3 d 1 h ago", "1 d 1 h ago", "7.1 s", "1 h ago"]
-        {
+        for part in [
+            "doubtful",
+            "5 h 30 min ago",
+            "2 of 3",
+            "3 d 1 h ago",
+            "1 d 1 h ago",
+            "7.1 s",
+            "1 h ago",
+            "statuses since 02:00:00, 5 h 30 min",
+        ] {
             assert!(rows[1].contains(part), "{part} in {table}");
         }
         assert!(rows[2].contains("bad") && rows[2].contains('-'), "{table}");
@@ -127,6 +193,18 @@ mod tests {
             ),
             "{page}"
         );
-        assert!(page.contains("[overdue]") && !page.contains('\u{1b}'), "{page}");
+        assert!(page.contains("F12 warning: it is old [overdue]") && !page.contains('\u{1b}'), "{page}");
+        assert!(page.contains("acknowledged 1 h ago by user 0"), "{page}");
+        let late = OverdueBackup {
+            backup: "other".parse().unwrap(),
+            since: "2026-11-23T01:30:00Z".parse().unwrap(),
+            verified: None,
+            newest: None,
+        };
+        let text = strip_str(&not_well_known(&[late], &["files".parse().unwrap()], &when)).to_string();
+        assert!(text.contains(
+            "other: not known to be fresh since Mon 2026-11-23 01:30:00 UTC (6 h ago): never verified\n"
+        ));
+        assert!(text.ends_with("files: never verified; `mastmaintctl verify files` does it now\n"), "{text}");
     }
 }

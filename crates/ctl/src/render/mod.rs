@@ -10,7 +10,7 @@ mod run;
 mod status;
 mod verdict;
 
-pub use backups::{backup, backups};
+pub use backups::{backup, backups, not_fresh, not_well_known};
 pub use history::history;
 pub use holds::{hold_on, holds};
 pub use incidents::incidents;

@@ -1,6 +1,6 @@
 //! `mastmaintctl status`: one page about everything.
 
-use super::{ended, hold_on, step_now};
+use super::{ended, hold_on, not_fresh, step_now};
 use crate::{
     print::tame,
     table::Tone,
@@ -94,6 +94,9 @@ pub fn status(status: &Status, jobs: &[JobLine], when: &When) -> String {
     for late in &status.overdue {
         let slot = format!("{}: nothing has begun for {}", late.job, when.both(late.slot));
         field("overdue", &Tone::Bad.paint(&slot));
+    }
+    for late in &status.overdue_backups {
+        field("backup", &Tone::Bad.paint(&format!("{}: {}", late.backup, not_fresh(late, when))));
     }
     for target in &status.notify {
         let Some(why) = &target.failing else { continue };

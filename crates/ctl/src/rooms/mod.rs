@@ -7,7 +7,11 @@ pub mod plan;
 use crate::{check, error::CtlError, exit, init::dotenv, print};
 use disk::{Change, State};
 use mastmaint_config::settings::{Instance, Settings};
-use mastmaint_words::Room;
+use mastmaint_verify::rsnapshot;
+use mastmaint_words::{
+    Room,
+    backup::{Borg, Place, Restic},
+};
 use plan::{Resident, Wanted};
 use serde::Serialize;
 use std::{
@@ -71,7 +75,27 @@ pub(crate) fn rooms(config: &Path, systemd_dir: &Path, apply: bool, json: bool) 
 /// Every room as these settings want it on this host.
 pub(crate) fn wanted(settings: &Settings) -> Result<Vec<Wanted>, CtlError> {
     let resident = settings.instance.as_ref().map(resident).transpose()?;
-    plan::plan(resident.as_ref()).map_err(|e| CtlError::Rooms(e.to_string()))
+    plan::plan(resident.as_ref(), &places(settings)).map_err(|e| CtlError::Rooms(e.to_string()))
+}
+
+/// Where the backups are, as far as this user can see it.
+fn places(settings: &Settings) -> Vec<PathBuf> {
+    let mut places = Vec::new();
+    for backup in settings.backups.values() {
+        match &backup.place {
+            Place::Rsnapshot { config } => {
+                places.extend(rsnapshot::read(config).ok().map(|parsed| parsed.conf.snapshot_root));
+                places.push(config.clone());
+            }
+            Place::Tree { path } | Place::Tar { path } | Place::Postgres { path } | Place::Redis { path } => {
+                places.push(path.clone());
+            }
+            Place::Restic(Restic { repository, .. }) | Place::Borg(Borg { repository, .. }) => {
+                places.push(repository.into());
+            }
+        }
+    }
+    places
 }
 
 /// What the host knows of the instance beyond the configuration.

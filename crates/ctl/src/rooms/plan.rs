@@ -71,9 +71,9 @@ pub enum PlanError {
     Root,
 }
 
-/// Every room as this instance wants it.
-pub fn plan(resident: Option<&Resident>) -> Result<Vec<Wanted>, PlanError> {
-    Room::ALL.into_iter().map(|room| one(room, resident)).collect()
+/// Every room as this instance and these places of backups want it.
+pub fn plan(resident: Option<&Resident>, backups: &[PathBuf]) -> Result<Vec<Wanted>, PlanError> {
+    Room::ALL.into_iter().map(|room| one(room, resident, backups)).collect()
 }
 
 /// The unit of a room.
@@ -81,7 +81,7 @@ pub fn unit(room: Room) -> String {
     format!("mastmaintd-{room}@.service")
 }
 
-fn one(room: Room, resident: Option<&Resident>) -> Result<Wanted, PlanError> {
+fn one(room: Room, resident: Option<&Resident>, backups: &[PathBuf]) -> Result<Wanted, PlanError> {
     let plain = |user: &str| Wanted {
         room,
         user: user.to_owned(),
@@ -92,13 +92,19 @@ fn one(room: Room, resident: Option<&Resident>) -> Result<Wanted, PlanError> {
     match (room, resident) {
         (Room::Systemctl, _) => Ok(Wanted { writes: vec![ACCEPTED.into()], ..plain("root") }),
         (Room::Run, _) => Ok(plain("mastmaintd-run")),
-        (Room::Verify, _) => Ok(plain("root")),
+        (Room::Verify, _) => Ok(Wanted { drop_in: verify(backups), ..plain("root") }),
         (Room::Notify, _) => Ok(Wanted { network: "yes", ..plain("mastmaintd-notify") }),
         (Room::Tootctl, None) => Ok(plain(SHIPPED_USER)),
         (Room::Tootctl, Some(resident)) => tootctl(resident),
         (Room::Probe, None) => Ok(Wanted { network: PROBE_NETWORK, ..plain(SHIPPED_USER) }),
         (Room::Probe, Some(resident)) => probe(resident),
     }
+}
+
+/// The shipped room sees nothing below /home and /root; where backups are there it may look.
+fn verify(backups: &[PathBuf]) -> Option<String> {
+    let is_needed = backups.iter().any(|path| is_hidden(path));
+    is_needed.then(|| format!("{}ProtectHome=read-only\n", head()))
 }
 
 fn tootctl(resident: &Resident) -> Result<Wanted, PlanError> {
@@ -142,7 +148,7 @@ fn probe(resident: &Resident) -> Result<Wanted, PlanError> {
     let fits_shipped = resident.user == SHIPPED_USER && resident.live == Path::new(SHIPPED_LIVE);
     let drop_in = || {
         let seen: Vec<&PathBuf> = [&resident.live].into_iter().filter(|path| is_hidden(path)).collect();
-        let mut text = head(&resident.user);
+        let mut text = of_user(&resident.user);
         setting(&mut text, "BindReadOnlyPaths", &seen);
         text
     };
@@ -158,7 +164,7 @@ fn probe(resident: &Resident) -> Result<Wanted, PlanError> {
 fn text(resident: &Resident, writes: &[PathBuf]) -> String {
     let seen: Vec<PathBuf> = readable(resident).into_iter().filter(|path| is_hidden(path)).collect();
     let (bound, open): (Vec<&PathBuf>, Vec<&PathBuf>) = writes.iter().partition(|path| is_hidden(path));
-    let mut text = head(&resident.user);
+    let mut text = of_user(&resident.user);
     setting(&mut text, "BindReadOnlyPaths", &seen);
     setting(&mut text, "BindPaths", &bound);
     text.push_str("ReadWritePaths=\n");
@@ -166,14 +172,19 @@ fn text(resident: &Resident, writes: &[PathBuf]) -> String {
     text
 }
 
-/// What every drop-in begins with, up to the user and the empty list of what is bound.
-fn head(user: &str) -> String {
-    let mut text = format!(
+/// What every drop-in begins with.
+fn head() -> String {
+    format!(
         "{MARK} from the configuration of mastmaintd; do not edit.\n\
          # It is written again when the configuration changes and removed when it is no longer needed. For settings of\n\
          # your own put another file beside it. An empty setting takes back what the shipped unit says.\n\
          [Service]\n"
-    );
+    )
+}
+
+/// The same for a room of the instance's user, up to the empty list of what is bound.
+fn of_user(user: &str) -> String {
+    let mut text = head();
     let _ = writeln!(text, "User={user}");
     // The primary group of that user, whatever it is called.
     text.push_str("Group=\n");
@@ -235,7 +246,7 @@ mod tests {
     }
 
     fn settings(resident: &Resident) -> String {
-        let wanted = one(Room::Tootctl, Some(resident)).unwrap().drop_in.unwrap();
+        let wanted = one(Room::Tootctl, Some(resident), &[]).unwrap().drop_in.unwrap();
         assert!(wanted.starts_with(MARK));
         wanted.split_once("[Service]\n").unwrap().1.to_owned()
     }
@@ -243,8 +254,8 @@ mod tests {
     #[test]
     fn the_usual_mastodon_needs_no_drop_in() {
         let usual = resident("mastodon", "/home/mastodon", "/home/mastodon/live", &[]);
-        assert!(plan(Some(&usual)).unwrap().iter().all(|wanted| wanted.drop_in.is_none()));
-        assert!(plan(None).unwrap().iter().all(|wanted| wanted.drop_in.is_none()));
+        assert!(plan(Some(&usual), &[]).unwrap().iter().all(|wanted| wanted.drop_in.is_none()));
+        assert!(plan(None, &[]).unwrap().iter().all(|wanted| wanted.drop_in.is_none()));
     }
 
     #[test]
@@ -280,13 +291,13 @@ mod tests {
     #[test]
     fn the_probe_room_sees_the_code_and_writes_nothing() {
         let masto = resident("masto", "/home/masto", "/home/masto/live", &["/mnt/media"]);
-        let wanted = one(Room::Probe, Some(&masto)).unwrap();
+        let wanted = one(Room::Probe, Some(&masto), &[]).unwrap();
         assert!(wanted.writes.is_empty());
         let text = wanted.drop_in.unwrap();
         let settings = text.split_once("[Service]\n").unwrap().1;
         assert_eq!(settings, "User=masto\nGroup=\nBindPaths=\nBindReadOnlyPaths=-/home/masto/live\n");
         let elsewhere = resident("masto", "/home/masto", "/srv/live", &[]);
-        let text = one(Room::Probe, Some(&elsewhere)).unwrap().drop_in.unwrap();
+        let text = one(Room::Probe, Some(&elsewhere), &[]).unwrap().drop_in.unwrap();
         assert!(text.ends_with("User=masto\nGroup=\nBindPaths=\n"), "{text}");
     }
 
@@ -294,10 +305,19 @@ mod tests {
     fn nothing_from_the_configuration_can_add_a_line() {
         for bad in ["/srv/a b", "/srv/a\nUser=root", "/srv/%h", "/srv/a:b", "/srv/../etc"] {
             let path = resident("mastodon", "/home/mastodon", bad, &[]);
-            assert!(matches!(plan(Some(&path)), Err(PlanError::Unfit { .. })), "{bad:?}");
+            assert!(matches!(plan(Some(&path), &[]), Err(PlanError::Unfit { .. })), "{bad:?}");
         }
         let user = resident("a\nUser=root", "/home/a", "/home/a/live", &[]);
-        assert!(plan(Some(&user)).is_err());
-        assert_eq!(plan(Some(&resident("root", "/root", "/root/live", &[]))), Err(PlanError::Root));
+        assert!(plan(Some(&user), &[]).is_err());
+        assert_eq!(plan(Some(&resident("root", "/root", "/root/live", &[])), &[]), Err(PlanError::Root));
+    }
+
+    #[test]
+    fn the_verify_room_looks_into_homes_only_where_backups_are_there() {
+        let drop_in = |path: &str| one(Room::Verify, None, &[path.into()]).unwrap().drop_in;
+        assert_eq!(drop_in("/backup/mastodon-*.dump"), None);
+        assert!(
+            drop_in("/home/mastodon/backup/*.dump").unwrap().ends_with("[Service]\nProtectHome=read-only\n")
+        );
     }
 }

@@ -24,22 +24,19 @@ impl Dispatcher {
             Request::Follow { run } => return self.follow(run, replies).await,
             Request::Run { job, dry_run, despite_hold } => {
                 let trigger = Trigger::Manual { uid, despite_hold };
-                match self.run_by_hand(&job, trigger, dry_run).await {
-                    Reply::Queued { run, .. } if self.is_about_to_say(&run) => {
-                        return self.answer_when_it_has_looked(&run, replies);
-                    }
-                    answer => answer,
-                }
+                let answer = self.run_by_hand(&job, trigger, dry_run).await;
+                return self.answer_when_known(answer, replies).await;
             }
             Request::Cancel { run } => self.cancel_by_hand(&run, uid).await,
-            Request::Approve { run } => match self.approve_by_hand(&run, uid).await {
-                Reply::Queued { run, .. } if self.is_about_to_say(&run) => {
-                    return self.answer_when_it_has_looked(&run, replies);
-                }
-                answer => answer,
-            },
+            Request::Approve { run } => {
+                let answer = self.approve_by_hand(&run, uid).await;
+                return self.answer_when_known(answer, replies).await;
+            }
             Request::Pause { job } => self.pause(job, uid).await,
             Request::Resume { job } => self.resume(job).await,
+            Request::AckFinding { finding, until } => {
+                return self.acknowledge_finding(finding, until, uid, replies);
+            }
             Request::Ack { job, until } => return self.acknowledge(job, until, uid, replies),
             Request::NotifyTest { target } => return self.test_notify(target, replies),
             Request::Backups => return self.backups(replies),
@@ -99,6 +96,16 @@ impl Dispatcher {
         let unrecorded = self.runs.get(run).is_some_and(|active| !active.spec.recorded);
         let waits_for = self.wait_of(run);
         Reply::Queued { run: run.clone(), waits_for, already: false, unrecorded, over: None }
+    }
+
+    /// Answers at once, or when a run that was queued has looked whether something is in its way.
+    async fn answer_when_known(&mut self, answer: Reply, replies: mpsc::Sender<Reply>) {
+        match answer {
+            Reply::Queued { run, .. } if self.is_about_to_say(&run) => {
+                self.answer_when_it_has_looked(&run, replies);
+            }
+            answer => reply(&replies, answer).await,
+        }
     }
 
     /// Whether a run looks just now whether something is in its way, which takes a moment.

@@ -5,12 +5,12 @@ use crate::notify::{Messenger, Seen};
 use jiff::Timestamp;
 use mastmaint_config::{settings::Job, zone};
 use mastmaint_control::words::{
-    BackupLine, BracketLine, ConfigStatus, HoldLine, JobLine, LedgerStatus, NextLine, ProofLine, RunDetail,
-    RunLine, RunState, SpaceLine, Status, StepLine, StepNow,
+    BracketLine, ConfigStatus, HoldLine, JobLine, LedgerStatus, NextLine, RunDetail, RunLine, RunState,
+    SpaceLine, Status, StepLine, StepNow,
 };
 use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation, Stopped};
-use mastmaint_ledger::{RunRecord, RunWithSteps, SpaceTrend, StepRecord, Verified};
-use mastmaint_words::{JobName, Numbers, Stamp};
+use mastmaint_ledger::{RunRecord, RunWithSteps, SpaceTrend, StepRecord};
+use mastmaint_words::{JobName, Numbers};
 
 impl Dispatcher {
     /// One page about everything.
@@ -43,6 +43,7 @@ impl Dispatcher {
             space: None,
             journal_lost: self.outside.teller.lost(),
             overdue: told.overdue,
+            overdue_backups: told.overdue_backups,
             notify: told.targets,
             probes: self.probe_lines(),
         }
@@ -68,6 +69,7 @@ impl Dispatcher {
             .view
             .jobs
             .iter()
+            .filter(|(name, _)| !name.is_by_hand() || self.admission.of_job(name).is_some())
             .map(|(name, job)| JobLine {
                 job: name.clone(),
                 description: job.description.clone(),
@@ -121,7 +123,7 @@ impl Dispatcher {
     }
 
     /// What there is to see of telling people.
-    fn told(&self) -> Seen {
+    pub(super) fn told(&self) -> Seen {
         self.messenger.as_ref().map(Messenger::seen).unwrap_or_default()
     }
 
@@ -142,6 +144,7 @@ impl Dispatcher {
             hold: self.foremost_hold(now),
             not_notifying: told.targets.into_iter().find_map(|target| target.failing),
             overdue: told.overdue.into_iter().map(|line| line.job).collect(),
+            stale: told.overdue_backups.into_iter().map(|line| line.backup).collect(),
             running: self.runs.values().filter_map(now_running).collect(),
             queued: self.runs.values().filter(|active| active.started.is_none()).count(),
             next: self.next_line().map(|next| NextRun { job: next.job, at: next.at }),
@@ -268,27 +271,5 @@ fn step_line(record: &StepRecord, now: Timestamp) -> StepLine {
         lines: end.map_or(0, |e| e.lines),
         bytes: end.map_or(0, |e| e.bytes),
         output_kept: record.output_kept,
-    }
-}
-/// A backup as its last verification saw it.
-pub(super) fn backup_line(Verified { at, run, report }: Verified) -> BackupLine {
-    let proof = report.summary.map(|s| ProofLine {
-        files: s.files,
-        proved: s.proved,
-        oldest: (s.oldest != Stamp::NEVER).then(|| s.oldest.at()),
-        bad: s.bad,
-        bytes: s.bytes,
-    });
-    BackupLine {
-        verified: at,
-        run,
-        worst: report.worst(),
-        backup: report.backup,
-        kind: report.kind,
-        newest: report.newest,
-        sentence: report.sentence,
-        proof,
-        drill: report.drill,
-        findings: report.findings,
     }
 }

@@ -50,19 +50,6 @@ impl Dispatcher {
         });
     }
 
-    pub(super) fn backups(&self, replies: mpsc::Sender<Reply>) {
-        let recorder = self.outside.recorder.clone();
-        tokio::spawn(async move {
-            let answer = match recorder.with(|ledger| ledger.verified()).await {
-                Ok(known) => {
-                    Reply::Backups { backups: known.into_iter().map(listing::backup_line).collect() }
-                }
-                Err(not) => error(not.code, not.message),
-            };
-            reply(&replies, answer).await;
-        });
-    }
-
     pub(super) fn show(&self, text: String, replies: mpsc::Sender<Reply>) {
         let recorder = self.outside.recorder.clone();
         tokio::spawn(async move {

@@ -5,6 +5,7 @@
 mod adopt;
 mod approvals;
 mod asks;
+mod backups;
 mod brackets;
 mod clock;
 mod ends;

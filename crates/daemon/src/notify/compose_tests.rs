@@ -64,6 +64,7 @@ fn trouble(runs: u32) -> Trouble {
         since: at("2026-11-22T00:31:05Z"),
         runs,
         run: failed_run().run.id,
+        findings: std::collections::BTreeSet::new(),
         told: None,
     }
 }

@@ -98,6 +98,9 @@ impl Task {
         for job in self.state.jobs.keys() {
             self.keep(job, &[]).await;
         }
+        for backup in self.state.backups.keys() {
+            self.keep_backup(backup, &[]).await;
+        }
         for (key, sent) in &self.state.summaries {
             self.owe(state::summary_row(key, *sent), &[]).await;
         }

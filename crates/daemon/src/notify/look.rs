@@ -33,6 +33,13 @@ impl Task {
         for job in names {
             sooner(self.look_at_job(&job, calm, now).await);
         }
+        // What is being caught up may be the verification that is missing.
+        if calm {
+            self.aged.clear();
+            sooner(Some(self.calm));
+        } else {
+            sooner(self.look_at_backups(now).await);
+        }
         for key in self.state.begin_summaries(now) {
             self.owe(state::summary_row(&key, now), &[]).await;
         }
@@ -102,7 +109,8 @@ impl Task {
             TargetLine { target: position + 1, kind: view.label.clone(), failing, waiting }
         };
         let targets = self.state.targets().map(target).collect();
-        let seen = Seen { overdue: overdue.collect(), targets };
+        let overdue_backups = self.aged.clone();
+        let seen = Seen { overdue: overdue.collect(), overdue_backups, targets };
         shown.send_if_modified(|old| {
             let changed = *old != seen;
             *old = seen;

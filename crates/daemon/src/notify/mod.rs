@@ -2,8 +2,10 @@
 //! to whom and when again, keeps that in the ledger, and has the notify room send it. A target that cannot be reached
 //! costs nobody else anything: its messages wait.
 
+mod backups;
 mod compose;
 mod deliver;
+mod fresh;
 mod incidents;
 mod look;
 mod news;
@@ -23,7 +25,7 @@ pub use task::Needs;
 
 use jiff::Timestamp;
 use mastmaint_config::accepted::DaemonView;
-use mastmaint_control::words::{OverdueLine, TargetLine, TestAnswer};
+use mastmaint_control::words::{OverdueBackup, OverdueLine, TargetLine, TestAnswer};
 use mastmaint_ledger::{Incident, RunRecord};
 use mastmaint_words::{JobName, RunId};
 use std::{collections::BTreeSet, sync::Arc};
@@ -62,6 +64,8 @@ pub enum Fact {
         /// Whether there was anything to know of.
         answer: oneshot::Sender<bool>,
     },
+    /// A person knows of a finding; the ledger has it.
+    FindingAcknowledged,
     /// A person wants to see a message arrive.
     Test {
         /// At one target only, counted from 1.
@@ -80,6 +84,8 @@ pub enum Fact {
 pub struct Seen {
     /// Jobs that should have begun.
     pub overdue: Vec<OverdueLine>,
+    /// Backups that are not known to be fresh.
+    pub overdue_backups: Vec<OverdueBackup>,
     /// The targets.
     pub targets: Vec<TargetLine>,
 }

@@ -1,6 +1,7 @@
 //! From the end of a run to those who want to hear of it.
 
 use super::{
+    backups::Found,
     compose::{self, Known},
     policy::{Ended, Say},
     task::Task,
@@ -19,9 +20,15 @@ impl Task {
     /// A run is over: is that news?
     pub(super) async fn ended(&mut self, record: RunRecord, now: Timestamp, remembered: bool) {
         let (Some(outcome), Some(at)) = (record.outcome, record.ended) else { return };
+        if !self.state.jobs.contains_key(&record.job) {
+            return;
+        }
+        let found =
+            if outcome.is_fine() { Found::default() } else { self.found(&record.job, &record.id, now).await };
         let Some(state) = self.state.jobs.get_mut(&record.job) else { return };
         let code = record.reason.as_ref().map_or_else(|| outcome.to_string(), |reason| reason.code.clone());
-        let ended = Ended { run: record.id.clone(), at, outcome, code };
+        let Found { findings, known_by } = found;
+        let ended = Ended { run: record.id.clone(), at, outcome, code, findings, known_by };
         let say = if remembered { state.remembered(&ended) } else { state.ended(&ended) };
         match say {
             Some(say) => self.say(&record.job, &say, Some(&record), now).await,
@@ -78,7 +85,7 @@ impl Task {
     ) {
         let targets = self.state.targets().filter(|(_, _, view)| view.pings_for(job));
         let targets: Vec<_> = targets.map(|(_, key, _)| key).collect();
-        if targets.is_empty() {
+        if targets.is_empty() || job.is_by_hand() {
             return;
         }
         let outcome = record.and_then(|record| record.outcome);

@@ -4,8 +4,9 @@
 
 use crate::run::cap::NEEDS_APPROVAL;
 use jiff::{SignedDuration, Timestamp};
-use mastmaint_words::{Occasion, Outcome, RunId};
+use mastmaint_words::{Occasion, Outcome, RunId, backup::FindingId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// A job that does a part of its work is in no hurry.
@@ -58,6 +59,9 @@ pub struct Trouble {
     pub runs: u32,
     /// The newest of them.
     pub run: RunId,
+    /// What it found in backups and nobody has acknowledged.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub findings: BTreeSet<FindingId>,
     /// When somebody was told last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Timestamp>,
@@ -97,6 +101,10 @@ pub struct Ended {
     pub outcome: Outcome,
     /// Code of the first reason.
     pub code: String,
+    /// What it found in backups and nobody has acknowledged.
+    pub findings: BTreeSet<FindingId>,
+    /// All that is not well in it is findings that a person has acknowledged, this one the last.
+    pub known_by: Option<u32>,
 }
 
 /// Something to tell.
@@ -196,24 +204,30 @@ impl JobState {
         };
         self.begun(ended.at);
         match &mut self.trouble {
-            Some(trouble) if trouble.occasion == occasion && trouble.code == ended.code => {
+            Some(trouble)
+                if trouble.occasion == occasion
+                    && trouble.code == ended.code
+                    && ended.findings.is_subset(&trouble.findings) =>
+            {
                 trouble.runs = trouble.runs.saturating_add(1);
                 trouble.run = ended.run.clone();
+                trouble.findings.clone_from(&ended.findings);
                 None
             }
             other => {
                 let (since, runs) = other.as_ref().map_or((ended.at, 0), |t| (t.since, t.runs));
-                self.ack = None;
+                self.ack = ended.known_by.map(|uid| Ack { until: None, uid });
                 let trouble = Trouble {
                     occasion,
                     code: ended.code.clone(),
                     since,
                     runs: runs.saturating_add(1),
                     run: ended.run.clone(),
+                    findings: ended.findings.clone(),
                     told: None,
                 };
                 *other = Some(trouble.clone());
-                Some(Say::Trouble { trouble, again: false })
+                ended.known_by.is_none().then_some(Say::Trouble { trouble, again: false })
             }
         }
     }
@@ -296,6 +310,21 @@ impl JobState {
                 }
             }
             Say::Recovered { .. } => {}
+        }
+    }
+
+    /// The run that is not well, if its findings are what is wrong with it.
+    pub fn run_with_findings(&self) -> Option<&RunId> {
+        self.trouble.as_ref().filter(|trouble| !trouble.findings.is_empty()).map(|trouble| &trouble.run)
+    }
+
+    /// What is found and not acknowledged is only this any more.
+    pub fn acknowledged(&mut self, left: BTreeSet<FindingId>, known_by: Option<u32>) {
+        if let Some(trouble) = &mut self.trouble {
+            trouble.findings = left;
+        }
+        if let Some(uid) = known_by {
+            self.acknowledge(Ack { until: None, uid });
         }
     }
 

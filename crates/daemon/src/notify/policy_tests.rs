@@ -2,7 +2,8 @@
 
 use super::policy::{Ack, Ended, JobState, Say};
 use jiff::{SignedDuration, Timestamp};
-use mastmaint_words::{Occasion, Outcome};
+use mastmaint_words::{Occasion, Outcome, backup::FindingId};
+use std::collections::BTreeSet;
 
 const HOUR: i64 = 3600;
 const DAY: i64 = 24 * HOUR;
@@ -13,7 +14,14 @@ fn at(second: i64) -> Timestamp {
 
 fn ended(second: i64, outcome: Outcome, code: &str) -> Ended {
     let run = format!("{}-{:06}", at(second).strftime("%Y%m%dT%H%M%SZ"), second % 1_000_000);
-    Ended { run: run.parse().unwrap(), at: at(second), outcome, code: code.to_owned() }
+    Ended {
+        run: run.parse().unwrap(),
+        at: at(second),
+        outcome,
+        code: code.to_owned(),
+        findings: BTreeSet::new(),
+        known_by: None,
+    }
 }
 
 /// What a listener of everything hears: each thing that is said counts as told.
@@ -200,6 +208,38 @@ fn the_next_reminder_is_named_to_the_second() {
     let mut ear = Ear::new();
     ear.run(0, Outcome::Failed, "exit");
     assert_eq!(ear.job.next(|_| true), at(0).checked_add(SignedDuration::from_hours(24)).ok());
+}
+
+#[test]
+fn another_finding_is_news_and_acknowledged_ones_are_not() {
+    let night = |second, findings: &[u32], known_by| Ended {
+        findings: findings.iter().copied().map(FindingId).collect(),
+        known_by,
+        ..ended(second, Outcome::Failed, "rot")
+    };
+    let mut job = JobState::default();
+    assert!(job.ended(&night(0, &[1], None)).is_some());
+    job.told(&job.due(at(0))[0].clone(), at(0));
+    assert!(job.ended(&night(DAY, &[1], None)).is_none(), "the same as last night");
+    assert!(job.ended(&night(2 * DAY, &[1, 2], None)).is_some(), "rot in another file");
+    assert!(job.ended(&night(3 * DAY, &[1], None)).is_none(), "one of two is gone");
+    // A person acknowledges what is left.
+    assert_eq!(job.run_with_findings(), Some(&night(3 * DAY, &[], None).run));
+    job.acknowledged(BTreeSet::new(), Some(0));
+    assert_eq!(job.due(at(30 * DAY)), []);
+    assert!(job.ended(&night(4 * DAY, &[], Some(0))).is_none());
+    assert_eq!(job.due(at(30 * DAY)), []);
+    assert!(job.ended(&night(5 * DAY, &[3], None)).is_some(), "nobody knows of this one");
+    assert_eq!(job.due(at(30 * DAY)).len(), 1);
+}
+
+#[test]
+fn what_everybody_knows_from_the_beginning_is_never_told() {
+    let mut job = JobState::default();
+    let known = Ended { known_by: Some(0), ..ended(0, Outcome::Partial, "shrunk") };
+    assert_eq!(job.ended(&known), None);
+    assert_eq!(job.due(at(30 * DAY)), []);
+    assert_eq!(job.ended(&ended(DAY, Outcome::Ok, "")), None, "nor is its end");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use super::{
     compose::Surroundings,
+    fresh::{BackupState, Sight},
     incidents::ToldIncident,
     outbox::{Outbox, Parcel},
     overdue,
@@ -13,7 +14,7 @@ use jiff::Timestamp;
 use mastmaint_config::{accepted::DaemonView, targets::TargetView, zone};
 use mastmaint_ledger::{Incident, OwedMessage};
 use mastmaint_runner::protocol::Notice;
-use mastmaint_words::{JobName, Occasion, ProbeName, TargetKey};
+use mastmaint_words::{BackupName, JobName, Occasion, ProbeName, TargetKey};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,6 +28,10 @@ pub(super) struct State {
     pub(super) seed: Seed,
     pub(super) paused: BTreeSet<JobName>,
     pub(super) jobs: BTreeMap<JobName, JobState>,
+    /// The backups that must not be older than something.
+    pub(super) backups: BTreeMap<BackupName, BackupState>,
+    /// What their newest verifications saw.
+    pub(super) sights: BTreeMap<BackupName, Sight>,
     /// When the summary of each target was sent last.
     pub(super) summaries: BTreeMap<TargetKey, Timestamp>,
     /// What was told of each probe.
@@ -49,6 +54,8 @@ impl State {
             seed,
             paused: BTreeSet::new(),
             jobs: BTreeMap::new(),
+            backups: BTreeMap::new(),
+            sights: BTreeMap::new(),
             summaries: BTreeMap::new(),
             incidents: BTreeMap::new(),
             incidents_to_look_at: Vec::new(),
@@ -66,6 +73,11 @@ impl State {
                         if !known.has_news() {
                             *known = state;
                         }
+                    }
+                }
+                Some(("backup", name)) => {
+                    if let (Ok(backup), Ok(state)) = (name.parse(), serde_json::from_str(&state)) {
+                        self.backups.insert(backup, state);
                     }
                 }
                 Some(("summary", key)) => {
@@ -152,7 +164,8 @@ impl State {
         let gone = self.jobs.keys().filter(|job| !view.jobs.contains_key(*job)).cloned().collect();
         self.jobs.retain(|job, _| view.jobs.contains_key(job));
         let mut changed = Vec::new();
-        for (name, job) in &view.jobs {
+        // Whoever verifies by hand sees what comes of it.
+        for (name, job) in view.jobs.iter().filter(|(name, _)| !name.is_by_hand()) {
             let state = self.jobs.entry(name.clone()).or_default();
             let paused = self.paused.contains(name);
             let schedule = job.schedule.as_ref().filter(|_| !paused);
@@ -211,6 +224,11 @@ impl State {
 pub(super) fn job_row(job: &JobName, state: &JobState) -> (String, String) {
     // Plain strings, numbers and times: writing them cannot fail.
     (format!("job:{job}"), serde_json::to_string(state).unwrap_or_default())
+}
+
+/// A backup's state as the ledger keeps it.
+pub(super) fn backup_row(backup: &BackupName, state: &BackupState) -> (String, String) {
+    (format!("backup:{backup}"), serde_json::to_string(state).unwrap_or_default())
 }
 
 /// The time of a summary as the ledger keeps it.

@@ -2,6 +2,7 @@
 
 use super::{
     Fact, Seen,
+    fresh::BackupState,
     policy::{Ack, JobState},
     send::{self, Answer},
     state::{self, State},
@@ -14,6 +15,7 @@ use crate::{
 };
 use jiff::{SignedDuration, Timestamp};
 use mastmaint_config::accepted::DaemonView;
+use mastmaint_control::words::OverdueBackup;
 use mastmaint_words::{JobName, Occasion};
 use std::{
     collections::BTreeMap,
@@ -54,6 +56,8 @@ pub(super) struct Task {
     pub(super) loaded: bool,
     /// The slots that jobs are behind with.
     pub(super) late: BTreeMap<JobName, Timestamp>,
+    /// The backups that are not known to be fresh.
+    pub(super) aged: Vec<OverdueBackup>,
     /// Until then nothing is called overdue: what came due while nobody was there is being caught up.
     pub(super) calm: Timestamp,
     /// Since when the clock goes evenly.
@@ -71,7 +75,9 @@ pub(super) async fn run(needs: Needs, mut heard: mpsc::UnboundedReceiver<Fact>, 
     let (late, next) = (BTreeMap::new(), None);
     let calm = calm_from(Timestamp::now());
     let awake = Awake::new(Timestamp::now(), Instant::now());
-    let mut task = Task { rooms, recorder, teller, state, loaded: false, late, calm, awake, next, answers };
+    let aged = Vec::new();
+    let mut task =
+        Task { rooms, recorder, teller, state, loaded: false, late, aged, calm, awake, next, answers };
     loop {
         task.look(Timestamp::now()).await;
         task.show(&shown);
@@ -122,6 +128,15 @@ impl Task {
             let (subject, _) = state::job_row(&job, &JobState::default());
             let _ = self.recorder.owe(Owed::Tell { subject, state: None, messages: Vec::new() }).await;
         }
+        self.see_backups().await;
+        let (new, gone) = self.state.watch_backups(now);
+        for backup in new {
+            self.keep_backup(&backup, &[]).await;
+        }
+        for backup in gone.into_iter().filter(|_| self.loaded) {
+            let (subject, _) = state::backup_row(&backup, &BackupState::watched_from(now));
+            let _ = self.recorder.owe(Owed::Tell { subject, state: None, messages: Vec::new() }).await;
+        }
     }
 
     async fn hear(&mut self, fact: Fact) {
@@ -145,7 +160,10 @@ impl Task {
                 }
                 self.ping(&job, Occasion::Started, &run, None, now);
             }
-            Fact::Ended(record) => self.ended(*record, now, false).await,
+            Fact::Ended(record) => {
+                self.see_backups().await;
+                self.ended(*record, now, false).await;
+            }
             Fact::Remembered(record) => self.ended(*record, now, true).await,
             Fact::Incident(incident) => self.incident(*incident, now).await,
             Fact::Ack { job, until, uid, answer } => {
@@ -157,6 +175,7 @@ impl Task {
                 // Whoever asked may be gone.
                 let _ = answer.send(wrong);
             }
+            Fact::FindingAcknowledged => self.findings_acknowledged(now).await,
             Fact::Test { target, answer } => {
                 let around = self.state.around(now);
                 let text = "mastmaintd sends this because somebody ran `mastmaintctl notify test`.\n";

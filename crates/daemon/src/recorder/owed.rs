@@ -4,7 +4,10 @@ use jiff::Timestamp;
 use mastmaint_ledger::{
     Approval, HandHold, Incident, Ledger, LedgerError, Mark, OwedMessage, PlannedRetry, StepEnd, Verified,
 };
-use mastmaint_words::{Grade, HoldId, JobName, Outcome, Reason, RunId};
+use mastmaint_words::{
+    Grade, HoldId, JobName, Outcome, Reason, RunId,
+    backup::{FindingAck, FindingId},
+};
 use std::collections::VecDeque;
 
 /// So many are kept.
@@ -91,6 +94,13 @@ pub enum Owed {
         /// The messages.
         messages: Vec<OwedMessage>,
     },
+    /// A person knows of a finding.
+    Acknowledge {
+        /// Which.
+        finding: FindingId,
+        /// Who, since when and until when.
+        ack: FindingAck,
+    },
     /// A message was taken or is given up.
     Settle {
         /// Its number.
@@ -129,6 +139,7 @@ impl Owed {
             Self::DropRetry { job } => ledger.drop_retry(job).map(drop),
             Self::Tell { subject, state: Some(state), messages } => ledger.tell(subject, state, messages),
             Self::Tell { subject, state: None, .. } => ledger.untell(subject),
+            Self::Acknowledge { finding, ack } => ledger.acknowledge(*finding, *ack).map(drop),
             Self::Settle { message } => ledger.settle(*message),
         }
     }

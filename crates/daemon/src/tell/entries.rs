@@ -118,6 +118,11 @@ fn of_telling(telling: Telling) -> Entry {
             let text = format!("target {target} was never told, and will not be any more: {subject}");
             Entry::error(text).id(MessageId::NotNotified)
         }
+        Telling::FindingAcknowledged { finding, until, uid } => {
+            let until = until.map_or_else(|| "it is gone".to_owned(), on_the_clock);
+            let text = format!("finding {finding}: user {uid} knows; nobody is reminded until {until}");
+            Entry::notice(text).id(MessageId::Acknowledged)
+        }
         Telling::TargetGone { target, subject } => {
             let target = target.map_or_else(String::new, |target| format!(" {target}"));
             let text =

@@ -5,7 +5,7 @@ use crate::recorder::LedgerNews;
 use jiff::Timestamp;
 use mastmaint_ledger::StepEnd;
 use mastmaint_runner::protocol::{EndingCause, LineClass};
-use mastmaint_words::{Digest, JobName, RunId, Span, StepIndex, Verdict};
+use mastmaint_words::{Digest, JobName, RunId, Span, StepIndex, Verdict, backup::FindingId};
 
 /// Something worth telling.
 #[derive(Debug)]
@@ -285,6 +285,15 @@ pub enum Telling {
         target: String,
         /// What it was about.
         subject: String,
+    },
+    /// A person knows of a finding.
+    FindingAcknowledged {
+        /// Which.
+        finding: FindingId,
+        /// Until when.
+        until: Option<Timestamp>,
+        /// Who.
+        uid: u32,
     },
     /// A message has no target any more.
     TargetGone {

@@ -1,13 +1,15 @@
--- Schema 9: the times in which probes said no.
+-- Schema 9: what the newest verification of each backup found. A finding that is found again keeps its id and what people
+-- said to it; one that is gone is forgotten.
 
-CREATE TABLE incidents (
-    probe  TEXT NOT NULL,
-    opened INTEGER NOT NULL,            -- the first answer of no
-    known  INTEGER NOT NULL,            -- when there were enough of them
-    closed INTEGER,                     -- the first answer of yes of those that ended it
-    why    TEXT NOT NULL,
-    ended  TEXT,                        -- how, where it did not end by answers of yes
-    PRIMARY KEY (probe, opened)
-) WITHOUT ROWID;
-
-CREATE INDEX incidents_by_time ON incidents (opened);
+CREATE TABLE findings (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    backup    TEXT NOT NULL,
+    mark      TEXT NOT NULL,            -- what tells it from the others
+    place     INTEGER NOT NULL,         -- among them, the worst first
+    since     INTEGER NOT NULL,
+    finding   TEXT NOT NULL,            -- JSON
+    ack_at    INTEGER,                  -- when a person said that they know of it
+    ack_until INTEGER,
+    ack_uid   INTEGER,
+    UNIQUE (backup, mark)
+);

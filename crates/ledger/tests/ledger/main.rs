@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "these helpers are part of tests")]
 
+mod backups;
 mod behaviour;
 mod common;
 mod crash;

@@ -43,11 +43,12 @@ pub(super) fn plan(
         let text = format!("the configuration has no backup {}; add it under `backups:`", action.backup);
         return failed("no-backup", &text);
     };
-    let files = backup.files.as_ref().and_then(|files| view.backups.get(files));
+    let other = |name: &Option<BackupName>| name.as_ref().and_then(|name| view.backups.get(name)).cloned();
     let order = Order {
         name: action.backup.clone(),
         backup: backup.clone(),
-        files: files.cloned(),
+        files: other(&backup.files),
+        inside: other(&backup.inside),
         full: action.full,
     };
     let order = match serde_json::to_string(&order) {

@@ -4,9 +4,11 @@ mod complete;
 mod env;
 mod fresh;
 mod history;
+mod raw;
 
 pub(crate) use complete::candidates;
 pub use complete::{Mastodon, complete, live_in};
 pub use env::{Env, Version, missing_secrets};
 pub use fresh::{Age, KnownBy, fresh};
 pub use history::shrunk;
+pub(crate) use raw::{raw_copies, raw_copies_in};

@@ -86,7 +86,7 @@ fn start(cluster: &Cluster, shape: Shape, dump: File) -> io::Result<(Child, Opti
 /// Unpacks the dump into `psql` and keeps its end.
 fn feed(dump: File, mut to: ChildStdin) -> Fed {
     let mut fed = Fed::default();
-    let mut text = match stream::unpack(dump) {
+    let mut text = match stream::unpack_file(dump) {
         Ok(text) => text,
         Err(error) => return Fed { broken: Some(error), ..fed },
     };

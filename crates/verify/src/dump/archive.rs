@@ -1,6 +1,6 @@
 //! What kind of dump a file is, and when it was made, by what it says of itself.
 
-use crate::stream;
+use crate::stream::{self, Input};
 use jiff::{Timestamp, civil, tz::TimeZone};
 use std::{fs, io, io::Read as _, path::Path};
 
@@ -52,7 +52,12 @@ impl Kind {
                 Err(error) => Err(error),
             };
         }
-        let head = stream::head(path, 256)?;
+        Self::of_input(stream::raw(path)?)
+    }
+
+    /// Looks at the beginning of a dump that is no directory.
+    pub(crate) fn of_input(input: Input) -> io::Result<Self> {
+        let (head, input) = stream::peek(input, 256)?;
         if head.is_empty() {
             return Ok(Self::Empty);
         }
@@ -61,7 +66,7 @@ impl Kind {
         }
         let mut text = Vec::new();
         // What cannot be unpacked is found when it is read; here only the beginning matters.
-        let _ = stream::open(path)?.take(4096).read_to_end(&mut text);
+        let _ = stream::unpack(input)?.take(4096).read_to_end(&mut text);
         let text = String::from_utf8_lossy(&text);
         Ok(match () {
             () if text.is_empty() => Self::Empty,

@@ -1,8 +1,10 @@
 //! Reading a dump to its end, by `pg_restore` where it is an archive: listing it would not see a cut or a flipped bit.
 
-use super::{archive::Kind, facts::Facts, media::MediaFile, scan};
+use super::{Content, archive::Kind, facts::Facts, media::MediaFile, scan};
 use crate::{
+    decrypt::{Seal, sealed},
     finding::{Code, Finding},
+    stamp::Nanos,
     stream,
 };
 use std::{
@@ -37,13 +39,27 @@ impl Restorer {
         others.iter().map(PathBuf::from).find(|p| p.exists()).map(|program| Self { program, major: None })
     }
 
-    /// Starts making text of an archive.
-    pub(crate) fn text(&self, dump: &Path) -> io::Result<Child> {
+    /// Starts making text of an archive: of a file, or of what is fed to it.
+    pub(crate) fn text(&self, content: &Content<'_>) -> io::Result<(Child, Option<Feeding>)> {
         let mut command = Command::new(&self.program);
-        command.args(["-f", "-"]).arg(dump).env_clear().env("LC_ALL", "C").env("PATH", "/usr/bin:/bin");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()
+        command.args(["-f", "-"]).env_clear().env("LC_ALL", "C").env("PATH", "/usr/bin:/bin");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        if let Some(path) = content.path() {
+            return Ok((command.arg(path).spawn()?, None));
+        }
+        let mut input = content.open()?;
+        let mut child = command.stdin(Stdio::piped()).spawn()?;
+        let mut stdin = child.stdin.take();
+        let feed = move || match &mut stdin {
+            Some(stdin) => io::copy(&mut input, stdin),
+            None => Ok(0),
+        };
+        Ok((child, Some(thread::spawn(feed))))
     }
 }
+
+/// A thread that feeds a program.
+pub(crate) type Feeding = thread::JoinHandle<io::Result<u64>>;
 
 /// Reads a dump to its end. The finding is what is wrong with it; facts are what was read until then.
 pub fn read_dump(
@@ -52,28 +68,42 @@ pub fn read_dump(
     domain: Option<&str>,
     tell: &mut dyn FnMut(MediaFile),
 ) -> io::Result<(Facts, Option<Finding>)> {
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    read_content(&Content::of_file(path, Nanos::default(), 0, None), kind, domain, tell)
+}
+
+/// The same, wherever it lies.
+pub(crate) fn read_content(
+    content: &Content<'_>,
+    kind: &Kind,
+    domain: Option<&str>,
+    tell: &mut dyn FnMut(MediaFile),
+) -> io::Result<(Facts, Option<Finding>)> {
+    let name = &content.name;
     let not_a_dump = |what: &str| {
         let advice = "See what the command that makes the dump says; perhaps its errors went into the file, or nowhere.";
         Ok((Facts::default(), Some(Finding::fail(Code::NotADump, format!("{name} {what}"), advice))))
     };
     match kind {
-        Kind::Custom(header) | Kind::Directory(header) => {
-            read_archive(path, &name, header.version, domain, tell)
-        }
+        Kind::Custom(header) | Kind::Directory(header) => read_archive(content, header.version, domain, tell),
         Kind::Plain | Kind::Cluster => {
-            let text = stream::open(path)?;
-            Ok(match scan(text, domain, *kind == Kind::Cluster, tell) {
+            let scanned = content
+                .open()
+                .and_then(stream::unpack)
+                .and_then(|text| scan(text, domain, *kind == Kind::Cluster, tell));
+            Ok(match scanned {
                 Ok(facts) if facts.is_complete => (facts, None),
                 Ok(facts) => {
                     let what = format!("{name} ends before its end: the completion line is missing");
                     (facts, Some(Finding::fail(Code::CutShort, what, ADVICE)))
                 }
-                Err(error) => (Facts::default(), Some(stream::broken(&name, &error))),
+                Err(error) => (Facts::default(), Some(stream::broken(name, &error))),
             })
         }
         Kind::Empty => not_a_dump("is empty"),
-        Kind::Unknown => not_a_dump("is no dump of PostgreSQL"),
+        Kind::Unknown => match sealed(name, Seal::of(&content.head(Seal::HEAD)?)) {
+            Some(sealed) => Ok((Facts::default(), Some(sealed))),
+            None => not_a_dump("is no dump of PostgreSQL"),
+        },
         Kind::DataDirectory => {
             let what = format!("{name} is a data directory of PostgreSQL, not a dump");
             let advice = "Copied while the server runs it is of no use. Make dumps with pg_dump -Fc, or base backups with pg_basebackup.";
@@ -83,18 +113,18 @@ pub fn read_dump(
 }
 
 fn read_archive(
-    path: &Path,
-    name: &str,
+    content: &Content<'_>,
     version: (u8, u8),
     domain: Option<&str>,
     tell: &mut dyn FnMut(MediaFile),
 ) -> io::Result<(Facts, Option<Finding>)> {
+    let name = &content.name;
     let Some(restorer) = Restorer::find() else {
         let what = format!("{name} was not read: there is no pg_restore on this host");
         let advice = "Install the package postgresql-client of the server's version.";
         return Ok((Facts::default(), Some(Finding::warn(Code::NotChecked, what, advice))));
     };
-    let mut child = restorer.text(path)?;
+    let (mut child, feeding) = restorer.text(content)?;
     let (text, complaints) = (child.stdout.take(), child.stderr.take());
     let complaints = thread::spawn(move || {
         let mut kept = Vec::new();
@@ -110,11 +140,16 @@ fn read_archive(
     }
     let status = child.wait()?;
     let complaints = complaints.join().unwrap_or_default();
+    let fed = feeding.and_then(|feeding| feeding.join().ok());
     let facts = scanned?;
-    if status.success() && facts.is_complete {
-        return Ok((facts, None));
+    match fed {
+        // A dump that breaks off stops pg_restore: what could not be read before is why.
+        Some(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Ok((facts, Some(stream::broken(name, &error))))
+        }
+        _ if status.success() && facts.is_complete => Ok((facts, None)),
+        _ => Ok((facts, Some(explained(name, version, restorer.major, &complaints)))),
     }
-    Ok((facts, Some(explained(name, version, restorer.major, &complaints))))
 }
 
 /// What a complaint of `pg_restore` about an archive means.

@@ -16,11 +16,11 @@ pub fn at_most_bad(read: u64) -> f64 {
     1.0 - 0.05_f64.powf(exponent)
 }
 
-/// The sentence about the proof: how many, how old, and what follows for the rest.
-pub fn sentence(summary: &Summary, now: Timestamp) -> String {
+/// The sentence about the proof: how many `things`, how old, and what follows for the rest.
+pub fn sentence(summary: &Summary, things: &str, now: Timestamp) -> String {
     let Summary { files, proved, oldest, read, bad, .. } = *summary;
     if files == 0 {
-        return "nothing to prove: there is no file in it".to_owned();
+        return format!("nothing to prove: there are no {things} in it");
     }
     let age = || match human::between(oldest.at(), now) {
         Some(age) => format!(", oldest proof {} old", human::span(age)),
@@ -35,7 +35,7 @@ pub fn sentence(summary: &Summary, now: Timestamp) -> String {
         }
         () => String::new(),
     };
-    format!("{} of {} files proved{age}{rest}", grouped(proved), grouped(files))
+    format!("{} of {} {things} proved{age}{rest}", grouped(proved), grouped(files))
 }
 
 /// `47,200`.
@@ -67,15 +67,15 @@ mod tests {
         let now: Timestamp = "2026-11-23T06:30:00Z".parse().unwrap();
         let nine_days = Stamp::of("2026-11-14T06:30:00Z".parse().unwrap());
         let all = Summary { files: 47_200, proved: 47_200, oldest: nine_days, ..Summary::default() };
-        assert_eq!(sentence(&all, now), "47,200 of 47,200 files proved, oldest proof 9 d old");
+        assert_eq!(sentence(&all, "files", now), "47,200 of 47,200 files proved, oldest proof 9 d old");
         let some =
             Summary { files: 47_200, proved: 900, oldest: Stamp::of(now), read: 900, ..Summary::default() };
         assert_eq!(
-            sentence(&some, now),
+            sentence(&some, "files", now),
             "900 of 47,200 files proved, oldest proof just now; 900 read tonight, none bad: at most 0.33 % bad (95 %)"
         );
         let bad = Summary { bad: 1, ..all };
-        assert!(sentence(&bad, now).ends_with("; 1 bad"));
-        assert_eq!(sentence(&Summary::default(), now), "nothing to prove: there is no file in it");
+        assert!(sentence(&bad, "files", now).ends_with("; 1 bad"));
+        assert_eq!(sentence(&Summary::default(), "files", now), "nothing to prove: there are no files in it");
     }
 }

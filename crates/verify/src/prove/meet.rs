@@ -52,6 +52,8 @@ pub(super) struct Proving<'a> {
     youngest: AtomicI64,
     read: Count,
     read_bytes: Count,
+    due: Count,
+    due_bytes: Count,
     bad: Count,
     new: Count,
     altered: Count,
@@ -102,6 +104,11 @@ impl<'a> Proving<'a> {
         stamps: &'a [Option<Stamp>],
         tell: &'a dyn Tell,
     ) -> Self {
+        let (due, due_bytes) = (Count::default(), Count::default());
+        for proof in store.proofs().iter().filter(|p| nightly.is_due(began, p.proved, p.tried)) {
+            due.add(1);
+            due_bytes.add(proof.size);
+        }
         Self {
             store,
             nightly: *nightly,
@@ -118,6 +125,8 @@ impl<'a> Proving<'a> {
             youngest: AtomicI64::new(0),
             read: Count::default(),
             read_bytes: Count::default(),
+            due,
+            due_bytes,
             bad: Count::default(),
             new: Count::default(),
             altered: Count::default(),
@@ -190,6 +199,11 @@ impl<'a> Proving<'a> {
             }
             return self.tally(subject, proof, &|| entry.path());
         }
+        let was_counted = proof.is_some_and(|p| self.nightly.is_due(self.began, p.proved, p.tried));
+        if !was_counted {
+            self.due.add(1);
+            self.due_bytes.add(subject.stat.size);
+        }
         if let Some(shelf) = &self.shelf {
             let tried = proof.filter(|_| subject.judged == Judged::Same).map_or(Stamp::NEVER, |p| p.tried);
             let shelved = Shelved { subject: *subject, tried, path: entry.path() };
@@ -252,12 +266,21 @@ impl<'a> Proving<'a> {
         READ.with_borrow_mut(|buffer| {
             hash_at(directory, name, &subject.stat, buffer, |count| {
                 self.read_bytes.add(count);
-                let told =
-                    Told { files: self.files.get(), read: self.read.get(), bytes: self.read_bytes.get() };
-                self.tell.progress(told);
+                self.tell.progress(self.told());
                 !self.is_cancelled()
             })
         })
+    }
+
+    fn told(&self) -> Told {
+        let due_bytes = self.due_bytes.get();
+        Told {
+            files: self.files.get(),
+            read: self.read.get(),
+            bytes: self.read_bytes.get(),
+            due: self.due.get(),
+            due_bytes: self.nightly.bytes().map_or(due_bytes, |most| most.min(due_bytes)),
+        }
     }
 
     fn prove(&self, subject: &Subject, proof: Option<&Proof>, hash: Hash, path: &dyn Fn() -> Vec<u8>) {

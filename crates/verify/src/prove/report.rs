@@ -17,10 +17,10 @@ use std::{
     path::Path,
 };
 
-pub(super) fn proofs_lost(put: &Path) -> Finding {
+pub(crate) fn proofs_lost(put: &Path) -> Finding {
     Finding::warn(
         Code::ProofsLost,
-        "the store of proofs was damaged; every file counts as never proved",
+        "the store of proofs was damaged; all counts as never proved",
         "Nothing to do: the proofs begin again tonight. If it happens more than once, look after the disk that holds /var/lib.",
     )
     .with([format!("the damaged store is kept as {}", put.display())])

@@ -9,6 +9,10 @@ pub struct Told {
     pub read: u64,
     /// Bytes read so far.
     pub bytes: u64,
+    /// Files that are due as far as is known: those of former nights, and those that were met since.
+    pub due: u64,
+    /// Their bytes.
+    pub due_bytes: u64,
 }
 
 /// Who wants to know how far it is, and who may end it.

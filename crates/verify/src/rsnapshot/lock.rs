@@ -4,7 +4,12 @@ use rustix::{
     io::Errno,
     process::{Pid, test_kill_process},
 };
-use std::{fs, io, path::Path, time::Duration};
+use std::{
+    fs::File,
+    io::{self, Read as _},
+    path::Path,
+    time::Duration,
+};
 
 /// The state of the lock file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,13 +26,18 @@ impl Lock {
     /// Looks at a lock file; `None` is a configuration without one.
     pub fn look(path: Option<&Path>) -> io::Result<Self> {
         let Some(path) = path else { return Ok(Self::Free) };
-        match fs::read_to_string(path) {
-            // It is made before its number is written into it.
-            Ok(text) if text.is_empty() && is_young(path) => Ok(Self::Held(0)),
-            Ok(text) => Ok(Self::of(&text, is_alive)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::Free),
-            Err(error) => Err(error),
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::Free),
+            Err(error) => return Err(error),
+        };
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        // It is made before its number is written into it, and may be gone by now.
+        if text.is_empty() && is_young(&file) {
+            return Ok(Self::Held(0));
         }
+        Ok(Self::of(&text, is_alive))
     }
 
     fn of(text: &str, is_alive: impl Fn(i32) -> bool) -> Self {
@@ -42,12 +52,13 @@ impl Lock {
 /// Long enough to write a number.
 const WRITING: Duration = Duration::from_secs(10);
 
-fn is_young(path: &Path) -> bool {
-    let changed = fs::metadata(path).and_then(|m| m.modified());
-    changed.is_ok_and(|at| at.elapsed().is_ok_and(|age| age < WRITING))
+fn is_young(file: &File) -> bool {
+    let changed = file.metadata().and_then(|m| m.modified());
+    // A time to come is that of a clock that was set back.
+    changed.is_ok_and(|at| at.elapsed().map_or(true, |age| age < WRITING))
 }
 
-fn is_alive(pid: i32) -> bool {
+pub(crate) fn is_alive(pid: i32) -> bool {
     // Not ours to signal is alive too.
     Pid::from_raw(pid).is_some_and(|pid| matches!(test_kill_process(pid), Ok(()) | Err(Errno::PERM)))
 }
@@ -55,6 +66,7 @@ fn is_alive(pid: i32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_lock_is_held_by_the_living() {
@@ -68,6 +80,11 @@ mod tests {
         assert_eq!(Lock::look(Some(&path)).unwrap(), Lock::Free);
         fs::write(&path, std::process::id().to_string()).unwrap();
         assert_eq!(Lock::look(Some(&path)).unwrap(), Lock::Held(std::process::id()));
+        // Made, and not written yet; one that stays so was left by somebody who died.
+        let empty = File::create(&path).unwrap();
+        assert_eq!(Lock::look(Some(&path)).unwrap(), Lock::Held(0));
+        empty.set_modified(std::time::SystemTime::now() - 2 * WRITING).unwrap();
+        assert_eq!(Lock::look(Some(&path)).unwrap(), Lock::Stale);
         assert_eq!(Lock::look(None).unwrap(), Lock::Free);
     }
 }

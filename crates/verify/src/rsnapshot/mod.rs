@@ -9,6 +9,7 @@ mod snapshots;
 
 pub use conf::{Conf, Level, Note, NoteKind, Parsed, Place, Point, parse, read};
 pub use lock::Lock;
+pub(crate) use lock::is_alive;
 pub use log::{Ended, last_run};
 pub use setup::{Look, doomed, set_up_right};
 pub(crate) use snapshots::names;

@@ -5,10 +5,11 @@ use crate::{
     backup::{Drill, DrillPlan},
     check::Mastodon,
     drill::{Order, Shape},
-    dump::{Kind, Restorer},
+    dump::{Content, Kind, Restorer},
     error::VerifyError,
     finding::{Code, Finding},
     prove::grouped,
+    stream,
 };
 use jiff::Timestamp;
 use mastmaint_words::human;
@@ -19,6 +20,7 @@ use std::{
     os::{fd::OwnedFd, unix::fs::DirBuilderExt as _},
     path::{Path, PathBuf},
     process::Child,
+    thread,
     time::Duration,
 };
 
@@ -55,7 +57,7 @@ pub(super) fn tonight(
     let is_due = request.full || is_due(plan, memory.last.as_ref(), request.now);
     if let Some(room) = request.drills.filter(|_| is_whole && is_due) {
         let (order, open, mut unpacking) = handed_over(plan, dump, mastodon, memory.good.clone())
-            .map_err(VerifyError::backup(&dump.found.path))?;
+            .map_err(VerifyError::backup(&dump.content.name))?;
         let drilled = room.ask(&order, &open, night.tell);
         end(unpacking.as_mut());
         match drilled {
@@ -88,33 +90,36 @@ fn is_due(plan: &DrillPlan, last: Option<&Drill>, now: Timestamp) -> bool {
 }
 
 /// The order and the open dump. A directory goes as the text that `pg_restore` makes of it: who has it needs no right
-/// to the files in it.
+/// to the files in it. What lies in another backup, or is encrypted, comes through a pipe.
 fn handed_over(
     plan: &DrillPlan,
     dump: &Dump<'_>,
     mastodon: Option<&Mastodon>,
     before: Option<Drill>,
 ) -> io::Result<(Order, OwnedFd, Option<Child>)> {
-    let path = &dump.found.path;
+    let content = dump.content;
     let mut unpacking = None;
-    let (shape, open) = match &dump.kind {
-        Kind::Custom(header) => {
+    let (shape, open) = match (&dump.kind, content.path()) {
+        (Ok(Kind::Custom(header)), Some(path)) => {
             (Shape::Archive(header.version.0, header.version.1), OwnedFd::from(File::open(path)?))
         }
-        Kind::Directory(_) => {
+        (Ok(Kind::Directory(_) | Kind::Custom(_)), _) => {
             let none = || io::Error::other("there is no pg_restore on this host");
-            let mut child = Restorer::find().ok_or_else(none)?.text(path)?;
+            // Who feeds it ends with it.
+            let (mut child, _) = Restorer::find().ok_or_else(none)?.text(content)?;
             let text = child.stdout.take().ok_or_else(none)?;
             unpacking = Some(child);
             (Shape::Text, OwnedFd::from(text))
         }
-        Kind::Cluster => (Shape::Cluster, OwnedFd::from(File::open(path)?)),
-        _ => (Shape::Text, OwnedFd::from(File::open(path)?)),
+        (kind, path) => {
+            let shape = if matches!(kind, Ok(Kind::Cluster)) { Shape::Cluster } else { Shape::Text };
+            (shape, path.map_or_else(|| piped(content), |path| Ok(File::open(path)?.into()))?)
+        }
     };
     let order = Order {
         dump: dump.age.name.clone(),
         shape,
-        size: size(path)?,
+        size: content.path().map_or(Ok(content.size), size)?,
         domain: mastodon.and_then(Mastodon::domain).map(str::to_owned),
         code: mastodon.map(|m| m.migrations.clone()).unwrap_or_default(),
         before,
@@ -122,6 +127,15 @@ fn handed_over(
         reserve: plan.reserve.get(),
     };
     Ok((order, open, unpacking))
+}
+
+/// The text of a dump, unpacked, through a pipe.
+fn piped(content: &Content<'_>) -> io::Result<OwnedFd> {
+    let mut text = content.open().and_then(stream::unpack)?;
+    let (pipe, mut out) = io::pipe()?;
+    // That it breaks off is seen by who reads it: the completion line is missing then.
+    thread::spawn(move || io::copy(&mut text, &mut out));
+    Ok(pipe.into())
 }
 
 /// Bytes of a file, or of the files in a directory.

@@ -2,59 +2,51 @@
 
 use super::{
     Night, Report, drill,
-    files::{name_of, prove_files},
+    pieces::{Pieces, lies_open},
     source::Source,
 };
 use crate::{
     check::{Age, KnownBy, Mastodon, candidates},
-    dump::{Facts, Kind, MediaCheck, MediaFile, fit, read_dump},
+    dump::{Content, Facts, Kind, MediaCheck, MediaFile, fit, read_content},
     error::VerifyError,
     finding::{Code, Finding},
-    found::Found,
+    stream,
 };
 use jiff::{Timestamp, tz::TimeZone};
-use mastmaint_words::human;
+use mastmaint_words::{backup::Newest, human};
 use std::{io, path::Path};
-
-/// So many of the youngest files are asked for their time.
-const CANDIDATES: usize = 50;
 
 /// A dump and what it says of itself.
 pub(super) struct Dump<'a> {
-    pub(super) found: &'a Found,
-    pub(super) kind: Kind,
+    pub(super) content: &'a Content<'a>,
+    /// What it is, or why its beginning could not be read.
+    pub(super) kind: Result<Kind, Finding>,
     pub(super) age: Age,
 }
 
 pub(super) fn postgres(night: &Night<'_>, pattern: &Path) -> Result<Report, VerifyError> {
-    let (found, waited) = night.wait_for_files(pattern)?;
-    let still_grows = waited.is_some();
-    let mut findings: Vec<Finding> = waited.into_iter().collect();
-    let newest = newest_of(&found).map_err(VerifyError::backup(pattern))?;
+    let mut findings = Vec::new();
+    let pieces = match night.pieces(pattern, &mut findings)? {
+        Ok(pieces) => pieces,
+        Err(finding) => return Ok(night.not_looked_into(vec![finding])),
+    };
+    let still_grows = !findings.is_empty();
+    let contents = pieces.contents(pattern)?;
+    let newest = newest_of(&pieces, &contents).map_err(VerifyError::backup(pattern))?;
     let Some(dump) = newest else {
         findings.extend(night.fresh(None));
         return Ok(night.report(None, None, &[], findings));
     };
     findings.extend(night.fresh(Some(&dump.age)));
-    let source = night.request.files.map(Source::open);
-    let source = match source {
-        Some(Ok(Some(source))) => Some(source),
-        Some(Ok(None)) => {
-            findings.push(not_across("there is no complete file backup", None));
-            None
-        }
-        Some(Err(error)) => {
-            findings.push(not_across("the file backup cannot be opened", Some(&error)));
-            None
-        }
-        None => None,
-    };
-    let of = || VerifyError::backup(&dump.found.path);
+    findings.extend(lies_open(dump.content)?);
+    let files = files_of(night, &pieces, &mut findings);
+    let of = || VerifyError::backup(pattern);
     let live = night.request.files.and_then(|f| f.live.as_deref());
-    let mastodon = source.as_ref().map(|s| s.mastodon(live)).transpose().map_err(of())?.flatten();
-    let (mut said, more) = read(night, &dump, source.as_ref(), mastodon.as_ref()).map_err(of())?;
-    findings.extend(more);
-    let proved = prove_files(night, pattern, &found)?;
+    let mastodon = files.as_ref().map(|s| s.mastodon(live)).transpose().map_err(of())?.flatten();
+    let shown = read(night, &dump, files.as_deref(), mastodon.as_ref()).map_err(of())?;
+    let mut said = shown.said;
+    findings.extend(shown.findings);
+    let proved = night.proved(pattern, &pieces, dump.content.size, &mut findings)?;
     let mut last = None;
     if let Some(plan) = &night.request.backup.drill {
         // Nothing is said of one that cannot be read to its end: bringing it to life would tell nothing new.
@@ -67,8 +59,40 @@ pub(super) fn postgres(night: &Night<'_>, pattern: &Path) -> Result<Report, Veri
         said.push(tonight.said);
         last = tonight.last;
     }
-    let report = night.report(Some(dump.age), Some(proved), &said, findings);
-    Ok(Report { drill: last, ..report })
+    let report = night.report(Some(dump.age), proved, &said, findings);
+    let newest = report.newest.map(|newest| Newest { youngest: shown.newest_status, ..newest });
+    Ok(Report { drill: last, newest, ..report })
+}
+
+/// The file backup that belongs to the dump: often the one in which it lies.
+fn files_of<'a>(night: &Night<'_>, pieces: &'a Pieces, findings: &mut Vec<Finding>) -> Option<Opened<'a>> {
+    let backup = night.request.backup;
+    if let Some(source) = pieces.source.as_ref().filter(|_| backup.files == backup.inside) {
+        return Some(Opened::Same(source));
+    }
+    match Source::open(night.request.files?, night.request.scratch, None) {
+        Ok(Some(source)) => return Some(Opened::Own(source)),
+        Ok(None) => findings.push(not_across("there is no complete file backup", None)),
+        Err(error) => findings.push(not_across("the file backup cannot be opened", Some(&error))),
+    }
+    None
+}
+
+/// A file backup that was opened for something else already, or for this.
+enum Opened<'a> {
+    Same(&'a Source),
+    Own(Source),
+}
+
+impl std::ops::Deref for Opened<'_> {
+    type Target = Source;
+
+    fn deref(&self) -> &Source {
+        match self {
+            Self::Same(source) => source,
+            Self::Own(source) => source,
+        }
+    }
 }
 
 fn not_across(what: &str, error: Option<&io::Error>) -> Finding {
@@ -78,28 +102,41 @@ fn not_across(what: &str, error: Option<&io::Error>) -> Finding {
 }
 
 /// The newest by what the dumps say of themselves: a copy of an old one under a new name stays an old one.
-fn newest_of(found: &[Found]) -> io::Result<Option<Dump<'_>>> {
+fn newest_of<'a>(pieces: &Pieces, contents: &'a [Content<'a>]) -> io::Result<Option<Dump<'a>>> {
     let zone = TimeZone::system();
     let mut newest: Option<Dump<'_>> = None;
-    for found in found.iter().take(CANDIDATES) {
-        let kind = match Kind::of(&found.path) {
-            Ok(kind) => kind,
+    for content in contents {
+        let looked = match content.path() {
+            Some(path) => Kind::of(path),
+            None => content.open().and_then(Kind::of_input),
+        };
+        let kind = match looked {
+            Ok(kind) => Ok(kind),
             // Removed since it was listed: not there.
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
+            Err(error) if content.path().is_some() => return Err(error),
+            Err(error) => Err(stream::broken(&content.name, &error)),
         };
         let inside = match &kind {
-            Kind::Custom(header) | Kind::Directory(header) => header.created_at(&zone),
+            Ok(Kind::Custom(header) | Kind::Directory(header)) => header.created_at(&zone),
             _ => None,
         };
         let known_by = if inside.is_some() { KnownBy::Content } else { KnownBy::FileTime };
-        let age =
-            Age { name: name_of(&found.path), at: inside.unwrap_or_else(|| found.changed.at()), known_by };
+        let at = inside.unwrap_or_else(|| content.changed.at());
+        let age = Age { name: pieces.name_of(content), at, known_by };
         if newest.as_ref().is_none_or(|n| age.at > n.age.at) {
-            newest = Some(Dump { found, kind, age });
+            newest = Some(Dump { content, kind, age });
         }
     }
     Ok(newest)
+}
+
+/// What a dump shows when it is read to its end.
+#[derive(Default)]
+struct Shown {
+    said: Vec<String>,
+    findings: Vec<Finding>,
+    newest_status: Option<Timestamp>,
 }
 
 /// Reads the dump to its end and says what it shows.
@@ -108,8 +145,12 @@ fn read(
     dump: &Dump<'_>,
     source: Option<&Source>,
     mastodon: Option<&Mastodon>,
-) -> io::Result<(Vec<String>, Vec<Finding>)> {
-    let name = &dump.age.name;
+) -> io::Result<Shown> {
+    let kind = match &dump.kind {
+        Ok(kind) => kind,
+        Err(broken) => return Ok(Shown { findings: vec![broken.clone()], ..Shown::default() }),
+    };
+    let name = &dump.content.name;
     let env = mastodon.and_then(|m| m.env.as_ref());
     let domain = mastodon.and_then(Mastodon::domain);
     let dumped = (dump.age.known_by == KnownBy::Content).then_some(dump.age.at);
@@ -125,10 +166,10 @@ fn read(
             media.look_up(&file);
         }
     };
-    let (facts, broken) = read_dump(&dump.found.path, &dump.kind, domain, &mut look_up)?;
+    let (facts, broken) = read_content(dump.content, kind, domain, &mut look_up)?;
     if let Some(broken) = broken {
         // What is behind the break is not known to be missing.
-        return Ok((Vec::new(), vec![broken]));
+        return Ok(Shown { findings: vec![broken], ..Shown::default() });
     }
     let mut said = vec![sentence(&facts, night.request.now)];
     let mut findings = facts.is_mastodon(name);
@@ -146,7 +187,7 @@ fn read(
         said.push(media.sentence());
         findings.extend(media.findings());
     }
-    Ok((said, findings))
+    Ok(Shown { said, findings, newest_status: facts.newest_status() })
 }
 
 /// Where `public/system` lies in the file backup.

@@ -3,11 +3,13 @@
 use super::{
     Night, Proved, Report,
     generations::live_missing,
-    source::{Source, open_root},
+    pieces::lies_open,
+    source::{Source, name_of, open_root, reopen},
 };
 use crate::{
     backup::Backup,
-    check::{Age, KnownBy, complete},
+    check::{Age, KnownBy, complete, raw_copies, raw_copies_in},
+    dump::Content,
     error::VerifyError,
     finding::Finding,
     found::{Found, split},
@@ -15,6 +17,7 @@ use crate::{
     prove::{Generation, Root},
     redis,
     stamp::Stamp,
+    stream,
     tarball::Tarball,
 };
 use std::{collections::HashSet, ffi::OsStr, io, os::unix::ffi::OsStrExt as _, path::Path};
@@ -30,8 +33,9 @@ pub(super) fn tree(night: &Night<'_>, path: &Path) -> Result<Report, VerifyError
         Err(error) => return Err(of()(error)),
     };
     let tree = DirectoryTree::new(fd.try_clone().map_err(of())?, None);
-    let source = Source { tree: Box::new(tree), below: Vec::new() };
+    let source = Source { name: name_of(path), tree: Box::new(tree), below: Vec::new() };
     let mut findings = is_complete(night.request.backup, &source).map_err(of())?;
+    findings.extend(raw_copies_in(&*source.tree, &[]).map_err(of())?);
     let proved =
         night
             .prove(vec![Generation { root: Root { name: Vec::new(), fd }, stamp: None }], None, &|| false)?;
@@ -47,18 +51,31 @@ pub(super) fn tree(night: &Night<'_>, path: &Path) -> Result<Report, VerifyError
 }
 
 pub(super) fn tar(night: &Night<'_>, pattern: &Path) -> Result<Report, VerifyError> {
-    let (found, mut findings) = found_files(night, pattern)?;
-    let Some((newest, age)) = newest_file(&found) else {
+    let unseal = match night.unseal()? {
+        Ok(unseal) => unseal,
+        Err(finding) => return Ok(night.not_looked_into(vec![finding])),
+    };
+    let (found, waited) = night.wait_for_files(pattern)?;
+    let mut findings: Vec<Finding> = waited.into_iter().collect();
+    let newest = found.iter().find(|f| !f.is_directory);
+    let age = newest.map(file_age);
+    findings.extend(night.fresh(age.as_ref()));
+    let (Some(newest), Some(age)) = (newest, age) else {
         return Ok(night.report(None, None, &[], findings));
     };
     let of = || VerifyError::backup(&newest.path);
-    let (tarball, broken) = Tarball::read(&newest.path, Some(Stamp::of(age.at))).map_err(of())?;
-    let said = format!("read to its end: {} names", tarball.paths);
+    findings.extend(lies_open(&Content::of_file(&newest.path, newest.changed, newest.size, unseal.clone()))?);
+    let reopen = reopen(newest.path.clone(), unseal);
+    let (tarball, broken) =
+        Tarball::read_by(&age.name, reopen, Some(Stamp::of(age.at)), None).map_err(of())?;
+    let said = format!("read to its end: {} names", tarball.listing().paths);
     if let Some(broken) = broken {
         // What is behind the break is not known to be missing.
         findings.push(broken);
     } else {
-        let source = Source { tree: Box::new(tarball), below: Vec::new() };
+        findings.extend(raw_copies(tarball.listing()));
+        let name = age.name.clone();
+        let source = Source { name, tree: Box::new(tarball), below: Vec::new() };
         findings.extend(is_complete(night.request.backup, &source).map_err(of())?);
     }
     let proved = prove_files(night, pattern, &found)?;
@@ -66,29 +83,33 @@ pub(super) fn tar(night: &Night<'_>, pattern: &Path) -> Result<Report, VerifyErr
 }
 
 pub(super) fn redis(night: &Night<'_>, pattern: &Path) -> Result<Report, VerifyError> {
-    let (found, mut findings) = found_files(night, pattern)?;
-    let Some((newest, age)) = newest_file(&found) else {
-        return Ok(night.report(None, None, &[], findings));
+    let mut findings = Vec::new();
+    let pieces = match night.pieces(pattern, &mut findings)? {
+        Ok(pieces) => pieces,
+        Err(finding) => return Ok(night.not_looked_into(vec![finding])),
     };
-    findings.extend(redis::check(&newest.path).map_err(VerifyError::backup(&newest.path))?);
-    let proved = prove_files(night, pattern, &found)?;
-    Ok(night.report(Some(age), Some(proved), &[], findings))
-}
-
-/// The files of a pattern, and what waiting for them and their age say.
-fn found_files(night: &Night<'_>, pattern: &Path) -> Result<(Vec<Found>, Vec<Finding>), VerifyError> {
-    let (found, waited) = night.wait_for_files(pattern)?;
-    let mut findings: Vec<Finding> = waited.into_iter().collect();
-    let age = newest_file(&found).map(|(_, age)| age);
+    let contents = pieces.contents(pattern)?;
+    let newest = contents.iter().find(|c| !c.path().is_some_and(Path::is_dir));
+    let age = newest.map(|newest| Age {
+        name: pieces.name_of(newest),
+        at: newest.changed.at(),
+        known_by: KnownBy::FileTime,
+    });
     findings.extend(night.fresh(age.as_ref()));
-    Ok((found, findings))
+    let Some(newest) = newest else { return Ok(night.report(None, None, &[], findings)) };
+    findings.extend(lies_open(newest)?);
+    findings.extend(match newest.path() {
+        Some(path) => redis::check(path).map_err(VerifyError::backup(path))?,
+        None => match newest.open() {
+            Ok(input) => redis::check_input(&newest.name, input),
+            Err(error) => vec![stream::broken(&newest.name, &error)],
+        },
+    });
+    let proved = night.proved(pattern, &pieces, newest.size, &mut findings)?;
+    Ok(night.report(age, proved, &[], findings))
 }
 
-fn newest_file(found: &[Found]) -> Option<(&Found, Age)> {
-    found.iter().find(|f| !f.is_directory).map(|newest| (newest, file_age(newest)))
-}
-
-fn is_complete(backup: &Backup, source: &Source) -> io::Result<Vec<Finding>> {
+pub(super) fn is_complete(backup: &Backup, source: &Source) -> io::Result<Vec<Finding>> {
     let mastodon = source.mastodon(backup.live.as_deref())?;
     let mut findings =
         complete(&*source.tree, &source.below, &backup.require, &backup.forbid, mastodon.as_ref())?;
@@ -98,10 +119,6 @@ fn is_complete(backup: &Backup, source: &Source) -> io::Result<Vec<Finding>> {
 
 fn file_age(file: &Found) -> Age {
     Age { name: name_of(&file.path), at: file.changed.at(), known_by: KnownBy::FileTime }
-}
-
-pub(super) fn name_of(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// Proves every file of a pattern; a directory among them with all that is in it.

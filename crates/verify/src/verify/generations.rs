@@ -6,7 +6,7 @@ use super::{
     source::{Source, open_below, open_root},
 };
 use crate::{
-    check::{Age, KnownBy, complete},
+    check::{Age, KnownBy, complete, raw_copies_in},
     error::VerifyError,
     finding::{Code, Finding},
     look::DirectoryTree,
@@ -142,12 +142,13 @@ fn newest_is_complete(
     let tree = DirectoryTree::new(open_below(root, &newest.name(conf))?, Some(newest.stamp));
     let below = conf.points.iter().map(|p| p.dest.clone()).filter(|d| !d.is_empty()).collect();
     let idle_excludes = idle(&tree, conf)?;
-    let source = Source { tree: Box::new(tree), below };
+    let source = Source { name: newest.name(conf), tree: Box::new(tree), below };
     let backup = night.request.backup;
     let mastodon = source.mastodon(backup.live.as_deref())?;
     let mut findings =
         complete(&*source.tree, &source.below, &backup.require, &backup.forbid, mastodon.as_ref())?;
     findings.extend(live_missing(backup.live.as_deref(), mastodon.is_some()));
+    findings.extend(raw_copies_in(&*source.tree, &source.below)?);
     Ok((findings, idle_excludes))
 }
 

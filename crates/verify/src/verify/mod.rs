@@ -1,10 +1,15 @@
 //! One verification of one backup: everything that can be said of it tonight.
 
+mod book;
+mod borg;
 mod drill;
 mod dumps;
 mod exclude;
 mod files;
 mod generations;
+mod pieces;
+mod repository;
+mod restic;
 mod source;
 mod wait;
 
@@ -13,6 +18,7 @@ pub(crate) use source::{open_below, open_root};
 use crate::{
     backup::{Backup, Place},
     check::{Age, KnownBy, fresh, shrunk},
+    decrypt::Unseal,
     drill::Door,
     error::VerifyError,
     finding::Finding,
@@ -31,6 +37,7 @@ use std::{
     io,
     os::unix::fs::DirBuilderExt as _,
     path::Path,
+    rc::Rc,
 };
 
 /// What is to be verified, and how.
@@ -42,8 +49,12 @@ pub struct Request<'a> {
     pub backup: &'a Backup,
     /// The file backup that belongs to a dump.
     pub files: Option<&'a Backup>,
+    /// The file backup in which a dump lies.
+    pub inside: Option<&'a Backup>,
     /// Where the proofs of all backups are.
     pub proofs: &'a Path,
+    /// Where programs of others may write: their homes and caches.
+    pub scratch: &'a Path,
     /// Who brings dumps to life; without it none is.
     pub drills: Option<&'a Door>,
     /// Read everything and bring a dump to life, whatever the budget and the age of its proof.
@@ -74,6 +85,8 @@ pub fn verify(request: &Request<'_>, tell: &dyn Tell) -> Result<Report, VerifyEr
         Place::Tar { path } => files::tar(&night, path),
         Place::Postgres { path } => dumps::postgres(&night, path),
         Place::Redis { path } => files::redis(&night, path),
+        Place::Restic(place) => restic::verify(&night, place),
+        Place::Borg(place) => borg::verify(&night, place),
     }
 }
 
@@ -89,11 +102,27 @@ struct Proved {
     before: Vec<History>,
     now: Option<History>,
     store_bytes: u64,
+    /// What was proved: files, packs, segments.
+    things: &'static str,
 }
 
 impl Night<'_> {
     fn stamp(&self) -> Stamp {
         Stamp::of(self.request.now)
+    }
+
+    fn store(&self) -> Result<Store, VerifyError> {
+        Store::open(&self.request.proofs.join(self.request.name), self.stamp())
+    }
+
+    fn nightly(&self) -> Nightly {
+        let backup = self.request.backup;
+        Nightly {
+            now: self.stamp(),
+            prove_every: backup.prove_every.get(),
+            full: self.request.full,
+            budget: backup.budget,
+        }
     }
 
     fn prove(
@@ -102,25 +131,52 @@ impl Night<'_> {
         only: Option<HashSet<Vec<u8>>>,
         was_disturbed: &(dyn Fn() -> bool + Sync),
     ) -> Result<Proved, VerifyError> {
-        let mut store = Store::open(&self.request.proofs.join(self.request.name), self.stamp())?;
+        let mut store = self.store()?;
         let before = store.history().to_vec();
-        let backup = self.request.backup;
-        let nightly = Nightly {
-            now: self.stamp(),
-            prove_every: backup.prove_every.get(),
-            full: self.request.full,
-            budget: backup.budget,
-        };
+        let nightly = self.nightly();
         let prover = Prover { generations, only, nightly, walkers: WALKERS, was_disturbed, tell: self.tell };
         let outcome = prover.prove(&mut store)?;
         let now = store.history().last().copied().filter(|h| h.at == self.stamp());
-        Ok(Proved { outcome, before, now, store_bytes: store.bytes() })
+        Ok(Proved { outcome, before, now, store_bytes: store.bytes(), things: "files" })
     }
 
     /// Whether the newest is fresh.
     fn fresh(&self, newest: Option<&Age>) -> Vec<Finding> {
         let max_age = self.request.backup.max_age.map(mastmaint_words::Span::get);
         fresh(newest, max_age, self.request.now)
+    }
+
+    /// What decrypts the backup, if it is encrypted; a finding if it cannot.
+    fn unseal(&self) -> Result<Result<Option<Rc<Unseal>>, Finding>, VerifyError> {
+        let Some(how) = &self.request.backup.decrypt else { return Ok(Ok(None)) };
+        let ready = Unseal::ready(how, self.request.scratch);
+        let ready = ready.map_err(VerifyError::store(self.request.scratch))?;
+        Ok(ready.map(|unseal| Some(Rc::new(unseal))))
+    }
+
+    /// Compares count and size with the nights before, of what has no proofs of its own.
+    fn compare(&self, paths: u64, bytes: u64) -> Result<Option<Finding>, VerifyError> {
+        let mut store = self.store()?;
+        let now = History { at: self.stamp(), paths, bytes };
+        let finding = shrunk(store.history(), &now);
+        store.finish(|_| true, Vec::new(), Some(now))?;
+        Ok(finding)
+    }
+
+    /// The report on a backup that could not be looked into at all.
+    fn not_looked_into(&self, mut findings: Vec<Finding>) -> Report {
+        findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
+        let why = findings.first().map_or_else(String::new, |f| format!(": {}", f.what));
+        Report {
+            backup: self.request.name.to_owned(),
+            kind: self.request.backup.place.kind().to_owned(),
+            newest: None,
+            sentence: format!("not looked into{why}"),
+            summary: None,
+            findings,
+            drill: None,
+            store_bytes: 0,
+        }
     }
 
     /// Puts the report together, the worst findings first.
@@ -144,7 +200,7 @@ impl Night<'_> {
         sentences.extend(said.iter().cloned());
         let (mut summary, mut store_bytes) = (None, 0);
         if let Some(proved) = proved {
-            sentences.push(sentence(&proved.outcome.summary, self.request.now));
+            sentences.push(sentence(&proved.outcome.summary, proved.things, self.request.now));
             findings.extend(proved.now.and_then(|now| shrunk(&proved.before, &now)));
             findings.extend(proved.outcome.findings);
             summary = Some(proved.outcome.summary);
@@ -154,7 +210,7 @@ impl Night<'_> {
         Report {
             backup: self.request.name.to_owned(),
             kind: self.request.backup.place.kind().to_owned(),
-            newest: newest.map(|n| Newest { name: n.name, at: n.at }),
+            newest: newest.map(|n| Newest { name: n.name, at: n.at, youngest: None }),
             sentence: sentences.join("; "),
             summary,
             drill: None,

@@ -19,7 +19,7 @@ const QUIET: Duration = Duration::from_mins(1);
 
 impl Night<'_> {
     /// Waits until `is_free` says so; `false` when the time is over.
-    fn wait_until(
+    pub(super) fn wait_until(
         &self,
         mut is_free: impl FnMut() -> Result<bool, VerifyError>,
     ) -> Result<bool, VerifyError> {
@@ -78,7 +78,7 @@ impl Night<'_> {
     }
 }
 
-fn being_written(what: &str, evidence: &str) -> Finding {
+pub(super) fn being_written(what: &str, evidence: &str) -> Finding {
     Finding::warn(
         Code::BeingWritten,
         format!("{what}: the newest backup is not judged tonight"),

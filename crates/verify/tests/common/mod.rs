@@ -98,6 +98,8 @@ impl Rotation {
                 forbid: vec![format!("{LIVE}/public/system/cache")],
                 live: Some(LIVE.to_owned()),
                 files: None,
+                inside: None,
+                decrypt: None,
                 drill: None,
                 budget: Budget::default(),
                 prove_every: Backup::PROVE_EVERY,
@@ -169,12 +171,14 @@ impl Rotation {
     }
 
     pub(crate) fn request(&self) -> Request<'_> {
-        let proofs = Box::leak(self.at("proofs").into_boxed_path());
+        let leak = |name| -> &Path { Box::leak(self.at(name).into_boxed_path()) };
         Request {
             name: "files",
             backup: &self.backup,
             files: None,
-            proofs,
+            inside: None,
+            proofs: leak("proofs"),
+            scratch: leak("scratch"),
             drills: None,
             full: self.full,
             now: self.now,
@@ -217,6 +221,8 @@ pub(crate) fn of_files(place: Place) -> Backup {
         forbid: Vec::new(),
         live: None,
         files: None,
+        inside: None,
+        decrypt: None,
         drill: None,
         budget: Budget::default(),
         prove_every: Backup::PROVE_EVERY,

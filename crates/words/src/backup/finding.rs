@@ -77,6 +77,12 @@ pub enum Code {
     NotADump,
     /// A raw copy of the data directory of a PostgreSQL that was running.
     RawDataDirectory,
+    /// The password or key that is given does not open it.
+    WrongKey,
+    /// It should be encrypted and is not.
+    NotEncrypted,
+    /// Snapshots or archives of a repository were deleted that its retention would have kept.
+    Forgotten,
     /// Something that is needed to look is not on this host: not checked.
     NotChecked,
     /// The secrets of the file backup do not decrypt the database of the dump.

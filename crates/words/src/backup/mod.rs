@@ -1,11 +1,15 @@
 //! Backups: as the config describes them, and what a verification says of them.
 
 mod drill;
+mod elsewhere;
 mod finding;
+mod known;
 mod report;
 
 pub use drill::{Counts, Drill, DrillPlan, Every, Times};
+pub use elsewhere::{Borg, Decrypt, Restic};
 pub use finding::{Code, Finding, Severity};
+pub use known::{FindingAck, FindingId, KnownFinding, UnknownFinding};
 pub use report::{Newest, Report, Summary};
 
 use crate::{BackupName, Bytes, Span};
@@ -33,6 +37,12 @@ pub struct Backup {
     /// The file backup that belongs to a dump.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<BackupName>,
+    /// The file backup in which a dump lies: its path is a path there.
+    #[serde(rename = "in", default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<BackupName>,
+    /// How it is decrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decrypt: Option<Decrypt>,
     /// How a dump is brought to life now and then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub drill: Option<DrillPlan>,
@@ -74,6 +84,10 @@ pub enum Place {
         /// A path whose last part may have `*` and `?`.
         path: PathBuf,
     },
+    /// A repository of restic.
+    Restic(Restic),
+    /// A repository of Borg.
+    Borg(Borg),
 }
 
 /// All backups by name.
@@ -88,12 +102,17 @@ impl Place {
             Self::Tar { .. } => "tar",
             Self::Postgres { .. } => "postgres",
             Self::Redis { .. } => "redis",
+            Self::Restic(_) => "restic",
+            Self::Borg(_) => "borg",
         }
     }
 
     /// Whether it holds the files of an instance.
     pub const fn holds_files(&self) -> bool {
-        matches!(self, Self::Rsnapshot { .. } | Self::Tree { .. } | Self::Tar { .. })
+        matches!(
+            self,
+            Self::Rsnapshot { .. } | Self::Tree { .. } | Self::Tar { .. } | Self::Restic(_) | Self::Borg(_)
+        )
     }
 }
 
@@ -125,6 +144,9 @@ pub struct Order {
     /// The file backup that belongs to a dump.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Backup>,
+    /// The file backup in which a dump lies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inside: Option<Backup>,
     /// Read everything and bring a dump to life, whatever the budget and the age of its proof.
     #[serde(default)]
     pub full: bool,

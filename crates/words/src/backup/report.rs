@@ -46,6 +46,9 @@ pub struct Newest {
     pub name: String,
     /// When it was made.
     pub at: Timestamp,
+    /// The youngest thing in it that people made, where it can be told: of a dump its newest post.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub youngest: Option<Timestamp>,
 }
 
 /// What a verification came to.
@@ -88,7 +91,10 @@ impl Report {
     /// So much of it as goes over a wire and into the ledger: the worst findings, with the beginning of their evidence.
     pub fn in_short(mut self) -> Self {
         const FINDINGS: usize = 20;
-        const EVIDENCE: usize = 3;
+        /// As many lines for each finding as all of them leave room for, but some at least.
+        const EVIDENCE: [usize; 4] = [200, 50, 10, 3];
+        /// What cannot be cut any more is twice as long at most, written as JSON.
+        const MOST: usize = 24 * 1024;
         const TEXT: usize = 500;
         let cut = |text: &mut String| {
             if text.len() > TEXT {
@@ -99,13 +105,30 @@ impl Report {
         };
         cut(&mut self.sentence);
         self.findings.truncate(FINDINGS);
+        let all: Vec<usize> = self.findings.iter().map(|finding| finding.evidence.len()).collect();
         for finding in &mut self.findings {
-            finding.evidence.truncate(EVIDENCE);
+            let left_out = finding.evidence.len().saturating_sub(EVIDENCE[0]);
+            finding.evidence.truncate(EVIDENCE[0]);
+            if left_out > 0 {
+                finding.evidence.push(format!("and {left_out} more"));
+            }
             let texts = [&mut finding.what, &mut finding.advice].into_iter().chain(&mut finding.evidence);
             texts.for_each(cut);
         }
+        let size = |finding: &Finding| {
+            let texts = [&finding.what, &finding.advice].into_iter().chain(&finding.evidence);
+            texts.map(String::len).sum::<usize>()
+        };
+        for lines in EVIDENCE {
+            let fits = self.findings.iter().map(size).sum::<usize>() <= MOST;
+            for (finding, all) in self.findings.iter_mut().zip(&all).filter(|(_, all)| !fits && **all > lines)
+            {
+                finding.evidence.truncate(lines);
+                finding.evidence.push(format!("and {} more", all - lines));
+            }
+        }
         if let Some(drill) = &mut self.drill {
-            drill.harmless.truncate(EVIDENCE);
+            drill.harmless.truncate(EVIDENCE[3]);
             drill.harmless.iter_mut().for_each(cut);
         }
         self

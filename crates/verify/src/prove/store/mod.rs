@@ -127,6 +127,11 @@ impl Store {
         self.finished.iter().find(|f| f.stamp == stamp)
     }
 
+    /// Every generation that was walked from end to end.
+    pub(crate) fn all_finished(&self) -> &[Finished] {
+        &self.finished
+    }
+
     /// Begins a night, or goes on with one that was cut off; says when it began.
     pub(crate) fn begin(&mut self, nightly: &Nightly) -> Result<Stamp, VerifyError> {
         let directory = self.directory.clone();

@@ -14,6 +14,16 @@ impl Identity {
     pub(crate) const fn new(fs: u32, ino: u64) -> Self {
         Self { fs, ino }
     }
+
+    /// What is counted together: a file system, or a sort of parts.
+    pub(crate) const fn sort(self) -> u32 {
+        self.fs
+    }
+
+    /// Its number among these.
+    pub(crate) const fn number(self) -> u64 {
+        self.ino
+    }
 }
 
 /// How a file was found when it was last read.
