@@ -101,8 +101,7 @@ fn answer(path: &str, status: u16, public: &Path) -> (u16, &'static str, Vec<u8>
     let text = |kind, text: &str| (200, kind, text.as_bytes().to_vec());
     match path {
         _ if status != 200 => (status, "text/html; charset=utf-8", ERROR_PAGE.as_bytes().to_vec()),
-        "/health" => text("text/plain", "OK"),
-        "/api/v1/streaming/health" => text("text/plain", "OK"),
+        "/health" | "/api/v1/streaming/health" => text("text/plain", "OK"),
         "/api/v2/instance" => text("application/json", r#"{"domain":"social.example","version":"4.6.5"}"#),
         page if PAGES.contains(&page) => text("text/html; charset=utf-8", &html(public)),
         file => match fs::read(public.join(file.trim_start_matches('/'))) {

@@ -46,8 +46,7 @@ impl Asker {
         let view: RoomView =
             Store::new(&prober.accepted).room_view(Room::Probe, digest).map_err(|error| error.to_string())?;
         let instance = view.instance.ok_or("the configuration names no instance")?;
-        let (prober, digest, probes) = (prober.clone(), digest.clone(), Arc::new(view.probes));
-        Ok(Self { prober, digest, instance, probes })
+        Ok(Self { prober: prober.clone(), digest: digest.clone(), instance, probes: Arc::new(view.probes) })
     }
 
     /// What a process of the instance finds.
@@ -57,11 +56,11 @@ impl Asker {
 }
 
 /// Asks probes; their answers come as they are there, each within its probe's timeout.
-pub fn ask_all(asker: &Asker, asked: Vec<AskedProbe>) -> impl Iterator<Item = ProbeAnswer> {
+pub fn ask_all(asker: &Asker, questions: Vec<AskedProbe>) -> impl Iterator<Item = ProbeAnswer> {
     let began = Instant::now();
     let (tell, told) = mpsc::channel();
     let mut left: BTreeMap<ProbeName, Duration> = BTreeMap::new();
-    for AskedProbe { name, note } in asked {
+    for AskedProbe { name, note } in questions {
         let Some(probe) = asker.probes.get(&name).cloned() else { continue };
         left.insert(name.clone(), probe.timeout.get());
         let (asker, tell) = (asker.clone(), tell.clone());

@@ -48,8 +48,10 @@ fn greet(host: &str, port: u16, trusted: Arc<dyn ServerCertVerifier>, expires_in
     let verifier = Arc::new(Ahead { trusted, by: expires_in.get(), ends: Mutex::default() });
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map(|builder| builder.dangerous().with_custom_certificate_verifier(Arc::clone(&verifier) as _))
-        .map(|builder| builder.with_no_client_auth());
+        .map(|builder| {
+            let builder = builder.dangerous().with_custom_certificate_verifier(Arc::clone(&verifier) as _);
+            builder.with_no_client_auth()
+        });
     let connection = config.and_then(|config| ClientConnection::new(Arc::new(config), name));
     let mut connection = match connection {
         Ok(connection) => connection,

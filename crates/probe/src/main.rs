@@ -23,10 +23,10 @@ fn main() -> ExitCode {
 fn run(prober: &Prober, digest: &Digest) -> Result<(), String> {
     let mut text = String::new();
     io::stdin().read_to_string(&mut text).map_err(|error| error.to_string())?;
-    let asked: Vec<AskedProbe> = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+    let questions: Vec<AskedProbe> = serde_json::from_str(&text).map_err(|error| error.to_string())?;
     let asker = Asker::of(prober, digest)?;
     let mut out = io::stdout().lock();
-    for answer in ask_all(&asker, asked) {
+    for answer in ask_all(&asker, questions) {
         let line = serde_json::to_string(&answer).map_err(|error| error.to_string())?;
         // Nobody hears the others either.
         writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|error| error.to_string())?;

@@ -27,7 +27,7 @@ pub(crate) fn ask(
 ) -> Heard {
     let now = Timestamp::now();
     let compared = note.and_then(|note| note.parse::<Timestamp>().ok());
-    let compares = compared.is_none_or(|at| at > now || now.duration_since(at) >= COMPARE);
+    let in_full = compared.is_none_or(|at| at > now || now.duration_since(at) >= COMPARE);
     let site = match Site::of(asker, address, deadline) {
         Ok(site) => site,
         Err(why) => return unknown(why).into(),
@@ -36,7 +36,8 @@ pub(crate) fn ask(
     for path in pages {
         match one(&site, path) {
             Ok(assets) => {
-                named.extend(assets.into_iter().filter(|asset| !named.contains(asset)).collect::<Vec<_>>())
+                let new: Vec<Asset> = assets.into_iter().filter(|asset| !named.contains(asset)).collect();
+                named.extend(new);
             }
             Err(why) => return wrong(why).into(),
         }
@@ -45,12 +46,12 @@ pub(crate) fn ask(
         let what = "; what they name is not fetched, for instance.url is not set";
         return fine(format!("{} answer{what}", pages.join(", "))).into();
     };
-    let faults: Vec<String> = named.iter().filter_map(|asset| fault(&visitor, asset, compares)).collect();
+    let faults: Vec<String> = named.iter().filter_map(|asset| fault(&visitor, asset, in_full)).collect();
     if let Some(first) = faults.first() {
         let more = if faults.len() > 1 { format!("; and {} more", faults.len() - 1) } else { String::new() };
         return wrong(format!("{first}{more}")).into();
     }
-    let at = if compares { now } else { compared.unwrap_or(now) };
+    let at = if in_full { now } else { compared.unwrap_or(now) };
     let what = format!("{} and {} stylesheets and scripts are there", pages.join(", "), named.len());
     Heard { said: fine(what), note: Some(at.to_string()) }
 }
@@ -76,13 +77,13 @@ fn one(site: &Site, path: &str) -> Result<Vec<Asset>, String> {
 }
 
 /// What is wrong with a stylesheet or script.
-fn fault(visitor: &Visitor, asset: &Asset, compares: bool) -> Option<String> {
+fn fault(visitor: &Visitor, asset: &Asset, in_full: bool) -> Option<String> {
     let url = page::absolute(visitor.base(), &asset.at);
-    let answer = match if compares { visitor.get(&url) } else { head(visitor, &url) } {
+    let answer = match if in_full { visitor.get(&url) } else { head(visitor, &url) } {
         Ok(answer) => answer,
         Err(why) => return Some(format!("{url}: {why}")),
     };
-    let read = compares.then_some(answer.body.as_slice());
+    let read = in_full.then_some(answer.body.as_slice());
     what_is_wrong(&answer, read, asset.integrity.as_deref()).map(|why| format!("{url} {why}"))
 }
 

@@ -29,9 +29,11 @@ fn config(place: &Place, site: &Site, probes: &str, mail: &MailServer) -> String
 }
 
 fn probes(of: &[&str]) -> String {
-    of.iter()
+    let lines: Vec<String> = of
+        .iter()
         .map(|kind| format!("  {kind}: {{every: 1s, down_after: 2, up_after: 2, timeout: 30s}}\n"))
-        .collect()
+        .collect();
+    lines.concat()
 }
 
 /// The probes in this state.
@@ -53,7 +55,7 @@ fn incidents(daemon: &Daemon) -> Vec<Value> {
 fn comes(daemon: &Daemon, state: &str, wanted: &[&str]) {
     let is_so = || in_state(daemon, state) == wanted;
     assert!(
-        wait_up_to(Duration::from_secs(120), is_so),
+        wait_up_to(Duration::from_mins(2), is_so),
         "{wanted:?} is not {state}: {}\n{}",
         daemon.ctl(&["status"]).stdout,
         daemon.log()

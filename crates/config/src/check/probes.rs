@@ -93,7 +93,7 @@ fn probe(
             reader.odd(f.key_place(key), &f.path_of(key), Mistake::NoEffect { why });
         }
     }
-    let question = question(reader, &f, kind, instance)?;
+    let question = question(reader, &f, kind, instance);
     Some(Probe { question, every, timeout, down_after, up_after })
 }
 
@@ -131,8 +131,8 @@ fn question(
     f: &Fields<'_>,
     kind: &'static str,
     instance: Option<&Instance>,
-) -> Option<Question> {
-    Some(match kind {
+) -> Question {
+    match kind {
         "web" => Question::Web { pages: pages(reader, f), address: address(reader, f) },
         "api" => Question::Api { address: address(reader, f) },
         "streaming" => {
@@ -160,7 +160,7 @@ fn question(
             Question::Certificate { expires_in: left.map_or(Span::from_secs(14 * DAY), |at| at.value) }
         }
         _ => Question::Assets,
-    })
+    }
 }
 
 /// A service that is to be asked must be among the instance's.

@@ -157,8 +157,6 @@ pub struct Dispatcher {
     notifier: Arc<Notifier>,
     messenger: Option<Messenger>,
     watcher: Option<Watcher>,
-    /// Whether the watcher was told last that services are stopped.
-    stopped: bool,
     seed: Seed,
     awake: Awake,
     /// When old runs were last forgotten.
@@ -206,7 +204,6 @@ impl Dispatcher {
             notifier: setup.notifier,
             messenger: setup.messenger,
             watcher: setup.watcher,
-            stopped: false,
             seed: setup.seed,
             awake: Awake::new(now, Instant::now()),
             forgot: None,

@@ -23,9 +23,8 @@ impl Dispatcher {
         // What could not be started again is no purpose of anybody's.
         let bracket = self.brackets.iter().any(|bracket| bracket.not_confirmed.is_none());
         let stopped = bracket || self.runs.values().any(stops_services_now);
-        if stopped != self.stopped {
-            self.stopped = stopped;
-            self.watch(Heard::Stopped(stopped));
+        if let Some(watcher) = &mut self.watcher {
+            watcher.services_are_stopped(stopped);
         }
     }
 

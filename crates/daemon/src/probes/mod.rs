@@ -30,6 +30,8 @@ pub(crate) enum Heard {
 pub struct Watcher {
     heard: mpsc::UnboundedSender<Heard>,
     seen: watch::Receiver<Vec<ProbeLine>>,
+    /// Whether the task was told last that services are stopped.
+    stopped: bool,
 }
 
 impl Watcher {
@@ -38,13 +40,21 @@ impl Watcher {
         let (sender, heard) = mpsc::unbounded_channel();
         let (shown, seen) = watch::channel(Vec::new());
         tokio::spawn(task::run(needs, heard, shown));
-        Self { heard: sender, seen }
+        Self { heard: sender, seen, stopped: false }
     }
 
     /// Tells the task something. It is never waited for.
     pub(crate) fn tell(&self, heard: Heard) {
         // The task ends only with the daemon.
         let _ = self.heard.send(heard);
+    }
+
+    /// Tells the task whether services are stopped on purpose, if that has changed.
+    pub(crate) fn services_are_stopped(&mut self, stopped: bool) {
+        if stopped != self.stopped {
+            self.stopped = stopped;
+            self.tell(Heard::Stopped(stopped));
+        }
     }
 
     /// Where each probe stands.

@@ -56,7 +56,7 @@ mod tests {
         let minutes = |minutes| now + Duration::from_mins(minutes);
         let fresh = Quiet::of(Some(Duration::from_mins(1)), now);
         assert!(fresh.is_on(minutes(1)) && !fresh.is_on(minutes(2)));
-        let mut quiet = Quiet::of(Some(Duration::from_mins(60)), now);
+        let mut quiet = Quiet::of(Some(Duration::from_hours(1)), now);
         assert!(!quiet.is_on(now) && !Quiet::of(None, now).is_on(now));
         quiet.stopped(true, now);
         assert!(quiet.is_on(minutes(600)));

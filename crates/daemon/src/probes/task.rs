@@ -313,8 +313,7 @@ impl Watched {
         let state = match (incident, &self.last) {
             (Some(_), _) => ProbeState::Down,
             (None, _) if is_quiet => ProbeState::Quiet,
-            (None, None) => ProbeState::Unknown,
-            (None, Some((_, Said::NotAsked { .. }))) => ProbeState::Unknown,
+            (None, None | Some((_, Said::NotAsked { .. }))) => ProbeState::Unknown,
             (None, Some(_)) if self.standing.doubtful_since().is_some() => ProbeState::Doubtful,
             (None, Some(_)) => ProbeState::Up,
         };
