@@ -13,8 +13,10 @@ pub mod procs;
 pub mod receivers;
 pub mod recordings;
 pub mod rows;
+pub mod site;
 
 pub use bucket::Bucket;
 pub use daemon::{Daemon, Place, wait_for};
 pub use instance::Instance;
 pub use postgres::Postgres;
+pub use site::Site;

@@ -16,11 +16,12 @@ const CARGO_DEB: &str = "3.8.0";
 /// Those in which the kill matrix kills.
 pub(crate) const WITH_FAILPOINTS: [&str; 3] = ["mastmaintd", "mastmaint-runner", "mastmaintd-recover"];
 /// All that are shipped.
-const PROGRAMS: [&str; 7] = [
+const PROGRAMS: [&str; 8] = [
     "mastmaintd",
     "mastmaintctl",
     "mastmaint-runner",
     "mastmaint-prove",
+    "mastmaint-probe",
     "mastmaint-verify",
     "mastmaint-notify",
     "mastmaintd-recover",

@@ -4,6 +4,7 @@
 
 use crate::{
     by_hand,
+    probes::Probes,
     requires::Requires,
     settings::{Instance, Job, LedgerSettings, Settings, Step},
     targets::{self, Target, TargetView},
@@ -33,6 +34,9 @@ pub struct DaemonView {
     /// Periods in which jobs marked `change: true` do not run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<Hold>,
+    /// Health questions to the instance.
+    #[serde(default, skip_serializing_if = "Probes::is_empty")]
+    pub probes: Probes,
 }
 
 impl DaemonView {
@@ -72,6 +76,9 @@ pub struct RoomView {
     /// Who is told what; only for the notify room.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Target>,
+    /// Health questions to the instance; only for the probe room.
+    #[serde(default, skip_serializing_if = "Probes::is_empty")]
+    pub probes: Probes,
 }
 
 impl RoomView {
@@ -97,6 +104,7 @@ impl Settings {
             ledger: self.ledger,
             holds: self.holds.clone(),
             notify: targets::views(&self.notify),
+            probes: self.probes.clone(),
         }
     }
 
@@ -125,7 +133,8 @@ impl Settings {
         let verifies = matches!(room, Room::Verify | Room::Remote);
         let backups = if verifies { self.backups.clone() } else { Backups::new() };
         let notify = if room == Room::Notify { self.notify.clone() } else { Vec::new() };
-        RoomView { digest, room, instance, backups, steps, requires, notify }
+        let probes = if room == Room::Probe { self.probes.clone() } else { Probes::new() };
+        RoomView { digest, room, instance, backups, steps, requires, notify, probes }
     }
 
     fn instance_without_environment(&self) -> Option<Instance> {

@@ -3,6 +3,7 @@
 
 mod written_target;
 
+use crate::probes::Probes;
 use crate::requires::Requires;
 use crate::settings::{Action, AtMost, Environment, Job, OnPartial, Prove, Retry, Settings, Step};
 use jiff::Timestamp;
@@ -25,6 +26,8 @@ struct Document<'a> {
     notify: Vec<written_target::WrittenTarget<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     holds: Vec<WrittenHold<'a>>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    probes: &'a Probes,
 }
 
 #[derive(Serialize)]
@@ -180,7 +183,8 @@ pub fn effective_yaml(settings: &Settings) -> Result<String, String> {
     let holds =
         holds.map(|hold| WrittenHold { from: hold.from, until: hold.until, reason: &hold.reason }).collect();
     let notify = settings.notify.iter().map(written_target::written).collect();
-    let document = Document { instance, ledger: settings.ledger, backups, jobs, holds, notify };
+    let probes = &settings.probes;
+    let document = Document { instance, ledger: settings.ledger, backups, jobs, holds, notify, probes };
     let yaml = serde_yaml::to_string(&document).map_err(|error| error.to_string())?;
     Ok(format!(
         "# The effective configuration of mastmaintd: what the files say, with every default written out.\n\

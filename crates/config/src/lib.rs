@@ -16,6 +16,7 @@ pub mod instant;
 mod load;
 mod mask;
 mod mistake;
+pub mod probes;
 mod read;
 mod repair;
 pub mod requires;

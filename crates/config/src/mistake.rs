@@ -101,6 +101,14 @@ mistakes! {
     UnitNotNamed { unit: String, help: String } = "unit-not-named", "unit {unit:?} is not in instance.services; {help}";
     /// A service to ask where there is none.
     NoSuchService { service: &'static str } = "no-such-service", "there is nothing that could be asked: no unit of instance.services has {service} in its name";
+    /// Probes without an instance.
+    ProbesNeedInstance = "probes-need-instance", "probes ask an instance, and there is none; add `instance:` with live, user and services";
+    /// A page.
+    BadPage { given: String } = "bad-page", "{given:?} is no page; write it from the root on, like /about, without the server";
+    /// Where a server listens.
+    BadAddressOfServer { why: String } = "bad-address-of-server", "{why}";
+    /// A certificate without https.
+    NoHttps = "no-https", "asks for the certificate of instance.url, which must be there and begin with https://; write it, or remove the probe";
     /// A place that no room sees.
     HiddenPath { given: String } = "hidden-path", "{given:?} is hidden from the rooms; write another path on the same file system";
     /// Services to stop where there are none.

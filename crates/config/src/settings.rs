@@ -1,7 +1,7 @@
 //! Checked settings: what the rest of mastmaintd works with. Nothing in here can be wrong any more; the only way to
 //! make one is [`crate::load`] (or reading back what it once accepted).
 
-use crate::{calendar::Schedule, requires::Requires, targets::Target};
+use crate::{calendar::Schedule, probes::Probes, requires::Requires, targets::Target};
 use mastmaint_words::{
     BackupName, Bytes, Hold, JobName, LockName, Percent, Span, StepIndex, UnitName, backup::Backups,
 };
@@ -30,6 +30,9 @@ pub struct Settings {
     /// Who is told what.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notify: Vec<Target>,
+    /// Health questions to the instance.
+    #[serde(default, skip_serializing_if = "Probes::is_empty")]
+    pub probes: Probes,
 }
 
 /// The Mastodon on this host.

@@ -41,6 +41,7 @@ fn requests() -> Vec<Request> {
         Request::Resume { job },
         Request::Backups,
         Request::Holds,
+        Request::Incidents { limit: 20 },
         Request::HoldAdd {
             from: time(),
             until: time(),
@@ -123,6 +124,28 @@ fn step_line() -> StepLine {
     }
 }
 
+fn probe() -> ProbeLine {
+    ProbeLine {
+        probe: "web".parse().unwrap(),
+        kind: "web".to_owned(),
+        state: ProbeState::Down,
+        since: Some(time()),
+        at: Some(time()),
+        said: Some("/about answers 500".to_owned()),
+    }
+}
+
+fn incident() -> IncidentLine {
+    IncidentLine {
+        probe: "web".parse().unwrap(),
+        opened: time(),
+        known: time(),
+        closed: Some(time()),
+        why: "/about answers 500".to_owned(),
+        ended: None,
+    }
+}
+
 fn replies() -> Vec<Reply> {
     let digest: mastmaint_words::Digest = "0123456789abcdef0123456789abcdef".parse().unwrap();
     let job_line = JobLine {
@@ -159,6 +182,7 @@ fn replies() -> Vec<Reply> {
         space: None,
         journal_lost: 3,
         overdue: vec![OverdueLine { job: "clean-media".parse().unwrap(), slot: time() }],
+        probes: vec![probe()],
         overdue_backups: vec![overdue_backup()],
         notify: vec![TargetLine {
             target: 1,
@@ -194,6 +218,7 @@ fn replies() -> Vec<Reply> {
         },
         Reply::Holds { holds: vec![hold_line(), HoldLine { id: None, uid: None, on: false, ..hold_line() }] },
         Reply::HoldAdded { id: HoldId(7) },
+        Reply::Incidents { incidents: vec![incident()] },
         Reply::Backups {
             backups: vec![],
             overdue: vec![overdue_backup()],

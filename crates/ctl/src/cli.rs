@@ -96,6 +96,15 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// List the times in which probes said no, newest first.
+    Incidents {
+        /// At most this many.
+        #[arg(short = 'n', long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+        number: u32,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show a run: its steps, how each ended and why.
     Show {
         /// Id of the run, the beginning of one, or a job's name for its newest run.

@@ -62,6 +62,7 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
         Command::Backups { json } => backups::list(&daemon, &when, json),
         Command::Backup { backup, json } => backups::show(&daemon, &when, &backup, json),
         Command::History { job, number, json } => look::history(&daemon, &when, job, number, json),
+        Command::Incidents { number, json } => look::incidents(&daemon, &when, number, json),
         Command::Show { run, output, json } => look::show(&daemon, &when, &run, output, json),
         Command::Run { job, follow, dry_run, despite_hold } => {
             order::run(&daemon, job, order::How { follow, dry_run, despite_hold })

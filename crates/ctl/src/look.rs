@@ -7,7 +7,8 @@ use crate::{
     when::When,
 };
 use mastmaint_control::words::{
-    JobLine, LedgerStatus, Reply, Request, RunDetail, RunLine, SpaceLine, Status, VERSION,
+    IncidentLine, JobLine, LedgerStatus, ProbeState, Reply, Request, RunDetail, RunLine, SpaceLine, Status,
+    VERSION,
 };
 use mastmaint_words::{JobName, StepIndex};
 use serde::Serialize;
@@ -38,6 +39,11 @@ struct Runs {
     runs: Vec<RunLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
     space: Option<SpaceLine>,
+}
+
+#[derive(Serialize)]
+struct Incidents {
+    incidents: Vec<IncidentLine>,
 }
 
 #[derive(Serialize)]
@@ -76,7 +82,8 @@ pub(crate) fn status(daemon: &Daemon, when: &When, json: bool) -> Result<u8, Ctl
         };
         print::data(&render::status(&status, &jobs, when))?;
     }
-    let is_whole = status.config.refused.is_empty() && status.ledger == LedgerStatus::Recording;
+    let is_up = status.probes.iter().all(|probe| probe.state != ProbeState::Down);
+    let is_whole = is_up && status.config.refused.is_empty() && status.ledger == LedgerStatus::Recording;
     Ok(match (overdue, is_whole) {
         (true, _) => exit::OVERDUE,
         (false, false) => exit::NOT_FINE,
@@ -112,6 +119,20 @@ pub(crate) fn history(
         print::talk("nothing has run yet");
     } else {
         print::data(&render::history(&runs, when, print::width()))?;
+    }
+    Ok(exit::FINE)
+}
+
+pub(crate) fn incidents(daemon: &Daemon, when: &When, limit: u32, json: bool) -> Result<u8, CtlError> {
+    let Reply::Incidents { incidents } = daemon.ask(&Request::Incidents { limit })? else {
+        return Err(CtlError::BadReply);
+    };
+    if json {
+        print_json(Incidents { incidents })?;
+    } else if incidents.is_empty() {
+        print::talk("no probe has said no yet");
+    } else {
+        print::data(&render::incidents(&incidents, when, print::width()))?;
     }
     Ok(exit::FINE)
 }

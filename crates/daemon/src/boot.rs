@@ -8,6 +8,7 @@ use crate::{
     control,
     dispatcher::{Dispatcher, Ears, Known, Order, Setup},
     notify::{Messenger, Needs},
+    probes::{self, Watcher},
     recorder::Recorder,
     room::{ChildRooms, Rooms, Way},
     run::Outside,
@@ -161,8 +162,18 @@ async fn start(args: Args, teller: Teller) -> Result<u8, BootError> {
             view: Arc::clone(&accepted.view),
         })
     });
+    let watcher = messenger.clone().map(|messenger| {
+        Watcher::start(probes::Needs {
+            rooms: rooms.clone(),
+            recorder: recorder.clone(),
+            teller: teller.clone(),
+            messenger,
+            view: Arc::clone(&accepted.view),
+        })
+    });
     let setup = Setup {
         messenger,
+        watcher,
         outside: Outside {
             rooms,
             recorder: recorder.clone(),

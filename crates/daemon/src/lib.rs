@@ -9,6 +9,7 @@ pub mod control;
 pub mod dispatcher;
 pub mod holds;
 pub mod notify;
+pub mod probes;
 pub mod recorder;
 pub mod room;
 pub mod run;

@@ -13,5 +13,5 @@ mod systemd;
 pub use entry::{Entry, Level, Stream};
 pub use journal::{Journal, JournalConfig, Output};
 pub use message_id::MessageId;
-pub use status::{LastRun, NextRun, NowRunning, Phase, Refused, Situation, Stopped};
+pub use status::{Down, LastRun, NextRun, NowRunning, Phase, Refused, Situation, Stopped};
 pub use systemd::Notifier;

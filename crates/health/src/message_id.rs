@@ -106,6 +106,14 @@ kinds! {
     NotifiedAgain = "29a9dc0f735842bdb629a57dc611b5ac",
     /// A person knows of what is wrong with a job.
     Acknowledged = "fe95e3ebaf014790a383fcebf51b0d9c",
+    /// A probe says no.
+    IncidentOpened = "d657520852c242b1b3d024b390326b15",
+    /// A probe says yes again.
+    IncidentClosed = "f528ac53707c4b90afbeaed3bf1797ef",
+    /// A probe cannot be asked.
+    ProbeBlind = "2a1367b413144d2b9059b0d3312f5274",
+    /// A probe can be asked again.
+    ProbeSees = "a778ac5b63604020aa5949a5689fba98",
 }
 
 impl MessageId {

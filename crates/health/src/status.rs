@@ -2,7 +2,7 @@
 //! whenever something changed and whenever it is awake anyway, because "in 3 h" grows old.
 
 use jiff::{Timestamp, civil, tz::TimeZone};
-use mastmaint_words::{BackupName, Hold, HoldScope, JobName, Outcome, StepIndex, UnitName, human};
+use mastmaint_words::{BackupName, Hold, HoldScope, JobName, Outcome, ProbeName, StepIndex, UnitName, human};
 
 /// Everything that the sentence is made of.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Situation {
     pub not_recording: Option<String>,
     /// Services that runs have stopped.
     pub stopped: Vec<Stopped>,
+    /// What probes say no to.
+    pub down: Vec<Down>,
     /// The hold that is on; of several the foremost.
     pub hold: Option<Hold>,
     /// Why somebody cannot be told of what happens.
@@ -65,6 +67,17 @@ pub struct Stopped {
     pub units: Vec<UnitName>,
     /// Why they do not count as started, if that was tried in vain.
     pub not_confirmed: Option<String>,
+}
+
+/// A probe that says no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Down {
+    /// Which.
+    pub probe: ProbeName,
+    /// Since when.
+    pub since: Timestamp,
+    /// What is wrong.
+    pub why: String,
 }
 
 /// A run that runs.
@@ -135,6 +148,7 @@ impl Situation {
         if let Some(why) = &self.not_recording {
             parts.push(format!("not recording: {why}"));
         }
+        parts.extend(self.down(now));
         parts.extend(self.stopped.iter().map(Stopped::sentence));
         if let Some(hold) = &self.hold {
             let what = match hold.scope {
@@ -160,6 +174,20 @@ impl Situation {
         }
         parts.extend(self.past(now, zone));
         parts.join("; ")
+    }
+
+    /// What is wrong with the site: the first that went wrong in full, the others by name.
+    fn down(&self, now: Timestamp) -> Option<String> {
+        let first = self.down.iter().min_by_key(|down| down.since)?;
+        let long = human::span(human::between(first.since, now).unwrap_or_default());
+        let others: Vec<&str> = self
+            .down
+            .iter()
+            .filter(|down| down.probe != first.probe)
+            .map(|down| down.probe.as_str())
+            .collect();
+        let more = if others.is_empty() { String::new() } else { format!("; also {}", others.join(", ")) };
+        Some(format!("{} says NO for {long}: {}{more}", first.probe, first.why))
     }
 
     fn now(&self, now: Timestamp) -> String {

@@ -147,3 +147,20 @@ fn services_that_are_stopped_are_said_first() {
         "Mastodon is NOT BACK after rebuild: mastodon-web.service is failed (failed); idle"
     );
 }
+
+#[test]
+fn what_probes_say_no_to_is_said_before_anything_else_that_goes_on() {
+    let down = |probe: &str, since: &str| Down {
+        probe: probe.parse().unwrap(),
+        since: since.parse().unwrap(),
+        why: format!("{probe} answers 500"),
+    };
+    let situation = Situation {
+        down: vec![down("web", "2026-11-23T11:50:00Z"), down("assets", "2026-11-23T11:48:00Z")],
+        ..Situation::default()
+    };
+    assert_eq!(
+        say(&situation, "2026-11-23T12:00:00Z"),
+        "assets says NO for 12 min: assets answers 500; also web; idle"
+    );
+}

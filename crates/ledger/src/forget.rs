@@ -32,6 +32,8 @@ impl Ledger {
             tx.prepare_cached("DELETE FROM holds WHERE ends < ?1")?.execute(params![before(now, keep)])?;
             tx.prepare_cached("DELETE FROM approvals WHERE at < ?1")?
                 .execute(params![before(now, KEEP_APPROVALS)])?;
+            tx.prepare_cached("DELETE FROM incidents WHERE closed < ?1")?
+                .execute(params![before(now, keep)])?;
             let outputs = tx
                 .prepare_cached("DELETE FROM outputs WHERE ended < ?1")?
                 .execute(params![before(now, keep_output)])?;

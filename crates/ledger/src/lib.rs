@@ -16,6 +16,7 @@ mod error;
 mod findings;
 mod forget;
 mod holds;
+mod incidents;
 mod open;
 mod read;
 mod records;
@@ -27,6 +28,7 @@ mod write;
 
 pub use backups::Verified;
 pub use error::{FindError, LedgerError};
+pub use incidents::Incident;
 pub use open::{Opened, set_aside};
 pub use records::{
     Approval, Forgotten, HandHold, Mark, NewRun, Pause, PlannedRetry, Restore, RunRecord, RunWithSteps,

@@ -27,6 +27,7 @@ pub(crate) const MIGRATIONS: &[Migration] = &[
     sql(include_str!("schema/7.sql")),
     sql(include_str!("schema/8.sql")),
     Migration { sql: include_str!("schema/9.sql"), then: Some(take_over_findings) },
+    sql(include_str!("schema/10.sql")),
 ];
 
 /// The schema of the file; 0 for a new one.

@@ -18,7 +18,7 @@ const fn suffix(occasion: Occasion) -> &'static str {
         Occasion::Started => "/start",
         Occasion::Ok | Occasion::Recovered => "",
         // Says something without changing the check's state.
-        Occasion::Test | Occasion::Summary => "/log",
+        Occasion::Test | Occasion::Summary | Occasion::Incident => "/log",
         Occasion::Failed | Occasion::Partial | Occasion::NeedsApproval | Occasion::Overdue => "/fail",
     }
 }

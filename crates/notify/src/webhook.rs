@@ -30,7 +30,11 @@ pub(crate) fn send(hook: &Webhook, notice: &Notice) -> Result<String, SendError>
 /// Where what is posted.
 fn request(hook: &Webhook, notice: &Notice) -> (String, Value) {
     let url = hook.url.expose();
-    let priority = if matches!(notice.occasion, Occasion::Failed | Occasion::Overdue) { 4 } else { 3 };
+    let priority = if matches!(notice.occasion, Occasion::Failed | Occasion::Overdue | Occasion::Incident) {
+        4
+    } else {
+        3
+    };
     match hook.preset {
         Preset::Json => {
             let body = json!({

@@ -7,8 +7,10 @@ use mastmaint_words::Looked;
 use sha2::{Digest as _, Sha384};
 use std::{
     fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     io::{self, ErrorKind},
-    path::Path,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
 };
 
 /// Faults that are told; those that follow are of the same kind.
@@ -21,39 +23,89 @@ const LAST: &str = "public/assets/500.html";
 /// # Errors
 /// If it cannot be read.
 pub fn look(instance: &Instance) -> Result<Looked, Blind> {
-    let live = &instance.live;
-    let blind = |why: String| Blind::Assets(why);
-    let themes = read(live, assets::THEMES)
-        .and_then(|text| text.ok_or_else(|| format!("{} is not there", live.join(assets::THEMES).display())))
-        .map_err(blind)?;
-    let themes = Themes::read(&themes).map_err(blind)?;
-    let mut faults: Vec<String> = Vec::new();
-    let mut files = 0;
-    match manifest(live).map_err(blind)? {
-        None => faults.push("there is no manifest of a build in public/packs".to_owned()),
-        Some((manifest, is_vite)) => {
-            let public = live.join("public");
-            let size_of = |file: &str| {
-                fs::metadata(public.join(file)).ok().filter(fs::Metadata::is_file).map(|m| m.len())
-            };
-            faults.extend(assets::faults(&themes, &manifest, size_of).iter().map(Fault::to_string));
-            for (file, digest) in manifest.digests() {
-                // One that is not there has been told.
-                if is_changed(&public.join(file), digest)
-                    .map_err(|error| blind(format!("{file}: {error}")))?
-                {
-                    faults.push(Fault::Changed { file: file.to_owned() }.to_string());
-                }
-            }
-            if is_vite && fs::metadata(live.join(LAST)).map_or(true, |metadata| metadata.len() == 0) {
-                faults.push(format!("{LAST}, which a build writes at its end, is not there or empty"));
-            }
-            files = manifest.files().len();
-        }
-    }
+    let build = Build::read(&instance.live).map_err(Blind::Assets)?;
+    let mut faults = build.faults();
+    faults.extend(build.changed().map_err(Blind::Assets)?);
     let count = faults.len();
     faults.truncate(MOST);
-    Ok(Looked::Assets { themes: themes.count(), files, count, faults })
+    Ok(Looked::Assets { themes: build.themes.count(), files: build.files(), count, faults })
+}
+
+/// What there is of a build.
+#[derive(Debug)]
+pub struct Build {
+    live: PathBuf,
+    themes: Themes,
+    /// What it wrote down, and whether it was Vite's.
+    manifest: Option<(Manifest, bool)>,
+}
+
+impl Build {
+    /// Reads what the build below a Rails root wrote down.
+    ///
+    /// # Errors
+    /// If that cannot be read.
+    pub fn read(live: &Path) -> Result<Self, String> {
+        let themes = read(live, assets::THEMES)?;
+        let themes = themes.ok_or_else(|| format!("{} is not there", live.join(assets::THEMES).display()))?;
+        Ok(Self { live: live.to_owned(), themes: Themes::read(&themes)?, manifest: manifest(live)? })
+    }
+
+    /// How many themes are listed.
+    pub fn themes(&self) -> usize {
+        self.themes.count()
+    }
+
+    /// How many files there must be.
+    pub fn files(&self) -> usize {
+        self.manifest.as_ref().map_or(0, |(manifest, _)| manifest.files().len())
+    }
+
+    /// What is wrong with it, as far as names and sizes tell; the themes first.
+    pub fn faults(&self) -> Vec<String> {
+        let Some((manifest, is_vite)) = &self.manifest else {
+            return vec!["there is no manifest of a build in public/packs".to_owned()];
+        };
+        let size_of = |file: &str| self.metadata(file).map(|metadata| metadata.len());
+        let found = assets::faults(&self.themes, manifest, size_of);
+        let mut faults: Vec<String> = found.iter().map(Fault::to_string).collect();
+        if *is_vite && fs::metadata(self.live.join(LAST)).map_or(true, |metadata| metadata.len() == 0) {
+            faults.push(format!("{LAST}, which a build writes at its end, is not there or empty"));
+        }
+        faults
+    }
+
+    /// What is wrong with the content of its files, each of which is read.
+    ///
+    /// # Errors
+    /// If one cannot be.
+    pub fn changed(&self) -> Result<Vec<String>, String> {
+        let mut faults = Vec::new();
+        let digests = self.manifest.iter().flat_map(|(manifest, _)| manifest.digests());
+        for (file, digest) in digests {
+            // One that is not there is told by its name.
+            let path = self.live.join("public").join(file);
+            if is_changed(&path, digest).map_err(|error| format!("{file}: {error}"))? {
+                faults.push(Fault::Changed { file: file.to_owned() }.to_string());
+            }
+        }
+        Ok(faults)
+    }
+
+    /// Something that changes whenever a file of it is written: what it is made of was not, as long as this is the same.
+    pub fn stamp(&self) -> String {
+        let mut hasher = DefaultHasher::new();
+        for (file, digest) in self.manifest.iter().flat_map(|(manifest, _)| manifest.digests()) {
+            let at =
+                self.metadata(file).map(|m| (m.len(), m.ino(), m.mtime(), m.mtime_nsec(), m.ctime_nsec()));
+            (file, digest, at).hash(&mut hasher);
+        }
+        format!("{:016x}", hasher.finish())
+    }
+
+    fn metadata(&self, file: &str) -> Option<fs::Metadata> {
+        fs::metadata(self.live.join("public").join(file)).ok().filter(fs::Metadata::is_file)
+    }
 }
 
 /// What the newest kind of build that there is wrote down, and whether it was Vite's.

@@ -11,7 +11,9 @@ pub use notice::Notice;
 use crate::probe::Said;
 pub use crate::requires::Unmet;
 use jiff::Timestamp;
-use mastmaint_words::{Digest, JobName, Room, RunId, Space, Span, StepKey, UnitName, Verdict, backup};
+use mastmaint_words::{
+    Digest, JobName, ProbeName, Room, RunId, Space, Span, StepKey, UnitName, Verdict, backup,
+};
 use serde::{Deserialize, Serialize};
 
 /// The version that this build speaks.
@@ -110,6 +112,14 @@ pub enum Op {
         /// When it was started: an older sign of life does not count.
         since: Timestamp,
     },
+    /// Ask probes of the configuration, all at once (probe room only). Answer: an [`EventKind::Answered`] for each as it
+    /// comes, then [`EventKind::Listed`].
+    Ask {
+        /// Configuration that the probes are looked up in.
+        digest: Digest,
+        /// Which.
+        probes: Vec<AskedProbe>,
+    },
     /// Look at what a job requires of its host, as far as this room does (systemctl and probe room). Answer:
     /// [`EventKind::Looked`].
     Look {
@@ -136,6 +146,7 @@ impl Op {
             | Self::Brackets
             | Self::Resume { .. }
             | Self::Probe { .. }
+            | Self::Ask { .. }
             | Self::Look { .. } => None,
             Self::Start { key, .. }
             | Self::Collect { key, .. }
@@ -262,6 +273,8 @@ pub enum EventKind {
         /// It.
         said: Said,
     },
+    /// What a probe was answered.
+    Answered(ProbeAnswer),
     /// What was required was looked at.
     Looked {
         /// What of it does not hold; nothing if all of it does.
@@ -291,6 +304,28 @@ pub enum EventKind {
     /// Something that a newer version says; it can be passed over.
     #[serde(other)]
     Other,
+}
+
+/// A probe that is asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AskedProbe {
+    /// Which.
+    pub name: ProbeName,
+    /// What it noted the last time, for whoever asks now: the room itself remembers nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// What a probe was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeAnswer {
+    /// Which probe.
+    pub name: ProbeName,
+    /// What was said.
+    pub said: Said,
+    /// What it notes for the next time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// A bracket that is open.

@@ -106,6 +106,11 @@ name!(
     "it takes 1 to 64 of a-z, 0-9, - and _, and begins with a letter or digit", is_plain_name
 );
 name!(
+    /// Name of a probe, as in the config: `web`.
+    ProbeName, "probe name",
+    "it takes 1 to 64 of a-z, 0-9, - and _, and begins with a letter or digit", is_plain_name
+);
+name!(
     /// Name of a lock: runs that share one never overlap.
     LockName, "lock name",
     "it takes 1 to 64 of a-z, 0-9, - and _, and begins with a letter or digit", is_plain_name

@@ -22,8 +22,8 @@ mod verdict;
 pub use hold::{Hold, HoldId, HoldScope, UnknownScope};
 pub use hundredths::{Hundredths, ParseHundredthsError};
 pub use ids::{
-    BackupName, Digest, JobName, LockName, NameError, ProgramName, RunId, StepIndex, StepKey, TargetKey,
-    UnitName,
+    BackupName, Digest, JobName, LockName, NameError, ProbeName, ProgramName, RunId, StepIndex, StepKey,
+    TargetKey, UnitName,
 };
 pub use occasion::Occasion;
 pub use outcome::{Grade, Outcome};

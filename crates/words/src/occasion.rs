@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What a message is about. The first six can be asked for with `on:`.
+/// What a message is about. The first seven can be asked for with `on:`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Occasion {
@@ -17,6 +17,8 @@ pub enum Occasion {
     NeedsApproval,
     /// A job should have begun and did not.
     Overdue,
+    /// A probe says no, or says yes again.
+    Incident,
     /// What the night brought.
     Summary,
     /// A run began: for those who watch from outside.
@@ -29,11 +31,18 @@ pub enum Occasion {
 
 impl Occasion {
     /// What `on:` knows.
-    pub const TO_CHOOSE: [Self; 6] =
-        [Self::Failed, Self::Partial, Self::Recovered, Self::NeedsApproval, Self::Overdue, Self::Summary];
+    pub const TO_CHOOSE: [Self; 7] = [
+        Self::Failed,
+        Self::Partial,
+        Self::Recovered,
+        Self::NeedsApproval,
+        Self::Overdue,
+        Self::Incident,
+        Self::Summary,
+    ];
     /// What is told where nothing is chosen.
-    pub const USUAL: [Self; 5] =
-        [Self::Failed, Self::Partial, Self::Recovered, Self::NeedsApproval, Self::Overdue];
+    pub const USUAL: [Self; 6] =
+        [Self::Failed, Self::Partial, Self::Recovered, Self::NeedsApproval, Self::Overdue, Self::Incident];
 
     /// The word in the config and in messages.
     pub const fn as_str(self) -> &'static str {
@@ -43,6 +52,7 @@ impl Occasion {
             Self::Recovered => "recovered",
             Self::NeedsApproval => "needs-approval",
             Self::Overdue => "overdue",
+            Self::Incident => "incident",
             Self::Summary => "summary",
             Self::Started => "started",
             Self::Ok => "ok",

@@ -8,6 +8,7 @@ mod control;
 mod holds;
 mod notify;
 mod outcomes;
+mod probes;
 mod progress;
 mod proofs;
 mod requires;

@@ -7,7 +7,8 @@ use crate::{
 };
 use std::{path::Path, process::Command, time::Duration};
 
-const ROOMS: [&str; 9] = ["tootctl", "systemctl", "run", "verify", "remote", "drill", "boot", "probe", "notify"];
+const ROOMS: [&str; 9] =
+    ["tootctl", "systemctl", "run", "verify", "remote", "drill", "boot", "probe", "notify"];
 
 /// Scores of the design: `systemd-analyze security --offline=true` says at most this.
 const SCORES: [(&str, f64); 11] = [

@@ -53,6 +53,7 @@ pub(crate) fn run(names: &[String]) -> Result<()> {
         "mastmaintctl",
         "mastmaint-runner",
         "mastmaint-prove",
+        "mastmaint-probe",
         "mastmaint-notify",
         "mastmaint-verify",
     ]

@@ -11,6 +11,7 @@ mod job;
 mod judged;
 mod notify;
 mod place;
+mod probes;
 mod reach;
 mod requires;
 mod step;
@@ -28,7 +29,7 @@ use std::collections::BTreeMap;
 
 /// The sections of a file.
 pub(crate) const SECTIONS: &[&str] =
-    &["instance", "defaults", "backups", "jobs", "holds", "ledger", "notify"];
+    &["instance", "defaults", "backups", "jobs", "holds", "ledger", "notify", "probes"];
 pub(crate) const DEFAULTS: &[&str] = &[
     "timezone",
     "timeout",
@@ -59,6 +60,8 @@ pub(crate) use job::{KEYS as JOB, WINDOW};
 #[cfg(test)]
 pub(crate) use notify::{KEYS as TARGET, SMTP};
 #[cfg(test)]
+pub(crate) use probes::KEYS as PROBE;
+#[cfg(test)]
 pub(crate) use requires::{FREE, KEYS as REQUIRES, LOAD, PRESSURE};
 #[cfg(test)]
 pub(crate) use step::KEYS as STEP;
@@ -87,12 +90,17 @@ pub(crate) struct Defaults {
 
 /// Checks a merged tree.
 pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) -> Option<Settings> {
-    let f =
-        reader.fields(root, "", "a map with instance, defaults, backups, jobs, holds, ledger", SECTIONS)?;
+    let f = reader.fields(
+        root,
+        "",
+        "a map with instance, defaults, backups, jobs, holds, ledger, notify, probes",
+        SECTIONS,
+    )?;
     let instance = f.get("instance").map(|node| instance::instance(reader, node));
     let defaults = read_defaults(reader, &f, host_timezone);
     let ledger = read_ledger(reader, &f);
     let backups = backup::backups(reader, section(&f, "backups"));
+    let probes = probes::probes(reader, section(&f, "probes"), instance.as_ref().map(Option::as_ref));
     let holds = section(&f, "holds").map(|node| holds::holds(reader, node, &defaults.timezone.value));
     let mut jobs = BTreeMap::new();
     let listed =
@@ -133,6 +141,7 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
         ledger,
         holds: holds.unwrap_or_default(),
         notify,
+        probes,
     })
 }
 

@@ -63,7 +63,7 @@ pub(super) fn requires(
     })
 }
 
-fn free(reader: &mut Reader, f: &Fields<'_>) -> Vec<FreeSpace> {
+pub(super) fn free(reader: &mut Reader, f: &Fields<'_>) -> Vec<FreeSpace> {
     let Some(node) = f.get("free") else { return vec![] };
     let path = f.path_of("free");
     let entries = match &node.kind {

@@ -6,6 +6,7 @@ use crate::{
     calendar::Schedule,
     check::put_together,
     digest, effect, effective_yaml, load_str,
+    probes::{Probe, Probes, Question},
     requires::{FreeSpace, LoadBelow, Requires, Resource, Service},
     settings::{
         Action, Again, AtMost, Environment, Instance, Job, Judged, LedgerSettings, OnPartial, Prove, Retry,
@@ -351,6 +352,41 @@ fn backups() -> impl Strategy<Value = Backups> {
     )
 }
 
+fn probes() -> impl Strategy<Value = Probes> {
+    let free = collection::vec(
+        ("/[a-z]{1,6}x", any::<u64>())
+            .prop_map(|(path, bytes)| FreeSpace { path: path.into(), at_least: Bytes::new(bytes) }),
+        1..3,
+    );
+    let address = select(vec![None, Some("127.0.0.1:3000"), Some("[::1]:80"), Some("/run/a b.sock")]);
+    let (pages, hour) = (collection::vec("/[a-z?=&@]{0,8}", 1..3), 3600..9999_u64);
+    let question =
+        (0..10_u8, free, pages, address, hour).prop_map(|(kind, free, pages, address, seconds)| {
+            let address = address.map(|address| address.parse().unwrap());
+            match kind {
+                0 => Question::Web { pages, address },
+                1 => Question::Api { address },
+                2 => Question::Sidekiq { oldest_job: Span::from_secs(seconds) },
+                3 => Question::Certificate { expires_in: Span::from_secs(seconds) },
+                4 => Question::Disk { free },
+                5 => Question::Units,
+                6 => Question::Postgres,
+                7 => Question::Redis,
+                _ => Question::Assets,
+            }
+        });
+    let policy = ((10..9999_u64).prop_map(Span::from_secs), span(300), 1..100_u16, 1..100_u16);
+    let probe = (question, policy).prop_map(|(question, (every, timeout, down_after, up_after))| Probe {
+        question,
+        every,
+        timeout,
+        down_after,
+        up_after,
+    });
+    let name = "[a-z0-9][a-z0-9_-]{0,8}".prop_map(|n| n.parse().unwrap());
+    collection::btree_map(name, probe, 0..4)
+}
+
 fn settings() -> impl Strategy<Value = Settings> {
     let instance = environment().prop_map(|mut environment| {
         environment.entry("RAILS_ENV".into()).or_insert_with(|| "production".into());
@@ -374,8 +410,8 @@ fn settings() -> impl Strategy<Value = Settings> {
     );
     let holds = collection::vec(hold, 0..3);
     let notify = collection::vec(target(), 0..4);
-    (instance, backups(), collection::btree_map(name, job(), 0..4), holds, notify).prop_map(
-        |(instance, backups, mut jobs, holds, notify): (_, Backups, BTreeMap<_, Job>, _, _)| {
+    (instance, backups(), collection::btree_map(name, job(), 0..4), holds, notify, probes()).prop_map(
+        |(instance, backups, mut jobs, holds, notify, probes): (_, Backups, BTreeMap<_, Job>, _, _, _)| {
             // Which room verifies a backup follows from where it is.
             for step in jobs.values_mut().flat_map(|job| &mut job.steps) {
                 if let Action::Verify(action) = &mut step.action {
@@ -384,7 +420,7 @@ fn settings() -> impl Strategy<Value = Settings> {
             }
             let ledger =
                 LedgerSettings { keep: Span::from_secs(400 * 86_400), keep_output: Span::from_secs(86_400) };
-            Settings { instance: Some(instance), backups, jobs, holds, notify, ledger }
+            Settings { instance: Some(instance), backups, jobs, holds, notify, probes, ledger }
         },
     )
 }

@@ -1,7 +1,9 @@
 //! The sample is the documentation: it loads, its examples load, every key stands in it.
 
 use super::loaded;
-use crate::{SAMPLE, check, effective_yaml, is_unedited_sample, sample_job, settings::Action, tree};
+use crate::{
+    SAMPLE, check, effective_yaml, is_unedited_sample, probes::Question, sample_job, settings::Action, tree,
+};
 use std::collections::BTreeSet;
 
 /// The sample with its examples switched on: a `#` that no single blank follows begins an example.
@@ -52,6 +54,8 @@ fn its_examples_load_too() {
         ]
     );
     assert_eq!(all.settings.backups.len(), 9);
+    let kinds: Vec<_> = all.settings.probes.values().map(|probe| probe.question.kind()).collect();
+    assert_eq!(kinds.len(), Question::KINDS.len(), "{kinds:?}");
     let jobs = &all.settings.jobs;
     assert_eq!(jobs.len(), 11);
     assert_eq!(jobs["clean-statuses"].timeout.to_string(), "12h");
@@ -159,6 +163,7 @@ fn every_key_stands_in_it() {
         check::FREE,
         check::LOAD,
         check::PRESSURE,
+        check::PROBE,
     ];
     for key in known.concat() {
         assert!(found.contains(key), "{key} is not in the sample");

@@ -3,6 +3,7 @@
 
 mod follow;
 mod listing;
+mod probes;
 mod status;
 
 pub use follow::FollowEvent;
@@ -10,6 +11,7 @@ pub use listing::{
     BackupLine, HoldLine, JobLine, OverdueBackup, ProofLine, RunDetail, RunLine, RunState, StepLine, StepNow,
     StepProgress, WaitLine,
 };
+pub use probes::{IncidentLine, ProbeLine, ProbeState};
 pub use status::{
     ApprovalLine, BracketLine, ConfigStatus, LedgerStatus, NextLine, OverdueLine, SpaceLine, Status,
     TargetLine, TestAnswer,
@@ -91,6 +93,11 @@ pub enum Request {
     },
     /// What is known of the backups. Looking.
     Backups,
+    /// The times in which probes said no, newest first. Looking.
+    Incidents {
+        /// At most this many.
+        limit: u32,
+    },
     /// The holds that are on or still to come. Looking.
     Holds,
     /// Set a hold. Doing.
@@ -211,6 +218,11 @@ pub enum Reply {
         /// Those of the configuration that were never verified.
         #[serde(default)]
         unverified: Vec<BackupName>,
+    },
+    /// To `Incidents`.
+    Incidents {
+        /// Newest first.
+        incidents: Vec<IncidentLine>,
     },
     /// To `Holds`.
     Holds {

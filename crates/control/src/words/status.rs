@@ -1,6 +1,6 @@
 //! One page about everything: the reply to `status`.
 
-use super::{HoldLine, OverdueBackup, RunLine};
+use super::{HoldLine, OverdueBackup, ProbeLine, RunLine};
 use jiff::Timestamp;
 use mastmaint_words::{Digest, JobName, RunId, UnitName};
 use serde::{Deserialize, Serialize};
@@ -51,6 +51,9 @@ pub struct Status {
     /// Who is told what.
     #[serde(default)]
     pub notify: Vec<TargetLine>,
+    /// Where each probe stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProbeLine>,
 }
 
 /// A job that should have begun and did not.

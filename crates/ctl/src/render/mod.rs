@@ -3,6 +3,7 @@
 mod backups;
 mod history;
 mod holds;
+mod incidents;
 mod jobs;
 mod progress;
 mod run;
@@ -12,6 +13,7 @@ mod verdict;
 pub use backups::{backup, backups, not_fresh, not_well_known};
 pub use history::history;
 pub use holds::{hold_on, holds};
+pub use incidents::incidents;
 pub use jobs::jobs;
 pub use progress::{how_far, one_line, step_now};
 pub use run::{ended, run, step_ended};

@@ -81,6 +81,9 @@ pub fn status(status: &Status, jobs: &[JobLine], when: &When) -> String {
     if let Some(space) = &status.space {
         field("disk", &disk(space, when));
     }
+    for (position, line) in super::incidents::probes(&status.probes, when).into_iter().enumerate() {
+        field(if position == 0 { "probes" } else { "" }, &line);
+    }
     for bracket in &status.brackets {
         field("stopped", &stopped(bracket, when));
     }

@@ -40,6 +40,7 @@ impl Dispatcher {
             Request::Ack { job, until } => return self.acknowledge(job, until, uid, replies),
             Request::NotifyTest { target } => return self.test_notify(target, replies),
             Request::Backups => return self.backups(replies),
+            Request::Incidents { limit } => return self.incidents(limit, replies),
             Request::Holds => Reply::Holds { holds: self.hold_lines(Timestamp::now()) },
             Request::HoldAdd { from, until, scope, reason } => {
                 self.add_hold(holds::asked(from, until, scope, reason), uid).await

@@ -45,6 +45,7 @@ impl Dispatcher {
             overdue: told.overdue,
             overdue_backups: told.overdue_backups,
             notify: told.targets,
+            probes: self.probe_lines(),
         }
     }
 
@@ -139,6 +140,7 @@ impl Dispatcher {
             phase: if self.reload.checking { Phase::Reloading } else { Phase::Working },
             refused: refused.map(|(mistake, at)| Refused { at, mistake: first_line(mistake) }),
             not_recording,
+            down: self.what_is_down(),
             hold: self.foremost_hold(now),
             not_notifying: told.targets.into_iter().find_map(|target| target.failing),
             overdue: told.overdue.into_iter().map(|line| line.job).collect(),

@@ -14,6 +14,7 @@ mod left_behind;
 mod listing;
 mod looks;
 mod marks;
+mod probes;
 mod reload;
 mod requirements;
 mod runs;
@@ -25,7 +26,8 @@ use crate::{
     accept::Accepted,
     admission::Admission,
     control::Ask,
-    notify::{Fact, Messenger, Seen},
+    notify::{Fact, Messenger},
+    probes::{Heard, Watcher},
     recorder::LedgerNews,
     run::{Outside, RunHandle, RunNews, RunSpec},
     schedule::{
@@ -61,6 +63,8 @@ pub struct Setup {
     pub accepted: Accepted,
     /// Who tells people; nobody with `--run`, whose invoker sees for themselves.
     pub messenger: Option<Messenger>,
+    /// Who asks the instance how it is; nobody with `--run`.
+    pub watcher: Option<Watcher>,
     /// systemd's ear.
     pub notifier: Arc<Notifier>,
     /// What tells the random delays of this host from those of others.
@@ -152,6 +156,7 @@ pub struct Dispatcher {
     config_path: PathBuf,
     notifier: Arc<Notifier>,
     messenger: Option<Messenger>,
+    watcher: Option<Watcher>,
     seed: Seed,
     awake: Awake,
     /// When old runs were last forgotten.
@@ -198,6 +203,7 @@ impl Dispatcher {
             config_path: setup.config_path,
             notifier: setup.notifier,
             messenger: setup.messenger,
+            watcher: setup.watcher,
             seed: setup.seed,
             awake: Awake::new(now, Instant::now()),
             forgot: None,
@@ -238,6 +244,7 @@ impl Dispatcher {
     /// If it cannot go on honestly; a new daemon can.
     pub async fn run(mut self, mut ears: Ears) -> Result<(), String> {
         let mut told = self.messenger.as_ref().map(Messenger::watch);
+        let mut watched = self.watcher.as_ref().map(Watcher::watch);
         loop {
             tokio::select! {
                 Some(order) = ears.orders.recv() => match order {
@@ -249,8 +256,10 @@ impl Dispatcher {
                 Some(ask) = ears.asks.recv() => self.answer(ask).await,
                 Some(news) = ears.ledger.recv() => self.hear_ledger(news).await,
                 () = changed(&mut told) => {}
+                () = changed(&mut watched) => {}
                 else => return Ok(()),
             }
+            self.tell_watcher();
             self.say_sentence();
         }
     }
@@ -297,6 +306,7 @@ impl Dispatcher {
         if set_aside {
             self.write_again().await;
             self.notify(Fact::LedgerAnew);
+            self.watch(Heard::LedgerAnew);
         }
     }
 
@@ -323,8 +333,8 @@ impl Dispatcher {
     }
 }
 
-/// Comes back when there is something new to see of telling people, which systemd's sentence may have to say.
-async fn changed(told: &mut Option<watch::Receiver<Seen>>) {
+/// Comes back when there is something new to see of telling people or of probes, which systemd's sentence may have to say.
+async fn changed<T>(told: &mut Option<watch::Receiver<T>>) {
     if let Some(told) = told
         && told.changed().await.is_ok()
     {

@@ -5,6 +5,7 @@ use super::{Dispatcher, Order, reply};
 use crate::{
     accept::{self, Accepted, Refusal},
     notify::Fact,
+    probes::Heard,
     recorder::Owed,
     tell::Told,
 };
@@ -13,6 +14,7 @@ use mastmaint_config::settings::Job;
 use mastmaint_control::words::Reply;
 use mastmaint_words::{Digest, JobName};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// What a check of the configuration found.
@@ -111,6 +113,7 @@ impl Dispatcher {
             warnings: self.config.warnings.clone(),
             changes: changes.sentence(),
         });
+        self.watch(Heard::Config(Arc::clone(&view)));
         self.notify(Fact::Config(view));
         // Slots that came while the check ran are looked at with the marks of the old schedule where the schedule is
         // the same, and from now where it is not.

@@ -1,6 +1,7 @@
 //! Messages on their way, and what is kept of all this in the ledger.
 
 use super::{
+    incidents,
     outbox::{Change, Parcel},
     send::Answer,
     state,
@@ -103,10 +104,16 @@ impl Task {
         for (key, sent) in &self.state.summaries {
             self.owe(state::summary_row(key, *sent), &[]).await;
         }
+        for (probe, told) in &self.state.incidents {
+            self.owe(incidents::row(probe, *told), &[]).await;
+        }
         let kept: Vec<Parcel> = self.state.outbox.waiting().filter(|parcel| parcel.kept).cloned().collect();
         // A message belongs to the state that it follows from; here any will do.
-        if let Some(job) = self.state.jobs.keys().next().filter(|_| !kept.is_empty()) {
-            self.keep(job, &kept).await;
+        let of_job = self.state.jobs.iter().next().map(|(job, kept)| state::job_row(job, kept));
+        let any =
+            of_job.or_else(|| self.state.incidents.iter().next().map(|(p, told)| incidents::row(p, *told)));
+        if let Some(row) = any.filter(|_| !kept.is_empty()) {
+            self.owe(row, &kept).await;
         }
     }
 

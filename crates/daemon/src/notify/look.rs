@@ -23,6 +23,7 @@ impl Task {
         if !self.loaded {
             self.load(now).await;
         }
+        self.look_at_incidents(now).await;
         let calm = now < self.calm;
         let (late, next_late) = if calm { (BTreeMap::new(), Some(self.calm)) } else { self.state.late(now) };
         self.late = late;

@@ -6,6 +6,7 @@ mod backups;
 mod compose;
 mod deliver;
 mod fresh;
+mod incidents;
 mod look;
 mod news;
 mod outbox;
@@ -25,7 +26,7 @@ pub use task::Needs;
 use jiff::Timestamp;
 use mastmaint_config::accepted::DaemonView;
 use mastmaint_control::words::{OverdueBackup, OverdueLine, TargetLine, TestAnswer};
-use mastmaint_ledger::RunRecord;
+use mastmaint_ledger::{Incident, RunRecord};
 use mastmaint_words::{JobName, RunId};
 use std::{collections::BTreeSet, sync::Arc};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -50,6 +51,8 @@ pub enum Fact {
     Ended(Box<RunRecord>),
     /// A run was over before this daemon began; whoever ended it may not have come to telling of it.
     Remembered(Box<RunRecord>),
+    /// An incident stands so; said at least once of each end of it.
+    Incident(Box<Incident>),
     /// A person knows of what is wrong with a job.
     Ack {
         /// Which.

@@ -4,6 +4,7 @@
 use super::{
     compose::Surroundings,
     fresh::{BackupState, Sight},
+    incidents::ToldIncident,
     outbox::{Outbox, Parcel},
     overdue,
     policy::{JobState, Watched},
@@ -11,9 +12,9 @@ use super::{
 use crate::schedule::policy::{Seed, Terms};
 use jiff::Timestamp;
 use mastmaint_config::{accepted::DaemonView, targets::TargetView, zone};
-use mastmaint_ledger::OwedMessage;
+use mastmaint_ledger::{Incident, OwedMessage};
 use mastmaint_runner::protocol::Notice;
-use mastmaint_words::{BackupName, JobName, Occasion, TargetKey};
+use mastmaint_words::{BackupName, JobName, Occasion, ProbeName, TargetKey};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -33,6 +34,10 @@ pub(super) struct State {
     pub(super) sights: BTreeMap<BackupName, Sight>,
     /// When the summary of each target was sent last.
     pub(super) summaries: BTreeMap<TargetKey, Timestamp>,
+    /// What was told of each probe.
+    pub(super) incidents: BTreeMap<ProbeName, ToldIncident>,
+    /// Incidents of which it is not known yet whether they were told.
+    pub(super) incidents_to_look_at: Vec<Incident>,
     pub(super) outbox: Outbox,
 }
 
@@ -52,6 +57,8 @@ impl State {
             backups: BTreeMap::new(),
             sights: BTreeMap::new(),
             summaries: BTreeMap::new(),
+            incidents: BTreeMap::new(),
+            incidents_to_look_at: Vec::new(),
             outbox: Outbox::numbered_from(Timestamp::now()),
         }
     }
@@ -77,6 +84,11 @@ impl State {
                     let sent = serde_json::from_str(&state).map(|SummarySent { sent }| sent);
                     if let (Ok(key), Ok(sent)) = (key.parse(), sent) {
                         self.summaries.entry(key).or_insert(sent);
+                    }
+                }
+                Some(("probe", name)) => {
+                    if let (Ok(probe), Ok(told)) = (name.parse(), serde_json::from_str(&state)) {
+                        self.incidents.entry(probe).or_insert(told);
                     }
                 }
                 _ => {}

@@ -165,6 +165,7 @@ impl Task {
                 self.ended(*record, now, false).await;
             }
             Fact::Remembered(record) => self.ended(*record, now, true).await,
+            Fact::Incident(incident) => self.incident(*incident, now).await,
             Fact::Ack { job, until, uid, answer } => {
                 let state = self.state.jobs.get_mut(&job);
                 let wrong = state.is_some_and(|state| state.acknowledge(Ack { until, uid }));

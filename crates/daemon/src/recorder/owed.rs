@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use mastmaint_ledger::{
-    Approval, HandHold, Ledger, LedgerError, Mark, OwedMessage, PlannedRetry, StepEnd, Verified,
+    Approval, HandHold, Incident, Ledger, LedgerError, Mark, OwedMessage, PlannedRetry, StepEnd, Verified,
 };
 use mastmaint_words::{
     Grade, HoldId, JobName, Outcome, Reason, RunId,
@@ -110,6 +110,8 @@ pub enum Owed {
     Approval(Box<Approval>),
     /// A backup was verified.
     Verified(Box<Verified>),
+    /// An incident as it stands.
+    Incident(Box<Incident>),
     /// The retry of a job is not owed any more.
     DropRetry {
         /// The job.
@@ -133,6 +135,7 @@ impl Owed {
             Self::PlanRetry { retry } => ledger.plan_retry(retry),
             Self::Approval(approval) => ledger.put_approval(approval),
             Self::Verified(verified) => ledger.put_verified(verified),
+            Self::Incident(incident) => ledger.put_incident(incident),
             Self::DropRetry { job } => ledger.drop_retry(job).map(drop),
             Self::Tell { subject, state: Some(state), messages } => ledger.tell(subject, state, messages),
             Self::Tell { subject, state: None, .. } => ledger.untell(subject),
@@ -155,6 +158,7 @@ impl Owed {
             (Self::PlanRetry { retry }, Self::PlanRetry { retry: other }) => retry.job == other.job,
             (Self::DropRetry { job }, Self::PlanRetry { retry }) => *job == retry.job,
             (Self::Verified(new), Self::Verified(old)) => new.report.backup == old.report.backup,
+            (Self::Incident(new), Self::Incident(old)) => new.probe == old.probe && new.opened == old.opened,
             // Messages of an earlier one are still owed.
             (Self::Tell { subject, .. }, Self::Tell { subject: other, messages, .. }) => {
                 subject == other && messages.is_empty()

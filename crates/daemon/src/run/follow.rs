@@ -225,6 +225,7 @@ impl Follow<'_> {
             | EventKind::Bracket(_)
             | EventKind::Resumed
             | EventKind::Probed { .. }
+            | EventKind::Answered(_)
             | EventKind::Looked { .. }
             | EventKind::Accepted { .. }
             | EventKind::Rejected { .. }

@@ -1,6 +1,6 @@
 //! The sentences. Pure: something worth telling in, entries out.
 
-use super::{Telling, Told, holds};
+use super::{Telling, Told, holds, probes};
 use crate::{recorder::LedgerNews, run::RunSpec};
 use jiff::Timestamp;
 use mastmaint_config::zone;
@@ -99,6 +99,7 @@ pub(super) fn entries(told: Told, spec: Option<&RunSpec>) -> Vec<Entry> {
         }
         Told::Telling(telling) => one(of_telling(telling)),
         Told::Hold(news) => one(holds::entry(&news)),
+        Told::Probe(news) => one(probes::entry(news)),
         of_a_run => one(of_run(of_a_run, spec)),
     }
 }

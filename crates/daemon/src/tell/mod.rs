@@ -3,10 +3,12 @@
 
 mod entries;
 mod holds;
+mod probes;
 mod told;
 
 pub(crate) use entries::counted;
 pub use holds::HoldNews;
+pub use probes::ProbeNews;
 pub use told::{Telling, Told};
 
 use crate::run::RunSpec;

@@ -1,6 +1,6 @@
 //! Everything worth telling, as data.
 
-use super::HoldNews;
+use super::{HoldNews, ProbeNews};
 use crate::recorder::LedgerNews;
 use jiff::Timestamp;
 use mastmaint_ledger::StepEnd;
@@ -116,6 +116,8 @@ pub enum Told {
     },
     /// Something about a hold.
     Hold(HoldNews),
+    /// Something about a probe.
+    Probe(ProbeNews),
     /// Something about telling people.
     Telling(Telling),
     /// A run was admitted.

@@ -8,5 +8,6 @@ mod behaviour;
 mod common;
 mod crash;
 mod damage;
+mod incidents;
 mod model;
 mod restore;

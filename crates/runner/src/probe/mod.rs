@@ -6,6 +6,11 @@ mod redis;
 mod resp;
 mod wire;
 
+pub use self::redis::Conversation;
+pub use crate::requires::{Unmet, free_at, of_a_service};
+pub use resp::Value;
+pub use wire::{Stream, connect};
+
 use crate::systemctl::{Claim, Systemctl, claim};
 use jiff::Timestamp;
 use mastmaint_config::{Store, requires::Service, settings::Instance};

@@ -76,21 +76,50 @@ fn judge(beats: &Beats, of: &Processes, since: Timestamp, now: Timestamp, redis:
     Said::Silent { why }
 }
 
+/// An open Redis, as the instance's Sidekiq opens it.
+pub struct Conversation {
+    stream: Buffered,
+    namespace: Option<String>,
+}
+
+impl Conversation {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// If it is not there or does not let us in.
+    pub fn open(redis: &Redis) -> io::Result<Self> {
+        let stream = Buffered(BufReader::new(wire::connect(&redis.at)?));
+        let mut open = Self { stream, namespace: redis.namespace.clone() };
+        if let Some(password) = &redis.password {
+            match &redis.user {
+                Some(user) => open.ask(&["AUTH", user, password])?,
+                None => open.ask(&["AUTH", password])?,
+            };
+        }
+        if redis.database > 0 {
+            open.ask(&["SELECT", &redis.database.to_string()])?;
+        }
+        Ok(open)
+    }
+
+    /// Asks one thing.
+    ///
+    /// # Errors
+    /// With what it says where it refuses.
+    pub fn ask(&mut self, words: &[&str]) -> io::Result<Value> {
+        resp::ask(&mut self.stream, words)
+    }
+
+    /// The name of a key of Sidekiq's.
+    pub fn key(&self, name: &str) -> String {
+        self.namespace.as_ref().map_or_else(|| name.to_owned(), |space| format!("{space}:{name}"))
+    }
+}
+
 fn beats(redis: &Redis, of: &Processes) -> io::Result<Beats> {
-    let mut stream = Buffered(BufReader::new(wire::connect(&redis.at)?));
-    if let Some(password) = &redis.password {
-        match &redis.user {
-            Some(user) => resp::ask(&mut stream, &["AUTH", user, password])?,
-            None => resp::ask(&mut stream, &["AUTH", password])?,
-        };
-    }
-    if redis.database > 0 {
-        resp::ask(&mut stream, &["SELECT", &redis.database.to_string()])?;
-    }
-    let key = |name: &str| {
-        redis.namespace.as_ref().map_or_else(|| name.to_owned(), |space| format!("{space}:{name}"))
-    };
-    let Value::Many(processes) = resp::ask(&mut stream, &["SMEMBERS", &key("processes")])? else {
+    let mut open = Conversation::open(redis)?;
+    let processes = open.key("processes");
+    let Value::Many(processes) = open.ask(&["SMEMBERS", &processes])? else {
         return Ok(Beats::default());
     };
     let names = processes.into_iter().filter_map(|process| match process {
@@ -100,7 +129,8 @@ fn beats(redis: &Redis, of: &Processes) -> io::Result<Beats> {
     let (own, others): (Vec<String>, Vec<String>) = names.partition(|name| of.has(name));
     let mut beats = Beats { own: Vec::new(), other: others.into_iter().next() };
     for process in own.iter().take(MOST_BEATS) {
-        if let Value::Text(beat) = resp::ask(&mut stream, &["HGET", &key(process), "beat"])? {
+        let key = open.key(process);
+        if let Value::Text(beat) = open.ask(&["HGET", &key, "beat"])? {
             beats.own.extend(beat.parse::<f64>());
         }
     }

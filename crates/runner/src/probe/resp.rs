@@ -9,7 +9,7 @@ const MOST_VALUES: usize = 10_000;
 
 /// What Redis answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
+pub enum Value {
     /// A status, a number or a string.
     Text(String),
     /// Nothing of that name.

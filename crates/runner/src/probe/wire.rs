@@ -14,7 +14,7 @@ const CONNECT: Duration = Duration::from_secs(3);
 const ANSWER: Duration = Duration::from_secs(10);
 
 /// Both directions of a connection.
-pub(super) trait Stream: Read + Write {}
+pub trait Stream: Read + Write {}
 impl<T: Read + Write> Stream for T {}
 
 /// Where a host is. `localhost` is two addresses, a service listens at one of them, and no file has to say so.
@@ -25,7 +25,11 @@ fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     Ok((host, port).to_socket_addrs()?.collect())
 }
 
-pub(super) fn connect(at: &Listening) -> io::Result<Box<dyn Stream>> {
+/// Connects, with limits on that and on every wait for an answer.
+///
+/// # Errors
+/// If nobody is there.
+pub fn connect(at: &Listening) -> io::Result<Box<dyn Stream>> {
     match at {
         Listening::Unix(path) => {
             let stream = UnixStream::connect(path)?;

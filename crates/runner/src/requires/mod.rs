@@ -78,7 +78,11 @@ fn of_the_host(requires: &Requires, systemctl: &Systemctl) -> Vec<Unmet> {
     unmet
 }
 
-fn free_at(path: &Path) -> Reading<Bytes> {
+/// How much is free for everybody on the file system of a path.
+///
+/// # Errors
+/// If the room does not see it.
+pub fn free_at(path: &Path) -> Result<Bytes, String> {
     let is_hidden =
         fs::metadata(path).is_ok_and(|metadata| matches!(metadata.permissions().mode() & 0o777, 0));
     if is_hidden {
@@ -94,7 +98,7 @@ fn load_now() -> Reading<Hundredths> {
 }
 
 /// Why a service does not count as answering; every unit of it that is there must.
-fn of_a_service(service: Service, instance: &Instance, prober: &Prober, digest: &Digest) -> Vec<Unmet> {
+pub fn of_a_service(service: Service, instance: &Instance, prober: &Prober, digest: &Digest) -> Vec<Unmet> {
     let units = match units_of(service, instance, &prober.systemctl) {
         Ok(units) => units,
         Err(why) => {

@@ -96,6 +96,7 @@ fn obey(desk: &Desk, id: u64, op: &Op) {
         | Op::Brackets
         | Op::Resume { .. }
         | Op::Probe { .. }
+        | Op::Ask { .. }
         | Op::Look { .. } => {}
     }
 }

@@ -4,6 +4,7 @@
 
 mod accept;
 mod around;
+mod ask;
 mod client;
 pub mod connection;
 mod hub;
@@ -93,6 +94,7 @@ pub fn serve(options: &Options, stream: UnixStream) -> io::Result<()> {
             Asked::For(Op::Probe { digest, unit, since }) => {
                 connection.say(probe(options, &digest, &unit, since))?;
             }
+            Asked::For(Op::Ask { digest, probes }) => ask::ask(options, &mut connection, &digest, &probes)?,
             Asked::For(Op::Look { digest, job }) => connection.say(look(options, &digest, &job))?,
             Asked::For(Op::Brackets) => {
                 for bracket in services::list(options) {
@@ -353,6 +355,7 @@ fn finished(connection: &mut Connection, dir: StepDir, report: StepReport, op: &
         | Op::Brackets
         | Op::Resume { .. }
         | Op::Probe { .. }
+        | Op::Ask { .. }
         | Op::Look { .. } => 0,
         Op::Collect { after, .. } => *after,
         Op::Cancel { .. } => return connection.say(client::not_running(&report.key)),

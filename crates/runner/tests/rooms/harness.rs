@@ -59,6 +59,7 @@ impl Scratch {
             steps: [(JOB.parse().unwrap(), steps)].into(),
             requires: BTreeMap::new(),
             notify: vec![],
+            probes: BTreeMap::new(),
         };
         let accepted = scratch.dir.path().join("accepted").join(room.as_str());
         fs::create_dir_all(&accepted).unwrap();

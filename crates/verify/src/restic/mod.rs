@@ -4,7 +4,7 @@ mod check;
 mod index;
 mod snapshot;
 
-pub(crate) use check::{Checked, Pack, next_part, part_of};
+pub(crate) use check::{Checked, Pack, next_part};
 pub(crate) use snapshot::{Listed, Snapshot, choose, of_anybody};
 
 use crate::{

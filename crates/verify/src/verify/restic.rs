@@ -15,7 +15,7 @@ use crate::{
     parts::Weights,
     prove::{Identity, State},
     repository::Refusal,
-    restic::{Checked, Listed, Pack, Repository, Snapshot, choose, next_part, of_anybody, part_of},
+    restic::{Checked, Listed, Pack, Repository, Snapshot, choose, next_part, of_anybody},
     stamp::Stamp,
 };
 use jiff::Timestamp;

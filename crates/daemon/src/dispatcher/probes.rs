@@ -1,0 +1,75 @@
+//! What the dispatcher has to do with probes: it says when services are stopped on purpose, and shows where probes stand.
+
+use super::{Active, Dispatcher, asks::error, reply};
+use crate::probes::Heard;
+use mastmaint_control::words::{IncidentLine, ProbeLine, ProbeState, Reply};
+use mastmaint_health::Down;
+use mastmaint_ledger::Incident;
+use tokio::sync::mpsc;
+
+/// Nobody reads further back on a terminal.
+const MOST_INCIDENTS: u32 = 10_000;
+
+impl Dispatcher {
+    /// Says something to whoever asks the instance how it is.
+    pub(super) fn watch(&self, heard: Heard) {
+        if let Some(watcher) = &self.watcher {
+            watcher.tell(heard);
+        }
+    }
+
+    /// Says whether services are stopped on purpose, if that has changed.
+    pub(super) fn tell_watcher(&mut self) {
+        // What could not be started again is no purpose of anybody's.
+        let bracket = self.brackets.iter().any(|bracket| bracket.not_confirmed.is_none());
+        let stopped = bracket || self.runs.values().any(stops_services_now);
+        if let Some(watcher) = &mut self.watcher {
+            watcher.services_are_stopped(stopped);
+        }
+    }
+
+    /// Where each probe stands.
+    pub(super) fn probe_lines(&self) -> Vec<ProbeLine> {
+        self.watcher.as_ref().map(crate::probes::Watcher::seen).unwrap_or_default()
+    }
+
+    /// The probes that say no, for systemd's sentence.
+    pub(super) fn what_is_down(&self) -> Vec<Down> {
+        let down = self.probe_lines().into_iter().filter(|line| line.state == ProbeState::Down);
+        down.filter_map(|line| {
+            Some(Down { probe: line.probe, since: line.since?, why: line.said.unwrap_or_default() })
+        })
+        .collect()
+    }
+
+    pub(super) fn incidents(&self, limit: u32, replies: mpsc::Sender<Reply>) {
+        let recorder = self.outside.recorder.clone();
+        tokio::spawn(async move {
+            let asked = recorder.with(move |ledger| ledger.incidents(limit.min(MOST_INCIDENTS))).await;
+            let answer = match asked {
+                Ok(incidents) => Reply::Incidents { incidents: incidents.into_iter().map(line).collect() },
+                Err(not) => error(not.code, not.message),
+            };
+            reply(&replies, answer).await;
+        });
+    }
+}
+
+/// Whether a run is at a step that stops services, or between the two ends of its bracket.
+fn stops_services_now(active: &Active) -> bool {
+    let job = &active.spec.job;
+    let is_at = active.steps.values().any(|record| {
+        let step = job.steps.get(usize::from(record.key.step.0));
+        record.end.is_none() && step.is_some_and(|step| step.action.stops_services())
+    });
+    is_at
+        || job.bracket().is_some_and(|bracket| {
+            let is_over = active.steps.get(&bracket.start).is_some_and(|record| record.end.is_some());
+            active.steps.contains_key(&bracket.stop) && !is_over
+        })
+}
+
+fn line(incident: Incident) -> IncidentLine {
+    let Incident { probe, opened, known, closed, why, ended } = incident;
+    IncidentLine { probe, opened, known, closed, why, ended }
+}

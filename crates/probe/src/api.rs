@@ -1,0 +1,66 @@
+//! What apps ask first: whether the server is there and who it is. The answer comes from Redis, so it also tells of that.
+
+use crate::{Asker, fine, site::Site, unknown, wrong};
+use mastmaint_config::probes::LocalAddress;
+use mastmaint_runner::probe::Said;
+use serde::Deserialize;
+use std::time::Instant;
+
+/// As much of the answer as every version of Mastodon gives: the first name is of version 2, the second of 1.
+#[derive(Deserialize)]
+struct Instance {
+    domain: Option<String>,
+    uri: Option<String>,
+}
+
+const HEALTH: &str = "/health";
+/// The newer first; a server that does not know it answers 404.
+const PATHS: [&str; 2] = ["/api/v2/instance", "/api/v1/instance"];
+
+pub(crate) fn ask(asker: &Asker, address: Option<&LocalAddress>, deadline: Instant) -> Said {
+    let site = match Site::of(asker, address, deadline) {
+        Ok(site) => site,
+        Err(why) => return unknown(why),
+    };
+    match site.get(HEALTH) {
+        Ok(answer) if answer.status == 200 => {}
+        Ok(answer) => return wrong(format!("{} answers {}", site.place(HEALTH), answer.status)),
+        Err(why) => return wrong(format!("{}: {why}", site.place(HEALTH))),
+    }
+    let mut said = unknown("no version of the API is known");
+    for path in PATHS {
+        let place = site.place(path);
+        said = match site.get(path) {
+            Ok(answer) if answer.status == 404 => wrong(format!("{place} answers 404")),
+            Ok(answer) if answer.status == 200 => return who(&place, &answer.body),
+            Ok(answer) => return wrong(format!("{place} answers {}", answer.status)),
+            Err(why) => return wrong(format!("{place}: {why}")),
+        };
+    }
+    said
+}
+
+fn who(place: &str, body: &[u8]) -> Said {
+    let instance: Option<Instance> = serde_json::from_slice(body).ok();
+    match instance.and_then(|instance| instance.domain.or(instance.uri)).filter(|name| !name.is_empty()) {
+        Some(name) => fine(format!("{place} says that it is {name}")),
+        None => wrong(format!("{place} answers 200 with something that names no instance")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_must_name_an_instance() {
+        assert!(matches!(
+            who("x", br#"{"domain":"social.example","version":"4.6.5"}"#),
+            Said::Answers { .. }
+        ));
+        assert!(matches!(who("x", br#"{"uri":"social.example"}"#), Said::Answers { .. }));
+        for body in [&b"{}"[..], b"<html>", br#"{"domain":""}"#, b""] {
+            assert!(matches!(who("x", body), Said::Silent { .. }));
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! A stand-in for the web side of a Mastodon: its pages answer as the table of the facts says, its files are served from
+//! the instance's `public` as a web server in front of it would, and its assets are a small build of Vite's.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use sha2::{Digest as _, Sha384};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, BufRead as _, BufReader, Read, Write},
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+/// The stylesheet of the default theme, below `public/packs`.
+pub const STYLESHEET: &str = "assets/application-a1.css";
+/// The script of every page, below `public/packs`.
+pub const SCRIPT: &str = "application-b2.js";
+
+/// The pages that the table of the facts asks.
+const PAGES: [&str; 2] = ["/about", "/auth/sign_in"];
+const ERROR_PAGE: &str =
+    "<!DOCTYPE html><html><body class='error'><div class='dialog'>500</div></body></html>";
+
+/// A web server before a made-up instance.
+#[derive(Debug)]
+pub struct Site {
+    address: SocketAddr,
+    answers: Arc<Mutex<BTreeMap<String, u16>>>,
+}
+
+impl Site {
+    /// Builds the assets of the instance at `live`, and listens.
+    pub fn start(live: &Path) -> io::Result<Self> {
+        build(live)?;
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let site = Self { address: listener.local_addr()?, answers: Arc::default() };
+        let (answers, public) = (Arc::clone(&site.answers), live.join("public"));
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (answers, public) = (Arc::clone(&answers), public.clone());
+                thread::spawn(move || {
+                    // A client that goes away in the middle has asked nothing.
+                    let _gone = serve(stream, &answers, &public);
+                });
+            }
+        });
+        Ok(site)
+    }
+
+    /// Its address, as `instance.url` has it.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Its address without scheme.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// From now on each of these pages answers with this status: 200 with a page, else with the error page.
+    pub fn answers(&self, pages: &[&str], status: u16) {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        for page in pages {
+            answers.insert((*page).to_owned(), status);
+        }
+    }
+
+    /// From now on all of it is well.
+    pub fn is_well(&self) {
+        self.answers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+fn serve(stream: impl Read + Write, answers: &Mutex<BTreeMap<String, u16>>, public: &Path) -> io::Result<()> {
+    let mut reader = BufReader::new(stream);
+    let mut request = String::new();
+    reader.read_line(&mut request)?;
+    let mut line = String::new();
+    while reader.read_line(&mut line)? > 2 {
+        line.clear();
+    }
+    let mut words = request.split(' ');
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let status = answers.lock().unwrap_or_else(PoisonError::into_inner).get(path).copied().unwrap_or(200);
+    let (status, kind, body) = answer(path, status, public);
+    let head = format!(
+        "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        body.len()
+    );
+    let stream = reader.get_mut();
+    stream.write_all(head.as_bytes())?;
+    if method != "HEAD" {
+        stream.write_all(&body)?;
+    }
+    stream.flush()
+}
+
+fn answer(path: &str, status: u16, public: &Path) -> (u16, &'static str, Vec<u8>) {
+    let text = |kind, text: &str| (200, kind, text.as_bytes().to_vec());
+    match path {
+        _ if status != 200 => (status, "text/html; charset=utf-8", ERROR_PAGE.as_bytes().to_vec()),
+        "/health" | "/api/v1/streaming/health" => text("text/plain", "OK"),
+        "/api/v2/instance" => text("application/json", r#"{"domain":"social.example","version":"4.6.5"}"#),
+        page if PAGES.contains(&page) => text("text/html; charset=utf-8", &html(public)),
+        file => match fs::read(public.join(file.trim_start_matches('/'))) {
+            Ok(content) => {
+                let is_style = Path::new(file).extension().is_some_and(|ending| ending == "css");
+                (200, if is_style { "text/css" } else { "text/javascript" }, content)
+            }
+            Err(_) => (404, "text/html", ERROR_PAGE.as_bytes().to_vec()),
+        },
+    }
+}
+
+/// A page as Rails makes it, with what the manifest says of the files.
+fn html(public: &Path) -> String {
+    let sums = fs::read_to_string(public.join("sums")).unwrap_or_default();
+    let (style, script) = sums.split_once('\n').unwrap_or_default();
+    format!(
+        "<!DOCTYPE html><html><head>\n<link rel=\"stylesheet\" href=\"/packs/{STYLESHEET}\" integrity=\"{style}\" \
+         crossorigin=\"anonymous\" media=\"all\" />\n<script src=\"/packs/{SCRIPT}\" integrity=\"{script}\" \
+         type=\"module\"></script></head><body class='app-body'></body></html>"
+    )
+}
+
+/// Writes a build of the default theme.
+fn build(live: &Path) -> io::Result<()> {
+    for directory in ["config", "public/packs/.vite", "public/packs/assets", "public/assets"] {
+        fs::create_dir_all(live.join(directory))?;
+    }
+    fs::write(live.join("config/themes.yml"), "default: styles/application.scss\n")?;
+    let (style, script) = ("body { color: orange }\n", "console.log('hello')\n");
+    let sum = |content: &str| format!("sha384-{}", BASE64_STANDARD.encode(Sha384::digest(content)));
+    let packs: PathBuf = live.join("public/packs");
+    fs::write(packs.join(STYLESHEET), style)?;
+    fs::write(packs.join(SCRIPT), script)?;
+    fs::write(live.join("public/sums"), format!("{}\n{}", sum(style), sum(script)))?;
+    let manifest = serde_json::json!({
+        "styles/application.scss": {"file": STYLESHEET, "integrity": sum(style)},
+        "entrypoints/application.ts": {"file": SCRIPT, "integrity": sum(script)},
+    });
+    fs::write(packs.join(".vite/manifest.json"), manifest.to_string())?;
+    let lookup =
+        r#"{"themes/default": "styles/application.scss", "application": "entrypoints/application.ts"}"#;
+    fs::write(packs.join(".vite/manifest-lookup.json"), lookup)?;
+    fs::write(live.join("public/assets/500.html"), ERROR_PAGE)
+}
