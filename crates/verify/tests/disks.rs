@@ -6,7 +6,7 @@
 mod common;
 
 use common::{Mounted, Rotation, codes, flip};
-use mastmaint_verify::Code;
+use mastmaint_verify::{Code, manifest};
 use std::{fs, path::PathBuf, process::Command};
 
 /// A proved rotation that was moved away; what is mounted in its place?
@@ -52,6 +52,12 @@ fn where_inode_numbers_do_not_last_the_proof_is_per_path() {
     let report = rotation.verify();
     let summary = report.summary.as_ref().unwrap();
     assert_eq!((codes(&report), summary.proved), (vec![Code::ProofPerPath], 63 * 7), "{report:#?}");
+    let mut lines = Vec::new();
+    let request = rotation.request();
+    manifest("files", request.backup, request.proofs, request.now, &mut lines).unwrap();
+    let lines = String::from_utf8(lines).unwrap();
+    let files: Vec<_> = lines.lines().filter(|line| line.contains(r#""type":"file""#)).collect();
+    assert!(files.len() == 63 && files.iter().all(|line| line.contains(r#""blake3""#)), "{lines}");
     // On the disk below.
     flip(&was.join("daily.3").join(rotation.media(3, 5).strip_prefix(rotation.root(3)).unwrap()));
     let report = rotation.verify();

@@ -2,6 +2,7 @@
 
 use super::{
     blast::is_per_path,
+    device::Device,
     hash::{Hash, Reading, hash_at},
     judge::{Judged, Met, judge},
     night::Nightly,
@@ -85,11 +86,21 @@ pub(super) struct Subject {
 
 /// What stands for a file in the store.
 pub(super) fn identity_of(entry: &Entry<'_>, stamp: Option<Stamp>) -> Identity {
-    let fs = entry.device.key;
-    if !is_per_path(entry.device.numbers) {
-        return Identity { fs, ino: entry.ino };
+    identity_at(entry.device, entry.ino, stamp, || entry.path())
+}
+
+/// The same of an inode, whose path begins with the name of its root.
+pub(crate) fn identity_at(
+    device: Device,
+    ino: u64,
+    stamp: Option<Stamp>,
+    path: impl FnOnce() -> Vec<u8>,
+) -> Identity {
+    let fs = device.key;
+    if !is_per_path(device.numbers) {
+        return Identity { fs, ino };
     }
-    let path = entry.path();
+    let path = path();
     // Names of generations rotate, their stamps do not.
     let from = if stamp.is_some() { path.iter().position(|b| *b == b'/').unwrap_or(0) } else { 0 };
     let below = &path[from..];

@@ -176,16 +176,11 @@ fn open_generations(
 ) -> Vec<Generation> {
     let standing = present.snapshots.iter().filter(|s| s.standing != Standing::InDoubt);
     let others = standing.filter(|s| newest != Some(*s));
-    // A copy without times gives all the same one: it tells them apart no more, so nothing is said to be missing.
-    let is_alone = |stamp| present.snapshots.iter().filter(|s| s.stamp == stamp).count() == 1;
     let open = |snapshot: &Snapshot| {
         let name = snapshot.name(conf);
         // Rotated away since it was listed: not there.
         let fd = open_below(root, &name).ok()?;
-        Some(Generation {
-            root: Root { name: name.into_bytes(), fd },
-            stamp: Some(snapshot.stamp).filter(|s| is_alone(*s)),
-        })
+        Some(Generation { root: Root { name: name.into_bytes(), fd }, stamp: present.lone_stamp(snapshot) })
     };
     newest.into_iter().chain(others).filter_map(open).collect()
 }
