@@ -1,5 +1,5 @@
-//! Between who may read backups and who brings them to life: the order, an open dump and a stream of files go one way over a Unix socket,
-//! what is said and what came of it the other. Whoever drills needs no right to any file.
+//! Between who may read backups and who brings them to life: the order, an open dump and a stream of files go one way
+//! over a Unix socket, what is said and what came of it the other. Whoever drills needs no right to any file.
 
 use super::{Drilled, Handed, Host, Order, drill};
 use crate::{error::VerifyError, prove::Tell};
@@ -126,7 +126,8 @@ impl Tell for Hangup<'_> {
 fn send(to: &UnixStream, order: &Order, handed: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    if !control.push(SendAncillaryMessage::ScmRights(handed)) {
+    // The room for two may hold a third, by the way it is aligned.
+    if handed.len() > 2 || !control.push(SendAncillaryMessage::ScmRights(handed)) {
         return Err(io::Error::other("there is more to hand over than the dump and the files"));
     }
     sendmsg(to, &[IoSlice::new(b"d")], &mut control, SendFlags::NOSIGNAL)?;
