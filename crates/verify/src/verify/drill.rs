@@ -195,6 +195,6 @@ mod tests {
         assert!(said.starts_with("x.dump brought to life 3 d ago: restored in 7.1 s"), "{said}");
         assert!(!said.contains("Mastodon"), "{said}");
         let said = sentence(Some(&booted(true)), now);
-        assert!(said.ends_with("Mastodon 4.6.5 answered on it 7 s after its start"), "{said}");
+        assert!(said.ends_with("Mastodon 4.6.5 answered on it 7.0 s after its start"), "{said}");
     }
 }
