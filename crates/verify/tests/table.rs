@@ -39,7 +39,9 @@ fn rows() -> Vec<Row> {
 /// The file of `FILE::TEST` or `FILE::MODULE::TEST`, and the name of the test.
 fn file_of(test: &str) -> (String, String) {
     let parts: Vec<&str> = test.split("::").collect();
+    let is_folder = |file: &str| Path::new(HERE).join("tests").join(file).is_dir();
     let (path, name) = match parts[..] {
+        [file, name] if is_folder(file) => (format!("tests/{file}/main.rs"), name),
         [file, name] => (format!("tests/{file}.rs"), name),
         [file, module, name] => (format!("tests/{file}/{module}.rs"), name),
         _ => panic!("not a test: {test}"),

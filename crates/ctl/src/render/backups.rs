@@ -212,7 +212,7 @@ mod tests {
             ),
             "{page}"
         );
-        let boot = "last boot: Mastodon 4.6.5 answered 7 s after its start; files copied in 3 s, database migrated in 1 min";
+        let boot = "last boot: Mastodon 4.6.5 answered 7.0 s after its start; files copied in 3.0 s, database migrated in 1 min";
         assert!(page.contains(boot), "{page}");
         assert!(page.contains("F12 warning: it is old [overdue]") && !page.contains('\u{1b}'), "{page}");
         assert!(page.contains("acknowledged 1 h ago by user 0"), "{page}");
