@@ -81,7 +81,7 @@ pub(crate) fn pack(profile: &str, version: Option<&str>) -> Result<PathBuf> {
 }
 
 /// Installs cargo-deb below `target/tools` unless it is there.
-fn cargo_deb() -> Result<PathBuf> {
+pub(crate) fn cargo_deb() -> Result<PathBuf> {
     let tools = target().join("tools");
     let tool = tools.join("bin/cargo-deb");
     let has = command(&tool.display().to_string(), ["--version"])

@@ -8,6 +8,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    thread,
     time::Instant,
 };
 
@@ -24,6 +25,8 @@ pub(crate) fn test(long: bool, containers: bool) -> Result<()> {
         apt::install(apt::BACKUPS)?;
         apt::install(apt::CONTAINERS)?;
     }
+    // It is built while the tests wait, in a directory of its own.
+    let tool = containers.then(|| thread::spawn(package::cargo_deb));
     let mut tests = cargo(["test", "--workspace", "--locked"]);
     // Most of them wait for processes rather than for the processor.
     tests.env("RUST_TEST_THREADS", "4");
@@ -31,7 +34,9 @@ pub(crate) fn test(long: bool, containers: bool) -> Result<()> {
         tests.env(LONG, "1");
     }
     run(tests)?;
-    if containers {
+    if let Some(tool) = tool {
+        // What went wrong with it is said when it is needed.
+        let _ = tool.join();
         system(None, long)?;
     }
     if long {
