@@ -45,7 +45,9 @@ fn server(debian: Debian) -> Machine {
     machine.write(&format!("{live}/db/migrate/20260611150940_newest.rb"), "x");
     machine.write("/etc/rsnapshot.conf", RSNAPSHOT);
     machine
-        .sh("mkdir -p /srv/mastodon/live/public /backup/postgres && chown postgres /backup/postgres \
+        // On a disk of its own: inode numbers of the overlay below a container do not last.
+        .sh("mkdir -p /srv/mastodon/live/public /backup && mount -t tmpfs tmpfs /backup \
+             && mkdir /backup/postgres && chown postgres /backup/postgres \
              && tar -xzf /root/system.tar.gz -C /srv/mastodon/live/public && rm -rf /srv/mastodon/live/public/system/cache \
              && for night in 1 2 3; do rsnapshot daily || exit; sleep 1.1; done \
              && version=$(ls /usr/lib/postgresql) && pg_createcluster --start \"$version\" main && cd /var/tmp && runuser -u postgres -- createdb mastodon_production \
