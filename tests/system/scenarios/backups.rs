@@ -121,10 +121,11 @@ pub(crate) fn real_backups_are_proved_and_a_flipped_bit_is_named(debian: Debian)
     assert!(finding["id"] == id.as_str() && finding["ack"]["until"].is_string(), "{files:#}");
 
     flip("/backup/postgres/mastodon-1.dump");
-    assert_eq!(ctl(&machine, "run verify-backups --follow").status, 1);
+    assert_eq!(ctl(&machine, "verify database --full --follow").status, 1);
     let database = backup(&machine, "database");
     let found = codes(&database);
-    assert!(found.contains(&"damaged") && found.contains(&"rot"), "{database:#}");
+    // Whether pg_restore minds depends on where the bit is.
+    assert!(found.contains(&"rot"), "{database:#}");
 
     // The room reads what root's alone is, and writes nothing but its own state.
     // A shell is let in for once; the room itself runs its own programs only.
