@@ -53,7 +53,7 @@ pub(crate) fn system(filter: Option<&str>, long: bool) -> Result<()> {
     let deb = package::package(package::TESTED)?;
     let next = package::pack(package::TESTED, Some("99.0.0-1"))?;
     let deadly = deadly()?;
-    let mut args = vec!["--ignored", "--test-threads=4", "--skip", "figures::"];
+    let mut args = vec!["--ignored", "--test-threads=6", "--skip", "figures::"];
     args.extend(filter);
     let mut tests = in_containers(&deb, &args)?;
     tests.env("MASTMAINT_DEB_NEXT", &next).env("MASTMAINT_DEADLY", &deadly);
