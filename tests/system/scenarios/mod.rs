@@ -10,6 +10,7 @@ pub(crate) mod outlive;
 pub(crate) mod package;
 pub(crate) mod proofs;
 pub(crate) mod reload;
+pub(crate) mod remote;
 pub(crate) mod requires;
 pub(crate) mod rooms;
 pub(crate) mod schedule;
