@@ -76,6 +76,7 @@ on_both! {
     ];
     proofs: [effects_are_looked_at_from_within_the_walls];
     reload: [a_bad_config_changes_nothing];
+    probes: [what_breaks_is_seen_told_once_and_told_again_when_it_is_over];
     remote: [repositories_over_ssh_are_proved_with_keys_of_their_own];
     requires: [nothing_begins_while_something_is_in_its_way];
     rooms: [
