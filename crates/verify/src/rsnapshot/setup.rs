@@ -103,13 +103,11 @@ fn runs(look: &Look<'_>) -> Vec<Finding> {
             .with(file),
         );
     }
-    // While rsnapshot works one is being deleted and another one made.
-    let is_at_work = matches!(look.lock, Lock::Held(_));
     let half: Vec<String> = look
         .present
         .snapshots
         .iter()
-        .filter(|s| s.standing == Standing::LacksAPoint && !is_at_work)
+        .filter(|s| s.standing == Standing::LacksAPoint)
         .map(|s| s.name(look.conf))
         .collect();
     match look.last_run {

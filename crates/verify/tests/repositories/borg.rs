@@ -1,6 +1,6 @@
 //! Borg: good repositories, and faults planted in them.
 
-use super::{Case, Plant, common, copy, files_below, has, run, source, told};
+use super::{Case, Plant, common, copy, files_below, has, new_upload, run, source, told};
 use common::{cut, flip, write};
 use mastmaint_verify::{Borg, Code, Place};
 use std::{
@@ -36,9 +36,7 @@ fn made() -> &'static Path {
             call(place.path(), &["create", "--timestamp", time, &name, "home", "var"]);
         };
         create("2026-11-22T04:00:00", "mastodon-1");
-        let noise: Vec<u8> =
-            (0..300_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
-        write(&place.path().join("source/home/mastodon/live/public/system/new.bin"), noise);
+        new_upload(&place.path().join("source"));
         create("2026-11-23T04:00:00", "mastodon-2");
         place
     });

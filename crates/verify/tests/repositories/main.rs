@@ -58,6 +58,12 @@ fn source(place: &Path) {
     write(&dumps.join("dump.rdb"), fs::read(fixture("dump.rdb")).unwrap());
 }
 
+/// What comes to it the next day, too much to be packed small.
+fn new_upload(place: &Path) {
+    let noise: Vec<u8> = (0..300_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    write(&place.join("home/mastodon/live/public/system/new.bin"), noise);
+}
+
 /// A copy of a repository, with everything that belongs to it.
 fn copy(of: &Path) -> TempDir {
     let place = common::place();

@@ -1,6 +1,6 @@
 //! restic: good repositories, and faults planted in them.
 
-use super::{Case, Plant, common, copy, files_below, has, run, source, told};
+use super::{Case, Plant, common, copy, files_below, has, new_upload, run, source, told};
 use common::{cut, write};
 use mastmaint_verify::{Code, Place, Restic};
 use std::{
@@ -36,9 +36,7 @@ fn made() -> &'static Path {
             call(place.path(), &words);
         };
         backup("2026-11-22 04:00:00", "mastodon", &["home", "var"]);
-        let noise: Vec<u8> =
-            (0..300_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
-        write(&place.path().join("source/home/mastodon/live/public/system/new.bin"), noise);
+        new_upload(&place.path().join("source"));
         backup("2026-11-23 04:00:00", "mastodon", &["home", "var"]);
         backup("2026-11-23 05:00:00", "laptop", &["var"]);
         place
