@@ -1,13 +1,67 @@
 //! What is in a backup that is told name by name: an archive read from end to end, a snapshot that its program lists.
 
 use crate::{
-    look::{Inside, Thing, Wanted},
+    look::{Inside, SMALL, Thing, Tree, Wanted},
     stamp::{Nanos, Stamp},
+    stream::Input,
 };
 use std::{
     collections::{BTreeMap, HashMap},
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    io::{self, Read as _},
 };
+
+/// A file backup that is told name by name: only for contents its program or the archive is asked again.
+pub(crate) trait ToldByName {
+    fn listing(&self) -> &Listing;
+    /// When it was finished.
+    fn finished_at(&self) -> Option<Stamp>;
+    /// A small file that was kept when it was told. One that a link led to was not: nobody knew then that it would be
+    /// asked for.
+    fn kept(&self, _path: &str) -> Option<Vec<u8>> {
+        None
+    }
+    /// The content of a file, however large.
+    fn content(&self, path: &str) -> io::Result<Input>;
+}
+
+impl<T: ToldByName> Tree for T {
+    fn thing(&self, path: &str) -> io::Result<Option<Thing>> {
+        Ok(self.listing().thing(path))
+    }
+
+    fn link(&self, path: &str) -> io::Result<Option<String>> {
+        Ok(self.listing().link(path))
+    }
+
+    fn small_file(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
+        if let Some(kept) = self.kept(path) {
+            return Ok(Some(kept));
+        }
+        if self.listing().size(path).is_none_or(|size| size > SMALL) {
+            return Ok(None);
+        }
+        let mut content = Vec::new();
+        self.content(path)?.read_to_end(&mut content)?;
+        Ok(Some(content))
+    }
+
+    fn list(&self, path: &str) -> io::Result<Vec<String>> {
+        Ok(self.listing().list(path))
+    }
+
+    fn finished(&self) -> Option<Stamp> {
+        self.finished_at()
+    }
+
+    fn matching(&self, wanted: &Wanted) -> io::Result<Vec<Inside>> {
+        Ok(self.listing().matching(wanted))
+    }
+
+    fn open(&self, path: &str) -> io::Result<Input> {
+        self.content(path)
+    }
+}
 
 /// Sizes by a digest of the path, so that a million names take little memory, and the few names that matter.
 #[derive(Debug, Default)]

@@ -2,8 +2,8 @@
 
 use crate::{
     finding::{Code, Finding},
-    listing::{Listing, Told, plain},
-    look::{Inside, SMALL, Thing, Tree, Wanted},
+    listing::{Listing, Told, ToldByName, plain},
+    look::{SMALL, Wanted},
     stamp::{Nanos, Stamp},
     stream::{self, Input},
 };
@@ -220,42 +220,20 @@ impl Read for Handed {
     }
 }
 
-impl Tree for Tarball {
-    fn thing(&self, path: &str) -> io::Result<Option<Thing>> {
-        Ok(self.listing.thing(path))
+impl ToldByName for Tarball {
+    fn listing(&self) -> &Listing {
+        &self.listing
     }
 
-    fn link(&self, path: &str) -> io::Result<Option<String>> {
-        Ok(self.listing.link(path))
-    }
-
-    fn small_file(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
-        let path = plain(path);
-        if let Some(content) = self.small.get(path) {
-            return Ok(Some(content.clone()));
-        }
-        // One that a link led to: nobody knew then that it would be asked for.
-        if self.listing.size(path).is_none_or(|size| size > SMALL) {
-            return Ok(None);
-        }
-        let mut content = Vec::new();
-        self.open(path)?.read_to_end(&mut content)?;
-        Ok(Some(content))
-    }
-
-    fn list(&self, path: &str) -> io::Result<Vec<String>> {
-        Ok(self.listing.list(path))
-    }
-
-    fn finished(&self) -> Option<Stamp> {
+    fn finished_at(&self) -> Option<Stamp> {
         self.finished
     }
 
-    fn matching(&self, wanted: &Wanted) -> io::Result<Vec<Inside>> {
-        Ok(self.listing.matching(wanted))
+    fn kept(&self, path: &str) -> Option<Vec<u8>> {
+        self.small.get(plain(path)).cloned()
     }
 
-    fn open(&self, path: &str) -> io::Result<Input> {
+    fn content(&self, path: &str) -> io::Result<Input> {
         let path = plain(path);
         let (input, path) = ((self.reopen)()?, self.same.get(path).map_or(path, String::as_str).to_owned());
         let (pipe, mut out) = io::pipe()?;
@@ -268,6 +246,7 @@ impl Tree for Tarball {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::look::{Thing, Tree as _};
     use std::fs;
 
     fn archive() -> Vec<u8> {

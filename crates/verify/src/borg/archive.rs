@@ -5,8 +5,8 @@ use crate::{
     away, backup,
     finding::{Code, Finding, some_of},
     found::matches,
-    listing::{Listing, Told, plain},
-    look::{Inside, SMALL, Thing, Tree, Wanted},
+    listing::{Listing, Told, ToldByName, plain},
+    look::Wanted,
     parts::{Weights, part_of},
     prove::Tell,
     repository::Refusal,
@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer};
 use std::{
     borrow::Cow,
     ffi::OsStr,
-    io::{self, BufRead as _, BufReader, Read as _},
+    io::{self, BufRead as _, BufReader},
 };
 
 /// An archive as `borg list --json` shows it.
@@ -239,39 +239,16 @@ fn explain(complaints: &str) -> Trouble {
     }
 }
 
-impl Tree for Listed {
-    fn thing(&self, path: &str) -> io::Result<Option<Thing>> {
-        Ok(self.listing.thing(path))
+impl ToldByName for Listed {
+    fn listing(&self) -> &Listing {
+        &self.listing
     }
 
-    fn link(&self, path: &str) -> io::Result<Option<String>> {
-        Ok(self.listing.link(path))
-    }
-
-    fn small_file(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
-        match self.listing.thing(path) {
-            Some(Thing::File(size)) if size <= SMALL => {
-                let mut content = Vec::new();
-                self.extract(path)?.read_to_end(&mut content)?;
-                Ok(Some(content))
-            }
-            _ => Ok(None),
-        }
-    }
-
-    fn list(&self, path: &str) -> io::Result<Vec<String>> {
-        Ok(self.listing.list(path))
-    }
-
-    fn finished(&self) -> Option<Stamp> {
+    fn finished_at(&self) -> Option<Stamp> {
         Some(Stamp::of(self.archive.start))
     }
 
-    fn matching(&self, wanted: &Wanted) -> io::Result<Vec<Inside>> {
-        Ok(self.listing.matching(wanted))
-    }
-
-    fn open(&self, path: &str) -> io::Result<Input> {
+    fn content(&self, path: &str) -> io::Result<Input> {
         self.extract(path)
     }
 }
