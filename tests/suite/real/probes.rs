@@ -145,3 +145,36 @@ fn a_stylesheet_that_is_gone_or_cut_is_seen_by_who_fetches_and_by_who_looks() {
     assert!(whys.iter().any(|why| why.contains("integrity")), "{whys:?}");
     assert!(whys.iter().any(|why| why.contains("is not the file that was built")), "{whys:?}");
 }
+
+#[test]
+fn a_step_waits_for_a_yes_and_says_the_no_that_it_got() {
+    let mail = MailServer::start().unwrap();
+    let (place, site) = place("  web: {every: 1h, timeout: 30s}\n", &mail);
+    let text = fs::read_to_string(place.config()).unwrap();
+    let jobs = "jobs:\n  patient: {steps: [{probe: web, timeout: 90s}]}\n  hasty: {steps: [{probe: web, timeout: 4s}]}\n";
+    place.configure_whole(&text.replace("jobs: {}\n", jobs)).unwrap();
+    let daemon = place.start().unwrap();
+    site.answers(&["/about"], 500);
+    daemon.ctl(&["run", "hasty", "--follow"]).exits(1);
+    let shown = daemon.ctl(&["show", "hasty", "--json"]).json();
+    let step = &shown["steps"][0];
+    assert_eq!((&step["outcome"], &step["reasons"][0]["code"]), (&"failed".into(), &"probe-no".into()), "{shown}");
+    let why = step["reasons"][0]["text"].as_str().unwrap();
+    assert!(why.starts_with("the probe web says no: ") && why.ends_with("/about answers 500"), "{why}");
+    // A web that was just started: no at first, then yes.
+    daemon.ctl(&["run", "patient"]).exits(0);
+    let says_no = || daemon.log().contains("web does not say yes yet");
+    assert!(wait_up_to(Duration::from_mins(1), says_no), "{}", daemon.log());
+    site.is_well();
+    let is_over = || daemon.ctl(&["show", "patient", "--json"]).json()["outcome"].is_string();
+    assert!(wait_up_to(Duration::from_mins(1), is_over), "{}", daemon.log());
+    let shown = daemon.ctl(&["show", "patient", "--json"]).json();
+    assert_eq!((&shown["outcome"], &shown["grade"]), (&"ok".into(), &"proved".into()), "{shown}");
+    daemon.stop().unwrap();
+    let once = std::process::Command::new(mastmaint_tests::binaries::path("mastmaintd"))
+        .args(place.arguments())
+        .args(["--run", "hasty"])
+        .output()
+        .unwrap();
+    assert!(once.status.success(), "{once:?}");
+}
