@@ -223,7 +223,7 @@ impl Task {
         if !is_of_now || is_quiet {
             return;
         }
-        let now = Timestamp::now();
+        let now = as_kept(Timestamp::now());
         watched.note = of.note;
         let change = watched.standing.hear(&of.name, Terms::of(&watched.probe), now, &of.said);
         let blind = watched.is_blind(&of.said);
@@ -265,6 +265,11 @@ impl Task {
             changed
         });
     }
+}
+
+/// As exact as the ledger keeps times: an incident that is read back must be the one that was told.
+fn as_kept(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
 }
 
 /// The next time in the probe's rhythm; those that were missed are not made up for.
@@ -343,6 +348,12 @@ mod tests {
         assert_eq!(after(start, minute, start), start + minute);
         assert_eq!(after(start, minute, start + minute / 2), start + minute, "no drift");
         assert_eq!(after(start, minute, start + minute * 5), start + minute * 6);
+    }
+
+    #[test]
+    fn a_time_is_the_same_after_the_ledger_had_it() {
+        let at: Timestamp = "2026-11-26T17:47:52.123456789Z".parse().unwrap();
+        assert_eq!(as_kept(at).to_string(), "2026-11-26T17:47:52.123456Z");
     }
 
     #[test]
