@@ -13,6 +13,7 @@ use std::{
 };
 
 const DOMAIN: &str = "social.example";
+const PAGE: &str = "<!DOCTYPE html><html><head><link rel=\"stylesheet\" href=\"/packs/default.css\"></head></html>";
 
 fn main() -> ExitCode {
     let name = env::args().nth(1).unwrap_or_default();
@@ -77,7 +78,9 @@ fn page(name: &str, stream: &mut TcpStream) -> io::Result<()> {
         () if path == there => "200 OK",
         () => "404 Not Found",
     };
-    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    let body = if name == "web" && status == "200 OK" { PAGE } else { "" };
+    let length = body.len();
+    write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
 }
 
 fn hostname() -> String {

@@ -75,6 +75,7 @@ on_both! {
     ];
     proofs: [effects_are_looked_at_from_within_the_walls];
     reload: [a_bad_config_changes_nothing];
+    probes: [what_breaks_is_seen_told_once_and_told_again_when_it_is_over];
     requires: [nothing_begins_while_something_is_in_its_way];
     rooms: [
         tootctl_reaches_other_servers_and_run_does_not,

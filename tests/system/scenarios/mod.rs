@@ -7,6 +7,7 @@ pub(crate) mod kills;
 pub(crate) mod notify;
 pub(crate) mod outlive;
 pub(crate) mod package;
+pub(crate) mod probes;
 pub(crate) mod proofs;
 pub(crate) mod reload;
 pub(crate) mod requires;

@@ -18,7 +18,7 @@ const SOCKET: &str = "[Socket]\nListenStream=127.0.0.1:25\nAccept=yes\n";
 const SERVICE: &str =
     "[Service]\nStandardInput=socket\nStandardOutput=socket\nExecStart=/usr/local/bin/mail-server\n";
 
-fn mail_server(machine: &Machine) {
+pub(crate) fn mail_server(machine: &Machine) {
     // A minimal image has no such line; the daemon's rooms read it when they are asked to send.
     machine.write("/etc/hosts", "127.0.0.1 localhost\n");
     machine.write("/etc/systemd/system/mail.socket", SOCKET);
@@ -27,6 +27,11 @@ fn mail_server(machine: &Machine) {
     machine
         .sh("chmod 755 /usr/local/bin/mail-server && systemctl daemon-reload && systemctl start mail.socket")
         .ok();
+}
+
+/// What it was sent.
+pub(crate) fn mails(machine: &Machine) -> String {
+    machine.sh("cat /var/lib/mails 2>/dev/null || true").ok()
 }
 
 pub(crate) fn what_is_started_while_the_daemon_is_away_is_mailed(debian: Debian) {
