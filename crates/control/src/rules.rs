@@ -71,7 +71,7 @@ mod tests {
     fn who_may_look_may_not_do() {
         let refused: Vec<bool> =
             all().iter().map(|r| allowed(r, Socket::Looking, 1000, 990).is_err()).collect();
-        assert_eq!(refused, [[false; 8].as_slice(), &[true; 11]].concat());
+        assert_eq!(refused, [[false; 9].as_slice(), &[true; 11]].concat());
         // Root is no exception: the socket says what is answered on it.
         assert!(allowed(&Request::Reload, Socket::Looking, 0, 990).is_err());
     }
