@@ -13,7 +13,8 @@ use std::{
 };
 
 const DOMAIN: &str = "social.example";
-const PAGE: &str = "<!DOCTYPE html><html><head><link rel=\"stylesheet\" href=\"/packs/default.css\"></head></html>";
+const PAGE: &str =
+    "<!DOCTYPE html><html><head><link rel=\"stylesheet\" href=\"/packs/default.css\"></head></html>";
 
 fn main() -> ExitCode {
     let name = env::args().nth(1).unwrap_or_default();

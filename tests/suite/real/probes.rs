@@ -158,7 +158,11 @@ fn a_step_waits_for_a_yes_and_says_the_no_that_it_got() {
     daemon.ctl(&["run", "hasty", "--follow"]).exits(1);
     let shown = daemon.ctl(&["show", "hasty", "--json"]).json();
     let step = &shown["steps"][0];
-    assert_eq!((&step["outcome"], &step["reasons"][0]["code"]), (&"failed".into(), &"probe-no".into()), "{shown}");
+    assert_eq!(
+        (&step["outcome"], &step["reasons"][0]["code"]),
+        (&"failed".into(), &"probe-no".into()),
+        "{shown}"
+    );
     let why = step["reasons"][0]["text"].as_str().unwrap();
     assert!(why.starts_with("the probe web says no: ") && why.ends_with("/about answers 500"), "{why}");
     // A web that was just started: no at first, then yes.

@@ -90,7 +90,8 @@ pub(super) fn job(
         };
         reader.wrong(f.get(key).map_or(f.place, |node| node.place), &f.path_of(key), mistake);
     }
-    let needs_lock = |step: &Step| !matches!(step.action, Action::Run(_) | Action::Verify(_) | Action::Probe(_));
+    let needs_lock =
+        |step: &Step| !matches!(step.action, Action::Run(_) | Action::Verify(_) | Action::Probe(_));
     let lock = own_lock.unwrap_or_else(|| match &defaults.lock {
         Some(written) => written.clone(),
         None if steps.iter().any(needs_lock) => "mastodon".parse().ok(),

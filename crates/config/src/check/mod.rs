@@ -119,7 +119,8 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
     let names: Vec<&str> = listed.iter().map(|(name, _, _)| *name).collect();
     let notify = notify::targets(reader, &f, &defaults, &names);
     for (name, place, node) in listed.into_iter().take(MOST_JOBS) {
-        let job = job::job(reader, node, name, &defaults, instance.as_ref().map(Option::as_ref), &probe_names);
+        let job =
+            job::job(reader, node, name, &defaults, instance.as_ref().map(Option::as_ref), &probe_names);
         match job_name(name) {
             Ok(name) => jobs.extend(job.map(|job| (name, job))),
             Err(why) => reader.wrong(place, &crate::read::join("jobs", name), Mistake::BadName { why }),

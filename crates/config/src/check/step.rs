@@ -133,7 +133,9 @@ fn quiet_limit_of(
             Action::Systemctl(_) => {
                 Some("systemctl is silent while it waits for a unit, which has time limits of its own")
             }
-            Action::Probe(_) => Some("a probe that waits for an answer is silent, and has a timeout of its own"),
+            Action::Probe(_) => {
+                Some("a probe that waits for an answer is silent, and has a timeout of its own")
+            }
             _ => (limit.value >= timeout).then_some("the step's timeout ends it before"),
         };
         if let Some(why) = why {

@@ -102,7 +102,8 @@ fn step() -> impl Strategy<Value = Step> {
                 } else {
                     environment
                 };
-                let quiet_limit = quiet_limit.filter(|_| !is_systemctl && !matches!(action, Action::Probe(_)));
+                let quiet_limit =
+                    quiet_limit.filter(|_| !is_systemctl && !matches!(action, Action::Probe(_)));
                 let judged = match action {
                     Action::Run(_) => judged,
                     Action::Tootctl(_) => {

@@ -64,12 +64,13 @@ fn judge(probe: &ProbeName, ended: &Ended) -> Verdict {
         return Judge::of_any().judge(ended);
     }
     let why = ended.summary.first_stderr.last().map_or("it does not say why", String::as_str);
-    let because = |outcome, grade, code: &str, text: String| {
-        Verdict::because(outcome, grade, Reason::new(code, text))
-    };
+    let because =
+        |outcome, grade, code: &str, text: String| Verdict::because(outcome, grade, Reason::new(code, text));
     match status {
         YES => because(Outcome::Ok, Grade::Proved, "probe-yes", format!("the probe {probe} says yes")),
-        NO => because(Outcome::Failed, Grade::Proved, "probe-no", format!("the probe {probe} says no: {why}")),
+        NO => {
+            because(Outcome::Failed, Grade::Proved, "probe-no", format!("the probe {probe} says no: {why}"))
+        }
         NOT_ASKED => {
             let text = format!("the probe {probe} cannot be asked: {why}");
             because(Outcome::Failed, Grade::Exit, "probe-not-asked", text)
