@@ -25,8 +25,8 @@ pub fn yes(asker: &Asker, probe: &ProbeName, within: Duration) -> u8 {
     let end = Instant::now() + within;
     let (mut last, mut note) = (String::new(), None);
     loop {
-        let asked = AskedProbe { name: probe.clone(), note };
-        let Some(answer) = ask_all(asker, vec![asked]).next() else {
+        let question = AskedProbe { name: probe.clone(), note };
+        let Some(answer) = ask_all(asker, vec![question]).next() else {
             eprintln!("the configuration has no such probe");
             return NOT_ASKED;
         };
