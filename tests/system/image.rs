@@ -18,7 +18,7 @@ pub(crate) enum Debian {
 
 /// Packages of the image; a change of this list makes a new one.
 const PACKAGES: &str = "systemd,systemd-sysv,dbus,init-system-helpers,iproute2,procps,\
-                        postgresql,pgbouncer,redis-server,rsnapshot,restic,borgbackup,gpg,age";
+                        postgresql,pgbouncer,redis-server,ruby,ruby-bundler,rsnapshot,restic,borgbackup,gpg,age";
 /// PostgreSQL is there for drills; a server of its own would only slow each boot.
 const NO_SERVER: &str = "mkdir -p \"$1/etc/postgresql-common\" && \
                          echo create_main_cluster=false > \"$1/etc/postgresql-common/createcluster.conf\"";

@@ -49,6 +49,7 @@ on_both! {
         a_unit_that_the_config_does_not_name_is_refused,
         only_trustworthy_instances_of_a_template_are_touched,
     ];
+    boot: [mastodon_is_started_from_its_backups, a_boot_that_is_killed_leaves_nothing];
     backups: [real_backups_are_proved_and_a_flipped_bit_is_named];
     brackets: [
         what_ran_before_comes_back_however_the_run_ends,

@@ -12,14 +12,16 @@ pub(crate) const BACKUPS: &[&str] = &[
     "rsnapshot",
     "restic",
     "borgbackup",
+    "openssh-client",
+    "openssh-server",
     "gpg",
     "gpg-agent",
     "age",
     "xz-utils",
     "zstd",
 ];
-/// What tests of proofs need: a server of their own, and to start it as another user.
-pub(crate) const DATABASE: &[&str] = &["postgresql", "util-linux"];
+/// What tests of proofs and drills need: servers of their own, to start them as another user, and what Mastodon runs by.
+pub(crate) const DATABASE: &[&str] = &["postgresql", "util-linux", "redis-server", "ruby", "ruby-bundler"];
 /// What the container tests need.
 pub(crate) const CONTAINERS: &[&str] = &["mmdebstrap", "systemd-container", "lintian", "mount", "util-linux"];
 

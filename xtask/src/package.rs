@@ -8,6 +8,7 @@ use crate::{
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 /// The version of cargo-deb that the package's list of files was written for.
@@ -15,7 +16,7 @@ const CARGO_DEB: &str = "3.8.0";
 /// Those in which the kill matrix kills.
 pub(crate) const WITH_FAILPOINTS: [&str; 3] = ["mastmaintd", "mastmaint-runner", "mastmaintd-recover"];
 /// All that are shipped.
-pub(crate) const PROGRAMS: [&str; 8] = [
+const PROGRAMS: [&str; 8] = [
     "mastmaintd",
     "mastmaintctl",
     "mastmaint-runner",
@@ -26,16 +27,34 @@ pub(crate) const PROGRAMS: [&str; 8] = [
     "mastmaintd-recover",
 ];
 
+/// The profile of `cargo test`: what the container tests install is built of what the other tests have built already.
+pub(crate) const TESTED: &str = "dev";
+
 /// Builds the package and returns its path.
 pub(crate) fn package(profile: &str) -> Result<PathBuf> {
     apt::install(apt::PACKAGING)?;
-    let mut build = cargo(["build", "--locked", "--profile", profile]);
-    for program in PROGRAMS {
-        build.args(["--package", program]);
-    }
-    run(build)?;
+    run(build(profile))?;
     generate(profile)?;
     pack(profile, None)
+}
+
+/// Builds what is shipped: for tests as the whole workspace, so that dependencies have the features that they have
+/// there; for people by itself, so that no other crate's features get in.
+pub(crate) fn build(profile: &str) -> Command {
+    let mut build = cargo(["build", "--locked", "--profile", profile]);
+    if profile == TESTED {
+        build.args(["--workspace", "--bins"]);
+    } else {
+        for program in PROGRAMS {
+            build.args(["--package", program]);
+        }
+    }
+    build
+}
+
+/// Where cargo puts what it builds with a profile.
+pub(crate) fn built(profile: &str) -> PathBuf {
+    target().join(if profile == TESTED { "debug" } else { profile })
 }
 
 /// Packs what is built; with another version if one is given (a test upgrades to it).
@@ -89,7 +108,7 @@ fn generate(profile: &str) -> Result<()> {
         fs::remove_dir_all(&stage).map_err(at(&stage))?;
     }
     let tree = stage.join("root");
-    let ctl = target().join(if profile == "dev" { "debug" } else { profile }).join("mastmaintctl");
+    let ctl = built(profile).join("mastmaintctl");
     for (shell, file) in [
         ("bash", "usr/share/bash-completion/completions/mastmaintctl"),
         ("zsh", "usr/share/zsh/vendor-completions/_mastmaintctl"),

@@ -15,8 +15,6 @@ use std::{
 const LONG: &str = "MASTMAINT_LONG_TESTS";
 /// Each of the six targets: an hour in all. The gate's sample of it are the property tests.
 const FUZZ_SECONDS: &str = "600";
-/// What the container tests are built with: the release without its long link (see `Cargo.toml`).
-const PROFILE: &str = "system";
 
 /// All tests.
 pub(crate) fn test(long: bool, containers: bool) -> Result<()> {
@@ -47,8 +45,8 @@ pub(crate) fn test(long: bool, containers: bool) -> Result<()> {
 /// The container tests.
 pub(crate) fn system(filter: Option<&str>, long: bool) -> Result<()> {
     apt::install(apt::CONTAINERS)?;
-    let deb = package::package(PROFILE)?;
-    let next = package::pack(PROFILE, Some("99.0.0-1"))?;
+    let deb = package::package(package::TESTED)?;
+    let next = package::pack(package::TESTED, Some("99.0.0-1"))?;
     let deadly = deadly()?;
     let mut args = vec!["--ignored", "--test-threads=4", "--skip", "figures::"];
     args.extend(filter);
@@ -62,11 +60,7 @@ pub(crate) fn system(filter: Option<&str>, long: bool) -> Result<()> {
 
 /// The programs with failpoints, beside those of the package and never in it: the kill matrix puts them in place.
 fn deadly() -> Result<PathBuf> {
-    let mut build = cargo(["build", "--locked", "--profile", PROFILE]);
-    // All of them, so that dependencies have the features that they were built with for the package.
-    for program in package::PROGRAMS {
-        build.args(["--package", program]);
-    }
+    let mut build = package::build(package::TESTED);
     for program in package::WITH_FAILPOINTS {
         build.args(["--features", &format!("{program}/failpoints")]);
     }
@@ -74,7 +68,7 @@ fn deadly() -> Result<PathBuf> {
     let folder = target().join("deadly");
     fs::create_dir_all(&folder).map_err(at(&folder))?;
     for program in package::WITH_FAILPOINTS {
-        let from = target().join(PROFILE).join(program);
+        let from = package::built(package::TESTED).join(program);
         fs::copy(&from, folder.join(program)).map_err(at(&from))?;
     }
     Ok(folder)

@@ -21,6 +21,7 @@ pub(crate) fn jobs(settings: &Settings) -> BTreeMap<JobName, Job> {
 fn job(settings: &Settings, backup: &BackupName, full: bool) -> Job {
     // What holds for the job that does it each night holds for it, too.
     let nightly = settings.jobs.values().find(|job| job.verifies(backup));
+    let remote = settings.backups.get(backup).is_some_and(|of| of.is_remote(&settings.backups));
     Job {
         description: Some(format!("Verify {backup} by hand")),
         schedule: None,
@@ -34,7 +35,7 @@ fn job(settings: &Settings, backup: &BackupName, full: bool) -> Job {
         lock: nightly.and_then(|job| job.lock.clone()),
         lock_wait: usual_lock_wait(),
         steps: vec![Step {
-            action: Action::Verify(VerifyAction { backup: backup.clone(), full }),
+            action: Action::Verify(VerifyAction { backup: backup.clone(), full, remote }),
             timeout: TIMEOUT,
             grace: GRACE,
             quiet_limit: None,
@@ -57,7 +58,7 @@ mod tests {
 
     #[test]
     fn every_backup_has_two_and_rooms_find_their_steps() {
-        let text = "backups: {files: {kind: tree, path: /srv/a}, other: {kind: tree, path: /srv/b}}\n\
+        let text = "backups:\n  files: {kind: tree, path: /srv/a}\n  other: {kind: borg, repository: 'ssh://b@host/b', budget: {bytes: 1 GB}}\n\
                     jobs: {nightly: {lock: backup, steps: [{verify: files}]}}\n";
         let settings = load_str("m.yaml", text).unwrap().settings;
         let digest: Digest = "0123456789abcdef0123456789abcdef".parse().unwrap();
@@ -66,9 +67,15 @@ mod tests {
         let view = settings.daemon_view(digest.clone());
         assert_eq!(view.jobs[&job].lock, Some("backup".parse().unwrap()));
         assert_eq!(view.jobs.len(), 5);
-        let room = settings.room_view(digest, Room::Verify);
+        let room = settings.room_view(digest.clone(), Room::Verify);
         let step = room.step(&job, StepIndex(0)).unwrap();
-        assert_eq!(step.action, Action::Verify(VerifyAction { backup: files, full: true }));
+        assert_eq!(step.action, Action::Verify(VerifyAction { backup: files, full: true, remote: false }));
+        let other: BackupName = "other".parse().unwrap();
+        let elsewhere = JobName::by_hand(&other, false);
+        assert_eq!(room.step(&elsewhere, StepIndex(0)), None);
+        let room = settings.room_view(digest, Room::Remote);
+        let step = room.step(&elsewhere, StepIndex(0)).unwrap();
+        assert_eq!(step.action, Action::Verify(VerifyAction { backup: other, full: false, remote: true }));
         assert_eq!(settings.jobs.len(), 1, "nobody wrote them");
     }
 }

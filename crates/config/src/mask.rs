@@ -1,5 +1,5 @@
 //! What excerpts never show: diagnostics go to the journal and to terminals. Values of environments are hidden whole,
-//! and so is a word of a command that holds a secret.
+//! and so is a word of a command that holds a secret, and any other value that is an address with a password.
 
 use crate::{
     command_line::secrets_of,
@@ -22,6 +22,10 @@ pub(crate) fn mask(files: &mut Files, node: &Node) {
                     _ => mask(files, value),
                 }
             }
+        }
+        // Wherever it stands: an address with a password in it.
+        Kind::Text(text) if !secrets_of(std::slice::from_ref(text)).is_empty() => {
+            files.mask(node.place, node.end);
         }
         _ => {}
     }

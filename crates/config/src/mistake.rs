@@ -131,6 +131,8 @@ mistakes! {
     Dangerous { command: &'static str, why: &'static str } = "dangerous", "tootctl {command} is nothing for a schedule: {why}; if it is meant, write `dangerous: true` on the step";
     /// A key of another kind of step.
     Misplaced { why: &'static str } = "misplaced-key", "has no place here: {why}; remove it";
+    /// Warning: a key that the remote room does not get.
+    KeyElsewhere { given: String } = "key-elsewhere", "{given:?} is not in /etc/mastmaintd/remote, from where systemd hands keys to the room that reaches other hosts; move it there, for root alone (where mastmaintd runs without systemd it is read where it is)";
     /// A pattern that is none.
     BadPattern { why: String } = "bad-pattern", "is not a regular expression: {why}";
     /// Warning: days that are too few.

@@ -262,7 +262,7 @@ pub enum Action {
     Services(ServicesAction),
 }
 
-/// What the verify room does.
+/// What the verify room and the remote room do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifyAction {
     /// Which backup.
@@ -270,6 +270,9 @@ pub struct VerifyAction {
     /// Everything is read, whatever the budget and the age of its proof.
     #[serde(default)]
     pub full: bool,
+    /// It lies on another host: the remote room does it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub remote: bool,
 }
 
 /// The two ends of a bracket, the time in which a job has stopped services and owes their start.
@@ -370,6 +373,7 @@ impl Action {
             Self::Tootctl(_) => Room::Tootctl,
             Self::Run(_) => Room::Run,
             Self::Systemctl(_) | Self::Services(_) => Room::Systemctl,
+            Self::Verify(VerifyAction { remote: true, .. }) => Room::Remote,
             Self::Verify(_) => Room::Verify,
             Self::Probe(_) => Room::Probe,
         }

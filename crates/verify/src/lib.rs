@@ -1,6 +1,7 @@
 //! What can be checked of a backup, and the proof. It knows nothing of schedules and of systemd: a backup, a place for
 //! the proofs and the time go in, a report comes out.
 
+mod away;
 mod borg;
 pub mod check;
 mod decrypt;
@@ -9,11 +10,13 @@ pub mod dump;
 mod error;
 mod finding;
 mod found;
+mod leads;
 mod listing;
 pub mod look;
 mod manifest;
 mod parts;
 pub mod prove;
+mod reach;
 pub mod redis;
 mod repository;
 mod restic;

@@ -14,6 +14,7 @@ use std::{
 pub(crate) struct Listing {
     sizes: HashMap<u64, u64>,
     directories: HashMap<u64, bool>,
+    links: HashMap<u64, String>,
     migrations: BTreeMap<String, Vec<String>>,
     wanted: Option<Wanted>,
     found: Vec<Inside>,
@@ -32,6 +33,8 @@ pub(crate) enum Told {
     /// A file and its size.
     File(u64),
     Directory,
+    /// Another name of a file that was told before, and its size.
+    Again(u64),
     Other,
 }
 
@@ -71,11 +74,14 @@ impl Listing {
                 return;
             }
             Told::Other => return,
-            Told::File(size) => size,
+            Told::File(size) => {
+                self.bytes += size;
+                size
+            }
+            Told::Again(size) => size,
         };
-        self.bytes += size;
         self.sizes.insert(digest(path), size);
-        if self.wanted.as_ref().is_some_and(|wanted| wanted.takes(path)) {
+        if self.is_wanted(path) {
             let changed = changed.unwrap_or_default();
             self.found.push(Inside { path: path.to_owned(), changed, size });
         }
@@ -93,7 +99,30 @@ impl Listing {
         if let Some(size) = self.sizes.get(&key) {
             return Some(Thing::File(*size));
         }
+        if self.links.contains_key(&key) {
+            return Some(Thing::Other);
+        }
         self.directories.get(&key).map(|is_empty| Thing::Directory { is_empty: *is_empty })
+    }
+
+    /// Takes in what is written in a link that was told.
+    pub(crate) fn add_link(&mut self, path: &str, target: String) {
+        self.links.insert(digest(plain(path)), target);
+    }
+
+    /// What is written in a link.
+    pub(crate) fn link(&self, path: &str) -> Option<String> {
+        self.links.get(&digest(plain(path))).cloned()
+    }
+
+    /// The size of a file.
+    pub(crate) fn size(&self, path: &str) -> Option<u64> {
+        self.sizes.get(&digest(plain(path))).copied()
+    }
+
+    /// Whether it is a file of the pattern that it was made for.
+    pub(crate) fn is_wanted(&self, path: &str) -> bool {
+        self.wanted.as_ref().is_some_and(|wanted| wanted.takes(path))
     }
 
     /// The names in a directory of migrations; none of any other.

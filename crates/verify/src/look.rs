@@ -7,7 +7,7 @@ use crate::{
     stamp::{Nanos, Stamp},
     stream::{self, Input},
 };
-use rustix::io::Errno;
+use rustix::{fs::readlinkat, io::Errno};
 use std::{
     ffi::CString,
     fmt,
@@ -84,6 +84,8 @@ pub struct Inside {
 pub trait Tree {
     /// What there is at a path; `None` if nothing.
     fn thing(&self, path: &str) -> io::Result<Option<Thing>>;
+    /// What is written in a link; `None` for all that is none.
+    fn link(&self, path: &str) -> io::Result<Option<String>>;
     /// The content of a small file.
     fn small_file(&self, path: &str) -> io::Result<Option<Vec<u8>>>;
     /// The names in a directory; none if it is not there.
@@ -94,6 +96,10 @@ pub trait Tree {
     fn matching(&self, wanted: &Wanted) -> io::Result<Vec<Inside>>;
     /// The content of a file, however large.
     fn open(&self, path: &str) -> io::Result<Input>;
+    /// A directory, opened; none where there are only archives.
+    fn directory(&self, _path: &str) -> io::Result<Option<OwnedFd>> {
+        Ok(None)
+    }
 }
 
 /// A directory that is a file backup.
@@ -152,6 +158,12 @@ impl Tree for DirectoryTree {
         Ok(Some(Thing::Directory { is_empty: names(opened.fd.as_fd())?.is_empty() }))
     }
 
+    fn link(&self, path: &str) -> io::Result<Option<String>> {
+        let Some((above, name)) = if_there(self.above(path))? else { return Ok(None) };
+        let target = if_there(readlinkat(&above, &name, Vec::new()))?;
+        Ok(target.map(|t| t.to_string_lossy().into_owned()))
+    }
+
     fn small_file(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
         let Some((above, name)) = if_there(self.above(path))? else { return Ok(None) };
         let Some(file) = if_there(open_file(above.as_fd(), &name))? else { return Ok(None) };
@@ -195,6 +207,11 @@ impl Tree for DirectoryTree {
             return Err(Errno::INVAL.into());
         }
         Ok(stream::gentle(File::from(file)))
+    }
+
+    fn directory(&self, path: &str) -> io::Result<Option<OwnedFd>> {
+        let Some((above, name)) = if_there(self.above(path))? else { return Ok(None) };
+        Ok(if_there(open_directory(above.as_fd(), &name))?.map(|opened| opened.fd))
     }
 }
 

@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const USAGE: &str = "usage: mastmaint-verify [--manifest] --state DIR [--drills SOCKET] ORDER; ORDER is JSON: what \
+const USAGE: &str = "usage: mastmaint-verify [--manifest] --state DIR [--drills SOCKET --boots SOCKET] ORDER; ORDER is JSON: what \
                      mastmaintd makes of its configuration. Without --drills a dump is brought to life by \
                      mastmaint-drill, started beside this. Exit status: 0 nothing to mend, 10 warnings, 11 failures, 1 not verified";
 /// How often it says how far it is.
@@ -39,12 +39,15 @@ enum Failure {
 
 fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure> {
     let usage = |why: &str| Failure::Usage(why.to_owned());
-    let (mut state, mut order, mut drills, mut wants_manifest) = (None, None, None, false);
+    let (mut state, mut order, mut wants_manifest) = (None, None, false);
+    let (mut drills, mut boots) = (None, None);
+    let door = |socket: String| Door::Socket(socket.into());
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--manifest" => wants_manifest = true,
             "--state" => state = arguments.next().map(PathBuf::from),
-            "--drills" => drills = arguments.next().map(|socket| Door::Socket(socket.into())),
+            "--drills" => drills = arguments.next().map(door),
+            "--boots" => boots = arguments.next().map(door),
             text if text.starts_with('{') => order = Some(argument),
             other => return Err(Failure::Usage(format!("unknown argument {other:?}"))),
         }
@@ -60,7 +63,8 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure>
         out.flush().map_err(Failure::Told)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let drills = drills.unwrap_or_else(|| Door::Program { program: beside(), place: state.join("drill") });
+    let program = || Door::Program { program: beside(), place: state.join("drill") };
+    let (drills, boots) = (drills.unwrap_or_else(program), boots.unwrap_or_else(program));
     let request = Request {
         name: order.name.as_str(),
         backup: &order.backup,
@@ -69,6 +73,7 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure>
         proofs: &proofs,
         scratch: &state.join("scratch"),
         drills: Some(&drills),
+        boots: Some(&boots),
         full: order.full,
         now,
     };
@@ -90,11 +95,7 @@ fn beside() -> PathBuf {
 #[expect(clippy::print_stdout, reason = "its output is what people read of it")]
 fn tell(report: &Report) {
     for Finding { code, severity, what, evidence, advice } in &report.findings {
-        let word = match severity {
-            Severity::Fail => "failure",
-            Severity::Warn => "warning",
-            Severity::Info => "note",
-        };
+        let word = severity.word();
         println!("{word}: {what} [{code}]");
         for line in evidence {
             println!("    {line}");

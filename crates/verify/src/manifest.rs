@@ -4,7 +4,7 @@ use crate::{
     backup::{Backup, Borg, Place, Restic},
     error::VerifyError,
     finding::shown,
-    prove::{Devices, Identity, Proof, Stat, State, Store, open_directory, stat_at},
+    prove::{Devices, Identity, Proof, Stat, State, Store, identity_at, open_directory, stat_at},
     rsnapshot::{self, Lock, Present, names},
     stamp::Stamp,
     verify::{open_below, open_root},
@@ -14,10 +14,13 @@ use jiff::Timestamp;
 use rustix::fs::readlinkat;
 use serde::Serialize;
 use std::{
-    ffi::CString,
+    ffi::{CString, OsStr},
     io::{self, Write},
-    os::fd::{AsFd as _, BorrowedFd, OwnedFd},
-    path::Path,
+    os::{
+        fd::{AsFd as _, BorrowedFd, OwnedFd},
+        unix::ffi::{OsStrExt as _, OsStringExt as _},
+    },
+    path::{Path, PathBuf},
 };
 
 /// One name.
@@ -61,9 +64,12 @@ pub fn manifest(
     now: Timestamp,
     out: &mut dyn Write,
 ) -> Result<u64, VerifyError> {
-    let (root, at) = match &backup.place {
+    let root = match &backup.place {
         Place::Rsnapshot { config } => newest_generation(config).map_err(VerifyError::backup(config))?,
-        Place::Tree { path } => (open_root(path).map_err(VerifyError::backup(path))?, path.clone()),
+        Place::Tree { path } => {
+            let fd = open_root(path).map_err(VerifyError::backup(path))?;
+            Root { name: String::new(), stamp: None, fd, at: path.clone() }
+        }
         Place::Tar { path } | Place::Postgres { path } | Place::Redis { path } => {
             let source = io::Error::other("a manifest is made of directories: kinds rsnapshot and tree");
             return Err(VerifyError::Backup { path: path.clone(), source });
@@ -74,23 +80,34 @@ pub fn manifest(
         }
     };
     let store = Store::open(&proofs.join(name), Stamp::of(now))?;
-    let mut walk = Walk { store: &store, devices: Devices::default(), out, count: 0 };
-    walk.directory(&root, &mut Vec::new(), 0).map_err(VerifyError::backup(at))?;
+    let mut walk = Walk { store: &store, devices: Devices::default(), root: &root, out, count: 0 };
+    walk.directory(&root.fd, &mut Vec::new(), 0).map_err(VerifyError::backup(&root.at))?;
     Ok(walk.count)
 }
 
-fn newest_generation(config: &Path) -> io::Result<(OwnedFd, std::path::PathBuf)> {
+/// Where it begins.
+struct Root {
+    /// The name by which its proofs know it, and its time, where that tells it from others.
+    name: String,
+    stamp: Option<Stamp>,
+    fd: OwnedFd,
+    at: PathBuf,
+}
+
+fn newest_generation(config: &Path) -> io::Result<Root> {
     let conf = rsnapshot::read(config)?.conf;
     let root = open_root(&conf.snapshot_root)?;
     let present = Present::look(root.as_fd(), &conf, Lock::look(conf.lockfile.as_deref())?)?;
     let newest = present.newest().ok_or_else(|| io::Error::other("there is no complete generation"))?;
     let name = newest.name(&conf);
-    Ok((open_below(&root, &name)?, conf.snapshot_root.join(name)))
+    let (fd, at) = (open_below(&root, &name)?, conf.snapshot_root.join(&name));
+    Ok(Root { name, stamp: present.lone_stamp(newest), fd, at })
 }
 
 struct Walk<'a> {
     store: &'a Store,
     devices: Devices,
+    root: &'a Root,
     out: &'a mut dyn Write,
     count: u64,
 }
@@ -110,7 +127,9 @@ impl Walk<'_> {
                 path.push(b'/');
             }
             path.extend_from_slice(name.to_bytes());
-            let identity = Identity::new(device.key, stat.ino);
+            let Root { name: above, stamp, .. } = self.root;
+            let whole = || Path::new(above).join(OsStr::from_bytes(path)).into_os_string().into_vec();
+            let identity = identity_at(device, stat.ino, *stamp, whole);
             let line = self.line(path, fd.as_fd(), &name, &stat, identity)?;
             serde_json::to_writer(&mut *self.out, &line)?;
             self.out.write_all(b"\n")?;

@@ -18,6 +18,12 @@ pub(crate) enum Refusal {
     WrongPassword { at: String, says: String },
     #[error("{at} cannot be read: {says}")]
     Unreadable { at: String, says: String },
+    #[error("{at} is not on the host that it should be on: {says}")]
+    OtherHost { at: String, says: String },
+    #[error("nobody is let in at {at} with the keys that are given")]
+    NotLetIn { at: String, says: String },
+    #[error("{at} cannot be reached: {says}")]
+    NoAnswer { at: String, says: String },
     #[error("{at} is damaged: {says}")]
     Damaged { at: String, says: String },
     #[error("ended before it was done")]
@@ -51,6 +57,24 @@ impl Refusal {
             Self::Unreadable { says, .. } => {
                 Finding::fail(Code::Unreadable, what, "Mend what it says; nothing is known of the backup meanwhile.").with([says])
             }
+            Self::OtherHost { says, .. } => Finding::fail(
+                Code::OtherHost,
+                what,
+                "Nothing was sent to it. Compare the key that it has (there: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub) with the one in the file of `known_hosts:`. If nobody has changed it, somebody else answers in its place.",
+            )
+            .with([says]),
+            Self::NotLetIn { says, .. } => Finding::fail(
+                Code::WrongKey,
+                what,
+                "See that the public half of `ssh_key:` is in authorized_keys there, or that the keys in the file of `environment_file:` may read.",
+            )
+            .with([says]),
+            Self::NoAnswer { says, .. } => Finding::fail(
+                Code::Unreadable,
+                what,
+                "See whether the host is up and the network reaches it; nothing is known of the backup meanwhile.",
+            )
+            .with([says]),
             Self::Damaged { says, .. } => {
                 Finding::fail(Code::Damaged, what, "Look after the disk it lies on (smartctl -a, dmesg). Keep a copy of the repository before anything repairs it.").with([says])
             }

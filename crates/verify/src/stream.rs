@@ -42,6 +42,27 @@ impl Packing {
     }
 }
 
+/// How something is packed that cannot be unpacked here.
+pub fn unknown_packing(head: &[u8]) -> Option<&'static str> {
+    Some(match head {
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => "bzip2",
+        [0x04, 0x22, 0x4d, 0x18, ..] => "lz4",
+        [0x89, b'L', b'Z', b'O', ..] => "lzop",
+        [b'L', b'Z', b'I', b'P', ..] => "lzip",
+        [0x1f, 0x9d, ..] => "compress",
+        [b'P', b'K', 3, 4, ..] => "zip",
+        [b'7', b'z', 0xbc, 0xaf, 0x27, 0x1c, ..] => "7-Zip",
+        _ => return None,
+    })
+}
+
+/// The finding for something that is packed so that nobody here can look into it.
+pub(crate) fn not_unpacked(name: &str, packing: &str) -> Finding {
+    let what = format!("{name} was not read: it is packed by {packing}");
+    let advice = "Nothing is known of what is in it. Pack it with gzip, zstd or xz, whose checksums are looked at here.";
+    Finding::warn(Code::NotChecked, what, advice)
+}
+
 /// The first bytes of a file, fewer if it has fewer.
 pub fn head(path: &Path, bytes: usize) -> io::Result<Vec<u8>> {
     let mut head = Vec::with_capacity(bytes);
@@ -144,7 +165,7 @@ impl Error for Trouble {}
 
 impl Trouble {
     /// The trouble in an error, however often it was wrapped on its way.
-    fn within(error: &io::Error) -> Option<&Self> {
+    pub(crate) fn within(error: &io::Error) -> Option<&Self> {
         let mut inner: &(dyn Error + 'static) = error.get_ref()?;
         loop {
             if let Some(trouble) = inner.downcast_ref::<Self>() {
@@ -208,6 +229,22 @@ mod tests {
                 out.finish().unwrap()
             }
         }
+    }
+
+    #[test]
+    fn what_cannot_be_unpacked_is_known_by_its_name() {
+        for (head, name) in [
+            (&b"BZh91AY&SY"[..], Some("bzip2")),
+            (b"\x04\x22\x4d\x18\x64", Some("lz4")),
+            (b"PK\x03\x04", Some("zip")),
+            (b"\x1f\x8b\x08", None),
+            (b"PGDMP", None),
+            (b"--", None),
+            (b"", None),
+        ] {
+            assert_eq!(unknown_packing(head), name, "{head:?}");
+        }
+        assert_eq!(not_unpacked("a.tar.bz2", "bzip2").code, Code::NotChecked);
     }
 
     #[test]

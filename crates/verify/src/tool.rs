@@ -6,6 +6,7 @@ use crate::{
 };
 use std::{
     ffi::{OsStr, OsString},
+    fs::{self, File},
     io::{self, BufRead as _, BufReader, Read},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
@@ -26,9 +27,10 @@ const DIRECTORIES: [&str; 3] = ["/usr/bin", "/usr/local/bin", "/bin"];
 #[derive(Debug, Clone)]
 pub(crate) struct Tool {
     program: PathBuf,
-    environment: Vec<(&'static str, OsString)>,
+    environment: Vec<(String, OsString)>,
     common: Vec<OsString>,
     hopeless: Option<&'static str>,
+    log: Option<PathBuf>,
 }
 
 /// What a program that has ended said.
@@ -63,12 +65,13 @@ impl Tool {
             ("HOME", scratch.clone()),
             ("TMPDIR", scratch),
         ];
-        Some(Self { program, environment, common: Vec::new(), hopeless: None })
+        let environment = environment.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        Some(Self { program, environment, common: Vec::new(), hopeless: None, log: None })
     }
 
     /// The same with a variable.
-    pub(crate) fn with(mut self, name: &'static str, value: impl Into<OsString>) -> Self {
-        self.environment.push((name, value.into()));
+    pub(crate) fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
         self
     }
 
@@ -81,6 +84,13 @@ impl Tool {
     /// The same, ended as soon as it complains in these words: what it would try again is as it is.
     pub(crate) const fn hopeless(mut self, words: &'static str) -> Self {
         self.hopeless = Some(words);
+        self
+    }
+
+    /// The same with a file into which a program that it starts complains: what that says last is lost on its way
+    /// through both.
+    pub(crate) fn log(mut self, path: PathBuf) -> Self {
+        self.log = Some(path);
         self
     }
 
@@ -111,7 +121,8 @@ impl Tool {
             thread::sleep(LOOK_EVERY);
         };
         let out = out.join().unwrap_or_default();
-        Ok(Ran::Ended(Said { status, out, complaints: complaints.join().unwrap_or_default() }))
+        let complaints = complaints.join().unwrap_or_default() + &logged(self.log.as_deref());
+        Ok(Ran::Ended(Said { status, out, complaints }))
     }
 
     /// Starts it; what it writes is read while it works. `explain` makes words of its complaints if it fails.
@@ -125,7 +136,9 @@ impl Tool {
         if input.is_some() {
             command.stdin(Stdio::piped());
         }
-        Stream::start(command, self.hopeless, input, explain)
+        let mut stream = Stream::start(command, self.hopeless, input, explain)?;
+        stream.log.clone_from(&self.log);
+        Ok(stream)
     }
 }
 
@@ -166,6 +179,14 @@ fn start(mut command: Command, hopeless: Option<&'static str>) -> io::Result<Sta
     Ok((child, out, complaints, stdin))
 }
 
+/// What was complained about in a file, which is gone then.
+fn logged(log: Option<&Path>) -> String {
+    let Some(log) = log else { return String::new() };
+    let file = File::open(log).ok();
+    let _ = fs::remove_file(log);
+    String::from_utf8_lossy(&kept(file, COMPLAINTS as u64)).into_owned()
+}
+
 /// Keeps the first bytes of what a program writes, and reads the rest too: it must not wait for us.
 fn kept(from: Option<impl Read>, most: u64) -> Vec<u8> {
     let mut kept = Vec::new();
@@ -182,6 +203,7 @@ pub(crate) struct Stream {
     out: Option<ChildStdout>,
     complaints: Option<JoinHandle<String>>,
     feeding: Option<JoinHandle<io::Result<u64>>>,
+    log: Option<PathBuf>,
     explain: fn(&str) -> Trouble,
 }
 
@@ -196,7 +218,7 @@ impl Stream {
         let feeding = input
             .zip(stdin)
             .map(|(mut input, mut stdin)| thread::spawn(move || io::copy(&mut input, &mut stdin)));
-        Ok(Self { child, out, complaints: Some(complaints), feeding, explain })
+        Ok(Self { child, out, complaints: Some(complaints), feeding, log: None, explain })
     }
 
     /// Waits for its end; an error if it failed, or if what it was fed with did.
@@ -218,6 +240,7 @@ impl Stream {
             return Ok(());
         }
         let complaints = self.complaints.take().and_then(|c| c.join().ok()).unwrap_or_default();
+        let complaints = complaints + &logged(self.log.as_deref());
         Err((self.explain)(&complaints).into())
     }
 }

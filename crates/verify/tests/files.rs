@@ -10,7 +10,7 @@ use mastmaint_verify::{
     check::Env,
     dump::{Fit, Kind, Restorer, fit, read_dump},
     prove::Untold,
-    verify,
+    stream, verify,
 };
 use std::{
     fs,
@@ -54,12 +54,13 @@ impl Instance {
     }
 
     fn verify(&self, place: Place, max_age: Option<&str>) -> Report {
+        self.verify_beside(place, Place::Tree { path: self.place.path().join("files") }, max_age)
+    }
+
+    fn verify_beside(&self, place: Place, files: Place, max_age: Option<&str>) -> Report {
         let mut backup = of_files(place);
         backup.max_age = max_age.map(|a| a.parse().unwrap());
-        let files = Backup {
-            live: Some("live".to_owned()),
-            ..of_files(Place::Tree { path: self.place.path().join("files") })
-        };
+        let files = Backup { live: Some("live".to_owned()), ..of_files(files) };
         let proofs = self.place.path().join("proofs");
         let files = matches!(backup.place, Place::Postgres { .. }).then_some(&files);
         let request = Request {
@@ -70,6 +71,7 @@ impl Instance {
             proofs: &proofs,
             scratch: self.place.path(),
             drills: None,
+            boots: None,
             full: true,
             now: common::now(),
         };
@@ -78,6 +80,11 @@ impl Instance {
 
     fn postgres(&self, max_age: Option<&str>) -> Report {
         self.verify(Place::Postgres { path: self.place.path().join("dumps/mastodon-*") }, max_age)
+    }
+
+    /// The dump beside another file backup.
+    fn with_files(&self, files: Place) -> Report {
+        self.verify_beside(Place::Postgres { path: self.place.path().join("dumps/mastodon-*") }, files, None)
     }
 }
 
@@ -139,6 +146,7 @@ fn a_good_dump_with_its_files_has_no_findings() {
     }
 }
 
+/// A dump cut at three places, packed, as an archive or as text; a flipped bit in a dump, packed or an archive.
 #[test]
 fn cut_or_flipped_a_dump_is_not_whole() {
     for (name, to) in kinds() {
@@ -163,8 +171,8 @@ fn cut_or_flipped_a_dump_is_not_whole() {
 #[test]
 fn what_is_no_dump_says_so() {
     let cases: [(&str, &[u8]); 3] = [
-        ("empty", b""),
-        ("an error", b"pg_dump: error: connection to server failed"),
+        ("an empty dump", b""),
+        ("an error message in place of a dump", b"pg_dump: error: connection to server failed"),
         ("gzip of nothing", &EMPTY_GZIP),
     ];
     for (what, content) in cases {
@@ -175,13 +183,36 @@ fn what_is_no_dump_says_so() {
     let instance = Instance::new();
     write(&instance.place.path().join("dumps/mastodon-data/PG_VERSION"), "17");
     write(&instance.place.path().join("dumps/mastodon-data/global/1"), "x");
-    assert_eq!(told(&instance.postgres(None)), [Code::RawDataDirectory]);
+    assert_eq!(told(&instance.postgres(None)), [Code::RawDataDirectory], "a copied data directory");
+    let instance = Instance::new();
+    write(&instance.place.path().join("dumps/mastodon-directory/3456.dat.gz"), "x");
+    assert_eq!(told(&instance.postgres(None)), [Code::NotADump], "a directory that is not done");
     let instance = Instance::new();
     fs::create_dir(instance.place.path().join("dumps")).unwrap();
-    assert_eq!(told(&instance.postgres(None)), [Code::NoBackup]);
+    assert_eq!(told(&instance.postgres(None)), [Code::NoBackup], "no dump at all");
 }
 
 const EMPTY_GZIP: [u8; 20] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+#[test]
+fn a_dump_that_pauses_while_it_is_written_is_not_judged_half_done() {
+    let instance = Instance::new();
+    let (name, to) = any_kind();
+    let whole = fs::read(fixture(name)).unwrap();
+    let path = instance.place.path().join(to);
+    write(&path, &whole[..whole.len() / 2]);
+    set_time(&path, common::now() - std::time::Duration::from_secs(5));
+    let report = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Longer than two looks are apart.
+            std::thread::sleep(std::time::Duration::from_secs(5));
+            fs::write(&path, &whole).unwrap();
+            set_time(&path, common::now() - std::time::Duration::from_hours(1));
+        });
+        instance.postgres(None)
+    });
+    assert_eq!(told(&report), [], "{report:#?}");
+}
 
 #[test]
 fn a_dump_of_yesterday_under_the_name_of_today_is_old() {
@@ -254,6 +285,35 @@ fn a_dump_that_does_not_belong_to_its_files_is_told() {
 }
 
 #[test]
+fn a_dump_without_an_encrypted_value_says_nothing_of_the_keys() {
+    let instance = Instance::new();
+    let text = std::io::read_to_string(stream::open(&fixture("mastodon.sql.gz")).unwrap()).unwrap();
+    let open = |field| if str::contains(field, r#"{"p":"#) { "\\N" } else { field };
+    let plain: Vec<String> =
+        text.lines().map(|l| l.split('\t').map(open).collect::<Vec<_>>().join("\t")).collect();
+    write(&instance.place.path().join("dumps/mastodon-1.sql"), plain.join("\n") + "\n");
+    let report = instance.postgres(None);
+    assert_eq!((told(&report), report.worst()), (vec![Code::NothingEncrypted], Some(Severity::Info)));
+}
+
+#[test]
+fn an_upload_newer_than_the_file_backup_is_not_missing() {
+    let instance = Instance::new();
+    let (name, to) = any_kind();
+    instance.put(name, to);
+    let path = instance.live().join("public/system/media_attachments");
+    fs::remove_dir_all(path).unwrap();
+    let tar = pack(&instance, &[], "tars/a.tar");
+    let codes = |made: &str| {
+        set_time(&tar, made.parse().unwrap());
+        let report = instance.with_files(Place::Tar { path: tar.clone() });
+        told(&report)
+    };
+    assert_eq!(codes("2026-11-22T00:00:00Z"), [Code::MediaNewer], "an upload newer than the file backup");
+    assert_eq!(codes("2026-11-23T06:00:00Z"), [Code::MediaMissing]);
+}
+
+#[test]
 fn rot_in_an_old_dump_is_found_although_only_the_newest_is_read_to_its_end() {
     let instance = Instance::new();
     let old = instance.put("mastodon.sql.gz", "dumps/mastodon-0.sql.gz");
@@ -294,10 +354,39 @@ fn tar_backup(instance: &Instance) -> Report {
         scratch: Path::new("/nonexistent"),
         proofs: &proofs,
         drills: None,
+        boots: None,
         full: true,
         now: common::now(),
     };
     verify(&request, &Untold).unwrap()
+}
+
+#[test]
+fn the_newest_archive_is_compared_with_the_ones_before_it() {
+    let instance = Instance::new();
+    for night in 1..4 {
+        let path = pack(&instance, &[], &format!("tars/{night}.tar"));
+        set_time(&path, common::now() - std::time::Duration::from_hours(24 * (10 - night)));
+        assert_eq!(told(&tar_backup(&instance)), []);
+    }
+    fs::remove_dir_all(instance.live().join("public/system/cache")).unwrap();
+    let path = pack(&instance, &[], "tars/4.tar");
+    set_time(&path, common::now());
+    assert_eq!(told(&tar_backup(&instance)), [Code::Shrunk], "the older ones do not hide it");
+}
+
+#[test]
+fn a_shorter_retention_is_no_loss() {
+    let instance = Instance::new();
+    for night in 1..6 {
+        let path = pack(&instance, &[], &format!("tars/{night}.tar"));
+        set_time(&path, common::now() - std::time::Duration::from_hours(24 * (10 - night)));
+    }
+    assert_eq!(told(&tar_backup(&instance)), []);
+    for night in 1..5 {
+        fs::remove_file(instance.place.path().join(format!("tars/{night}.tar"))).unwrap();
+    }
+    assert_eq!(told(&tar_backup(&instance)), []);
 }
 
 #[test]
@@ -316,10 +405,11 @@ fn archives_in_every_packing_are_read_to_their_end() {
         let path = pack(&instance, options, name);
         assert_eq!(told(&tar_backup(&instance)), [], "{name}");
         if options.is_empty() {
-            // Plain tar has no checksum of content: the proof sees what nothing else does.
+            // A flipped bit in a plain tar, which has no checksum of content: the proof sees what nothing else does.
             flip(&path);
             assert_eq!(told(&tar_backup(&instance)), [Code::Rot], "{name} flipped");
         } else {
+            // A flipped bit in a packed tar.
             flip(&path);
             let found = told(&tar_backup(&instance));
             assert!(
@@ -327,6 +417,7 @@ fn archives_in_every_packing_are_read_to_their_end() {
                 "{name} flipped: {found:?}"
             );
         }
+        // A tar cut at three places, in every packing.
         for share in [20, 50, 90] {
             let instance = Instance::new();
             cut(&pack(&instance, options, name), share);
@@ -335,7 +426,7 @@ fn archives_in_every_packing_are_read_to_their_end() {
     }
     let instance = Instance::new();
     write(&instance.place.path().join("tars/a.tar"), "");
-    assert_eq!(told(&tar_backup(&instance)), [Code::CutShort], "an empty file");
+    assert_eq!(told(&tar_backup(&instance)), [Code::CutShort], "an empty tar");
 }
 
 #[test]
@@ -345,7 +436,11 @@ fn an_archive_is_complete_or_says_what_it_lacks() {
     write(&instance.live().join("log/production.log"), "x");
     pack(&instance, &[], "tars/a.tar");
     let report = tar_backup(&instance);
-    assert_eq!(told(&report), [Code::RequiredMissing, Code::ForbiddenPresent]);
+    assert_eq!(
+        told(&report),
+        [Code::RequiredMissing, Code::ForbiddenPresent],
+        "a tar without .env.production"
+    );
     assert_eq!(report.worst(), Some(Severity::Fail));
 }
 
@@ -361,9 +456,9 @@ fn a_dump_of_redis_is_whole_or_not() {
         told(&report).into_iter().filter(|code| *code != Code::NotChecked).collect::<Vec<_>>()
     };
     assert_eq!(redis(|_| ()), []);
-    assert_eq!(redis(flip), [Code::Damaged]);
-    assert_eq!(redis(|p| cut(p, 50)), [Code::CutShort]);
-    assert_eq!(redis(|p| fs::write(p, "no dump").unwrap()), [Code::NotADump]);
+    assert_eq!(redis(flip), [Code::Damaged], "a flipped bit in a dump of Redis");
+    assert_eq!(redis(|p| cut(p, 50)), [Code::CutShort], "a dump of Redis cut short");
+    assert_eq!(redis(|p| fs::write(p, "no dump").unwrap()), [Code::NotADump], "no dump of Redis");
 }
 
 #[test]
@@ -372,24 +467,7 @@ fn an_archive_can_be_the_file_backup_of_a_dump() {
     let (name, to) = any_kind();
     instance.put(name, to);
     pack(&instance, &["-z"], "tars/a.tar.gz");
-    let backup = of_files(Place::Postgres { path: instance.place.path().join("dumps/mastodon-*") });
-    let files = Backup {
-        live: Some("live".to_owned()),
-        ..of_files(Place::Tar { path: instance.place.path().join("tars/*") })
-    };
-    let proofs = instance.place.path().join("proofs");
-    let request = Request {
-        name: "db",
-        backup: &backup,
-        files: Some(&files),
-        inside: None,
-        scratch: Path::new("/nonexistent"),
-        proofs: &proofs,
-        drills: None,
-        full: true,
-        now: common::now(),
-    };
-    let report = verify(&request, &Untold).unwrap();
+    let report = instance.with_files(Place::Tar { path: instance.place.path().join("tars/*") });
     assert_eq!(told(&report), [], "{report:#?}");
     assert!(report.sentence.contains("53 found"), "{}", report.sentence);
 }

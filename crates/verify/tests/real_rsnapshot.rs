@@ -54,6 +54,7 @@ fn verified(at: &Path) -> Report {
         scratch: Path::new("/nonexistent"),
         proofs: &proofs,
         drills: None,
+        boots: None,
         full: true,
         now: Timestamp::now(),
     };

@@ -135,13 +135,13 @@ fn a_run_at_work_is_not_judged_half_done() {
 fn overdue_and_absent_are_red_also_when_nothing_ran() {
     let mut rotation = proved();
     rotation.now += Duration::from_secs(2 * DAY);
-    assert_eq!(codes(&rotation.verify()), [Code::Overdue]);
+    assert_eq!(codes(&rotation.verify()), [Code::Overdue], "nothing ran for two days");
     fs::remove_dir_all(rotation.at("snapshots")).unwrap();
     let report = rotation.verify();
-    assert_eq!(codes(&report), [Code::NoBackup]);
+    assert_eq!(codes(&report), [Code::NoBackup], "a disk that is not mounted");
     assert!(report.sentence.contains("not mounted"), "{}", report.sentence);
     fs::create_dir(rotation.at("snapshots")).unwrap();
-    assert!(codes(&rotation.verify()).contains(&Code::NoBackup));
+    assert!(codes(&rotation.verify()).contains(&Code::NoBackup), "an empty snapshot root");
 }
 
 #[test]
@@ -210,31 +210,31 @@ fn the_set_up_is_judged_by_its_own_files() {
     let rotation = proved();
     rotation.conf("retain monthly 3\n");
     let report = rotation.verify();
-    assert_eq!(codes(&report), [Code::ConfigMistake]);
+    assert_eq!(codes(&report), [Code::ConfigMistake], "spaces instead of tabs");
     assert!(report.findings[0].evidence[0].contains("rsnapshot.conf:9:"), "{:?}", report.findings[0]);
     rotation.conf("exclude\t/public/system/cache\n");
-    assert_eq!(codes(&rotation.verify()), [Code::ConfigDoubt], "without the whole path it never matches");
+    assert_eq!(codes(&rotation.verify()), [Code::ConfigDoubt], "an exclude that can never match");
     rotation.conf(&format!("exclude\t/{LIVE}/public/system/cache\n"));
     assert_eq!(codes(&rotation.verify()), []);
     rotation.conf("include_conf\t`/bin/false`\n");
-    assert_eq!(codes(&rotation.verify()), [Code::ConfigNotRead]);
+    assert_eq!(codes(&rotation.verify()), [Code::ConfigNotRead], "a part made by a command");
     rotation.conf("");
     fs::write(
         rotation.at("rsnapshot.log"),
         "[x] /usr/bin/rsnapshot daily: completed, but with some errors\n",
     )
     .unwrap();
-    assert_eq!(codes(&rotation.verify()), [Code::LastRunTroubled]);
+    assert_eq!(codes(&rotation.verify()), [Code::LastRunTroubled], "a last run with errors");
     fs::remove_file(rotation.at("rsnapshot.log")).unwrap();
     write(&rotation.at("snapshots/_delete.77/a"), "left");
-    assert_eq!(codes(&rotation.verify()), [Code::DeletionLeft]);
+    assert_eq!(codes(&rotation.verify()), [Code::DeletionLeft], "a deletion that was cut off");
 }
 
 #[test]
 fn generations_that_are_not_there_or_not_linked() {
     let rotation = proved();
     fs::remove_dir_all(rotation.root(3)).unwrap();
-    assert_eq!(codes(&rotation.verify()), [Code::RetentionShort]);
+    assert_eq!(codes(&rotation.verify()), [Code::RetentionShort], "a generation missing");
 
     let mut rotation = Rotation::of(6);
     rotation.rotate(|live| {
@@ -248,7 +248,7 @@ fn generations_that_are_not_there_or_not_linked() {
             }
         }
     });
-    assert_eq!(codes(&rotation.verify()), [Code::CopiedNotLinked]);
+    assert_eq!(codes(&rotation.verify()), [Code::CopiedNotLinked], "files copied again instead of linked");
 
     let mut rotation = Rotation::of(6);
     rotation.verify();
@@ -257,7 +257,11 @@ fn generations_that_are_not_there_or_not_linked() {
     fs::remove_dir_all(rotation.live(0).join("public/system/media_attachments/files/001")).unwrap();
     rotation.stamp(0, 2 * HOUR);
     let report = rotation.verify();
-    assert_eq!((codes(&report), report.worst()), (vec![Code::Shrunk], Some(Severity::Warn)));
+    assert_eq!(
+        (codes(&report), report.worst()),
+        (vec![Code::Shrunk], Some(Severity::Warn)),
+        "a quarter of the files gone"
+    );
 
     let rotation = proved();
     fs::remove_dir_all(rotation.root(0).join("mastodon")).unwrap();
@@ -266,6 +270,23 @@ fn generations_that_are_not_there_or_not_linked() {
     let report = rotation.verify();
     assert!(codes(&report).contains(&Code::LastRunTroubled), "an empty backup point: {report:#?}");
     assert_eq!(report.newest.unwrap().name, "daily.1");
+}
+
+#[test]
+fn a_level_that_is_not_run_is_told_after_twice_the_time_of_the_one_below() {
+    let mut rotation = proved();
+    rotation.conf("retain\tweekly\t4\n");
+    for night in 1..20 {
+        rotation.rotate(|_| ());
+        let found = codes(&rotation.verify());
+        if night < 6 {
+            assert_eq!(found, [], "night {night}: its first week is not over");
+        } else if !found.is_empty() {
+            assert_eq!(found, [Code::LevelNeverRan]);
+            return;
+        }
+    }
+    panic!("a level that never ran is not told");
 }
 
 #[test]

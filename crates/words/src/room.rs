@@ -16,6 +16,8 @@ pub enum Room {
     Run,
     /// Root that may only read: verifies backups.
     Verify,
+    /// The same over the network, as a user of its own: repositories elsewhere.
+    Remote,
     /// Questions to the instance's services: the instance's user with a network.
     Probe,
     /// Sends mail, webhooks and pings; no step runs in it.
@@ -24,8 +26,8 @@ pub enum Room {
 
 impl Room {
     /// Every room there is.
-    pub const ALL: [Self; 6] =
-        [Self::Tootctl, Self::Systemctl, Self::Run, Self::Verify, Self::Probe, Self::Notify];
+    pub const ALL: [Self; 7] =
+        [Self::Tootctl, Self::Systemctl, Self::Run, Self::Verify, Self::Remote, Self::Probe, Self::Notify];
 
     /// The word in unit, socket and directory names.
     pub const fn as_str(self) -> &'static str {
@@ -34,6 +36,7 @@ impl Room {
             Self::Systemctl => "systemctl",
             Self::Run => "run",
             Self::Verify => "verify",
+            Self::Remote => "remote",
             Self::Probe => "probe",
             Self::Notify => "notify",
         }

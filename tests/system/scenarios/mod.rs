@@ -1,6 +1,7 @@
 //! What is shown on a booted Debian; one subject a file.
 
 pub(crate) mod backups;
+pub(crate) mod boot;
 pub(crate) mod brackets;
 pub(crate) mod drill;
 pub(crate) mod kills;

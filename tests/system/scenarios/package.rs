@@ -7,10 +7,12 @@ use crate::{
 };
 use std::{path::Path, process::Command, time::Duration};
 
-const ROOMS: [&str; 7] = ["tootctl", "systemctl", "run", "verify", "drill", "probe", "notify"];
+const ROOMS: [&str; 9] =
+    ["tootctl", "systemctl", "run", "verify", "remote", "drill", "boot", "probe", "notify"];
 
 /// Scores of the design: `systemd-analyze security --offline=true` says at most this.
-const SCORES: [(&str, f64); 9] = [
+const SCORES: [(&str, f64); 11] = [
+    ("mastmaintd-remote@.service", 1.4),
     ("mastmaintd-probe@.service", 1.4),
     ("mastmaintd-recover.service", 0.8),
     ("mastmaintd.service", 0.3),
@@ -19,6 +21,7 @@ const SCORES: [(&str, f64); 9] = [
     ("mastmaintd-run@.service", 1.0),
     ("mastmaintd-verify@.service", 0.9),
     ("mastmaintd-drill@.service", 0.4),
+    ("mastmaintd-boot@.service", 1.0),
     ("mastmaintd-notify@.service", 1.5),
 ];
 
@@ -33,8 +36,9 @@ pub(crate) fn a_fresh_install_waits_for_its_config(debian: Debian) {
         for room in ROOMS {
             assert_eq!(state(&machine, &format!("mastmaintd-{room}.socket")), enabled("active"), "{room}");
             let stat = machine.sh(&format!("stat -c '%U:%G %a' /run/mastmaintd-rooms/{room}.sock")).ok();
-            // The drill room hears the verify room only.
-            let expected = if room == "drill" { "root:root 600" } else { "root:mastmaintd 660" };
+            // These two hear the verify room only.
+            let is_for_verify = ["drill", "boot"].contains(&room);
+            let expected = if is_for_verify { "root:root 600" } else { "root:mastmaintd 660" };
             assert_eq!(stat.trim(), expected, "{room}");
         }
         assert_eq!(state(&machine, "mastmaintd.service"), enabled("inactive"));
@@ -50,6 +54,8 @@ pub(crate) fn a_fresh_install_waits_for_its_config(debian: Debian) {
     assert_eq!(stat("/var/lib/mastmaintd-accepted/systemctl"), "root:root 2750");
     assert_eq!(stat("/var/lib/mastmaintd-accepted/run"), "root:mastmaintd-run 2750");
     assert_eq!(stat("/var/lib/mastmaintd-accepted/verify"), "root:root 2750");
+    assert_eq!(stat("/var/lib/mastmaintd-accepted/remote"), "root:mastmaintd-remote 2750");
+    assert_eq!(stat("/etc/mastmaintd/remote"), "root:root 700");
     assert_eq!(stat("/var/lib/mastmaintd-accepted/notify"), "root:mastmaintd-notify 2750");
     assert_eq!(state(&machine, "mastmaintd-recover.path"), enabled("active"));
     let catalog = machine.sh("journalctl --list-catalog").ok();

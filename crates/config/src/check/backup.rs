@@ -1,6 +1,9 @@
 //! The backups: what each is, where it is, and what it must hold.
 
-use super::place::{BackupKind, decrypt, misplaced, place};
+use super::{
+    place::{BackupKind, decrypt, misplaced, place},
+    reach::{budgeted, keys_of_decrypt},
+};
 use crate::{
     diagnostic::Place,
     mistake::{self, Mistake},
@@ -23,6 +26,9 @@ pub(crate) const KEYS: &[&str] = &[
     "host",
     "tags",
     "archives",
+    "ssh_key",
+    "known_hosts",
+    "environment_file",
     "in",
     "decrypt",
     "max_age",
@@ -57,9 +63,9 @@ pub(super) fn backups(reader: &mut Reader, node: Option<&Node>) -> Backups {
             Err(error) => reader.wrong(place, &path, Mistake::BadName { why: error.to_string() }),
         }
     }
-    for (path, files) in belonging {
+    for (key, path, files) in belonging {
         match backups.get(files.value.as_str()) {
-            Some(backup) if backup.place.holds_files() => {}
+            Some(backup) if backup.place.holds_files() => apart(reader, (key, &path), &files, &backups),
             Some(backup) => {
                 let why = format!("{} is of kind {}, which holds no files", files.value, backup.place.kind());
                 reader.wrong(files.place, &path, Mistake::BadName { why });
@@ -69,6 +75,7 @@ pub(super) fn backups(reader: &mut Reader, node: Option<&Node>) -> Backups {
             None => unknown(reader, &path, &files, &backups),
         }
     }
+    super::drill::boots(reader, &backups);
     backups
 }
 
@@ -97,6 +104,42 @@ pub(super) fn verified(
     }
 }
 
+/// A dump on this host and files on another, or the other way round.
+fn apart(reader: &mut Reader, (key, path): (&str, &str), other: &At<String>, backups: &Backups) {
+    let owner = path.split('.').nth(1).and_then(|name| backups.get(name));
+    let is_remote = |name: &str| backups.get(name).is_some_and(|backup| backup.place.is_remote());
+    let Some(owner) = owner else { return };
+    let lies_remote = owner.inside.as_ref().is_some_and(|inside| is_remote(inside.as_str()));
+    let hidden = owner.decrypt.as_ref().and_then(keys_of_decrypt);
+    if let Some(hidden) = hidden.filter(|_| key == "in" && lies_remote) {
+        let given = hidden.display().to_string();
+        reader.odd(other.place, path, Mistake::KeyElsewhere { given });
+    }
+    if key == "in" && lies_remote && owner.drill.is_some() {
+        let why = format!(
+            "{} lies on another host, from where no dump is brought to life; remove `drill`",
+            other.value
+        );
+        reader.wrong(other.place, path, Mistake::BadName { why });
+    }
+    if key == "files" && is_remote(&other.value) != lies_remote {
+        let why = format!(
+            "one of the dump and {} lies on another host, and no room sees both; take the dump from where the files are with `in:`",
+            other.value
+        );
+        reader.wrong(other.place, path, Mistake::BadName { why });
+    }
+}
+
+/// Has backups on other hosts verified by the room that reaches them.
+pub(super) fn send_away(job: &mut Job, backups: &Backups) {
+    for step in &mut job.steps {
+        if let Action::Verify(action) = &mut step.action {
+            action.remote = backups.get(&action.backup).is_some_and(|backup| backup.is_remote(backups));
+        }
+    }
+}
+
 /// A name that no backup has.
 fn unknown(reader: &mut Reader, path: &str, given: &At<String>, backups: &Backups) {
     let known: Vec<&str> = backups.keys().map(BackupName::as_str).collect();
@@ -116,7 +159,7 @@ fn backup(
     reader: &mut Reader,
     node: &Node,
     path: &str,
-    belonging: &mut Vec<(String, At<String>)>,
+    belonging: &mut Vec<(&'static str, String, At<String>)>,
 ) -> Option<Backup> {
     let before = reader.mistakes.len();
     let f = reader.fields(node, path, "a map with a kind and a place", KEYS)?;
@@ -136,13 +179,14 @@ fn backup(
         misplaced(reader, &f, kind);
     }
     for (key, other) in [("files", &files), ("in", &inside)] {
-        belonging.extend(other.as_ref().map(|other| (f.path_of(key), other.clone())));
+        belonging.extend(other.as_ref().map(|other| (key, f.path_of(key), other.clone())));
     }
     let drill = super::drill::drill(reader, &f);
     let budget = budget(reader, &f);
     let every = reader.span_within(&f, "prove_every", "a time", (0, 366 * DAY), "it is at most 366d");
     let wait = reader.span_within(&f, "wait", "a wait", (0, DAY), "it is at most 1d");
     let place = place?;
+    budgeted(reader, &f, &place, &budget);
     (reader.mistakes.len() == before).then(|| Backup {
         place,
         max_age: max_age.map(|at| at.value),

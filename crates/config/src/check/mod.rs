@@ -12,6 +12,7 @@ mod judged;
 mod notify;
 mod place;
 mod probes;
+mod reach;
 mod requires;
 mod step;
 mod tootctl;
@@ -131,8 +132,9 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
         job::job(reader, node, name, &defaults, instance.as_ref().map(Option::as_ref), &probe_names);
     }
     let listed = section(&f, "backups");
-    for (name, job) in &jobs {
+    for (name, job) in &mut jobs {
         backup::verified(reader, name, job, listed, &backups);
+        backup::send_away(job, &backups);
     }
     reader.mistakes.is_empty().then(|| Settings {
         instance: instance.flatten(),

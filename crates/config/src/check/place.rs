@@ -1,5 +1,6 @@
 //! Where a backup is: the keys of each kind, and how it is opened.
 
+use super::reach::{is_elsewhere, objection, reach};
 use crate::{
     mistake::Mistake,
     read::{At, Fields, Reader},
@@ -49,7 +50,7 @@ impl BackupKind {
             Self::Rsnapshot => "name its configuration, like /etc/rsnapshot.conf",
             Self::Tree => "name its directory",
             Self::Restic | Self::Borg => {
-                "name the directory of the repository on this host, like /backup/repository"
+                "name its directory on this host, like /backup/repository, or a place like sftp:backup@host:/srv/repository"
             }
             _ => "name its files; the last part may have * and ?, like /backup/mastodon-*.dump",
         }
@@ -67,6 +68,9 @@ impl BackupKind {
             "password_file" => (is(&[Restic, Borg]), "only repositories of restic and borg have a password"),
             "key_file" => (is(&[Borg]), "only borg keeps keys outside of its repositories"),
             "archives" => (is(&[Borg]), "only borg gives names to its archives"),
+            "ssh_key" | "known_hosts" | "environment_file" => {
+                (is(&[Restic, Borg]), "only a repository over the network is reached by it")
+            }
             "host" | "tags" => (is(&[Restic]), "only snapshots of restic have a host and tags"),
             "drill" => (is(&[Postgres]), "only a dump of PostgreSQL is brought to life"),
             "files" => (is(&[Postgres]), "only a dump of PostgreSQL belongs to a file backup"),
@@ -93,6 +97,9 @@ pub(super) fn misplaced(reader: &mut Reader, f: &Fields<'_>, kind: BackupKind) {
         "tags",
         "in",
         "decrypt",
+        "ssh_key",
+        "known_hosts",
+        "environment_file",
     ];
     for key in keys.into_iter().chain(["require", "forbid", "live", "files", "drill"]) {
         let (has_use, why) = kind.uses(key);
@@ -108,17 +115,40 @@ pub(super) fn place(reader: &mut Reader, f: &Fields<'_>, kind: BackupKind, is_in
     if f.get(key).is_none() {
         reader.wrong(f.place, &f.path, Mistake::MissingKey { key, help: kind.help() });
     }
-    let given = if is_inside { reader.text(f, key, "a path") } else { absolute(reader, f, key, kind.help()) };
-    let path = given.and_then(|given| path_of(reader, f, kind, is_inside, given));
-    match kind {
-        BackupKind::Rsnapshot => path.map(|config| Place::Rsnapshot { config }),
-        BackupKind::Tree => path.map(|path| Place::Tree { path }),
-        BackupKind::Tar => path.map(|path| Place::Tar { path }),
-        BackupKind::Postgres => path.map(|path| Place::Postgres { path }),
-        BackupKind::Redis => path.map(|path| Place::Redis { path }),
-        BackupKind::Restic => restic(reader, f, path),
-        BackupKind::Borg => borg(reader, f, path),
+    if matches!(kind, BackupKind::Restic | BackupKind::Borg) {
+        let repository = repository(reader, f, kind);
+        return if kind == BackupKind::Restic {
+            restic(reader, f, repository)
+        } else {
+            borg(reader, f, repository)
+        };
     }
+    let given = if is_inside { reader.text(f, key, "a path") } else { absolute(reader, f, key, kind.help()) };
+    let path = given.and_then(|given| path_of(reader, f, kind, is_inside, given))?;
+    Some(match kind {
+        BackupKind::Rsnapshot => Place::Rsnapshot { config: path },
+        BackupKind::Tar => Place::Tar { path },
+        BackupKind::Postgres => Place::Postgres { path },
+        BackupKind::Redis => Place::Redis { path },
+        _ => Place::Tree { path },
+    })
+}
+
+/// A directory on this host, or a place on another.
+fn repository(reader: &mut Reader, f: &Fields<'_>, kind: BackupKind) -> Option<String> {
+    let given = reader.text(f, "repository", "a repository")?;
+    if given.value.starts_with('/') {
+        return path_of(reader, f, kind, false, given).map(|path| path.display().to_string());
+    }
+    let mistake = match objection(&given.value) {
+        _ if !is_elsewhere(kind, &given.value) => {
+            Mistake::RelativePath { given: given.value, help: kind.help().to_owned() }
+        }
+        Some(why) => Mistake::BadName { why: why.to_owned() },
+        None => return Some(given.value),
+    };
+    reader.wrong(given.place, &f.path_of("repository"), mistake);
+    None
 }
 
 /// A path, whose last part may be a pattern where files are of one kind.
@@ -147,7 +177,7 @@ fn path_of(
 
 const PASSWORD: &str = "name a file with the password and nothing else in it, readable by root only";
 
-fn restic(reader: &mut Reader, f: &Fields<'_>, repository: Option<PathBuf>) -> Option<Place> {
+fn restic(reader: &mut Reader, f: &Fields<'_>, repository: Option<String>) -> Option<Place> {
     if f.get("password_file").is_none() {
         reader.wrong(f.place, &f.path, Mistake::MissingKey { key: "password_file", help: PASSWORD });
     }
@@ -164,24 +194,32 @@ fn restic(reader: &mut Reader, f: &Fields<'_>, repository: Option<PathBuf>) -> O
             Vec::new()
         }
     };
-    let repository = repository?.display().to_string();
-    Some(Place::Restic(Restic { repository, password_file: password?.value.into(), host, tags }))
+    let reach = reach(reader, f, repository.as_deref());
+    let repository = repository?;
+    Some(Place::Restic(Restic { repository, password_file: password?.value.into(), host, tags, reach }))
 }
 
-fn borg(reader: &mut Reader, f: &Fields<'_>, repository: Option<PathBuf>) -> Option<Place> {
+fn borg(reader: &mut Reader, f: &Fields<'_>, repository: Option<String>) -> Option<Place> {
     let password = absolute(reader, f, "password_file", PASSWORD);
     let key =
         absolute(reader, f, "key_file", "name the file of the key, like /root/.config/borg/keys/backup");
     let archives = reader.text(f, "archives", "names of archives, like mastodon-*");
+    let reach = reach(reader, f, repository.as_deref());
     Some(Place::Borg(Borg {
-        repository: repository?.display().to_string(),
+        repository: repository?,
         password_file: password.map(|at| at.value.into()),
         key_file: key.map(|at| at.value.into()),
         archives: archives.map(|at| at.value),
+        reach,
     }))
 }
 
-fn absolute(reader: &mut Reader, f: &Fields<'_>, key: &str, help: &'static str) -> Option<At<String>> {
+pub(super) fn absolute(
+    reader: &mut Reader,
+    f: &Fields<'_>,
+    key: &str,
+    help: &'static str,
+) -> Option<At<String>> {
     let given = reader.text(f, key, "a whole path")?;
     if given.value.starts_with('/') {
         return Some(given);

@@ -180,7 +180,7 @@ fn verify(reader: &mut Reader, f: &Fields<'_>) -> Option<VerifyAction> {
     let full = reader.boolean(f, "full").unwrap_or(false);
     let given = reader.text(f, "verify", "the name of a backup, like nightly-files")?;
     match given.value.parse() {
-        Ok(backup) => Some(VerifyAction { backup, full }),
+        Ok(backup) => Some(VerifyAction { backup, full, remote: false }),
         Err(error) => {
             let error: mastmaint_words::NameError = error;
             reader.wrong(given.place, &f.path_of("verify"), Mistake::BadName { why: error.to_string() });

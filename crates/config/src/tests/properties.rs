@@ -17,10 +17,14 @@ use crate::{
 use jiff::Timestamp;
 use mastmaint_words::{
     Bytes, Hold, HoldScope, Hundredths, Occasion, Span,
-    backup::{Backup, Backups, Borg, Budget, Decrypt, DrillPlan, Every, Place, Restic},
+    backup::{Backup, Backups, Borg, Budget, Decrypt, DrillPlan, Every, Place, Reach, Restic},
 };
 use proptest::{collection, option, prelude::*, sample::select};
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 fn span(most: u64) -> impl Strategy<Value = Span> {
     (1..=most).prop_map(Span::from_secs)
@@ -55,8 +59,11 @@ fn action() -> impl Strategy<Value = Action> {
         )
             .prop_map(|(verb, units)| Action::Systemctl(SystemctlAction { verb, units })),
         run,
-        any::<bool>()
-            .prop_map(|full| Action::Verify(VerifyAction { backup: "files".parse().unwrap(), full })),
+        any::<bool>().prop_map(|full| Action::Verify(VerifyAction {
+            backup: "files".parse().unwrap(),
+            full,
+            remote: false
+        })),
     ]
 }
 
@@ -260,12 +267,31 @@ fn backups() -> impl Strategy<Value = Backups> {
             password_file: "/etc/pass: word".into(),
             host: Some("no".into()),
             tags: vec!["1".into(), "a#b".into()],
+            reach: Reach::default(),
+        }),
+        Place::Restic(Restic {
+            repository: "s3:https://s3.example/it's".into(),
+            password_file: "/etc/mastmaintd/remote/pass".into(),
+            host: None,
+            tags: Vec::new(),
+            reach: Reach { environment_file: Some("/etc/mastmaintd/remote/a b".into()), ..Reach::default() },
+        }),
+        Place::Borg(Borg {
+            repository: "b@host:borg".into(),
+            password_file: Some("/etc/mastmaintd/remote/pass".into()),
+            reach: Reach {
+                ssh_key: Some("/etc/mastmaintd/remote/key".into()),
+                known_hosts: Some("/etc/mastmaintd/remote/hosts".into()),
+                environment_file: None,
+            },
+            ..Borg::default()
         }),
         Place::Borg(Borg {
             repository: "/srv/borg".into(),
             password_file: None,
             key_file: Some("/root/key".into()),
             archives: Some("*-[a".into()),
+            reach: Reach::default(),
         }),
     ]);
     let key = || PathBuf::from("/etc/a: key");
@@ -281,11 +307,19 @@ fn backups() -> impl Strategy<Value = Backups> {
     let times = (option::of((60_u64..9999).prop_map(Span::from_secs)), span(9999), span(9999));
     let every = select(Every::ALL.map(|(_, every)| every).to_vec());
     let assertions = collection::vec("(SELECT|with) [ -~é]{0,9}x", 0..3);
-    let drill = (every, assertions, any::<u64>().prop_map(Bytes::new))
-        .prop_map(|(schedule, assertions, reserve)| DrillPlan { schedule, assertions, reserve });
+    let drill = (every, assertions, any::<u64>().prop_map(Bytes::new), any::<bool>());
+    let drill = drill.prop_map(|(schedule, assertions, reserve, boot)| DrillPlan {
+        schedule,
+        assertions,
+        reserve,
+        boot,
+    });
     let drill = option::of(drill);
     (place, paths(), paths(), option::of("[a-z]{1,4}/live"), budget, times, decrypt, drill).prop_map(
         |(place, require, forbid, live, (time, bytes), (max_age, prove_every, wait), decrypt, drill)| {
+            // A repository on another host has a budget, and no dump beside it on this one.
+            let is_remote = place.is_remote();
+            let bytes = bytes.or_else(|| is_remote.then(|| Bytes::new(5)));
             let budget = Budget { time, bytes };
             let is_encrypted = matches!(place, Place::Tar { .. });
             let files = Backup {
@@ -302,15 +336,18 @@ fn backups() -> impl Strategy<Value = Backups> {
                 prove_every,
                 wait,
             };
+            let can_boot = matches!(files.place, Place::Rsnapshot { .. } | Place::Tree { .. });
+            let can_boot = can_boot && files.live.is_some();
+            let drill = drill.map(|plan| DrillPlan { boot: plan.boot && can_boot, ..plan });
             let dump = Backup {
                 place: Place::Postgres { path: "/srv/mastodon-*.dump".into() },
                 require: vec![],
                 forbid: vec![],
                 live: None,
                 files: Some("files".parse().unwrap()),
-                inside: decrypt.is_some().then(|| "files".parse().unwrap()),
+                inside: (decrypt.is_some() || is_remote).then(|| "files".parse().unwrap()),
                 decrypt,
-                drill,
+                drill: drill.filter(|_| !is_remote),
                 ..files.clone()
             };
             [("files", files), ("dump", dump)].map(|(name, b)| (name.parse().unwrap(), b)).into()
@@ -377,17 +414,16 @@ fn settings() -> impl Strategy<Value = Settings> {
     let holds = collection::vec(hold, 0..3);
     let notify = collection::vec(target(), 0..4);
     (instance, backups(), collection::btree_map(name, job(), 0..4), holds, notify, probes()).prop_map(
-        |(instance, backups, jobs, holds, notify, probes)| Settings {
-            instance: Some(instance),
-            backups,
-            jobs,
-            holds,
-            notify,
-            probes,
-            ledger: LedgerSettings {
-                keep: Span::from_secs(400 * 86_400),
-                keep_output: Span::from_secs(86_400),
-            },
+        |(instance, backups, mut jobs, holds, notify, probes): (_, Backups, BTreeMap<_, Job>, _, _, _)| {
+            // Which room verifies a backup follows from where it is.
+            for step in jobs.values_mut().flat_map(|job| &mut job.steps) {
+                if let Action::Verify(action) = &mut step.action {
+                    action.remote = backups["files"].is_remote(&backups);
+                }
+            }
+            let ledger =
+                LedgerSettings { keep: Span::from_secs(400 * 86_400), keep_output: Span::from_secs(86_400) };
+            Settings { instance: Some(instance), backups, jobs, holds, notify, probes, ledger }
         },
     )
 }

@@ -8,7 +8,7 @@ use crate::{
 use mastmaint_control::words::{BackupLine, OverdueBackup};
 use mastmaint_words::{
     BackupName,
-    backup::{Drill, Severity},
+    backup::{Boot, Drill, Severity},
     human,
 };
 use std::{fmt::Write as _, time::Duration};
@@ -70,6 +70,25 @@ fn restored(drill: &Drill) -> String {
     if drill.counts.is_some() { human::took(drill.times.restore) } else { "not restored".to_owned() }
 }
 
+/// Mastodon on a restored dump.
+fn booted(boot: &Boot) -> String {
+    let Some(version) = boot.version.as_ref().filter(|_| boot.is_good) else {
+        return "Mastodon was not seen to come up; a finding says why".to_owned();
+    };
+    let times = &boot.times;
+    let migrated = if times.migrate.is_zero() {
+        String::new()
+    } else {
+        format!(", database migrated in {}", human::took(times.migrate))
+    };
+    format!(
+        "Mastodon {} answered {} after its start; files copied in {}{migrated}",
+        tame(version),
+        human::took(times.start),
+        human::took(times.files)
+    )
+}
+
 /// Everything about one.
 pub fn backup(backup: &BackupLine, when: &When) -> String {
     let mut text = format!("{} ({}): {}\n", tame(&backup.backup), tame(&backup.kind), tame(&backup.sentence));
@@ -94,14 +113,13 @@ pub fn backup(backup: &BackupLine, when: &When) -> String {
             human::took(drill.times.total),
             human::bytes(drill.bytes)
         );
+        if let Some(boot) = &drill.boot {
+            let _ = writeln!(text, "last boot: {}", booted(boot));
+        }
     }
     for known in &backup.findings {
         let finding = &known.finding;
-        let word = match finding.severity {
-            Severity::Fail => "failure",
-            Severity::Warn => "warning",
-            Severity::Info => "note",
-        };
+        let word = finding.severity.word();
         let _ = writeln!(text, "\n{} {word}: {} [{}]", known.id, tame(&finding.what), finding.code);
         for line in &finding.evidence {
             let _ = writeln!(text, "    {}", tame(line));
@@ -162,7 +180,8 @@ mod tests {
                  "newest": {"name": "a.dump", "at": "2026-11-23T02:00:00Z"}, "sentence": "a.dump, made 4 h ago", "worst": "warn",
                  "proof": {"files": 3, "proved": 2, "oldest": "2026-11-20T06:30:00Z", "bad": 0, "bytes": 5},
                  "drill": {"at": "2026-11-22T06:30:00Z", "dump": "a.dump", "is_good": true, "server": 17, "bytes": 1048576,
-                           "times": {"prepare": 1.0, "restore": 7.1, "ask": 0.1, "total": 8.4}, "counts": {"tables": 1, "views": 0,
+                           "times": {"prepare": 1.0, "restore": 7.1, "ask": 0.1, "total": 8.4}, "boot": {"is_good": true, "version": "4.6.5",
+                           "times": {"files": 3.0, "migrate": 61.0, "start": 7.0, "ask": 0.5}}, "counts": {"tables": 1, "views": 0,
                            "materialized": 0, "accounts": 1, "local_accounts": 1, "users": 1, "statuses": 1, "local_statuses": 1,
                            "media": 0, "migrations": 1, "newest_migration": 1}},
                  "findings": [{"id": "F12", "since": "2026-11-22T06:30:00Z", "ack": {"at": "2026-11-23T06:30:00Z", "uid": 0}, "code": "overdue", "severity": "warn", "what": "it is\u001b[2J old", "advice": "See."}]},
@@ -193,6 +212,8 @@ mod tests {
             ),
             "{page}"
         );
+        let boot = "last boot: Mastodon 4.6.5 answered 7.0 s after its start; files copied in 3.0 s, database migrated in 1 min";
+        assert!(page.contains(boot), "{page}");
         assert!(page.contains("F12 warning: it is old [overdue]") && !page.contains('\u{1b}'), "{page}");
         assert!(page.contains("acknowledged 1 h ago by user 0"), "{page}");
         let late = OverdueBackup {

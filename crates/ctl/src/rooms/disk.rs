@@ -152,7 +152,7 @@ mod tests {
 
     fn wanted(drop_in: Option<&str>) -> Wanted {
         Wanted {
-            room: Room::Tootctl,
+            room: plan::Which::Steps(Room::Tootctl),
             user: "mastodon".into(),
             network: "none",
             writes: Vec::new(),

@@ -8,10 +8,7 @@ use crate::{check, error::CtlError, exit, init::dotenv, print};
 use disk::{Change, State};
 use mastmaint_config::settings::{Instance, Settings};
 use mastmaint_verify::rsnapshot;
-use mastmaint_words::{
-    Room,
-    backup::{Borg, Place, Restic},
-};
+use mastmaint_words::backup::{Borg, Place, Restic};
 use plan::{Resident, Wanted};
 use serde::Serialize;
 use std::{
@@ -33,7 +30,7 @@ struct Listing {
 /// A room in the listing.
 #[derive(Debug, Serialize)]
 struct Line {
-    room: Room,
+    room: &'static str,
     unit: String,
     user: String,
     network: &'static str,
@@ -150,7 +147,7 @@ fn daemon_reload() -> Result<(), CtlError> {
 
 fn line(systemd_dir: &Path, wanted: &Wanted) -> Result<Line, CtlError> {
     Ok(Line {
-        room: wanted.room,
+        room: wanted.room.as_str(),
         unit: plan::unit(wanted.room),
         user: wanted.user.clone(),
         network: wanted.network,
@@ -183,12 +180,14 @@ fn text(lines: &[Line]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mastmaint_words::Room;
+    use plan::Which;
 
     #[test]
     fn the_listing_says_who_may_do_what() {
         let lines = [Line {
-            room: Room::Tootctl,
-            unit: plan::unit(Room::Tootctl),
+            room: "tootctl",
+            unit: plan::unit(Which::Steps(Room::Tootctl)),
             user: "mastodon".into(),
             network: "as the instance needs",
             writes: vec!["/srv/live/log".into()],

@@ -1,6 +1,8 @@
 //! From the instance to what each room's unit must say. Pure: the shipped units fit a Mastodon of user `mastodon` in
 //! `/home/mastodon/live`; for any other a drop-in says what differs.
 
+mod boot;
+
 use mastmaint_words::Room;
 use std::{
     fmt::Write as _,
@@ -36,11 +38,33 @@ pub struct Resident {
     pub media: Vec<PathBuf>,
 }
 
+/// A room: one in which steps run, or one in which the verify room has dumps brought to life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    /// Of steps.
+    Steps(Room),
+    /// A dump is brought to life.
+    Drill,
+    /// Mastodon is started on it, too.
+    Boot,
+}
+
+impl Which {
+    /// The word in unit, socket and directory names.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Steps(room) => room.as_str(),
+            Self::Drill => "drill",
+            Self::Boot => "boot",
+        }
+    }
+}
+
 /// A room as the configuration wants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
     /// Which.
-    pub room: Room,
+    pub room: Which,
     /// Who steps run as.
     pub user: String,
     /// What of the network it sees.
@@ -73,17 +97,18 @@ pub enum PlanError {
 
 /// Every room as this instance and these places of backups want it.
 pub fn plan(resident: Option<&Resident>, backups: &[PathBuf]) -> Result<Vec<Wanted>, PlanError> {
-    Room::ALL.into_iter().map(|room| one(room, resident, backups)).collect()
+    let of_steps = Room::ALL.into_iter().map(|room| one(room, resident, backups));
+    of_steps.chain([Ok(boot::drill()), boot::boot(resident)]).collect()
 }
 
 /// The unit of a room.
-pub fn unit(room: Room) -> String {
-    format!("mastmaintd-{room}@.service")
+pub fn unit(room: Which) -> String {
+    format!("mastmaintd-{}@.service", room.as_str())
 }
 
 fn one(room: Room, resident: Option<&Resident>, backups: &[PathBuf]) -> Result<Wanted, PlanError> {
     let plain = |user: &str| Wanted {
-        room,
+        room: Which::Steps(room),
         user: user.to_owned(),
         network: "none",
         writes: Vec::new(),
@@ -93,6 +118,7 @@ fn one(room: Room, resident: Option<&Resident>, backups: &[PathBuf]) -> Result<W
         (Room::Systemctl, _) => Ok(Wanted { writes: vec![ACCEPTED.into()], ..plain("root") }),
         (Room::Run, _) => Ok(plain("mastmaintd-run")),
         (Room::Verify, _) => Ok(Wanted { drop_in: verify(backups), ..plain("root") }),
+        (Room::Remote, _) => Ok(Wanted { network: "yes", ..plain("mastmaintd-remote") }),
         (Room::Notify, _) => Ok(Wanted { network: "yes", ..plain("mastmaintd-notify") }),
         (Room::Tootctl, None) => Ok(plain(SHIPPED_USER)),
         (Room::Tootctl, Some(resident)) => tootctl(resident),
@@ -130,7 +156,7 @@ fn tootctl(resident: &Resident) -> Result<Wanted, PlanError> {
         && writes.len() == 3;
     let drop_in = (!fits_shipped).then(|| text(resident, &writes));
     Ok(Wanted {
-        room: Room::Tootctl,
+        room: Which::Steps(Room::Tootctl),
         user: resident.user.clone(),
         network: "as the instance needs",
         writes,
@@ -153,7 +179,7 @@ fn probe(resident: &Resident) -> Result<Wanted, PlanError> {
         text
     };
     Ok(Wanted {
-        room: Room::Probe,
+        room: Which::Steps(Room::Probe),
         user: resident.user.clone(),
         network: PROBE_NETWORK,
         writes: Vec::new(),

@@ -61,7 +61,7 @@ impl State {
     }
 
     /// The jobs that verify a backup by schedule and are not paused.
-    fn verifying(&self, backup: &BackupName) -> impl Iterator<Item = (&JobName, &Job)> {
+    pub(super) fn verifying(&self, backup: &BackupName) -> impl Iterator<Item = (&JobName, &Job)> {
         let jobs = self.view.jobs.iter().filter(|(name, _)| !self.paused.contains(*name));
         jobs.filter(move |(_, job)| job.schedule.is_some() && job.verifies(backup))
     }

@@ -84,18 +84,28 @@ impl Task {
     }
 
     async fn summarise(&mut self, target: &TargetKey, since: Timestamp, now: Timestamp) {
-        let known =
-            self.recorder.with(|ledger| Ok((ledger.history(None, MOST_RUNS)?, ledger.space_trend()?)));
-        let (runs, space) = known.await.unwrap_or_default();
+        let known = self
+            .recorder
+            .with(|ledger| Ok((ledger.history(None, MOST_RUNS)?, ledger.space_trend()?, ledger.verified()?)));
+        let (runs, space, verified) = known.await.unwrap_or_default();
+        let jobs = self.state.target(target).map(|(_, view)| &view.jobs);
+        let is_its_job = |job: &JobName| jobs.is_some_and(|jobs| jobs.is_empty() || jobs.contains(job));
         let wanted = |run: &RunRecord| {
-            let jobs = self.state.target(target).map(|(_, view)| &view.jobs);
-            let its_job = jobs.is_some_and(|jobs| jobs.is_empty() || jobs.contains(&run.job));
-            its_job && !run.dry_run && run.ended.is_some_and(|ended| ended > since)
+            is_its_job(&run.job) && !run.dry_run && run.ended.is_some_and(|ended| ended > since)
         };
         let mut runs: Vec<RunRecord> = runs.into_iter().filter(wanted).collect();
         runs.reverse();
-        let late: Vec<_> = self.late.iter().map(|(job, slot)| (job.clone(), *slot)).collect();
-        let notice = summary::compose(&self.state.around(now), since, &runs, &late, space.as_ref());
+        let overdue = self.late.iter().map(|(job, slot)| (job.clone(), *slot)).collect();
+        let backups = self.state.view.backups.keys();
+        let backups = backups
+            .filter(|name| self.state.verifying(name).any(|(job, _)| is_its_job(job)))
+            .map(|name| {
+                let verified = verified.iter().find(|known| known.report.backup == name.as_str()).cloned();
+                (name.clone(), verified, self.aged.iter().any(|aged| aged.backup == *name))
+            })
+            .collect();
+        let news = summary::News { runs, overdue, backups, space };
+        let notice = summary::compose(&self.state.around(now), since, &news);
         self.state.summaries.insert(target.clone(), now);
         let parcels = self.state.parcels(std::slice::from_ref(target), &notice, true);
         self.owe(state::summary_row(target, now), &parcels).await;

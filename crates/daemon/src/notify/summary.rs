@@ -2,23 +2,32 @@
 
 use super::{compose::Surroundings, trend};
 use jiff::Timestamp;
-use mastmaint_ledger::{RunRecord, SpaceTrend};
+use mastmaint_ledger::{RunRecord, SpaceTrend, Verified};
 use mastmaint_runner::protocol::Notice;
-use mastmaint_words::{JobName, Occasion, Outcome, human};
+use mastmaint_words::{BackupName, JobName, Occasion, Outcome, backup::Severity, human};
 use std::fmt::Write as _;
 
 /// So many runs are listed; of more only the end is.
 const MOST_LISTED: usize = 60;
 
-/// The summary of the runs that ended since an instant, oldest first, and of what is behind.
-pub(super) fn compose(
-    around: &Surroundings,
-    since: Timestamp,
-    runs: &[RunRecord],
-    overdue: &[(JobName, Timestamp)],
-    space: Option<&SpaceTrend>,
-) -> Notice {
-    let headline = headline(runs, overdue.len());
+/// What there is to sum up.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// The runs that ended, oldest first.
+    pub(super) runs: Vec<RunRecord>,
+    /// The jobs that are behind, with the slots for which nothing has begun.
+    pub(super) overdue: Vec<(JobName, Timestamp)>,
+    /// Each backup with its last verification, if there was one, and whether it is not known to be fresh.
+    pub(super) backups: Vec<(BackupName, Option<Verified>, bool)>,
+    /// The disk of the media.
+    pub(super) space: Option<SpaceTrend>,
+}
+
+/// The summary of what was since an instant.
+pub(super) fn compose(around: &Surroundings, since: Timestamp, news: &News) -> Notice {
+    let News { runs, overdue, backups, space } = news;
+    let unknown = backups.iter().filter(|(_, _, is_overdue)| *is_overdue).count();
+    let headline = headline(runs, overdue.len() + unknown);
     let mut text = format!("From {} to {}:\n\n", around.clock(since), around.clock(around.now));
     if runs.is_empty() {
         text.push_str("Nothing ran.\n");
@@ -32,6 +41,12 @@ pub(super) fn compose(
     }
     for (job, slot) in overdue {
         let _ = writeln!(text, "\n{job} is overdue: nothing has begun for {}.", around.clock(*slot));
+    }
+    if !backups.is_empty() {
+        text.push_str("\nBackups:\n");
+    }
+    for (name, verified, is_overdue) in backups {
+        text.push_str(&of_backup(around, name, verified.as_ref(), *is_overdue));
     }
     if let Some(bytes) = freed(runs) {
         let _ = writeln!(text, "\nFreed in all: {}.", human::bytes(bytes));
@@ -87,6 +102,26 @@ fn line(around: &Surroundings, run: &RunRecord) -> String {
     text
 }
 
+/// What would come back and how we know; what is wrong with it; that nobody has looked.
+fn of_backup(
+    around: &Surroundings,
+    name: &BackupName,
+    verified: Option<&Verified>,
+    is_overdue: bool,
+) -> String {
+    let Some(Verified { at, report, .. }) = verified else {
+        return format!("  {name}: was never verified\n");
+    };
+    let mut text = format!("  {name}: {}\n", report.sentence);
+    for finding in report.findings.iter().filter(|finding| finding.severity > Severity::Info) {
+        let _ = writeln!(text, "    {}: {}", finding.severity.word(), finding.what);
+    }
+    if is_overdue {
+        let _ = writeln!(text, "    not known to be fresh: it was verified last on {}", around.clock(*at));
+    }
+    text
+}
+
 fn freed(runs: &[RunRecord]) -> Option<u64> {
     let bytes: u64 = runs.iter().filter_map(|run| run.numbers.bytes).fold(0, u64::saturating_add);
     (bytes > 0).then_some(bytes)
@@ -129,7 +164,8 @@ mod tests {
     }
 
     fn of(runs: &[RunRecord], overdue: &[(JobName, Timestamp)]) -> Notice {
-        compose(&around(), at("2026-11-23T07:00:00Z"), runs, overdue, None)
+        let news = News { runs: runs.to_vec(), overdue: overdue.to_vec(), ..News::default() };
+        compose(&around(), at("2026-11-23T07:00:00Z"), &news)
     }
 
     #[test]
@@ -158,8 +194,28 @@ mod tests {
         let week = Some((at("2026-11-17T00:35:00Z"), 70 << 30));
         let space =
             SpaceTrend { total: 100 << 30, free: 70 << 30, at: at("2026-11-24T00:35:00Z"), earlier: week };
-        let text = compose(&around(), at("2026-11-23T07:00:00Z"), &[], &[], Some(&space)).text;
+        let news = News { space: Some(space), ..News::default() };
+        let text = compose(&around(), at("2026-11-23T07:00:00Z"), &news).text;
         assert!(text.contains("The disk of the media is stable at about 30 GB (for 7 d).\n"), "{text}");
+    }
+
+    #[test]
+    fn each_backup_has_its_sentence_and_what_is_wrong_with_it() {
+        let report = r#"{"backup":"files","kind":"tree","sentence":"63 of 63 files proved","findings":[
+            {"code":"rot","severity":"fail","what":"rot in a","evidence":[],"advice":"look"},
+            {"code":"age-by-file-time","severity":"info","what":"known by its file","evidence":[],"advice":""}]}"#;
+        let verified = Verified {
+            at: at("2026-11-21T02:00:00Z"),
+            run: "20261121T020000Z-7k3f9q".parse().unwrap(),
+            report: serde_json::from_str(report).unwrap(),
+        };
+        let backups =
+            vec![("files".parse().unwrap(), Some(verified), true), ("dumps".parse().unwrap(), None, false)];
+        let notice = compose(&around(), at("2026-11-23T07:00:00Z"), &News { backups, ..News::default() });
+        assert_eq!(notice.subject, "[social.example] nothing ran, 1 overdue");
+        let told = "Backups:\n  files: 63 of 63 files proved\n    failure: rot in a\n    not known to be fresh: it was \
+            verified last on Sat 21 Nov 02:00\n  dumps: was never verified\n";
+        assert!(notice.text.contains(told), "{}", notice.text);
     }
 
     #[test]

@@ -166,7 +166,9 @@ impl ChildRooms {
     fn program(&self, room: Room) -> PathBuf {
         match room {
             Room::Notify => self.runner.with_file_name("mastmaint-notify"),
-            Room::Tootctl | Room::Systemctl | Room::Run | Room::Verify | Room::Probe => self.runner.clone(),
+            Room::Tootctl | Room::Systemctl | Room::Run | Room::Verify | Room::Remote | Room::Probe => {
+                self.runner.clone()
+            }
         }
     }
 

@@ -16,8 +16,8 @@ use mastmaint_config::{
     settings::{Step, VerifyAction},
 };
 use mastmaint_words::{
-    BackupName, Grade, Outcome, Reason, Verdict,
-    backup::{Finding, Order, Report, Severity},
+    BackupName, Grade, Outcome, Reason, Room, Verdict,
+    backup::{Backup, Finding, Order, REMOTE_KEYS, Report, Severity},
 };
 use std::{
     fs, io,
@@ -44,13 +44,16 @@ pub(super) fn plan(
         return failed("no-backup", &text);
     };
     let other = |name: &Option<BackupName>| name.as_ref().and_then(|name| view.backups.get(name)).cloned();
-    let order = Order {
+    let mut order = Order {
         name: action.backup.clone(),
         backup: backup.clone(),
         files: other(&backup.files),
         inside: other(&backup.inside),
         full: action.full,
     };
+    if let Some(credentials) = std::env::var_os("CREDENTIALS_DIRECTORY") {
+        hand_over(&mut order, Path::new(&credentials));
+    }
     let order = match serde_json::to_string(&order) {
         Ok(order) => order,
         Err(error) => return failed("no-order", &format!("the backup cannot be described: {error}")),
@@ -73,11 +76,25 @@ pub(super) fn plan(
     work
 }
 
-/// In a walled room dumps are brought to life in another room, which may read nothing; else beside this process.
+/// Names the keys that systemd has handed to the room where it has put them: `LoadCredential=remote:REMOTE_KEYS`.
+fn hand_over(order: &mut Order, credentials: &Path) {
+    let backups = [Some(&mut order.backup), order.files.as_mut(), order.inside.as_mut()];
+    for key in backups.into_iter().flatten().flat_map(Backup::keys_mut) {
+        if let Ok(name) = key.strip_prefix(REMOTE_KEYS) {
+            // As systemd names the files of a directory.
+            *key = credentials.join(format!("remote_{}", name.display()));
+        }
+    }
+}
+
+/// In a walled room dumps are brought to life in other rooms, which may read nothing; else beside this process.
 fn arguments(options: &Options, order: String) -> Vec<String> {
     let mut arguments = vec!["--state".to_owned(), options.state.display().to_string()];
-    if options.walled {
-        arguments.extend(["--drills".to_owned(), options.rooms.join("drill.sock").display().to_string()]);
+    // The doors of the drill and the boot room are open to root only.
+    if options.walled && options.room == Room::Verify {
+        for (option, socket) in [("--drills", "drill.sock"), ("--boots", "boot.sock")] {
+            arguments.extend([option.to_owned(), options.rooms.join(socket).display().to_string()]);
+        }
     }
     arguments.push(order);
     arguments
@@ -171,6 +188,20 @@ mod tests {
         let verdict = judge(&ended(Ending::Exited(0)), || Ok(report(vec![])));
         assert_eq!(verdict.outcome, Outcome::Ok);
         assert!(verdict.reasons[0].text.contains("63 of 63"), "{:?}", verdict.reasons);
+    }
+
+    #[test]
+    fn keys_are_where_systemd_has_put_them() {
+        let text = r#"{"name":"a","backup":{"kind":"restic","repository":"sftp:b@host:/x","prove_every":"7d","wait":"2h",
+            "password_file":"/etc/mastmaintd/remote/pass","ssh_key":"/etc/mastmaintd/remote/key"},
+            "files":{"kind":"borg","repository":"/b","password_file":"/etc/pass","prove_every":"7d","wait":"2h"}}"#;
+        let mut order: Order = serde_json::from_str(text).unwrap();
+        hand_over(&mut order, Path::new("/run/credentials/room"));
+        let text = serde_json::to_string(&order).unwrap();
+        for path in ["/run/credentials/room/remote_pass", "/run/credentials/room/remote_key", "\"/etc/pass\""]
+        {
+            assert!(text.contains(path), "{path}: {text}");
+        }
     }
 
     #[test]

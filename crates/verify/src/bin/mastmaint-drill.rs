@@ -1,9 +1,9 @@
-//! `mastmaint-drill`: brings one dump to life. Its descriptor 0 is the connection over which the order and the open
-//! dump come. All it does is in the library.
+//! `mastmaint-drill`: brings one dump to life, and Mastodon on it where that is wanted. Its descriptor 0 is the connection
+//! over which the order, the open dump and the files come. All it does is in the library.
 
 use mastmaint_verify::{
     VerifyError,
-    drill::{answer, sweep},
+    drill::{Host, answer, sweep},
 };
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::{
@@ -14,8 +14,9 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-const USAGE: &str = "usage: mastmaint-drill [--sweep] --place DIR; descriptor 0 is the connection. With --sweep it \
-                     only removes what a dead drill left in DIR";
+const USAGE: &str = "usage: mastmaint-drill [--sweep] [--rubies DIRS] [--gems DIRS] --place DIR; descriptor 0 is the \
+                     connection. With --sweep it only removes what a dead drill left in DIR. DIRS are parted by \
+                     colons: what holds versions of Ruby, and gems for a file backup without any";
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1)) {
@@ -33,10 +34,12 @@ enum Failure {
 }
 
 fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
-    let (mut place, mut is_sweep) = (None, false);
+    let (mut place, mut is_sweep, mut host) = (None, false, Host::default());
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--sweep" => is_sweep = true,
+            "--rubies" => host.rubies = directories(arguments.next()),
+            "--gems" => host.gems = directories(arguments.next()),
             "--place" => place = arguments.next().map(PathBuf::from),
             other => return Err(Failure::Usage(format!("unknown argument {other:?}"))),
         }
@@ -51,8 +54,12 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
         signal_hook::flag::register(signal, Arc::clone(&is_cancelled)).map_err(Failure::Io)?;
     }
     let connection = io::stdin().as_fd().try_clone_to_owned().map_err(Failure::Io)?;
-    answer(&UnixStream::from(connection), &place, &is_cancelled).map_err(Failure::Drill)?;
+    answer(&UnixStream::from(connection), &place, &host, &is_cancelled).map_err(Failure::Drill)?;
     Ok(())
+}
+
+fn directories(given: Option<String>) -> Vec<PathBuf> {
+    std::env::split_paths(&given.unwrap_or_default()).filter(|path| path.is_absolute()).collect()
 }
 
 #[expect(clippy::print_stderr, reason = "a program on its own has nowhere else to say why it ended")]

@@ -2,16 +2,17 @@
 
 use super::Repository;
 use crate::{
-    backup,
+    away, backup,
     finding::{Code, Finding, some_of},
     found::matches,
     listing::{Listing, Told, plain},
     look::{Inside, SMALL, Thing, Tree, Wanted},
+    parts::{Weights, part_of},
     prove::Tell,
     repository::Refusal,
     stamp::{Nanos, Stamp},
     stream::{Input, Trouble},
-    tool::last_line,
+    tool::{Stream, last_line},
 };
 use jiff::{Timestamp, civil, tz::TimeZone};
 use serde::{Deserialize, Deserializer};
@@ -75,6 +76,9 @@ struct Item<'a> {
     mtime: Option<Cow<'a, str>>,
     #[serde(default)]
     healthy: Option<bool>,
+    /// What is written in a link.
+    #[serde(borrow, default)]
+    linktarget: Option<Cow<'a, str>>,
 }
 
 /// An archive and all names in it.
@@ -82,14 +86,21 @@ pub(crate) struct Listed {
     repository: Repository,
     archive: Archive,
     pub(crate) listing: Listing,
+    /// How much there is to read in each part of it.
+    pub(crate) weights: Weights,
     broken: u64,
     broken_paths: Vec<String>,
 }
 
 /// What is asked of each item beside its path.
-const FORMAT: &str = "{size}{mtime}{health}";
+const FORMAT: &str = "{size}{mtime}{health}{linktarget}";
 
 impl Repository {
+    fn stream(&self, words: &[&OsStr]) -> io::Result<Stream> {
+        let explain = if self.directory.is_some() { explain } else { explain_elsewhere };
+        self.tool.stream(words, None, explain)
+    }
+
     /// Hands each item of an archive to somebody.
     fn items(
         &self,
@@ -99,10 +110,15 @@ impl Repository {
     ) -> Result<(), Refusal> {
         let name = self.of(&archive.name);
         let words = ["list", "--bypass-lock", "--json-lines", "--format", FORMAT, &name].map(OsStr::new);
-        let mut lines = BufReader::new(self.tool.stream(&words, None, explain)?);
+        let mut lines = BufReader::new(self.stream(&words)?);
         let mut line = Vec::new();
-        let damaged =
-            |error: io::Error| Refusal::Damaged { at: archive.name.clone(), says: error.to_string() };
+        let damaged = |error: io::Error| {
+            let (at, says) = (archive.name.clone(), error.to_string());
+            match Trouble::within(&error) {
+                Some(Trouble { code: Code::Unreadable, .. }) => Refusal::NoAnswer { at, says },
+                _ => Refusal::Damaged { at, says },
+            }
+        };
         loop {
             line.clear();
             if lines.read_until(b'\n', &mut line).map_err(damaged)? == 0 {
@@ -128,7 +144,7 @@ impl Repository {
     ) -> Result<u64, Refusal> {
         let mut count = 0;
         self.items(archive, tell, &mut |item| {
-            if part_of(&item.path, of) == part && item.kind == "-" && !item.path.contains('\n') {
+            if part_of(byte(&item.path), of) == part && item.kind == "-" && !item.path.contains('\n') {
                 count += 1;
                 writeln!(out, "+ pf:{}", item.path)?;
             }
@@ -139,9 +155,9 @@ impl Repository {
     }
 }
 
-/// The part of `of` in which a path is, from 1: the same each night.
-pub(crate) fn part_of(path: &str, of: u8) -> u8 {
-    blake3::hash(plain(path).as_bytes()).as_bytes()[0] % of.max(1) + 1
+/// What a path is put into its part by: the same each night.
+fn byte(path: &str) -> u8 {
+    blake3::hash(plain(path).as_bytes()).as_bytes()[0]
 }
 
 impl Listed {
@@ -153,16 +169,24 @@ impl Listed {
         tell: &dyn Tell,
     ) -> Result<Self, Refusal> {
         let mut listing = Listing::wanting(wanted.cloned());
+        let mut weights = Weights::default();
         let (mut broken, mut broken_paths) = (0, Vec::new());
-        repository.items(archive, tell, &mut |Item { path, kind, size, mtime, healthy }| {
-            let told = match &*kind {
-                "-" | "h" => Told::File(size),
-                "d" => Told::Directory,
+        repository.items(archive, tell, &mut |Item { path, kind, size, mtime, healthy, linktarget }| {
+            let target = linktarget.as_deref().filter(|target| !target.is_empty());
+            let told = match (&*kind, target) {
+                // A second name of a file has no content of its own.
+                ("-" | "h", Some(first)) => Told::Again(listing.size(first).unwrap_or(size)),
+                ("-" | "h", None) => Told::File(size),
+                ("d", _) => Told::Directory,
                 _ => Told::Other,
             };
             let changed = mtime.and_then(|m| utc(&m));
             let changed = changed.map(|at| Nanos(i64::try_from(at.as_nanosecond()).unwrap_or(0)));
             listing.add(&path, told, changed);
+            if let Some(target) = target.filter(|_| kind == "l") {
+                listing.add_link(&path, target.to_owned());
+            }
+            weights.add(byte(&path), size);
             if healthy == Some(false) {
                 broken += 1;
                 if broken_paths.len() < 100 {
@@ -171,7 +195,8 @@ impl Listed {
             }
             Ok(())
         })?;
-        Ok(Self { repository: repository.clone(), archive: archive.clone(), listing, broken, broken_paths })
+        let (repository, archive) = (repository.clone(), archive.clone());
+        Ok(Self { repository, archive, listing, weights, broken, broken_paths })
     }
 
     pub(crate) fn name(&self) -> String {
@@ -193,8 +218,12 @@ impl Listed {
         // Of a full path (`pf:`) borg 1.2 says that it never matched.
         let path = format!("pp:{}", plain(path));
         let words = ["extract", "--bypass-lock", "--stdout", &name, &path].map(OsStr::new);
-        Ok(Box::new(self.repository.tool.stream(&words, None, explain)?))
+        Ok(Box::new(self.repository.stream(&words)?))
     }
+}
+
+fn explain_elsewhere(complaints: &str) -> Trouble {
+    away::trouble(complaints).unwrap_or_else(|| explain(complaints))
 }
 
 fn explain(complaints: &str) -> Trouble {
@@ -213,6 +242,10 @@ fn explain(complaints: &str) -> Trouble {
 impl Tree for Listed {
     fn thing(&self, path: &str) -> io::Result<Option<Thing>> {
         Ok(self.listing.thing(path))
+    }
+
+    fn link(&self, path: &str) -> io::Result<Option<String>> {
+        Ok(self.listing.link(path))
     }
 
     fn small_file(&self, path: &str) -> io::Result<Option<Vec<u8>>> {

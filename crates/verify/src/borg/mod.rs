@@ -9,9 +9,10 @@ pub(crate) use archive::{Archive, Listed, choose};
 pub(crate) use segment::{Reading, Segment, read_segment, segments};
 
 use crate::{
-    backup,
+    away, backup,
     look::Wanted,
     prove::{Tell, Untold},
+    reach::{log, quoted, ssh, with_environment},
     repository::{Locks, Refusal},
     tool::{Ran, Said, Tool, last_line},
 };
@@ -39,11 +40,6 @@ struct List {
     archives: Vec<Archive>,
 }
 
-/// A word of a command line that borg takes apart as a shell does.
-fn quoted(path: &Path) -> String {
-    format!("'{}'", path.display().to_string().replace('\'', "'\"'\"'"))
-}
-
 impl Repository {
     /// Makes borg ready for it. Nothing is asked of the repository yet.
     pub(crate) fn new(place: &backup::Borg, scratch: &Path) -> Result<Self, Refusal> {
@@ -62,6 +58,10 @@ impl Repository {
         }
         let path = place.repository.strip_prefix("file://").unwrap_or(&place.repository);
         let directory = path.starts_with('/').then(|| PathBuf::from(path));
+        if directory.is_none() {
+            let log = log(scratch);
+            tool = with_environment(tool.with("BORG_RSH", ssh(&place.reach, &log)), &place.reach)?.log(log);
+        }
         if let Some(directory) = &directory
             && !directory.join("config").exists()
         {
@@ -135,7 +135,10 @@ impl Repository {
     ) -> Result<Option<Vec<String>>, Refusal> {
         match self.tool.run(words, time, tell)? {
             Ran::Ended(said) if said.status.success() => Ok(Some(Vec::new())),
-            Ran::Ended(said) => Ok(Some(lines(&said))),
+            Ran::Ended(said) => match elsewhere(&self.at, &said.complaints) {
+                Some(refusal) => Err(refusal),
+                None => Ok(Some(lines(&said))),
+            },
             Ran::TooLong => Ok(None),
             Ran::Cancelled => Err(Refusal::Cancelled),
         }
@@ -153,7 +156,15 @@ fn lines(said: &Said) -> Vec<String> {
     lines
 }
 
+/// Why the way to a repository on another host ends.
+fn elsewhere(at: &str, complaints: &str) -> Option<Refusal> {
+    (!at.starts_with('/')).then(|| away::refused(at, complaints)).flatten()
+}
+
 fn refused(at: &str, complaints: &str) -> Refusal {
+    if let Some(refusal) = elsewhere(at, complaints) {
+        return refusal;
+    }
     let spoken = complaints.lines().take_while(|l| !l.starts_with("Traceback"));
     let says = spoken.last().map_or_else(|| last_line(complaints), str::to_owned);
     let at = at.to_owned();
@@ -216,10 +227,7 @@ mod tests {
         let Refusal::Damaged { says, .. } = of(damaged) else { panic!("not damaged") };
         assert!(says.contains("segment 1, offset 8"), "{says}");
         assert!(matches!(of("Connection closed by remote host."), Refusal::Unreadable { .. }));
-    }
-
-    #[test]
-    fn a_path_is_one_word_of_a_command() {
-        assert_eq!(quoted(Path::new("/a b/it's")), "'/a b/it'\"'\"'s'");
+        let away = refused("ssh://b@host/b", "Connection closed by remote host.");
+        assert!(matches!(away, Refusal::NoAnswer { .. }));
     }
 }

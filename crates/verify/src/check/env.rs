@@ -32,6 +32,11 @@ impl Env {
         self.0.get(name).map(String::as_str).filter(|v| !v.is_empty())
     }
 
+    /// All variables that are set to something.
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).filter(|(_, v)| !v.is_empty())
+    }
+
     /// Whether a variable is `true`.
     pub fn is_true(&self, name: &str) -> bool {
         self.get(name) == Some("true")

@@ -16,6 +16,11 @@ pub enum KnownBy {
     FileTime,
 }
 
+/// So much may the clocks of two hosts differ.
+const SKEW: Duration = Duration::from_hours(1);
+/// The same where a time was written in the zone of another host.
+const ZONES: Duration = Duration::from_hours(15);
+
 /// The time of the newest complete backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Age {
@@ -38,6 +43,17 @@ pub fn fresh(newest: Option<&Age>, max_age: Option<Duration>, now: Timestamp) ->
     };
     let mut findings = Vec::new();
     let age = human::between(newest.at, now).unwrap_or_default();
+    let slack = if newest.known_by == KnownBy::Content { ZONES } else { SKEW };
+    if let Some(ahead) = human::between(now, newest.at).filter(|ahead| max_age.is_some() && *ahead > slack) {
+        findings.push(
+            Finding::fail(
+                Code::Overdue,
+                format!("{} is dated {} ahead: how old the newest backup is cannot be told", newest.name, human::span(ahead)),
+                "Set its time right (`touch`) or take it away, and look at the clock of the host that made it: until then nothing would be seen to be overdue.",
+            )
+            .with([newest.at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()]),
+        );
+    }
     if let Some(max_age) = max_age.filter(|max| age > *max) {
         findings.push(
             Finding::fail(
@@ -77,6 +93,20 @@ mod tests {
         assert_eq!(fresh(None, None, now)[0].code, Code::NoBackup);
         let by_time = Age { known_by: KnownBy::FileTime, ..age(999_999) };
         assert_eq!(fresh(Some(&by_time), None, now)[0].code, Code::AgeByFileTime);
+    }
+
+    #[test]
+    fn what_is_dated_ahead_is_not_fresh() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let found = |ahead: i64, known_by, max_age| {
+            let newest = Age { known_by, ..age(1_000_000 + ahead) };
+            fresh(Some(&newest), max_age, now).iter().any(|f| f.code == Code::Overdue)
+        };
+        let day = Some(Duration::from_hours(26));
+        assert!(!found(1800, KnownBy::FileTime, day) && found(7200, KnownBy::FileTime, day));
+        assert!(!found(7200, KnownBy::Content, day), "another zone");
+        assert!(found(86_400, KnownBy::Content, day) && found(7200, KnownBy::Stamp, day));
+        assert!(!found(86_400, KnownBy::Stamp, None), "its age is not looked at");
     }
 
     proptest! {

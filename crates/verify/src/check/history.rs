@@ -9,8 +9,8 @@ use mastmaint_words::human;
 /// So many nights before make the measure.
 const NIGHTS: usize = 7;
 
-/// Compares the newest with the middle of the nights before.
-pub fn shrunk(before: &[History], now: &History) -> Option<Finding> {
+/// Compares the newest with the middle of the nights before. `counted` says of what there is a number.
+pub fn shrunk(before: &[History], now: &History, counted: &str) -> Option<Finding> {
     let nights = &before[before.len().saturating_sub(NIGHTS)..];
     let middle = |value: fn(&History) -> u64| {
         let mut values: Vec<u64> = nights.iter().map(value).collect();
@@ -29,7 +29,7 @@ pub fn shrunk(before: &[History], now: &History) -> Option<Finding> {
         _ => return None,
     };
     Some(finding.with([
-        format!("names: {} now, {} before", grouped(now.paths), grouped(paths)),
+        format!("{counted}: {} now, {} before", grouped(now.paths), grouped(paths)),
         format!("size: {} now, {} before", human::bytes(now.bytes), human::bytes(bytes)),
     ]))
 }
@@ -46,11 +46,11 @@ mod tests {
     #[test]
     fn a_loss_is_told_and_growth_is_not() {
         let before: Vec<History> = (0..10).map(|n| night(1000 + n, 50_000)).collect();
-        assert_eq!(shrunk(&before, &night(1010, 51_000)), None);
-        assert_eq!(shrunk(&before, &night(5000, 90_000)), None);
-        assert_eq!(shrunk(&before, &night(700, 50_000)).unwrap().severity, Severity::Warn);
-        assert_eq!(shrunk(&before, &night(1010, 10)).unwrap().severity, Severity::Fail);
-        assert_eq!(shrunk(&before, &night(0, 0)).unwrap().severity, Severity::Fail);
-        assert_eq!(shrunk(&[], &night(0, 0)), None, "the first night has nothing to compare with");
+        assert_eq!(shrunk(&before, &night(1010, 51_000), "names"), None);
+        assert_eq!(shrunk(&before, &night(5000, 90_000), "names"), None);
+        assert_eq!(shrunk(&before, &night(700, 50_000), "names").unwrap().severity, Severity::Warn);
+        assert_eq!(shrunk(&before, &night(1010, 10), "names").unwrap().severity, Severity::Fail);
+        assert_eq!(shrunk(&before, &night(0, 0), "names").unwrap().severity, Severity::Fail);
+        assert_eq!(shrunk(&[], &night(0, 0), "names"), None, "the first night has nothing to compare with");
     }
 }

@@ -6,8 +6,8 @@ mod fresh;
 mod history;
 mod raw;
 
-pub(crate) use complete::candidates;
 pub use complete::{Mastodon, complete, live_in};
+pub(crate) use complete::{candidates, place_of};
 pub use env::{Env, Version, missing_secrets};
 pub use fresh::{Age, KnownBy, fresh};
 pub use history::shrunk;

@@ -121,7 +121,7 @@ pub(super) fn answers(cluster: &Cluster, database: &str, domain: Option<&str>) -
 
 /// The question for rows, of those tables that are there.
 fn rows(tables: &BTreeSet<String>, domain: Option<&str>) -> String {
-    let own = domain.map(|d| quoted(&format!("https://{d}/")));
+    let own = domain.map(|d| quoted(&format!("https://{}/", d.to_ascii_lowercase())));
     let foreign = own.map_or_else(
         || "false".to_owned(),
         |own| format!("l AND uri IS NOT NULL AND NOT starts_with(uri, {own})"),

@@ -16,7 +16,7 @@ use std::{
 };
 
 /// The user of all databases.
-const USER: &str = "postgres";
+pub(super) const USER: &str = "postgres";
 /// The database into which a single one is restored.
 pub(super) const DATABASE: &str = "mastodon";
 const LOOK_EVERY: Duration = Duration::from_millis(10);

@@ -28,9 +28,10 @@ pub enum Door {
 
 impl Door {
     /// Has a dump brought to life.
-    pub fn ask(&self, order: &Order, dump: &OwnedFd, tell: &dyn Tell) -> Result<Drilled, VerifyError> {
+    pub fn ask(&self, order: &Order, handed: &[OwnedFd], tell: &dyn Tell) -> Result<Drilled, VerifyError> {
         let (room, program) = self.open().map_err(VerifyError::room)?;
-        let drilled = ask(room, order, dump.as_fd(), tell);
+        let handed: Vec<_> = handed.iter().map(OwnedFd::as_fd).collect();
+        let drilled = ask(room, order, &handed, tell);
         if let Some(mut program) = program {
             // It ends by itself: it has answered, or it sees that nobody waits any more.
             program.wait().map_err(VerifyError::room)?;
@@ -44,7 +45,12 @@ impl Door {
             Self::Program { program, place } => {
                 let (ours, theirs) = UnixStream::pair()?;
                 let mut command = Command::new(program);
-                let child = command.arg("--place").arg(place).stdin(OwnedFd::from(theirs)).spawn()?;
+                command.arg("--place").arg(place);
+                // Without walls Ruby may be where whoever runs this keeps it.
+                if let Some(home) = std::env::home_dir() {
+                    command.arg("--rubies").arg(home.join(".rbenv/versions"));
+                }
+                let child = command.stdin(OwnedFd::from(theirs)).spawn()?;
                 Ok((ours, Some(child)))
             }
         }

@@ -112,6 +112,7 @@ mod tests {
             bytes: 0,
             times: super::super::Times::default(),
             counts: Some(counts),
+            boot: None,
             harmless: Vec::new(),
         }
     }

@@ -2,6 +2,7 @@
 //! down again. Nothing of it stays, also where it is killed: the next one finds what a dead one left.
 
 mod ask;
+mod boot;
 mod cluster;
 mod complaint;
 mod door;
@@ -14,10 +15,12 @@ mod scratch;
 mod space;
 mod wire;
 
+pub(crate) use boot::WHOLE;
+pub use boot::{Files, Host};
 pub use door::Door;
 pub use mastmaint_words::backup::{Counts, Drill, Times};
 pub use order::{Drilled, Order, Shape};
-pub use run::drill;
+pub use run::{Handed, drill};
 pub use scratch::sweep;
 pub use wire::{answer, ask};
 

@@ -1,5 +1,6 @@
 //! What a drill is told, and what comes of it.
 
+use super::Files;
 use crate::finding::Finding;
 use mastmaint_words::backup::Drill;
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,9 @@ pub struct Order {
     /// Bytes of the disk that are never touched.
     #[serde(default)]
     pub reserve: u64,
+    /// Mastodon shall be started on it, from these files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<Files>,
 }
 
 /// How a dump is read.

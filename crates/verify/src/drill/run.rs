@@ -1,12 +1,18 @@
 //! One drill from its beginning to its end.
 
 use super::{
-    Drill, Drilled, Order, Shape, Stop, Times, ask, cluster::Cluster, judge::judge, programs::Programs,
-    restore::restore, scratch::Scratch, space,
+    Drill, Drilled, Host, Order, Shape, Stop, Times, ask,
+    boot::{self, boot},
+    cluster::Cluster,
+    judge::judge,
+    programs::Programs,
+    restore::restore,
+    scratch::Scratch,
+    space,
 };
 use crate::{
     error::VerifyError,
-    finding::{Finding, Severity},
+    finding::{Code, Finding, Severity},
     prove::Tell,
     stream,
 };
@@ -14,8 +20,23 @@ use jiff::Timestamp;
 use mastmaint_words::human;
 use std::{cmp::Reverse, fs::File, path::Path, time::Instant};
 
+/// What is handed over: the dump, and the files of Mastodon as a stream.
+#[derive(Debug)]
+pub struct Handed {
+    /// The open dump.
+    pub dump: File,
+    /// What the verify room makes of the Rails root, where Mastodon shall be started.
+    pub files: Option<File>,
+}
+
 /// Brings a dump to life in a directory below `place`, asks it, and removes everything again.
-pub fn drill(order: &Order, dump: File, place: &Path, tell: &dyn Tell) -> Result<Drilled, VerifyError> {
+pub fn drill(
+    order: &Order,
+    handed: Handed,
+    place: &Path,
+    host: &Host,
+    tell: &dyn Tell,
+) -> Result<Drilled, VerifyError> {
     let begun = Instant::now();
     let mut drill = Drill {
         at: Timestamp::now(),
@@ -25,9 +46,10 @@ pub fn drill(order: &Order, dump: File, place: &Path, tell: &dyn Tell) -> Result
         bytes: 0,
         times: Times::default(),
         counts: None,
+        boot: None,
         harmless: Vec::new(),
     };
-    let mut findings = match bring_to_life(order, dump, place, tell, &mut drill) {
+    let mut findings = match bring_to_life(order, handed, place, host, tell, &mut drill) {
         Ok(findings) => findings,
         Err(Stop::Found(finding)) => vec![*finding],
         Err(Stop::Error(error)) => return Err(error),
@@ -40,11 +62,13 @@ pub fn drill(order: &Order, dump: File, place: &Path, tell: &dyn Tell) -> Result
 
 fn bring_to_life(
     order: &Order,
-    dump: File,
+    handed: Handed,
     place: &Path,
+    host: &Host,
     tell: &dyn Tell,
     drill: &mut Drill,
 ) -> Result<Vec<Finding>, Stop> {
+    let Handed { dump, files } = handed;
     let is_cancelled = || tell.is_cancelled();
     let programs = Programs::find(&order.dump, order.shape)?;
     drill.server = Some(programs.major);
@@ -54,7 +78,9 @@ fn bring_to_life(
         // What comes through a pipe is unpacked already, and from something packed.
         Shape::Text | Shape::Cluster => stream::packing_of(&dump).map_err(VerifyError::drill(place))?,
     };
-    space::check(scratch.path(), space::needed(order.before.as_ref(), order.size, packing), order.reserve)?;
+    let needed = space::needed(order.before.as_ref(), order.size, packing);
+    let needed = needed.saturating_add(order.boot.as_ref().map_or(0, |files| files.bytes));
+    space::check(scratch.path(), needed, order.reserve)?;
 
     let mut clock = Instant::now();
     let mut lap = || std::mem::replace(&mut clock, Instant::now()).elapsed();
@@ -76,5 +102,21 @@ fn bring_to_life(
     findings.extend(ask::assertions(&cluster, &database, &order.assertions)?);
     drill.times.ask = lap();
     drill.counts = Some(counts);
+    let is_usable = findings.iter().all(|f| f.severity < Severity::Fail);
+    if let (Some(files), Some(stream), true) = (&order.boot, files, is_usable) {
+        let ready = boot::Ready {
+            files,
+            stream,
+            cluster: &cluster,
+            database: &database,
+            must_migrate: findings.iter().any(|f| f.code == Code::DumpOlderThanCode),
+            reserve: order.reserve,
+            host,
+            tell,
+        };
+        let (booted, found) = boot(ready)?;
+        drill.boot = Some(booted);
+        findings.extend(found);
+    }
     Ok(findings)
 }

@@ -71,6 +71,7 @@ mod tests {
             bytes: 1000,
             times: super::super::Times::default(),
             counts: None,
+            boot: None,
             harmless: Vec::new(),
         };
         assert_eq!(needed(Some(&before), 5, None), 1500);

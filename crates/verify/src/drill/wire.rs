@@ -1,7 +1,7 @@
-//! Between who may read backups and who brings them to life: the order and an open dump go one way over a Unix socket,
-//! what is said and what came of it the other. Whoever drills needs no right to any file.
+//! Between who may read backups and who brings them to life: the order, an open dump and a stream of files go one way
+//! over a Unix socket, what is said and what came of it the other. Whoever drills needs no right to any file.
 
-use super::{Drilled, Order, drill};
+use super::{Drilled, Handed, Host, Order, drill};
 use crate::{error::VerifyError, prove::Tell};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
@@ -38,14 +38,15 @@ enum Answer {
     Failed(String),
 }
 
-/// Has a dump brought to life by who is at the other end.
+/// Has a dump brought to life by who is at the other end. What is handed over is the dump, then the files of Mastodon
+/// where it shall be started.
 pub fn ask(
     room: UnixStream,
     order: &Order,
-    dump: BorrowedFd<'_>,
+    handed: &[BorrowedFd<'_>],
     tell: &dyn Tell,
 ) -> Result<Drilled, VerifyError> {
-    send(&room, order, dump).map_err(VerifyError::room)?;
+    send(&room, order, handed).map_err(VerifyError::room)?;
     room.set_read_timeout(Some(LOOK_EVERY)).map_err(VerifyError::room)?;
     let mut from = BufReader::new(room.take(LONGEST));
     let mut line = Vec::new();
@@ -74,10 +75,15 @@ pub fn ask(
 }
 
 /// The other end: receives one order, does it, answers. An error is told to who asked, too.
-pub fn answer(from: &UnixStream, place: &Path, is_cancelled: &AtomicBool) -> Result<Drilled, VerifyError> {
-    let (order, dump) = receive(from).map_err(VerifyError::room)?;
+pub fn answer(
+    from: &UnixStream,
+    place: &Path,
+    host: &Host,
+    is_cancelled: &AtomicBool,
+) -> Result<Drilled, VerifyError> {
+    let (order, handed) = receive(from).map_err(VerifyError::room)?;
     let hangup = Hangup { from, is_cancelled };
-    let drilled = drill(&order, dump, place, &hangup);
+    let drilled = drill(&order, handed, place, host, &hangup);
     let told = match &drilled {
         Ok(drilled) => hangup.tell(&Answer::Drilled(Box::new(drilled.clone()))),
         Err(error) => hangup.tell(&Answer::Failed(error.to_string())),
@@ -117,11 +123,13 @@ impl Tell for Hangup<'_> {
     }
 }
 
-fn send(to: &UnixStream, order: &Order, dump: BorrowedFd<'_>) -> io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+fn send(to: &UnixStream, order: &Order, handed: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    let files = [dump];
-    control.push(SendAncillaryMessage::ScmRights(&files));
+    // The room for two may hold a third, by the way it is aligned.
+    if handed.len() > 2 || !control.push(SendAncillaryMessage::ScmRights(handed)) {
+        return Err(io::Error::other("there is more to hand over than the dump and the files"));
+    }
     sendmsg(to, &[IoSlice::new(b"d")], &mut control, SendFlags::NOSIGNAL)?;
     let mut line = serde_json::to_vec(order)?;
     line.push(b'\n');
@@ -129,25 +137,31 @@ fn send(to: &UnixStream, order: &Order, dump: BorrowedFd<'_>) -> io::Result<()> 
     to.write_all(&line)
 }
 
-fn receive(from: &UnixStream) -> io::Result<(Order, File)> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+fn receive(from: &UnixStream) -> io::Result<(Order, Handed)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let mut byte = [0];
     recvmsg(from.as_fd(), &mut [IoSliceMut::new(&mut byte)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
-    let dump = control.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut files) => files.next(),
-        _ => None,
+    let mut handed = control.drain().flat_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(handed) => handed.map(File::from).collect(),
+        _ => Vec::new(),
     });
-    let dump = dump.ok_or_else(|| io::Error::other("no dump came with the order"))?;
+    let dump = handed.next().ok_or_else(|| io::Error::other("no dump came with the order"))?;
+    let files = handed.next();
+    drop(handed);
     let mut line = Vec::new();
     BufReader::new(from.take(LONGEST)).read_until(b'\n', &mut line)?;
-    Ok((serde_json::from_slice(&line)?, File::from(dump)))
+    let order: Order = serde_json::from_slice(&line)?;
+    if order.boot.is_some() && files.is_none() {
+        return Err(io::Error::other("no files of Mastodon came with the order"));
+    }
+    Ok((order, Handed { dump, files }))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::drill::Shape;
+    use crate::drill::{Files, Shape};
     use std::{io::Seek as _, thread};
 
     struct Impatient;
@@ -168,6 +182,7 @@ mod tests {
             before: None,
             assertions: vec!["SELECT true".to_owned()],
             reserve: 7,
+            boot: None,
         }
     }
 
@@ -177,18 +192,36 @@ mod tests {
         let mut dump = tempfile::tempfile().unwrap();
         dump.write_all(b"content").unwrap();
         dump.rewind().unwrap();
-        send(&a, &order(), dump.as_fd()).unwrap();
-        let (received, mut file) = receive(&b).unwrap();
-        let mut text = String::new();
-        file.read_to_string(&mut text).unwrap();
-        assert_eq!((received, text.as_str()), (order(), "content"));
+        let (files, mut stream) = io::pipe().unwrap();
+        for with_files in [false, true] {
+            dump.rewind().unwrap();
+            let both = [dump.as_fd(), files.as_fd()];
+            let files = Files { name: "daily.0".to_owned(), bytes: 9, ruby: None };
+            let order = Order { boot: with_files.then_some(files), ..order() };
+            send(&a, &order, if with_files { &both } else { &both[..1] }).unwrap();
+            let (received, mut got) = receive(&b).unwrap();
+            let mut text = String::new();
+            got.dump.read_to_string(&mut text).unwrap();
+            assert_eq!((&received, text.as_str()), (&order, "content"));
+            assert_eq!(got.files.is_some(), with_files);
+            if let Some(mut got) = got.files {
+                stream.write_all(b"files").unwrap();
+                let mut word = [0; 5];
+                got.read_exact(&mut word).unwrap();
+                assert_eq!(&word, b"files");
+            }
+        }
+        assert!(send(&a, &order(), &[dump.as_fd(); 3]).is_err());
+        let files = Files { name: "daily.0".to_owned(), bytes: 9, ruby: None };
+        send(&a, &Order { boot: Some(files), ..order() }, &[dump.as_fd()]).unwrap();
+        assert!(receive(&b).is_err(), "a boot without its files");
     }
 
     #[test]
     fn who_hangs_up_ends_it_and_who_says_nothing_is_left() {
         let (a, b) = UnixStream::pair().unwrap();
         let dump = tempfile::tempfile().unwrap();
-        let asking = thread::spawn(move || ask(a, &order(), dump.as_fd(), &Impatient));
+        let asking = thread::spawn(move || ask(a, &order(), &[dump.as_fd()], &Impatient));
         let (_, _file) = receive(&b).unwrap();
         let hangup = Hangup { from: &b, is_cancelled: &AtomicBool::new(false) };
         assert!(matches!(asking.join().unwrap(), Err(VerifyError::Cancelled)));
@@ -201,7 +234,7 @@ mod tests {
         let (a, b) = UnixStream::pair().unwrap();
         let dump = tempfile::tempfile().unwrap();
         let answering = thread::spawn(move || receive(&b).map(drop));
-        let died = ask(a, &order(), dump.as_fd(), &Impatient);
+        let died = ask(a, &order(), &[dump.as_fd()], &Impatient);
         answering.join().unwrap().unwrap();
         assert!(matches!(died, Err(VerifyError::Room(_) | VerifyError::Cancelled)), "{died:?}");
     }

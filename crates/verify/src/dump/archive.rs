@@ -17,6 +17,8 @@ pub enum Kind {
     Cluster,
     /// The data directory of a PostgreSQL.
     DataDirectory,
+    /// Packed by a program that is not known here.
+    Packed(&'static str),
     /// Nothing in it.
     Empty,
     /// Something else.
@@ -57,16 +59,23 @@ impl Kind {
 
     /// Looks at the beginning of a dump that is no directory.
     pub(crate) fn of_input(input: Input) -> io::Result<Self> {
-        let (head, input) = stream::peek(input, 256)?;
+        let (head, input) = stream::peek(input, HEAD)?;
         if head.is_empty() {
             return Ok(Self::Empty);
         }
         if let Some(header) = header(&head) {
             return Ok(Self::Custom(header));
         }
+        if let Some(packing) = stream::unknown_packing(&head) {
+            return Ok(Self::Packed(packing));
+        }
         let mut text = Vec::new();
         // What cannot be unpacked is found when it is read; here only the beginning matters.
         let _ = stream::unpack(input)?.take(4096).read_to_end(&mut text);
+        // One that was packed once more.
+        if let Some(header) = header(&text) {
+            return Ok(Self::Custom(header));
+        }
         let text = String::from_utf8_lossy(&text);
         Ok(match () {
             () if text.is_empty() => Self::Empty,
@@ -98,7 +107,13 @@ impl Bytes<'_> {
     }
 }
 
+/// Enough for the header of a tar and that of the table of contents in it.
+const HEAD: usize = 1024;
+
+/// The header of an archive; in one of `pg_dump -Ft` it begins the first file.
 fn header(head: &[u8]) -> Option<Header> {
+    let is_tar = head.starts_with(b"toc.dat\0") && head.get(257..262) == Some(b"ustar");
+    let head = if is_tar { head.get(512..)? } else { head };
     let mut bytes = Bytes(head.strip_prefix(b"PGDMP")?);
     let version = (bytes.byte()?, bytes.byte()?);
     let _revision = bytes.byte()?;
@@ -158,6 +173,15 @@ mod tests {
             Kind::of(&path).unwrap()
         };
         assert!(matches!(kind(OF_17), Kind::Custom(_)));
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut file = tar::Header::new_ustar();
+        file.set_size(OF_17.len() as u64);
+        tar.append_data(&mut file, "toc.dat", OF_17).unwrap();
+        assert!(matches!(kind(&tar.into_inner().unwrap()), Kind::Custom(_)), "pg_dump -Ft");
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        io::Write::write_all(&mut packed, OF_17).unwrap();
+        assert!(matches!(kind(&packed.finish().unwrap()), Kind::Custom(_)), "pg_dump -Fc | gzip");
+        assert_eq!(kind(b"BZh91AY&SY"), Kind::Packed("bzip2"));
         assert_eq!(kind(b"--\n-- PostgreSQL database dump\n--\n"), Kind::Plain);
         assert_eq!(kind(b"--\n-- PostgreSQL database cluster dump\n--\n"), Kind::Cluster);
         assert_eq!(kind(b""), Kind::Empty);

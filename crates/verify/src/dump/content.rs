@@ -5,7 +5,7 @@ use crate::{
     decrypt::Unseal,
     look::{Inside, Tree},
     stamp::Nanos,
-    stream::{self, Input},
+    stream::{self, Input, Packing},
 };
 use std::{
     io,
@@ -51,6 +51,11 @@ impl<'a> Content<'a> {
         }
     }
 
+    /// Whether it is packed as a whole: then no program of PostgreSQL reads it as it is.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.head(6).is_ok_and(|head| Packing::of(&head) != Packing::Plain)
+    }
+
     fn raw(&self) -> io::Result<Input> {
         match &self.origin {
             Origin::File(path) => stream::raw(path),
@@ -65,6 +70,11 @@ impl<'a> Content<'a> {
             Some(unseal) => unseal.open(raw),
             None => Ok(raw),
         }
+    }
+
+    /// Whether what is read of it was decrypted.
+    pub(crate) const fn is_decrypted(&self) -> bool {
+        self.unseal.is_some()
     }
 
     /// Whether it should be encrypted and is not.

@@ -44,10 +44,10 @@ impl Restorer {
         let mut command = Command::new(&self.program);
         command.args(["-f", "-"]).env_clear().env("LC_ALL", "C").env("PATH", "/usr/bin:/bin");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        if let Some(path) = content.path() {
+        if let Some(path) = content.path().filter(|_| !content.is_packed()) {
             return Ok((command.arg(path).spawn()?, None));
         }
-        let mut input = content.open()?;
+        let mut input = stream::unpack(content.open()?)?;
         let mut child = command.stdin(Stdio::piped()).spawn()?;
         let mut stdin = child.stdin.take();
         let feed = move || match &mut stdin {
@@ -99,7 +99,15 @@ pub(crate) fn read_content(
                 Err(error) => (Facts::default(), Some(stream::broken(name, &error))),
             })
         }
+        Kind::Packed(packing) => Ok((Facts::default(), Some(stream::not_unpacked(name, packing)))),
         Kind::Empty => not_a_dump("is empty"),
+        Kind::Unknown if content.path().is_some_and(Path::is_dir) => {
+            not_a_dump("has no toc.dat, which pg_dump -Fd writes last: it broke off, or is still at work")
+        }
+        // What was decrypted already is no dump whatever its seal was.
+        Kind::Unknown if content.is_decrypted() => {
+            not_a_dump("is no dump of PostgreSQL once it is decrypted")
+        }
         Kind::Unknown => match sealed(name, Seal::of(&content.head(Seal::HEAD)?)) {
             Some(sealed) => Ok((Facts::default(), Some(sealed))),
             None => not_a_dump("is no dump of PostgreSQL"),

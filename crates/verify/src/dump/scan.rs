@@ -27,15 +27,16 @@ pub fn scan(
     let mut line = Vec::new();
     let mut table: Option<Table> = None;
     let ending = ENDINGS[usize::from(is_cluster)];
-    let own = domain.map(|d| format!("https://{d}/"));
+    let own = domain.map(|d| format!("https://{}/", d.to_ascii_lowercase()));
     loop {
         line.clear();
         let count = (&mut input).take(LONGEST).read_until(b'\n', &mut line)?;
         if count == 0 {
             break;
         }
+        facts.bytes += count as u64;
         if line.last() != Some(&b'\n') {
-            skip_line(&mut input)?;
+            facts.bytes += skip_line(&mut input)?;
         }
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end_matches(['\n', '\r']);
@@ -61,19 +62,28 @@ pub(crate) fn is_ended(tail: &str, is_cluster: bool) -> bool {
     facts.is_complete
 }
 
-fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
+/// Gives how many bytes were skipped.
+fn skip_line(input: &mut impl BufRead) -> io::Result<u64> {
+    let mut skipped = 0;
     loop {
         let buffer = input.fill_buf()?;
         if buffer.is_empty() {
-            return Ok(());
+            return Ok(skipped);
         }
         let end = buffer.iter().position(|b| *b == b'\n');
         let used = end.map_or(buffer.len(), |at| at + 1);
         input.consume(used);
+        skipped += used as u64;
         if end.is_some() {
-            return Ok(());
+            return Ok(skipped);
         }
     }
+}
+
+/// The name with which the rest of a statement begins.
+fn table_name(rest: &str) -> String {
+    let name = rest.split([' ', '(']).next().unwrap_or_default();
+    name.strip_prefix("public.").unwrap_or(name).trim_matches('"').to_owned()
 }
 
 fn statement(text: &str, ending: &str, facts: &mut Facts) {
@@ -87,11 +97,13 @@ fn statement(text: &str, ending: &str, facts: &mut Facts) {
         // Something follows the completion line: it was not the last one.
         facts.is_complete = false;
     }
+    if let Some(rest) = text.strip_prefix("INSERT INTO ") {
+        facts.inserts += 1;
+        *facts.rows.entry(table_name(rest)).or_default() += 1;
+        return;
+    }
     let Some(what) = text.strip_prefix("CREATE ") else { return };
-    let name = |rest: &str| {
-        let name = rest.split([' ', '(']).next().unwrap_or_default();
-        name.strip_prefix("public.").unwrap_or(name).trim_matches('"').to_owned()
-    };
+    let name = table_name;
     if let Some(rest) = what.strip_prefix("TABLE ").or_else(|| what.strip_prefix("UNLOGGED TABLE ")) {
         facts.tables.insert(name(rest));
     } else if what.starts_with("VIEW ") {
@@ -179,6 +191,14 @@ mod tests {
             ]
         );
         assert_eq!(self::facts(DUMP, "else.test").0.foreign_statuses, 1);
+    }
+
+    #[test]
+    fn rows_that_are_written_as_inserts_are_counted() {
+        let text = "INSERT INTO public.users VALUES (1, 'a');\nINSERT INTO public.users VALUES (2, 'b');\n\
+            -- PostgreSQL database dump complete\n";
+        let (facts, _) = facts(text, "m");
+        assert_eq!((facts.count("users"), facts.inserts, facts.is_complete), (2, 2, true));
     }
 
     #[test]

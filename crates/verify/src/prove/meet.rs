@@ -2,6 +2,7 @@
 
 use super::{
     blast::is_per_path,
+    device::Device,
     hash::{Hash, Reading, hash_at},
     judge::{Judged, Met, judge},
     night::Nightly,
@@ -14,7 +15,7 @@ use super::{
     tonight::{Count, RootCounts, RootNumbers, Some as Examples, Tonight},
     walk::{Entry, Trouble, Visitor, trouble_of},
 };
-use crate::stamp::Stamp;
+use crate::stamp::{Nanos, Stamp};
 use rustix::fs::FileType;
 use std::{
     cell::RefCell,
@@ -50,6 +51,10 @@ pub(super) struct Proving<'a> {
     proved: Count,
     oldest: AtomicU32,
     youngest: AtomicI64,
+    /// What is younger than this is dated ahead: one odd file must not make all of them young.
+    horizon: Nanos,
+    /// The youngest of those.
+    ahead: AtomicI64,
     read: Count,
     read_bytes: Count,
     due: Count,
@@ -81,11 +86,21 @@ pub(super) struct Subject {
 
 /// What stands for a file in the store.
 pub(super) fn identity_of(entry: &Entry<'_>, stamp: Option<Stamp>) -> Identity {
-    let fs = entry.device.key;
-    if !is_per_path(entry.device.numbers) {
-        return Identity { fs, ino: entry.ino };
+    identity_at(entry.device, entry.ino, stamp, || entry.path())
+}
+
+/// The same of an inode, whose path begins with the name of its root.
+pub(crate) fn identity_at(
+    device: Device,
+    ino: u64,
+    stamp: Option<Stamp>,
+    path: impl FnOnce() -> Vec<u8>,
+) -> Identity {
+    let fs = device.key;
+    if !is_per_path(device.numbers) {
+        return Identity { fs, ino };
     }
-    let path = entry.path();
+    let path = path();
     // Names of generations rotate, their stamps do not.
     let from = if stamp.is_some() { path.iter().position(|b| *b == b'/').unwrap_or(0) } else { 0 };
     let below = &path[from..];
@@ -95,6 +110,9 @@ pub(super) fn identity_of(entry: &Entry<'_>, stamp: Option<Stamp>) -> Identity {
     ino.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
     Identity { fs, ino: u64::from_le_bytes(ino) }
 }
+
+/// So many seconds may the clocks of two hosts differ.
+const SKEW: i64 = 3600;
 
 impl<'a> Proving<'a> {
     pub(super) fn new(
@@ -123,6 +141,8 @@ impl<'a> Proving<'a> {
             proved: Count::default(),
             oldest: AtomicU32::new(u32::MAX),
             youngest: AtomicI64::new(0),
+            horizon: Nanos::new(i64::from(began.0) + SKEW, 0),
+            ahead: AtomicI64::new(0),
             read: Count::default(),
             read_bytes: Count::default(),
             due,
@@ -182,7 +202,8 @@ impl<'a> Proving<'a> {
         }
         self.files.add(1);
         self.bytes.add(stat.size);
-        self.youngest.fetch_max(stat.mtime.0, Ordering::Relaxed);
+        let youngest = if stat.mtime > self.horizon { &self.ahead } else { &self.youngest };
+        youngest.fetch_max(stat.mtime.0, Ordering::Relaxed);
         let proof = position.map(|p| &self.store.proofs()[p]);
         let met = Met { size: stat.size, mtime: stat.mtime, birth: stat.birth };
         let subject = Subject { identity, position, judged: judge(proof, &met), stat, root: entry.root };
@@ -355,7 +376,7 @@ impl<'a> Proving<'a> {
     }
 
     pub(super) fn end(self) -> Tonight {
-        let oldest = self.oldest.into_inner();
+        let (oldest, youngest) = (self.oldest.into_inner(), self.youngest.into_inner());
         let numbers = |r: &RootCounts| RootNumbers {
             paths: r.paths.get(),
             bytes: r.bytes.get(),
@@ -376,7 +397,7 @@ impl<'a> Proving<'a> {
             new: self.new.get(),
             changed: self.altered.get(),
             replaced: self.replaced.get(),
-            youngest: self.youngest.into_inner(),
+            youngest: if youngest > 0 { youngest } else { self.ahead.into_inner() },
             unsettled: self.unsettled.get(),
         };
         Tonight {

@@ -29,8 +29,9 @@ pub use tell::{Tell, Told, Untold};
 
 pub(crate) use bound::grouped;
 pub(crate) use device::Devices;
+pub(crate) use meet::identity_at;
 pub(crate) use open::{Stat, open_directory, open_file, stat_at, stat_of};
 pub(crate) use report::proofs_lost;
-pub(crate) use run::{Generation, Prover, WALKERS};
+pub(crate) use run::{Generation, Measure, Prover, WALKERS};
 pub(crate) use store::Finished;
 pub(crate) use walk::Root;

@@ -25,12 +25,23 @@ pub(crate) struct Generation {
     pub(crate) stamp: Option<Stamp>,
 }
 
+/// What tells whether the newest has lost something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// Names and bytes of the newest tree.
+    Tree,
+    /// Names or rows in the newest file, and its bytes; nothing where it could not be read to its end.
+    File(Option<(u64, u64)>),
+}
+
 /// A night of proving.
 pub(crate) struct Prover<'a> {
     /// Trees, the newest first.
     pub(crate) generations: Vec<Generation>,
     /// Only these names in the first level, if given: the files of a pattern.
     pub(crate) only: Option<HashSet<Vec<u8>>>,
+    /// What is compared with the nights before.
+    pub(crate) measure: Measure,
     /// What is due.
     pub(crate) nightly: Nightly,
     /// How many walkers.
@@ -84,7 +95,7 @@ impl Prover<'_> {
         findings.extend(report::unreadable(&tonight.unreadable));
         let bad_roots = report::bad_roots(&tonight, &missing, &paths, &roots);
         findings.extend(missing.findings.iter().cloned());
-        end_night(store, &tonight, &missing.lost, &stamps, self.nightly.now)?;
+        end_night(store, &tonight, &missing.lost, &stamps, self.measure, self.nightly.now)?;
         let newest = tonight.roots.first().copied().unwrap_or_default();
         Ok(Outcome {
             summary,
@@ -101,6 +112,7 @@ fn end_night(
     tonight: &Tonight,
     lost: &HashSet<usize>,
     stamps: &[Option<Stamp>],
+    measure: Measure,
     now: Stamp,
 ) -> Result<(), VerifyError> {
     let whole = |root: &usize| !tonight.roots[*root].is_troubled;
@@ -113,8 +125,11 @@ fn end_night(
             Finished { stamp, paths: tonight.roots[root].paths.max(before) }
         })
         .collect();
-    let newest = tonight.roots.first().filter(|r| !r.is_troubled);
-    let history = newest.map(|r| History { at: now, paths: r.paths, bytes: r.bytes });
+    let newest = match measure {
+        Measure::Tree => tonight.roots.first().filter(|r| !r.is_troubled).map(|r| (r.paths, r.bytes)),
+        Measure::File(counted) => counted,
+    };
+    let history = newest.map(|(paths, bytes)| History { at: now, paths, bytes });
     let all_whole = (0..stamps.len()).all(|root| whole(&root));
     let stays = |at: usize| tonight.was_met(at) || !all_whole || lost.contains(&at);
     store.finish(stays, finished, history)

@@ -4,15 +4,13 @@
 use super::Repository;
 use crate::{
     finding::{Code, Finding, some_of},
+    parts::part_of,
     prove::Tell,
     repository::Refusal,
     stamp::{Nanos, Stamp},
     tool::{Ran, Said},
 };
 use std::{collections::BTreeMap, fs, os::unix::fs::MetadataExt as _, path::Path, time::Duration};
-
-/// What a pack is taken for where nobody says how large it is.
-const PACK: u64 = 17 * 1024 * 1024;
 
 /// The name of a pack: the SHA-256 of its content.
 pub(crate) type PackId = [u8; 32];
@@ -25,9 +23,11 @@ pub(crate) struct Pack {
     pub(crate) changed: Nanos,
 }
 
-/// The part of `of` in which a pack is, from 1.
-pub(crate) fn part_of(id: &PackId, of: u8) -> u8 {
-    id[0] % of.max(1) + 1
+impl Pack {
+    /// The part of `of` in which it is, from 1.
+    pub(crate) const fn part(&self, of: u8) -> u8 {
+        part_of(self.id[0], of)
+    }
 }
 
 /// The part that waits longest, if anything in it is due. `tried` says when a pack was last read, `is_due` whether it
@@ -41,7 +41,7 @@ pub(crate) fn next_part(
 ) -> Option<u8> {
     let mut waits: BTreeMap<u8, (Stamp, bool)> = BTreeMap::new();
     for pack in packs {
-        let (last, due) = waits.entry(part_of(&pack.id, of)).or_default();
+        let (last, due) = waits.entry(pack.part(of)).or_default();
         *last = (*last).max(tried(pack));
         *due |= is_due(pack);
     }
@@ -65,10 +65,12 @@ pub(crate) struct Checked {
 }
 
 impl Checked {
-    fn of(said: &Said) -> Self {
+    fn of(said: &Said, is_remote: bool) -> Self {
         let out = String::from_utf8_lossy(&said.out);
         let mut checked = Self::default();
-        for line in out.lines().chain(said.complaints.lines()).map(str::trim) {
+        // What another host did not give at once it may have given later; if not, restic says so at the end.
+        let is_over = |line: &&str| is_remote && line.contains("retrying after");
+        for line in out.lines().chain(said.complaints.lines()).map(str::trim).filter(|l| !is_over(l)) {
             checked.has_read |= line.starts_with("read ");
             checked.of_snapshots |= line.contains("<snapshot/");
             checked.line(line);
@@ -190,15 +192,23 @@ impl Repository {
             _ => format!("--read-data-subset={part}/{of}"),
         });
         let mut words = vec!["check"];
+        // Indexes and directories are fetched anew once in a round, and kept for its other nights.
+        if self.directory.is_none() && part.is_none_or(|(part, of)| part > 1 && of > 1) {
+            words.push("--with-cache");
+        }
         words.extend(subset.as_deref());
         match self.tool.run(&words, time, tell)? {
             Ran::Ended(said) => match self.refused(&said) {
-                refusal @ (Refusal::WrongPassword { .. } | Refusal::NoRepository { .. })
+                refusal @ (Refusal::WrongPassword { .. }
+                | Refusal::NoRepository { .. }
+                | Refusal::OtherHost { .. }
+                | Refusal::NotLetIn { .. }
+                | Refusal::NoAnswer { .. })
                     if !said.status.success() =>
                 {
                     Err(refusal)
                 }
-                _ => Ok(Some(Checked::of(&said))),
+                _ => Ok(Some(Checked::of(&said, self.directory.is_none()))),
             },
             Ran::TooLong => Ok(None),
             Ran::Cancelled => Err(Refusal::Cancelled),
@@ -210,14 +220,11 @@ impl Repository {
         if let Some(directory) = &self.directory {
             return Ok(packs_in(&directory.join("data"))?);
         }
-        let said = self.run(&["list", "packs"], tell)?;
-        let out = String::from_utf8_lossy(&said.out);
-        let pack = |id| Pack { id, size: PACK, changed: Nanos::default() };
-        Ok(out.lines().filter_map(id_of).map(pack).collect())
+        self.packs_elsewhere(tell)
     }
 }
 
-fn id_of(name: &str) -> Option<PackId> {
+pub(super) fn id_of(name: &str) -> Option<PackId> {
     blake3::Hash::from_hex(name.trim()).ok().map(|hash| *hash.as_bytes())
 }
 
@@ -268,7 +275,7 @@ mod tests {
                 let tried = |p: &Pack| read.get(&p.id).copied().unwrap_or_default();
                 let part = next_part(&packs, of, tried, |p| tried(p) == Stamp::NEVER);
                 let Some(part) = part else { break };
-                for pack in packs.iter().filter(|p| part_of(&p.id, of) == part) {
+                for pack in packs.iter().filter(|p| p.part(of) == part) {
                     read.insert(pack.id, Stamp(night));
                 }
             }

@@ -1,15 +1,18 @@
 //! Repositories of restic, through restic itself. Nothing is ever locked: tonight's backup goes first.
 
 mod check;
+mod index;
 mod snapshot;
 
-pub(crate) use check::{Checked, Pack, next_part, part_of};
-pub(crate) use snapshot::{Listed, Snapshot, choose};
+pub(crate) use check::{Checked, Pack, next_part};
+pub(crate) use snapshot::{Listed, Snapshot, choose, of_anybody};
 
 use crate::{
+    away,
     backup::{self, Backup},
     look::Wanted,
     prove::{Tell, Untold},
+    reach::{log, sftp, with_environment},
     repository::{Locker, Locks, Refusal, host_name},
     rsnapshot::is_alive,
     tool::{Ran, Said, Tool, last_line},
@@ -24,6 +27,9 @@ use std::{
     time::Duration,
 };
 
+/// What a check that was killed leaves in the cache, and after what time it is surely dead.
+const LEFT: &str = "restic-check-cache-";
+const DEAD_AFTER: Duration = Duration::from_hours(48);
 /// restic renews its locks every five minutes and takes one for dead after this time.
 const LOCK_GOOD_FOR: Duration = Duration::from_mins(30);
 
@@ -57,11 +63,21 @@ impl Repository {
             .word("--no-lock");
         let path = place.repository.strip_prefix("local:").unwrap_or(&place.repository);
         let directory = path.starts_with('/').then(|| PathBuf::from(path));
-        let tool = match directory {
+        let tool = if directory.is_some() {
             // Reading it twice costs less than a copy of its index, and a disk that says no will say no again: restic
             // 0.14 would ask for three quarters of a minute, for each pack.
-            Some(_) => tool.word("--no-cache").hopeless("retrying after"),
-            None => tool.with("RESTIC_CACHE_DIR", scratch.join("restic")),
+            tool.word("--no-cache").hopeless("retrying after")
+        } else {
+            let cache = scratch.join("restic");
+            sweep(&cache);
+            with_environment(tool.with("RESTIC_CACHE_DIR", cache), &place.reach)?
+        };
+        let log = log(scratch);
+        let tool = match sftp(&place.repository, &place.reach, &log) {
+            Some(command) => {
+                tool.word("-o").word(format!("sftp.command={command}")).log(log).hopeless(away::LOST)
+            }
+            None => tool,
         };
         if let Some(directory) = &directory
             && !directory.join("config").exists()
@@ -124,9 +140,17 @@ impl Repository {
     }
 }
 
+/// Why the way to a repository on another host ends.
+fn elsewhere(at: &str, complaints: &str) -> Option<Refusal> {
+    (!at.starts_with('/')).then(|| away::refused(at, complaints)).flatten()
+}
+
 fn refused(at: &str, status: Option<i32>, complaints: &str) -> Refusal {
     let fatal = complaints.lines().find(|l| l.starts_with("Fatal"));
     let says = fatal.map_or_else(|| last_line(complaints), str::to_owned);
+    if let Some(refusal) = elsewhere(at, complaints) {
+        return refusal;
+    }
     let at = at.to_owned();
     let has = |words: &[&str]| words.iter().any(|w| complaints.contains(w));
     match status {
@@ -148,6 +172,16 @@ fn refused(at: &str, status: Option<i32>, complaints: &str) -> Refusal {
             Refusal::Damaged { at, says }
         }
         _ => Refusal::Unreadable { at, says },
+    }
+}
+
+/// Removes what checks that were killed have left.
+fn sweep(cache: &Path) {
+    for entry in fs::read_dir(cache).into_iter().flatten().flatten() {
+        let is_old = || entry.metadata().ok()?.modified().ok()?.elapsed().ok().map(|age| age > DEAD_AFTER);
+        if entry.file_name().to_string_lossy().starts_with(LEFT) && is_old() == Some(true) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -182,5 +216,7 @@ mod tests {
         let damaged = "Fatal: config cannot be loaded: ciphertext verification failed";
         assert!(matches!(of(1, damaged), Refusal::Damaged { .. }));
         assert!(matches!(of(1, "dial tcp: no route to host"), Refusal::Unreadable { .. }));
+        let away = refused("s3:host/x", Some(1), "Fatal: dial tcp: no route to host");
+        assert!(matches!(away, Refusal::NoAnswer { .. }));
     }
 }

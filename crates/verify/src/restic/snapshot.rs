@@ -2,20 +2,22 @@
 
 use super::Repository;
 use crate::{
+    away,
     backup::{self, Backup},
-    finding::Code,
+    finding::{Code, Finding, shown},
     listing::{Listing, Told},
     look::{Inside, SMALL, Thing, Tree, Wanted},
     prove::Tell,
     repository::Refusal,
     stamp::{Nanos, Stamp},
     stream::{Input, Trouble},
-    tool::last_line,
+    tool::{Stream, last_line},
 };
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::{
     borrow::Cow,
+    collections::BTreeSet,
     ffi::OsStr,
     io::{self, BufRead as _, BufReader, Read as _},
 };
@@ -71,6 +73,19 @@ pub(crate) fn choose<'a>(
     mine().filter(is_whole).max_by_key(|s| s.time).or_else(|| mine().max_by_key(|s| s.time))
 }
 
+/// Says that the newest may be that of anybody: nothing tells which host's snapshots are meant.
+pub(crate) fn of_anybody(snapshots: &[Snapshot], place: &backup::Restic, backup: &Backup) -> Option<Finding> {
+    let is_told =
+        place.host.is_some() || !place.tags.is_empty() || !backup.require.is_empty() || backup.live.is_some();
+    let mine = snapshots.iter().filter(|s| s.is_of(place));
+    let hosts: BTreeSet<&str> = mine.map(|s| s.hostname.as_str()).collect();
+    (!is_told && hosts.len() > 1).then(|| {
+        let what = "the repository holds snapshots of several hosts: the newest of any of them counts";
+        let advice = "Name what is meant with `host:`, `tags:` or `live:`; else a host that makes none any more is not missed.";
+        Finding::warn(Code::ConfigDoubt, what, advice).with(hosts.iter().map(|h| shown(h.as_bytes())))
+    })
+}
+
 /// A line of `restic ls --json` that is a file, a directory or the like.
 #[derive(Deserialize)]
 struct Node<'a> {
@@ -82,6 +97,9 @@ struct Node<'a> {
     size: u64,
     #[serde(default)]
     mtime: Option<Timestamp>,
+    /// What is written in a link; older versions of restic do not say.
+    #[serde(borrow, default, rename = "linktarget")]
+    target: Option<Cow<'a, str>>,
 }
 
 /// A snapshot and all names in it.
@@ -89,6 +107,13 @@ pub(crate) struct Listed {
     repository: Repository,
     pub(crate) snapshot: Snapshot,
     pub(crate) listing: Listing,
+}
+
+impl Repository {
+    fn stream(&self, words: &[&OsStr]) -> io::Result<Stream> {
+        let explain = if self.directory.is_some() { explain } else { explain_elsewhere };
+        self.tool.stream(words, None, explain)
+    }
 }
 
 impl Listed {
@@ -100,16 +125,23 @@ impl Listed {
         tell: &dyn Tell,
     ) -> Result<Self, Refusal> {
         let words = ["ls", "--json", &snapshot.id].map(OsStr::new);
-        let mut lines = BufReader::new(repository.tool.stream(&words, None, explain)?);
+        let mut lines = BufReader::new(repository.stream(&words)?);
         let mut listing = Listing::wanting(wanted.cloned());
         let mut line = Vec::new();
-        let damaged = |error: io::Error| Refusal::Damaged { at: snapshot.name(), says: error.to_string() };
+        let damaged = |error: io::Error| {
+            let (at, says) = (snapshot.name(), error.to_string());
+            match Trouble::within(&error) {
+                Some(Trouble { code: Code::Unreadable, .. }) => Refusal::NoAnswer { at, says },
+                _ => Refusal::Damaged { at, says },
+            }
+        };
         loop {
             line.clear();
             if lines.read_until(b'\n', &mut line).map_err(damaged)? == 0 {
                 break;
             }
-            let Ok(Node { path: Some(path), kind: Some(kind), size, mtime }) = serde_json::from_slice(&line)
+            let Ok(Node { path: Some(path), kind: Some(kind), size, mtime, target }) =
+                serde_json::from_slice(&line)
             else {
                 continue;
             };
@@ -120,6 +152,9 @@ impl Listed {
             };
             let changed = mtime.map(|at| Nanos(i64::try_from(at.as_nanosecond()).unwrap_or(0)));
             listing.add(&path, told, changed);
+            if let Some(target) = target.filter(|_| kind == "symlink") {
+                listing.add_link(&path, target.into_owned());
+            }
             if tell.is_cancelled() {
                 return Err(Refusal::Cancelled);
             }
@@ -134,8 +169,12 @@ impl Listed {
     fn dump(&self, path: &str) -> io::Result<Input> {
         let path = format!("/{}", path.trim_matches('/'));
         let words = ["dump", &self.snapshot.id, &path].map(OsStr::new);
-        Ok(Box::new(self.repository.tool.stream(&words, None, explain)?))
+        Ok(Box::new(self.repository.stream(&words)?))
     }
+}
+
+fn explain_elsewhere(complaints: &str) -> Trouble {
+    away::trouble(complaints).unwrap_or_else(|| explain(complaints))
 }
 
 fn explain(complaints: &str) -> Trouble {
@@ -153,6 +192,10 @@ fn explain(complaints: &str) -> Trouble {
 impl Tree for Listed {
     fn thing(&self, path: &str) -> io::Result<Option<Thing>> {
         Ok(self.listing.thing(path))
+    }
+
+    fn link(&self, path: &str) -> io::Result<Option<String>> {
+        Ok(self.listing.link(path))
     }
 
     fn small_file(&self, path: &str) -> io::Result<Option<Vec<u8>>> {
@@ -223,5 +266,16 @@ mod tests {
         assert_eq!(chosen(None, &["nightly"], &["home"]).as_deref(), Some("b"));
         assert_eq!(chosen(Some("mastodon"), &[], &["srv"]).as_deref(), Some("c"), "nothing holds it");
         assert_eq!(chosen(Some("none"), &[], &[]), None);
+        let doubt = |host: Option<&str>, live: Option<&str>, tags: &[&str]| {
+            let (host, tags) = (host.map(str::to_owned), tags.iter().map(|t| (*t).to_owned()).collect());
+            let place = backup::Restic { host, tags, ..backup::Restic::default() };
+            let text = r#"{"kind":"tree","path":"/","prove_every":"7d","wait":"2h"}"#;
+            let mut backup: Backup = serde_json::from_str(text).unwrap();
+            backup.live = live.map(str::to_owned);
+            of_anybody(&all, &place, &backup).map(|f| f.code)
+        };
+        assert_eq!(doubt(None, None, &[]), Some(Code::ConfigDoubt));
+        assert_eq!((doubt(Some("mastodon"), None, &[]), doubt(None, Some("home"), &[])), (None, None));
+        assert_eq!(doubt(None, None, &["nightly"]), None, "a tag tells them apart, too");
     }
 }

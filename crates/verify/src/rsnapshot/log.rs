@@ -9,11 +9,19 @@ pub enum Ended {
     WithWarnings,
     /// It failed.
     WithErrors,
+    /// It began and did not end: it was killed, or the host went down.
+    NotAtAll,
 }
 
 /// The last line of a log that says how a run ended, and what it says.
 pub fn last_run(log: &str) -> Option<(Ended, &str)> {
+    let mut error = None;
     log.lines().rev().find_map(|line| {
+        if line.ends_with(": started") {
+            return Some(error.map_or((Ended::NotAtAll, line), |error| (Ended::WithErrors, error)));
+        }
+        // A run that gives up says why and nothing more.
+        error = error.or(Some(line).filter(|l| l.contains(" ERROR: ")));
         let (_, said) = line.split_once(": completed")?;
         let ended = match said {
             said if said.starts_with(" successfully") => Ended::Well,
@@ -40,5 +48,13 @@ mod tests {
             "[x] /usr/bin/rsnapshot daily: ERROR: /usr/bin/rsnapshot daily: completed, but with some errors";
         assert_eq!(last_run(failed).unwrap().0, Ended::WithErrors);
         assert_eq!(last_run("nothing"), None);
+        assert_eq!(
+            last_run(&log[..log.rfind('[').unwrap()]).unwrap().0,
+            Ended::NotAtAll,
+            "the host went down"
+        );
+        let refused = "[x] /usr/bin/rsnapshot daily: started\n\
+                       [x] /usr/bin/rsnapshot daily: ERROR: /backup is not mounted\n";
+        assert_eq!(last_run(refused).unwrap().0, Ended::WithErrors);
     }
 }

@@ -87,21 +87,29 @@ fn notes(notes: &[Note]) -> Vec<Finding> {
 fn runs(look: &Look<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if look.lock == Lock::Stale {
-        let file = look.conf.lockfile.iter().map(|l| l.display().to_string());
+        let file = match look.last_run {
+            Some((Ended::NotAtAll, line)) => Some(line.to_owned()),
+            _ => look.conf.lockfile.as_ref().map(|l| l.display().to_string()),
+        };
         findings.push(
             Finding::warn(
                 Code::StaleLock,
-                "the last run of rsnapshot died: its lock names no living process",
+                match look.last_run {
+                    Some((Ended::NotAtAll, _)) => "the last run of rsnapshot began and did not end: it was killed, or the host went down",
+                    _ => "the last run of rsnapshot died: its lock names no living process",
+                },
                 "The youngest generation may be half written and is not counted. Run rsnapshot again; with stop_on_stale_lockfile remove the lock first.",
             )
             .with(file),
         );
     }
+    // While rsnapshot works one is being deleted and another one made.
+    let is_at_work = matches!(look.lock, Lock::Held(_));
     let half: Vec<String> = look
         .present
         .snapshots
         .iter()
-        .filter(|s| s.standing == Standing::LacksAPoint)
+        .filter(|s| s.standing == Standing::LacksAPoint && !is_at_work)
         .map(|s| s.name(look.conf))
         .collect();
     match look.last_run {
@@ -123,7 +131,8 @@ fn runs(look: &Look<'_>) -> Vec<Finding> {
         ),
         _ => {}
     }
-    if !half.is_empty() {
+    // A run at work empties the generation that it deletes.
+    if !half.is_empty() && !matches!(look.lock, Lock::Held(_)) {
         findings.push(
             Finding::warn(
                 Code::LastRunTroubled,

@@ -56,6 +56,12 @@ pub struct Present {
 }
 
 impl Present {
+    /// The time of a generation, where it tells it from the others: a copy without times gives all the same one.
+    pub(crate) fn lone_stamp(&self, snapshot: &Snapshot) -> Option<Stamp> {
+        let alike = self.snapshots.iter().filter(|other| other.stamp == snapshot.stamp).count();
+        (alike == 1).then_some(snapshot.stamp)
+    }
+
     /// Looks into the snapshot root.
     pub fn look(root: BorrowedFd<'_>, conf: &Conf, lock: Lock) -> io::Result<Self> {
         let mut present = Self::default();

@@ -4,7 +4,7 @@
 use super::{
     Night, Report,
     book::{Book, Part},
-    repository::{Stop, newest_is_complete},
+    repository::{Stop, newest_is_complete, too_large},
     source::Source,
     wait::being_written,
 };
@@ -14,7 +14,7 @@ use crate::{
     check::{Age, KnownBy, raw_copies},
     error::VerifyError,
     finding::{Code, Finding, some_of},
-    parts::parts,
+    parts::Weights,
     prove::{Candidate, Identity, State, Told, pick},
     stamp::{Nanos, Stamp},
 };
@@ -46,10 +46,11 @@ fn look(night: &Night<'_>, place: &Borg) -> Result<Report, Stop> {
     let newest = choose(&archives, place);
     let age = newest.map(|a| Age { name: a.name.clone(), at: a.start, known_by: KnownBy::Stamp });
     findings.extend(night.fresh(age.as_ref()));
-    let mut history = None;
+    let (mut history, mut weights) = (None, Weights::default());
     match newest.map(|newest| Listed::of(&repository, newest, None, night.tell)) {
         Some(Ok(listed)) => {
             history = Some((listed.listing.paths, listed.listing.bytes));
+            weights = listed.weights.clone();
             findings.extend(listed.unhealthy());
             findings.extend(raw_copies(&listed.listing));
             let source = Source { name: listed.name(), tree: Box::new(listed), below: Vec::new() };
@@ -69,7 +70,7 @@ fn look(night: &Night<'_>, place: &Borg) -> Result<Report, Stop> {
     }
     let mut also = Vec::new();
     if let (Some(newest), true, Some((_, bytes))) = (newest, locks.held.is_empty(), history) {
-        also = work.archive(&mut book, newest, bytes, &mut said)?;
+        also = work.archive(&mut book, newest, (&weights, bytes), &mut said)?;
     }
     let findings = work.findings;
     // Elsewhere its segments cannot be seen: what was read of the newest archive is all that is proved.
@@ -182,11 +183,19 @@ impl Work<'_> {
         &mut self,
         book: &mut Book,
         newest: &Archive,
-        bytes: u64,
+        (weights, bytes): (&Weights, u64),
         said: &mut Vec<String>,
     ) -> Result<Vec<Part>, Stop> {
         let backup = self.night.request.backup;
-        let of = parts(bytes, backup.budget.bytes.map(Bytes::get), backup.prove_every.get());
+        let parts = weights.parts(backup.budget.bytes.map(Bytes::get), backup.prove_every.get());
+        let of = match parts {
+            Ok(of) => of,
+            Err(_) if self.night.request.full => 1,
+            Err(least) => {
+                self.findings.push(too_large(&newest.name, least, backup.budget.bytes));
+                return Ok(Vec::new());
+            }
+        };
         let all: Vec<Part> = (1..=of).map(|part| of_part(newest, part, bytes / u64::from(of))).collect();
         let due = all.iter().filter(|p| book.is_due(p.identity));
         let next = due.min_by_key(|p| (book.tried(p.identity), p.identity.number()));

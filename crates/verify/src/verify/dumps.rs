@@ -2,14 +2,16 @@
 
 use super::{
     Night, Report, drill,
+    handed::Beside,
     pieces::{Pieces, lies_open},
     source::Source,
 };
 use crate::{
-    check::{Age, KnownBy, Mastodon, candidates},
+    check::{Age, KnownBy, Mastodon, candidates, place_of},
     dump::{Content, Facts, Kind, MediaCheck, MediaFile, fit, read_content},
     error::VerifyError,
     finding::{Code, Finding},
+    leads::{Lead, follow},
     stream,
 };
 use jiff::{Timestamp, tz::TimeZone};
@@ -46,12 +48,13 @@ pub(super) fn postgres(night: &Night<'_>, pattern: &Path) -> Result<Report, Veri
     let shown = read(night, &dump, files.as_deref(), mastodon.as_ref()).map_err(of())?;
     let mut said = shown.said;
     findings.extend(shown.findings);
-    let proved = night.proved(pattern, &pieces, dump.content.size, &mut findings)?;
+    let proved = night.proved(pattern, &pieces, shown.counted, &mut findings)?;
     let mut last = None;
     if let Some(plan) = &night.request.backup.drill {
         // Nothing is said of one that cannot be read to its end: bringing it to life would tell nothing new.
+        let beside = Beside { source: files.as_deref(), mastodon: mastodon.as_ref() };
         let is_whole = !said.is_empty() && !still_grows;
-        let tonight = drill::tonight(night, plan, &dump, mastodon.as_ref(), is_whole)?;
+        let tonight = drill::tonight(night, plan, &dump, beside, is_whole)?;
         let is_new =
             |f: &Finding| !findings.iter().any(|known| (known.code, &known.what) == (f.code, &f.what));
         let new: Vec<Finding> = tonight.findings.into_iter().filter(is_new).collect();
@@ -137,6 +140,8 @@ struct Shown {
     said: Vec<String>,
     findings: Vec<Finding>,
     newest_status: Option<Timestamp>,
+    /// Rows, and bytes of its text.
+    counted: Option<(u64, u64)>,
 }
 
 /// Reads the dump to its end and says what it shows.
@@ -177,17 +182,23 @@ fn read(
     if let Some(mastodon) = mastodon {
         findings.extend(facts.fits_code(name, &mastodon.migrations));
     }
-    if let Some(env) = env {
+    if facts.inserts > 0 && source.is_some() {
+        let what =
+            format!("the rows of {name} are written as INSERT: whether secrets and media fit is not checked");
+        let advice = "Make the dump without --inserts: it comes back much faster, too.";
+        findings.push(Finding::warn(Code::NotChecked, what, advice));
+    } else if let Some(env) = env {
         findings.extend(fit(env, &facts.sealed).finding(name));
     } else if source.is_some() {
         let what = "there is no .env.production in the file backup";
         findings.push(not_across(what, None));
     }
-    if let Some(media) = media {
+    if let Some(media) = media.filter(|_| facts.inserts == 0) {
         said.push(media.sentence());
         findings.extend(media.findings());
     }
-    Ok(Shown { said, findings, newest_status: facts.newest_status() })
+    let counted = Some((facts.rows.values().sum(), facts.bytes));
+    Ok(Shown { said, findings, newest_status: facts.newest_status(), counted })
 }
 
 /// Where `public/system` lies in the file backup.
@@ -195,18 +206,19 @@ fn media_root(source: &Source, mastodon: &Mastodon) -> io::Result<String> {
     let own = mastodon.env.as_ref().and_then(|e| e.get("PAPERCLIP_ROOT_PATH"));
     if let Some(own) = own.filter(|o| o.starts_with('/')) {
         for at in candidates(own, &source.below) {
-            if source.tree.thing(&at)?.is_some() {
+            if let Lead::Here(at, _) = follow(&*source.tree, &source.below, &at)? {
                 return Ok(at);
             }
         }
     }
-    Ok(format!("{}/public/system", mastodon.live))
+    place_of(&*source.tree, &source.below, &format!("{}/public/system", mastodon.live))
 }
 
 fn sentence(facts: &Facts, now: Timestamp) -> String {
-    let newest = facts
-        .newest_status()
-        .map_or_else(|| "no post in it".to_owned(), |at| format!("newest post {}", human::ago(now, at)));
+    let newest = facts.newest_status().map_or_else(
+        || if facts.inserts > 0 { "their age not known" } else { "no post in it" }.to_owned(),
+        |at| format!("newest post {}", human::ago(now, at)),
+    );
     format!(
         "read to its end: {} tables, {} accounts, {} posts of which {} local, {newest}",
         facts.tables.len(),

@@ -11,10 +11,10 @@ use crate::{
     check::{Age, KnownBy, complete, raw_copies, raw_copies_in},
     dump::Content,
     error::VerifyError,
-    finding::Finding,
+    finding::{Finding, Severity},
     found::{Found, split},
     look::DirectoryTree,
-    prove::{Generation, Root},
+    prove::{Generation, Measure, Root},
     redis,
     stamp::Stamp,
     stream,
@@ -36,9 +36,8 @@ pub(super) fn tree(night: &Night<'_>, path: &Path) -> Result<Report, VerifyError
     let source = Source { name: name_of(path), tree: Box::new(tree), below: Vec::new() };
     let mut findings = is_complete(night.request.backup, &source).map_err(of())?;
     findings.extend(raw_copies_in(&*source.tree, &[]).map_err(of())?);
-    let proved =
-        night
-            .prove(vec![Generation { root: Root { name: Vec::new(), fd }, stamp: None }], None, &|| false)?;
+    let generation = Generation { root: Root { name: Vec::new(), fd }, stamp: None };
+    let proved = night.prove(vec![generation], None, Measure::Tree, &|| false)?;
     let name = name_of(path);
     let youngest = proved.outcome.summary.youngest;
     let age = (youngest > 0).then(|| Age {
@@ -69,16 +68,18 @@ pub(super) fn tar(night: &Night<'_>, pattern: &Path) -> Result<Report, VerifyErr
     let (tarball, broken) =
         Tarball::read_by(&age.name, reopen, Some(Stamp::of(age.at)), None).map_err(of())?;
     let said = format!("read to its end: {} names", tarball.listing().paths);
+    let mut counted = None;
     if let Some(broken) = broken {
         // What is behind the break is not known to be missing.
         findings.push(broken);
     } else {
+        counted = Some((tarball.listing().paths, tarball.listing().bytes));
         findings.extend(raw_copies(tarball.listing()));
         let name = age.name.clone();
         let source = Source { name, tree: Box::new(tarball), below: Vec::new() };
         findings.extend(is_complete(night.request.backup, &source).map_err(of())?);
     }
-    let proved = prove_files(night, pattern, &found)?;
+    let proved = prove_files(night, pattern, &found, counted)?;
     Ok(night.report(Some(age), Some(proved), &[said], findings))
 }
 
@@ -98,14 +99,16 @@ pub(super) fn redis(night: &Night<'_>, pattern: &Path) -> Result<Report, VerifyE
     findings.extend(night.fresh(age.as_ref()));
     let Some(newest) = newest else { return Ok(night.report(None, None, &[], findings)) };
     findings.extend(lies_open(newest)?);
-    findings.extend(match newest.path() {
+    let wrong = match newest.path() {
         Some(path) => redis::check(path).map_err(VerifyError::backup(path))?,
         None => match newest.open() {
             Ok(input) => redis::check_input(&newest.name, input),
             Err(error) => vec![stream::broken(&newest.name, &error)],
         },
-    });
-    let proved = night.proved(pattern, &pieces, newest.size, &mut findings)?;
+    };
+    let is_whole = wrong.iter().all(|f| f.severity == Severity::Info);
+    findings.extend(wrong);
+    let proved = night.proved(pattern, &pieces, is_whole.then_some((1, newest.size)), &mut findings)?;
     Ok(night.report(age, proved, &[], findings))
 }
 
@@ -121,8 +124,13 @@ fn file_age(file: &Found) -> Age {
     Age { name: name_of(&file.path), at: file.changed.at(), known_by: KnownBy::FileTime }
 }
 
-/// Proves every file of a pattern; a directory among them with all that is in it.
-pub(super) fn prove_files(night: &Night<'_>, pattern: &Path, found: &[Found]) -> Result<Proved, VerifyError> {
+/// Proves every file of a pattern; a directory among them with all that is in it. `counted` is what the newest holds.
+pub(super) fn prove_files(
+    night: &Night<'_>,
+    pattern: &Path,
+    found: &[Found],
+    counted: Option<(u64, u64)>,
+) -> Result<Proved, VerifyError> {
     let (directory, _) = split(pattern);
     let of = || VerifyError::backup(&directory);
     let mut generations = Vec::new();
@@ -132,12 +140,12 @@ pub(super) fn prove_files(night: &Night<'_>, pattern: &Path, found: &[Found]) ->
             let fd = open_root(&found.path).map_err(VerifyError::backup(&found.path))?;
             generations.push(Generation { root: Root { name, fd }, stamp: None });
         }
-        return night.prove(generations, None, &|| false);
+        return night.prove(generations, None, Measure::File(counted), &|| false);
     } else {
         let files = found.iter().filter(|f| !f.is_directory);
         files.filter_map(|f| f.path.file_name().map(OsStr::as_bytes).map(<[u8]>::to_vec)).collect()
     };
     let fd = open_root(&directory).map_err(of())?;
     generations.push(Generation { root: Root { name: Vec::new(), fd }, stamp: None });
-    night.prove(generations, Some(names), &|| false)
+    night.prove(generations, Some(names), Measure::File(counted), &|| false)
 }

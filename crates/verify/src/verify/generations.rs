@@ -10,8 +10,8 @@ use crate::{
     error::VerifyError,
     finding::{Code, Finding},
     look::DirectoryTree,
-    prove::{Generation, Root},
-    rsnapshot::{self, Conf, Lock, Look, Parsed, Present, Snapshot, Standing, last_run, set_up_right},
+    prove::{Generation, Measure, Root},
+    rsnapshot::{self, Conf, Ended, Lock, Look, Parsed, Present, Snapshot, Standing, last_run, set_up_right},
 };
 use std::{
     fs::File,
@@ -43,7 +43,13 @@ pub(super) fn verify(night: &Night<'_>, config: &Path) -> Result<Report, VerifyE
         }
         Err(error) => return Err(VerifyError::backup(at())(error)),
     };
-    let (lock, present) = look(night, &conf, &root, lock, &mut findings)?;
+    let (mut lock, mut present) = look(night, &conf, &root, lock, &mut findings)?;
+    let log = conf.logfile.as_deref().and_then(|l| log_end(l).ok());
+    // Its lock went with the host, often; what it had in hand is half done all the same.
+    if lock == Lock::Free && matches!(log.as_deref().and_then(last_run), Some((Ended::NotAtAll, _))) {
+        lock = Lock::Stale;
+        present = Present::look(root.as_fd(), &conf, lock).map_err(VerifyError::backup(at()))?;
+    }
     let newest = present.newest();
     let age = newest.map(|s| age_of(&conf, s));
     findings.extend(night.fresh(age.as_ref()));
@@ -56,8 +62,7 @@ pub(super) fn verify(night: &Night<'_>, config: &Path) -> Result<Report, VerifyE
     }
     let generations = open_generations(&conf, &root, &present, newest);
     let was_disturbed = || is_moving(&conf, &root, &present);
-    let proved = night.prove(generations, None, &was_disturbed)?;
-    let log = conf.logfile.as_deref().and_then(|l| log_end(l).ok());
+    let proved = night.prove(generations, None, Measure::Tree, &was_disturbed)?;
     findings.extend(set_up(
         night,
         &conf,
@@ -171,16 +176,11 @@ fn open_generations(
 ) -> Vec<Generation> {
     let standing = present.snapshots.iter().filter(|s| s.standing != Standing::InDoubt);
     let others = standing.filter(|s| newest != Some(*s));
-    // A copy without times gives all the same one: it tells them apart no more, so nothing is said to be missing.
-    let is_alone = |stamp| present.snapshots.iter().filter(|s| s.stamp == stamp).count() == 1;
     let open = |snapshot: &Snapshot| {
         let name = snapshot.name(conf);
         // Rotated away since it was listed: not there.
         let fd = open_below(root, &name).ok()?;
-        Some(Generation {
-            root: Root { name: name.into_bytes(), fd },
-            stamp: Some(snapshot.stamp).filter(|s| is_alone(*s)),
-        })
+        Some(Generation { root: Root { name: name.into_bytes(), fd }, stamp: present.lone_stamp(snapshot) })
     };
     newest.into_iter().chain(others).filter_map(open).collect()
 }

@@ -7,6 +7,8 @@ mod dumps;
 mod exclude;
 mod files;
 mod generations;
+mod handed;
+mod live;
 mod pieces;
 mod repository;
 mod restic;
@@ -22,7 +24,7 @@ use crate::{
     drill::Door,
     error::VerifyError,
     finding::Finding,
-    prove::{Generation, History, Nightly, Outcome, Prover, Store, Tell, WALKERS, sentence},
+    prove::{Generation, History, Measure, Nightly, Outcome, Prover, Store, Tell, WALKERS, sentence},
     stamp::Stamp,
 };
 use jiff::Timestamp;
@@ -57,6 +59,8 @@ pub struct Request<'a> {
     pub scratch: &'a Path,
     /// Who brings dumps to life; without it none is.
     pub drills: Option<&'a Door>,
+    /// Who starts Mastodon on them, too: behind walls that let Ruby work.
+    pub boots: Option<&'a Door>,
     /// Read everything and bring a dump to life, whatever the budget and the age of its proof.
     pub full: bool,
     /// Now.
@@ -82,9 +86,9 @@ pub fn verify(request: &Request<'_>, tell: &dyn Tell) -> Result<Report, VerifyEr
     match &request.backup.place {
         Place::Rsnapshot { config } => generations::verify(&night, config),
         Place::Tree { path } => files::tree(&night, path),
-        Place::Tar { path } => files::tar(&night, path),
-        Place::Postgres { path } => dumps::postgres(&night, path),
-        Place::Redis { path } => files::redis(&night, path),
+        Place::Tar { path } => night.once_written(path, || files::tar(&night, path)),
+        Place::Postgres { path } => night.once_written(path, || dumps::postgres(&night, path)),
+        Place::Redis { path } => night.once_written(path, || files::redis(&night, path)),
         Place::Restic(place) => restic::verify(&night, place),
         Place::Borg(place) => borg::verify(&night, place),
     }
@@ -129,12 +133,14 @@ impl Night<'_> {
         &self,
         generations: Vec<Generation>,
         only: Option<HashSet<Vec<u8>>>,
+        measure: Measure,
         was_disturbed: &(dyn Fn() -> bool + Sync),
     ) -> Result<Proved, VerifyError> {
         let mut store = self.store()?;
         let before = store.history().to_vec();
         let nightly = self.nightly();
-        let prover = Prover { generations, only, nightly, walkers: WALKERS, was_disturbed, tell: self.tell };
+        let prover =
+            Prover { generations, only, measure, nightly, walkers: WALKERS, was_disturbed, tell: self.tell };
         let outcome = prover.prove(&mut store)?;
         let now = store.history().last().copied().filter(|h| h.at == self.stamp());
         Ok(Proved { outcome, before, now, store_bytes: store.bytes(), things: "files" })
@@ -158,9 +164,14 @@ impl Night<'_> {
     fn compare(&self, paths: u64, bytes: u64) -> Result<Option<Finding>, VerifyError> {
         let mut store = self.store()?;
         let now = History { at: self.stamp(), paths, bytes };
-        let finding = shrunk(store.history(), &now);
+        let finding = shrunk(store.history(), &now, self.counted());
         store.finish(|_| true, Vec::new(), Some(now))?;
         Ok(finding)
+    }
+
+    /// What is counted in the newest.
+    const fn counted(&self) -> &'static str {
+        if matches!(self.request.backup.place, Place::Postgres { .. }) { "rows" } else { "names" }
     }
 
     /// The report on a backup that could not be looked into at all.
@@ -201,7 +212,7 @@ impl Night<'_> {
         let (mut summary, mut store_bytes) = (None, 0);
         if let Some(proved) = proved {
             sentences.push(sentence(&proved.outcome.summary, proved.things, self.request.now));
-            findings.extend(proved.now.and_then(|now| shrunk(&proved.before, &now)));
+            findings.extend(proved.now.and_then(|now| shrunk(&proved.before, &now, self.counted())));
             findings.extend(proved.outcome.findings);
             summary = Some(proved.outcome.summary);
             store_bytes = proved.store_bytes;

@@ -61,18 +61,20 @@ impl Night<'_> {
 }
 
 impl Night<'_> {
-    /// Proves the files of a pattern. What lies in another backup is proved with it; its size is compared with before.
+    /// Proves the files of a pattern. What lies in another backup is proved with it; what it holds is compared with before.
     pub(super) fn proved(
         &self,
         pattern: &Path,
         pieces: &Pieces,
-        size: u64,
+        counted: Option<(u64, u64)>,
         findings: &mut Vec<Finding>,
     ) -> Result<Option<Proved>, VerifyError> {
         if pieces.source.is_none() {
-            return prove_files(self, pattern, &pieces.found).map(Some);
+            return prove_files(self, pattern, &pieces.found, counted).map(Some);
         }
-        findings.extend(self.compare(1, size)?);
+        if let Some((things, bytes)) = counted {
+            findings.extend(self.compare(things, bytes)?);
+        }
         Ok(None)
     }
 }

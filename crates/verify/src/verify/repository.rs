@@ -4,10 +4,12 @@
 use super::{Night, Report, files::is_complete, source::Source, wait::being_written};
 use crate::{
     error::VerifyError,
-    finding::Finding,
+    finding::{Code, Finding},
+    parts::TooLarge,
     repository::{Locks, Refusal},
     stream::broken,
 };
+use mastmaint_words::{Bytes, human};
 
 /// Why a night ended early: by the repository, or by us.
 pub(super) enum Stop {
@@ -56,6 +58,16 @@ impl Night<'_> {
         });
         Ok((locks, finding))
     }
+}
+
+/// No part of it fits the bytes of a night.
+pub(super) fn too_large(what: &str, least: TooLarge, budget: Option<Bytes>) -> Finding {
+    let (least, budget) = (human::bytes(least.0), human::bytes(budget.map_or(0, Bytes::get)));
+    Finding::warn(
+        Code::NotChecked,
+        format!("no part of {what} is as small as the budget of {budget}: the smallest has {least}"),
+        format!("Nothing of it was read. Give a night {least} or more with `budget: {{bytes: …}}`."),
+    )
 }
 
 /// What the newest state lacks, and what it has that it should not.

@@ -3,7 +3,7 @@
 use super::{
     Night, Report,
     book::{Book, Part},
-    repository::{Stop, newest_is_complete},
+    repository::{Stop, newest_is_complete, too_large},
     source::Source,
     wait::being_written,
 };
@@ -12,10 +12,10 @@ use crate::{
     check::{Age, KnownBy, raw_copies},
     error::VerifyError,
     finding::{Code, Finding, some_of},
-    parts::parts,
+    parts::Weights,
     prove::{Identity, State},
     repository::Refusal,
-    restic::{Checked, Listed, Pack, Repository, Snapshot, choose, next_part, part_of},
+    restic::{Checked, Listed, Pack, Repository, Snapshot, choose, next_part, of_anybody},
     stamp::Stamp,
 };
 use jiff::Timestamp;
@@ -34,6 +34,7 @@ fn look(night: &Night<'_>, place: &Restic) -> Result<Report, Stop> {
     let (snapshots, unreadable) = repository.snapshots()?;
     let mut findings: Vec<Finding> = waited.into_iter().collect();
     findings.extend(damaged_snapshots(&unreadable));
+    findings.extend(of_anybody(&snapshots, place, night.request.backup));
     findings.extend(locks.left("restic", "restic unlock"));
     let newest = choose(&snapshots, place, night.request.backup);
     let age = newest.map(|s| Age { name: s.name(), at: s.time, known_by: KnownBy::Stamp });
@@ -94,18 +95,21 @@ fn read(
     book: &mut Book,
 ) -> Result<(Option<String>, Vec<Finding>), Stop> {
     let backup = night.request.backup;
-    let bytes = packs.iter().map(|p| p.size).sum();
-    let of = if night.request.full {
-        1
-    } else {
-        parts(bytes, backup.budget.bytes.map(Bytes::get), backup.prove_every.get())
-    };
+    let mut weights = Weights::default();
+    for pack in packs {
+        weights.add(pack.id[0], pack.size);
+    }
+    let parts = weights.parts(backup.budget.bytes.map(Bytes::get), backup.prove_every.get());
+    let parts = if night.request.full { Ok(1) } else { parts };
     let identity = |pack: &Pack| of_pack(pack).identity;
-    let part = next_part(packs, of, |p| book.tried(identity(p)), |p| book.is_due(identity(p)));
+    let due = |of| next_part(packs, of, |p| book.tried(identity(p)), |p| book.is_due(identity(p)));
+    let (of, part) = parts.map_or((1, None), |of| (of, due(of)));
+    let unread = parts.err().map(|least| too_large("the repository", least, backup.budget.bytes));
     let time = backup.budget.time.filter(|_| !night.request.full).map(Span::get);
     let checked = repository.check(part.map(|part| (part, of)), time, night.tell)?;
     let Some(checked) = checked else {
-        return Ok((None, vec![took_too_long(time.unwrap_or_default(), part.map(|part| (part, of)))]));
+        let late = took_too_long(time.unwrap_or_default(), part.map(|part| (part, of)));
+        return Ok((None, unread.into_iter().chain([late]).collect()));
     };
     if !checked.is_fine() && has_moved(repository, snapshots) {
         let what = "the repository was written to while it was read";
@@ -115,7 +119,7 @@ fn read(
     if checked.has_read
         && let Some(part) = part
     {
-        for pack in packs.iter().filter(|p| part_of(&p.id, of) == part) {
+        for pack in packs.iter().filter(|p| p.part(of) == part) {
             count += 1;
             book.keep(&of_pack(pack), state_of(&checked, pack))?;
         }
@@ -124,7 +128,7 @@ fn read(
         1 => format!("all {count} packs read tonight"),
         _ => format!("part {part} of {of} read tonight: {count} packs"),
     });
-    Ok((said, checked.findings()))
+    Ok((said, unread.into_iter().chain(checked.findings()).collect()))
 }
 
 fn state_of(checked: &Checked, pack: &Pack) -> State {

@@ -6,6 +6,7 @@ use crate::{
     check::{Mastodon, candidates, live_in},
     decrypt::Unseal,
     found::matching,
+    leads::{Lead, follow},
     look::{DirectoryTree, Inside, Tree, Wanted},
     restic,
     rsnapshot::{self, Lock, Present},
@@ -103,8 +104,8 @@ impl Source {
     pub(crate) fn mastodon(&self, live: Option<&str>) -> io::Result<Option<Mastodon>> {
         let Some(live) = live else { return Ok(None) };
         for at in candidates(live, &self.below) {
-            if self.tree.thing(&at)?.is_some() {
-                return live_in(&*self.tree, &at).map(Some);
+            if let Lead::Here(at, _) = follow(&*self.tree, &self.below, &at)? {
+                return live_in(&*self.tree, &self.below, &at).map(Some);
             }
         }
         Ok(None)

@@ -1,9 +1,9 @@
 //! A backup that is being written is waited for, never judged half done.
 
-use super::Night;
+use super::{Night, Report};
 use crate::{
     error::VerifyError,
-    finding::{Code, Finding},
+    finding::{Code, Finding, Severity},
     found::{Found, matching},
     rsnapshot::Lock,
 };
@@ -52,6 +52,39 @@ impl Night<'_> {
         Ok((seen, (!is_free).then(|| being_written("rsnapshot is at work", &format!("{seen:?}")))))
     }
 
+    /// Judges what lies there as files. A newest one that is broken and was written to a moment ago is judged again
+    /// once nobody has written to it for a while: whoever writes may pause longer than two looks are apart.
+    pub(super) fn once_written(
+        &self,
+        pattern: &Path,
+        judge: impl Fn() -> Result<Report, VerifyError>,
+    ) -> Result<Report, VerifyError> {
+        let begun = Instant::now();
+        let mut report = judge()?;
+        let is_broken = |f: &Finding| {
+            f.severity == Severity::Fail && matches!(f.code, Code::CutShort | Code::Damaged | Code::NotADump)
+        };
+        let is_written = || {
+            let newest = matching(pattern).map_err(VerifyError::backup(pattern))?.into_iter().next();
+            Ok(newest.is_some_and(|f| self.is_young(&f, begun.elapsed())))
+        };
+        if self.request.backup.inside.is_some() || !report.findings.iter().any(is_broken) || !is_written()? {
+            return Ok(report);
+        }
+        if self.wait_until(|| is_written().map(|is| !is))? {
+            return judge();
+        }
+        report.findings.retain(|f| !is_broken(f));
+        report.findings.push(being_written("the newest is still written to", "it changes again and again"));
+        Ok(report)
+    }
+
+    /// Whether something was written to a moment ago; `later` is how long after the night's beginning that is asked.
+    fn is_young(&self, file: &Found, later: Duration) -> bool {
+        let age = (self.request.now + later).duration_since(file.changed.at());
+        Duration::try_from(age).is_ok_and(|age| age < QUIET)
+    }
+
     /// The files of a pattern, once the newest has stopped growing.
     pub(super) fn wait_for_files(
         &self,
@@ -59,11 +92,7 @@ impl Night<'_> {
     ) -> Result<(Vec<Found>, Option<Finding>), VerifyError> {
         let look = || matching(pattern).map_err(VerifyError::backup(pattern));
         let mut found = look()?;
-        let is_young = |f: &Found| {
-            let age = self.request.now.duration_since(f.changed.at());
-            Duration::try_from(age).is_ok_and(|age| age < QUIET)
-        };
-        if !found.first().is_some_and(is_young) {
+        if !found.first().is_some_and(|f| self.is_young(f, Duration::ZERO)) {
             return Ok((found, None));
         }
         let mut before = Vec::new();

@@ -14,6 +14,7 @@ use mastmaint_words::Span;
 use std::{
     fs::{self, File},
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     time::{Duration, SystemTime},
 };
 use tempfile::TempDir;
@@ -180,6 +181,7 @@ impl Rotation {
             proofs: leak("proofs"),
             scratch: leak("scratch"),
             drills: None,
+            boots: None,
             full: self.full,
             now: self.now,
         }
@@ -210,6 +212,23 @@ pub(crate) fn codes(report: &Report) -> Vec<Code> {
 
 pub(crate) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixture").join(name)
+}
+
+/// A mounted disk; unmounted when dropped.
+pub(crate) struct Mounted(PathBuf);
+
+impl Mounted {
+    /// Mounts something; `None` where this host does not let us.
+    pub(crate) fn at(place: &Path, words: &[&str]) -> Option<Self> {
+        let status = Command::new("mount").args(words).arg(place).stderr(Stdio::null()).status();
+        status.is_ok_and(|s| s.success()).then(|| Self(place.to_owned()))
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).stderr(Stdio::null()).status();
+    }
 }
 
 /// A backup that is one file.

@@ -51,6 +51,7 @@ pub(super) fn place(at: &Path) -> Borg {
         password_file: Some(at.join("password")),
         key_file: None,
         archives: Some("mastodon-*".to_owned()),
+        reach: mastmaint_verify::backup::Reach::default(),
     }
 }
 
@@ -185,13 +186,15 @@ fn one_at_work_is_waited_for_and_a_deleted_archive_is_missed() {
     case.backup.max_age = None;
     // Its configuration says that nothing is ever deleted: no matter to who only reads.
     call(at.path(), &["config", "../repository", "append_only", "1"]);
+    // Borg tells no size of a second name.
+    case.backup.require = vec!["home/mastodon/live/second-name".to_owned()];
     assert_eq!(told(&case.verify()), []);
     let lock =
         at.path().join(format!("repository/lock.exclusive/{}.local@1.{}-0", host(), std::process::id()));
     write(&lock, "");
-    assert_eq!(told(&case.verify()), [Code::BeingWritten]);
+    assert_eq!(told(&case.verify()), [Code::BeingWritten], "a borg at work");
     fs::remove_dir_all(lock.parent().unwrap()).unwrap();
     call(at.path(), &["delete", "../repository::mastodon-2"]);
     let report = case.verify();
-    assert_eq!(told(&report), [Code::Shrunk, Code::Forgotten], "{report:#?}");
+    assert_eq!(told(&report), [Code::Shrunk, Code::Forgotten], "the newest archive deleted: {report:#?}");
 }

@@ -147,20 +147,37 @@ fn a_wrong_key_a_cut_and_a_flipped_bit_have_their_words() {
             continue;
         }
         let name = format!("sql.gz.{program}");
-        assert_eq!(Sealed::of(&name).codes(Some(wrong)), [Code::WrongKey], "{program}");
-        assert_eq!(Sealed::of(&name).codes(None), [Code::NotChecked], "{program} without a key");
+        assert_eq!(
+            Sealed::of(&name).codes(Some(wrong)),
+            [Code::WrongKey],
+            "another key than it was encrypted with, {program}"
+        );
+        assert_eq!(
+            Sealed::of(&name).codes(None),
+            [Code::NotChecked],
+            "encrypted, and no key given: {program}"
+        );
         for share in [30, 60, 95] {
             let sealed = Sealed::of(&name);
             cut(&sealed.path, share);
+            // An encrypted dump cut at three places.
             let code = if program == "gpg" { Code::CutShort } else { Code::Damaged };
             assert_eq!(sealed.codes(Some(right.clone())), [code], "{program} cut at {share} %");
         }
         let sealed = Sealed::of(&name);
         flip(&sealed.path);
-        assert_eq!(sealed.codes(Some(right.clone())), [Code::Damaged], "{program} with a flipped bit");
+        assert_eq!(
+            sealed.codes(Some(right.clone())),
+            [Code::Damaged],
+            "a flipped bit in an encrypted dump, {program}"
+        );
         let sealed = Sealed::of(&name);
         fs::copy(fixture("mastodon.sql.gz"), &sealed.path).unwrap();
-        assert_eq!(sealed.codes(Some(right.clone())), [Code::NotEncrypted], "not encrypted by {program}");
+        assert_eq!(
+            sealed.codes(Some(right.clone())),
+            [Code::NotEncrypted],
+            "a dump that should be encrypted and is not, {program}"
+        );
         let sealed = Sealed::of(&name);
         fs::write(&sealed.path, "").unwrap();
         assert_eq!(sealed.codes(Some(right)), [Code::NotADump], "{program}: empty");
@@ -171,6 +188,9 @@ fn a_wrong_key_a_cut_and_a_flipped_bit_have_their_words() {
             [Code::WrongKey],
             "by the other program"
         );
+        let sealed = Sealed::of("sql.gz.age");
+        fs::copy(made().join("rdb.age"), &sealed.path).unwrap();
+        assert_eq!(sealed.codes(Some(by_age("one.age-key"))), [Code::NotADump], "another thing, decrypted");
     }
     let wrong = Decrypt::Gpg { key: None, passphrase: Some(made().join("one.asc")) };
     assert_eq!(Sealed::of("sql.gz.sym").codes(Some(wrong)), [Code::WrongKey], "a wrong passphrase");

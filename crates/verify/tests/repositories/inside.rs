@@ -93,7 +93,7 @@ fn what_is_wrong_with_a_dump_is_found_wherever_it_lies() {
             let place = Place::Postgres { path: format!("var/backups/{name}").into() };
             told(&case(at, place, &holder).verify())
         };
-        assert_eq!(codes("none.dump"), [Code::NotADump], "{kind}");
+        assert_eq!(codes("none.dump"), [Code::NotADump], "an error message in place of a dump, in {kind}");
         if mastmaint_verify::dump::Restorer::find().is_some() {
             assert_eq!(codes("cut.dump"), [Code::CutShort], "{kind}");
         }

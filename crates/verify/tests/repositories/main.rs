@@ -9,6 +9,8 @@ mod common;
 mod borg;
 mod decrypt;
 mod inside;
+mod link;
+mod remote;
 mod restic;
 
 use common::{fixture, write};
@@ -45,6 +47,7 @@ fn run(place: &Path, environment: &[(&str, &str)], words: &[&str]) -> String {
 fn source(place: &Path) {
     let live = place.join("home/mastodon/live");
     write(&live.join(".env.production"), fs::read(fixture(".env.production")).unwrap());
+    fs::hard_link(live.join(".env.production"), live.join("second-name")).unwrap();
     write(&live.join("lib/mastodon/version.rb"), "def major\n 4\nend\ndef minor\n 6\nend\n");
     write(&live.join("db/migrate/20260611150940_newest.rb"), "x");
     fs::create_dir_all(live.join("public")).unwrap();
@@ -90,6 +93,7 @@ impl<'a> Case<'a> {
             inside: self.inside.as_ref(),
             proofs: &proofs,
             drills: None,
+            boots: None,
             scratch: &scratch,
             full: self.full,
             now: common::now() + std::time::Duration::from_secs(self.days * common::DAY),

@@ -4,6 +4,7 @@ use super::{Case, Plant, common, copy, files_below, has, run, source, told};
 use common::{cut, write};
 use mastmaint_verify::{Code, Place, Restic};
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -51,6 +52,7 @@ pub(super) fn place(at: &Path) -> Restic {
         password_file: at.join("password"),
         host: Some("mastodon".to_owned()),
         tags: Vec::new(),
+        reach: mastmaint_verify::backup::Reach::default(),
     }
 }
 
@@ -98,15 +100,28 @@ fn a_good_repository_is_proved_part_by_part() {
     fs::remove_dir_all(at.path().join("proofs")).unwrap();
     (case.full, case.backup.live) = (false, None);
     case.backup.max_age = None;
-    case.backup.prove_every = "2d".parse().unwrap();
-    let first = case.verify().summary.unwrap();
-    assert!(first.proved > 0 && first.proved < first.files, "{first:?}");
-    case.days = 1;
-    let report = case.verify();
-    let second = report.summary.unwrap();
-    assert_eq!((second.proved, second.read), (second.files, second.files - first.read), "{report:#?}");
-    assert_eq!(told(&report), []);
-    assert!(report.sentence.contains("of 2 read tonight"), "{}", report.sentence);
+    // Names of packs are as by chance: so many parts that they are in more than one.
+    let parts_of = |of: u8| {
+        let names = files_below(&at.path().join("repository/data"));
+        let byte = |path: &PathBuf| {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            u8::from_str_radix(&name[..2], 16).unwrap() % of
+        };
+        names.iter().map(byte).collect::<BTreeSet<u8>>().len()
+    };
+    let of = (2..=u8::MAX).find(|of| parts_of(*of) > 1).unwrap();
+    case.backup.prove_every = format!("{of}d").parse().unwrap();
+    let mut before = 0;
+    for night in 0..parts_of(of) {
+        case.days = night as u64;
+        let report = case.verify();
+        assert_eq!(told(&report), []);
+        let summary = report.summary.unwrap();
+        assert_eq!((summary.proved, summary.read > 0), (before + summary.read, true), "{report:#?}");
+        assert!(report.sentence.contains(&format!("of {of} read tonight")), "{}", report.sentence);
+        before = summary.proved;
+        assert_eq!(before == summary.files, night + 1 == parts_of(of), "{summary:?}");
+    }
 }
 
 #[test]
@@ -204,10 +219,10 @@ fn one_at_work_is_waited_for_and_a_dead_one_told() {
     let at = copy(made());
     let at_work = AtWork::begin(at.path());
     let report = case(at.path()).verify();
-    assert_eq!(told(&report), [Code::BeingWritten], "{report:#?}");
+    assert_eq!(told(&report), [Code::BeingWritten], "a restic at work: {report:#?}");
     drop(at_work);
     let report = case(at.path()).verify();
-    assert_eq!(told(&report), [Code::StaleLock], "{report:#?}");
+    assert_eq!(told(&report), [Code::StaleLock], "a lock of a dead restic: {report:#?}");
 }
 
 #[test]

@@ -15,6 +15,9 @@ pub struct DrillPlan {
     pub assertions: Vec<String>,
     /// So much of the disk is left to others.
     pub reserve: Bytes,
+    /// Mastodon itself is started on it, from the file backup.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub boot: bool,
 }
 
 /// How often a dump is brought to life.
@@ -81,6 +84,9 @@ pub struct Drill {
     /// What was in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counts: Option<Counts>,
+    /// Mastodon started on it, where that was to be tried.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boot: Option<Boot>,
     /// Complaints that are known to be harmless, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub harmless: Vec<String>,
@@ -101,6 +107,36 @@ pub struct Times {
     /// Everything, taking it down included.
     #[serde(with = "seconds")]
     pub total: Duration,
+}
+
+/// How Mastodon itself came up on a restored dump.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boot {
+    /// Whether it answered as it should.
+    pub is_good: bool,
+    /// The version that it told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// How long it took.
+    #[serde(default)]
+    pub times: BootTimes,
+}
+
+/// How long the parts of a boot took; zero is what was not reached or not due.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootTimes {
+    /// Copying the files out of the file backup.
+    #[serde(with = "seconds")]
+    pub files: Duration,
+    /// Bringing the database to the state of the code.
+    #[serde(with = "seconds")]
+    pub migrate: Duration,
+    /// From the start to the first answer.
+    #[serde(with = "seconds")]
+    pub start: Duration,
+    /// Asking.
+    #[serde(with = "seconds")]
+    pub ask: Duration,
 }
 
 /// Durations as seconds, to the millisecond: they stand in listings for machines.

@@ -16,6 +16,9 @@ pub struct Restic {
     /// Only snapshots that have all of these tags.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// How it is reached.
+    #[serde(flatten)]
+    pub reach: Reach,
 }
 
 /// A repository of Borg, and which of its archives count.
@@ -32,7 +35,27 @@ pub struct Borg {
     /// Only archives of this name, which may have `*` and `?`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archives: Option<String>,
+    /// How it is reached.
+    #[serde(flatten)]
+    pub reach: Reach,
 }
+
+/// How a repository over the network is reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// The file with the key of ssh.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh_key: Option<PathBuf>,
+    /// The file with the hosts that ssh knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_hosts: Option<PathBuf>,
+    /// The file with variables of the program: keys of an object storage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment_file: Option<PathBuf>,
+}
+
+/// Where the keys of repositories over the network lie: systemd hands them to the room, nobody else reads them.
+pub const REMOTE_KEYS: &str = "/etc/mastmaintd/remote";
 
 /// How a backup is decrypted while it is read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

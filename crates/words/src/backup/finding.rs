@@ -15,6 +15,17 @@ pub enum Severity {
     Fail,
 }
 
+impl Severity {
+    /// The word for people.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Fail => "failure",
+            Self::Warn => "warning",
+            Self::Info => "note",
+        }
+    }
+}
+
 /// What a finding is about: stable names for machines, acknowledgements and "another one than last night".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -79,6 +90,8 @@ pub enum Code {
     RawDataDirectory,
     /// The password or key that is given does not open it.
     WrongKey,
+    /// Another host answers than the one that it should lie on.
+    OtherHost,
     /// It should be encrypted and is not.
     NotEncrypted,
     /// Snapshots or archives of a repository were deleted that its retention would have kept.
@@ -117,6 +130,8 @@ pub enum Code {
     NoSpace,
     /// The scratch PostgreSQL of a drill did not start or ended in the middle.
     DrillDied,
+    /// Mastodon does not start from the backups, or does not answer as it should.
+    BootFailed,
 }
 
 impl Code {

@@ -6,8 +6,8 @@ mod finding;
 mod known;
 mod report;
 
-pub use drill::{Counts, Drill, DrillPlan, Every, Times};
-pub use elsewhere::{Borg, Decrypt, Restic};
+pub use drill::{Boot, BootTimes, Counts, Drill, DrillPlan, Every, Times};
+pub use elsewhere::{Borg, Decrypt, REMOTE_KEYS, Reach, Restic};
 pub use finding::{Code, Finding, Severity};
 pub use known::{FindingAck, FindingId, KnownFinding, UnknownFinding};
 pub use report::{Newest, Report, Summary};
@@ -107,6 +107,16 @@ impl Place {
         }
     }
 
+    /// Whether it lies on another host.
+    pub fn is_remote(&self) -> bool {
+        match self {
+            Self::Restic(Restic { repository, .. }) | Self::Borg(Borg { repository, .. }) => {
+                !repository.starts_with('/')
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it holds the files of an instance.
     pub const fn holds_files(&self) -> bool {
         matches!(
@@ -117,6 +127,30 @@ impl Place {
 }
 
 impl Backup {
+    /// Whether a part of it lies on another host.
+    pub fn is_remote(&self, all: &Backups) -> bool {
+        let others = self.inside.iter().chain(&self.files).filter_map(|name| all.get(name));
+        self.place.is_remote() || others.into_iter().any(|other| other.place.is_remote())
+    }
+
+    /// The files with keys and passwords that open it.
+    pub fn keys_mut(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let (password, key, reach) = match &mut self.place {
+            Place::Restic(restic) => (Some(&mut restic.password_file), None, Some(&mut restic.reach)),
+            Place::Borg(borg) => (borg.password_file.as_mut(), borg.key_file.as_mut(), Some(&mut borg.reach)),
+            _ => (None, None, None),
+        };
+        let decrypt = match &mut self.decrypt {
+            Some(Decrypt::Age { key }) => [Some(key), None],
+            Some(Decrypt::Gpg { key, passphrase }) => [key.as_mut(), passphrase.as_mut()],
+            None => [None, None],
+        };
+        let of_reach = reach.into_iter().flat_map(|reach| {
+            [&mut reach.ssh_key, &mut reach.known_hosts, &mut reach.environment_file].into_iter().flatten()
+        });
+        password.into_iter().chain(key).chain(decrypt.into_iter().flatten()).chain(of_reach)
+    }
+
     /// A proof is good for a week unless the config says otherwise.
     pub const PROVE_EVERY: Span = Span::from_secs(7 * 86_400);
     /// Longer than a backup of a night takes.

@@ -57,6 +57,14 @@ fn a_full_rotation_and_a_young_one_are_clean() {
 }
 
 #[test]
+fn what_a_run_deletes_lacks_nothing() {
+    let mut present = present(0..7, 0..4);
+    present.snapshots[6].standing = Standing::LacksAPoint;
+    assert_eq!(codes(&present, |l| l.lock = Lock::Held(1)), []);
+    assert_eq!(codes(&present, |_| ()), [Code::LastRunTroubled]);
+}
+
+#[test]
 fn each_fault_has_its_word() {
     assert_eq!(codes(&present(0..7, []), |_| ()), [Code::LevelNeverRan]);
     assert_eq!(codes(&present([0, 1, 3, 4, 5, 6], 0..4), |_| ()), [Code::RetentionShort]);
@@ -73,6 +81,10 @@ fn each_fault_has_its_word() {
     let left = Present { left: vec!["_delete.5".to_owned()], ..present(0..7, 0..4) };
     assert_eq!(codes(&left, |_| ()), [Code::DeletionLeft]);
     assert_eq!(codes(&left, |l| l.lock = Lock::Held(5)), [], "a deletion at work");
+    let mut half = present(0..7, 0..4);
+    half.snapshots[6].standing = Standing::LacksAPoint;
+    assert_eq!(codes(&half, |_| ()), [Code::LastRunTroubled]);
+    assert_eq!(codes(&half, |l| l.lock = Lock::Held(5)), [], "the oldest is being deleted");
 }
 
 #[test]

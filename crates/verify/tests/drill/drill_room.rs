@@ -1,5 +1,6 @@
 //! A place in which dumps are brought to life by the real `mastmaint-drill`, as a user that PostgreSQL accepts.
 
+use crate::common::Mounted;
 use mastmaint_verify::{
     Code, VerifyError,
     drill::{Door, Drill, Drilled, Order, Shape, Times, ask},
@@ -16,7 +17,7 @@ use std::{
         },
     },
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     thread,
     time::{Duration, Instant},
 };
@@ -74,11 +75,8 @@ impl Room {
         user()?;
         let room = Self::new();
         let options = format!("size={size},mode=0700");
-        let mount =
-            Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(&room.place).status();
-        assert!(mount.unwrap().success());
+        let mounted = Mounted::at(&room.place, &["-t", "tmpfs", "-o", &options, "tmpfs"]).unwrap();
         hand_over(&room.place);
-        let mounted = Mounted(room.place.clone());
         Some((room, mounted))
     }
 
@@ -106,7 +104,7 @@ impl Room {
     pub(crate) fn drill(&self, order: &Order, dump: &Path) -> Drilled {
         let dump = File::open(dump).unwrap();
         let (mut program, connection) = self.start();
-        let drilled = ask(connection, order, dump.as_fd(), &Untold).unwrap();
+        let drilled = ask(connection, order, &[dump.as_fd()], &Untold).unwrap();
         assert!(program.wait().unwrap().success());
         assert!(self.is_clean(), "something is left");
         drilled
@@ -124,7 +122,7 @@ impl Room {
         let (mut program, connection) = self.start();
         let (first, rest) = text.split_at(text.len() / 2);
         thread::scope(|scope| {
-            let asking = scope.spawn(move || ask(connection, order, reader.as_fd(), &Untold));
+            let asking = scope.spawn(move || ask(connection, order, &[reader.as_fd()], &Untold));
             let mut write = |part: &str| drop(std::io::Write::write_all(&mut writer, part.as_bytes()));
             write(first);
             meanwhile(&mut program);
@@ -176,6 +174,15 @@ impl Room {
             .collect()
     }
 
+    /// Whether a process with this word in its command works in it.
+    pub(crate) fn has_started(&self, word: &str) -> bool {
+        let has_word = |pid: i32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains(word)
+        };
+        self.processes().into_iter().any(has_word)
+    }
+
     pub(crate) fn is_clean(&self) -> bool {
         !self.place.join("scratch").exists() && self.processes().is_empty()
     }
@@ -196,15 +203,6 @@ fn drilling(program: &Path, place: &Path) -> Command {
     command
 }
 
-/// A mounted disk; unmounted when dropped.
-pub(crate) struct Mounted(PathBuf);
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).stderr(Stdio::null()).status();
-    }
-}
-
 /// What is true of the fixture's instance.
 pub(crate) fn order(shape: Shape) -> Order {
     Order {
@@ -216,6 +214,7 @@ pub(crate) fn order(shape: Shape) -> Order {
         before: None,
         assertions: Vec::new(),
         reserve: 0,
+        boot: None,
     }
 }
 
@@ -229,6 +228,7 @@ pub(crate) fn before(bytes: u64) -> Drill {
         bytes,
         times: Times::default(),
         counts: None,
+        boot: None,
         harmless: Vec::new(),
     }
 }

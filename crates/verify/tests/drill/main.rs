@@ -4,8 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare has failed")]
 #![expect(clippy::print_stdout, reason = "a test that leaves something out says so")]
 
+mod boot;
+#[path = "../common/mod.rs"]
 mod common;
-#[path = "common/drill_room.rs"]
 mod drill_room;
 
 use common::{cut, fixture, flip};
@@ -91,6 +92,7 @@ fn every_kind_of_dump_comes_to_life_and_shows_exactly_what_is_true() {
     is_what_is_true(&piped, "through a pipe");
 }
 
+/// A dump cut at three places, and a flipped bit in one, are named while they come to life.
 #[test]
 fn what_is_not_whole_does_not_come_to_life() {
     if !is_here() {
@@ -126,7 +128,7 @@ fn what_is_not_whole_does_not_come_to_life() {
         fs::write(p, text_with("INSERT INTO public.schema_migrations VALUES ('20260611150940');")).unwrap();
     };
     let code = broken("mastodon.sql.gz", Shape::Text, "with a row twice", &twice);
-    assert_eq!(code, Code::RestoreErrors);
+    assert_eq!(code, Code::RestoreErrors, "a row that is there twice");
 }
 
 #[test]
@@ -155,13 +157,15 @@ fn what_is_restored_is_asked() {
     let assertion = Code::AssertionFailed;
     let expected =
         [Code::OtherInstance, Code::DumpNewerThanCode, Code::Shrunk, assertion, assertion, assertion];
+    // Another domain than expected, newer migrations than the code, fewer rows than in the last drill, an assertion
+    // that does not hold.
     assert_eq!(codes(&drilled), expected, "{:#?}", drilled.findings);
     let evidence: Vec<_> = drilled.findings.iter().skip(3).map(|f| f.evidence[0].clone()).collect();
     assert_eq!(evidence[0], "answered: false");
     assert!(evidence[1].contains("no_such_column"), "{evidence:?}");
     assert!(evidence[2].contains("read-only"), "{evidence:?}");
 
-    // A restored database with faults in it.
+    // A table missing and one without rows, an index that cannot be used, a table left over by a maintenance.
     let path = room.file("faults.sql");
     let faults = "DROP TABLE public.favourites CASCADE;\nTRUNCATE public.users CASCADE;\n\
         CREATE TABLE public.statuses_to_be_deleted (id bigint);\n\
@@ -173,7 +177,7 @@ fn what_is_restored_is_asked() {
     let lacks = &drilled.findings[0].evidence;
     assert_eq!(lacks[..], ["table favourites is missing", "table users has no rows"]);
 
-    // Something else altogether, and what is only good to know.
+    // A database of something else altogether, and what is only good to know.
     fs::write(&path, format!("CREATE TABLE notes (id int);\n{COMPLETE}\n")).unwrap();
     assert_eq!(codes(&room.drill(&order(Shape::Text), &path)), [Code::NotAMastodon]);
     let known = Order {
@@ -197,16 +201,16 @@ fn a_full_disk_is_told_and_nothing_is_left() {
     };
     let dump = fixture("mastodon-pg15.dump");
     let drilled = room.drill(&order(ARCHIVE), &dump);
-    assert_eq!(codes(&drilled), [Code::NoSpace], "before it begins");
+    assert_eq!(codes(&drilled), [Code::NoSpace], "too little space before it begins");
     assert!(drilled.findings[0].what.contains("no drill"), "{:?}", drilled.findings);
     let believing = Order { before: Some(before(1000)), ..order(ARCHIVE) };
     let drilled = room.drill(&believing, &dump);
-    assert_eq!(codes(&drilled), [Code::NoSpace], "in the middle: {:#?}", drilled.findings);
+    assert_eq!(codes(&drilled), [Code::NoSpace], "the disk full during a drill: {:#?}", drilled.findings);
     assert!(drilled.findings[0].what.contains("became full"), "{:?}", drilled.findings);
     let (room, _mounted) = Room::on_a_small_disk("200m").unwrap();
     let reserving = Order { reserve: 180 * 1024 * 1024, ..believing };
     let drilled = room.drill(&reserving, &dump);
-    assert_eq!(codes(&drilled), [Code::NoSpace], "before the reserve is touched: {:#?}", drilled.findings);
+    assert_eq!(codes(&drilled), [Code::NoSpace], "the reserve about to be touched: {:#?}", drilled.findings);
 }
 
 #[test]
@@ -219,7 +223,8 @@ fn a_verification_brings_the_newest_dump_to_life_when_that_is_due() {
     let dumps = place.path().join("dumps");
     fs::create_dir(&dumps).unwrap();
     fs::copy(fixture("mastodon-pg15.dump"), dumps.join("mastodon-1.dump")).unwrap();
-    let plan = DrillPlan { schedule: Every::Weekly, assertions: Vec::new(), reserve: Bytes::new(0) };
+    let plan =
+        DrillPlan { schedule: Every::Weekly, assertions: Vec::new(), reserve: Bytes::new(0), boot: false };
     let backup =
         Backup { drill: Some(plan), ..common::of_files(Place::Postgres { path: dumps.join("mastodon-*") }) };
     let night = |door: &Door, days: i64, full: bool| {
@@ -233,6 +238,7 @@ fn a_verification_brings_the_newest_dump_to_life_when_that_is_due() {
             proofs: &proofs,
             scratch: place.path(),
             drills: Some(door),
+            boots: None,
             full,
             now,
         };
@@ -244,7 +250,7 @@ fn a_verification_brings_the_newest_dump_to_life_when_that_is_due() {
     let drill = report.drill.unwrap();
     assert!(drill.is_good && drill.counts.unwrap().tables == 115);
     assert!(report.sentence.contains("brought to life just now: restored in"), "{}", report.sentence);
-    // Who would be asked now is not there.
+    // Nobody there who would bring it to life.
     let nobody = Door::Socket(place.path().join("nobody"));
     let report = night(&nobody, 1, false);
     assert_eq!(report.worst(), None, "{report:#?}");
@@ -276,6 +282,7 @@ fn a_killed_server_is_told_and_nothing_is_left() {
             kill(if of_backend { room.backend() } else { room.server() });
         });
         let drilled = drilled.unwrap();
+        // PostgreSQL killed during a drill, the server or the process that restores.
         assert_eq!(codes(&drilled), [Code::DrillDied], "{:#?}", drilled.findings);
         assert_eq!(drilled.findings[0].severity, Severity::Fail);
         assert!(room.is_clean(), "something is left");
@@ -316,7 +323,7 @@ fn who_does_not_wait_any_longer_ends_it() {
             }
             use std::os::fd::AsFd as _;
             let leaves = Leaves(&room);
-            mastmaint_verify::drill::ask(connection, &order(Shape::Text), reader.as_fd(), &leaves)
+            mastmaint_verify::drill::ask(connection, &order(Shape::Text), &[reader.as_fd()], &leaves)
         });
         asking.join().unwrap()
     });
