@@ -12,6 +12,7 @@ pub mod postgres;
 pub mod procs;
 pub mod receivers;
 pub mod recordings;
+pub mod redis;
 pub mod rows;
 pub mod site;
 
@@ -19,4 +20,5 @@ pub use bucket::Bucket;
 pub use daemon::{Daemon, Place, wait_for};
 pub use instance::Instance;
 pub use postgres::Postgres;
+pub use redis::Redis;
 pub use site::Site;

@@ -8,7 +8,7 @@ use crate::requires::Requires;
 use crate::settings::{Action, AtMost, Environment, Job, OnPartial, Prove, Retry, Settings, Step};
 use jiff::Timestamp;
 use mastmaint_words::{
-    BackupName, LockName, Span, UnitName,
+    BackupName, LockName, ProbeName, Span, UnitName,
     backup::{Backup, Budget, Decrypt, DrillPlan, Place},
 };
 use serde::Serialize;
@@ -151,6 +151,7 @@ struct Tolerate {
 enum WrittenAction<'a> {
     Words(&'a [String]),
     Backup(&'a BackupName),
+    Probe(&'a ProbeName),
     Units(BTreeMap<&'static str, &'a [UnitName]>),
 }
 
@@ -251,6 +252,7 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
     let action = match &step.action {
         Action::Tootctl(words) | Action::Run(words) => WrittenAction::Words(words),
         Action::Verify(action) => WrittenAction::Backup(&action.backup),
+        Action::Probe(probe) => WrittenAction::Probe(probe),
         Action::Systemctl(action) => {
             WrittenAction::Units(BTreeMap::from([(action.verb.as_str(), action.units.as_slice())]))
         }
@@ -276,6 +278,6 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
 
 /// Steps without items that could fail have none to tolerate.
 fn tolerate(step: &Step) -> Option<Tolerate> {
-    let has_items = !matches!(step.action, Action::Systemctl(_) | Action::Verify(_));
+    let has_items = !matches!(step.action, Action::Systemctl(_) | Action::Verify(_) | Action::Probe(_));
     has_items.then_some(Tolerate { errors: step.judged.tolerated_errors })
 }

@@ -92,7 +92,7 @@ mistakes! {
     /// A job without steps.
     EmptySteps = "empty-steps", "a job without steps does nothing; write at least one, like `- tootctl: media remove --days 14`";
     /// A step without an action.
-    NoAction = "no-action", "a step needs an action; write one of tootctl, systemctl, run, verify";
+    NoAction = "no-action", "a step needs an action; write one of tootctl, systemctl, run, verify, probe";
     /// A step with several.
     TwoActions { first: &'static str, second: &'static str } = "two-actions", "a step has one action, this one has {first} and {second}; make two steps of it";
     /// A step that needs an instance.

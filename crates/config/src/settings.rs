@@ -3,7 +3,8 @@
 
 use crate::{calendar::Schedule, probes::Probes, requires::Requires, targets::Target};
 use mastmaint_words::{
-    BackupName, Bytes, Hold, JobName, LockName, Percent, Span, StepIndex, UnitName, backup::Backups,
+    BackupName, Bytes, Hold, JobName, LockName, Percent, ProbeName, Span, StepIndex, UnitName,
+    backup::Backups,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::PathBuf};
@@ -255,6 +256,8 @@ pub enum Action {
     Run(Vec<String>),
     /// A backup that is verified.
     Verify(VerifyAction),
+    /// A probe that is asked until it says yes.
+    Probe(ProbeName),
     /// An end of a bracket.
     Services(ServicesAction),
 }
@@ -355,9 +358,11 @@ impl Action {
         match self {
             Self::Systemctl(action) => action.verb.stops_services(),
             Self::Services(ServicesAction::Stop { .. }) => true,
-            Self::Tootctl(_) | Self::Run(_) | Self::Verify(_) | Self::Services(ServicesAction::Start) => {
-                false
-            }
+            Self::Tootctl(_)
+            | Self::Run(_)
+            | Self::Verify(_)
+            | Self::Probe(_)
+            | Self::Services(ServicesAction::Start) => false,
         }
     }
 
@@ -370,6 +375,7 @@ impl Action {
             Self::Systemctl(_) | Self::Services(_) => Room::Systemctl,
             Self::Verify(VerifyAction { remote: true, .. }) => Room::Remote,
             Self::Verify(_) => Room::Verify,
+            Self::Probe(_) => Room::Probe,
         }
     }
 
@@ -380,6 +386,7 @@ impl Action {
             Self::Systemctl(_) => "systemctl",
             Self::Run(_) => "run",
             Self::Verify(_) => "verify",
+            Self::Probe(_) => "probe",
             Self::Services(_) => "services",
         }
     }
@@ -396,6 +403,7 @@ impl Action {
             Self::Run(argv) => crate::command_line::shown(argv),
             Self::Verify(action) if action.full => format!("verify {} in full", action.backup),
             Self::Verify(action) => format!("verify {}", action.backup),
+            Self::Probe(probe) => format!("probe {probe}"),
             Self::Services(ServicesAction::Stop { units }) => {
                 let units: Vec<_> = units.iter().map(UnitName::as_str).collect();
                 format!("stop {}, to be started again", units.join(" "))

@@ -47,6 +47,7 @@ fn may_be_held(job: &Job) -> bool {
         | Action::Systemctl(_)
         | Action::Services(_)
         | Action::Run(_)
+        | Action::Probe(_)
         | Action::Verify(_) => true,
     })
 }

@@ -13,6 +13,7 @@ mod redis;
 mod services;
 mod site;
 mod units;
+pub mod until;
 mod web;
 
 pub use ask::{Asker, ask_all};

@@ -1,7 +1,7 @@
 //! Probes, end to end: what is wrong is seen, told once, and told again when it is over.
 
 use mastmaint_tests::{
-    Daemon, Place, Site,
+    Daemon, Place, Postgres, Redis, Site,
     daemon::wait_up_to,
     receivers::MailServer,
     site::{SCRIPT, STYLESHEET},
@@ -144,4 +144,135 @@ fn a_stylesheet_that_is_gone_or_cut_is_seen_by_who_fetches_and_by_who_looks() {
         incidents(&daemon).iter().map(|incident| incident["why"].as_str().unwrap().to_owned()).collect();
     assert!(whys.iter().any(|why| why.contains("integrity")), "{whys:?}");
     assert!(whys.iter().any(|why| why.contains("is not the file that was built")), "{whys:?}");
+}
+
+#[test]
+fn a_step_waits_for_a_yes_and_says_the_no_that_it_got() {
+    let mail = MailServer::start().unwrap();
+    let (place, site) = place("  web: {every: 1h, timeout: 30s}\n", &mail);
+    let text = fs::read_to_string(place.config()).unwrap();
+    let jobs = "jobs:\n  patient: {steps: [{probe: web, timeout: 90s}]}\n  hasty: {steps: [{probe: web, timeout: 4s}]}\n";
+    place.configure_whole(&text.replace("jobs: {}\n", jobs)).unwrap();
+    let daemon = place.start().unwrap();
+    site.answers(&["/about"], 500);
+    daemon.ctl(&["run", "hasty", "--follow"]).exits(1);
+    let shown = daemon.ctl(&["show", "hasty", "--json"]).json();
+    let step = &shown["steps"][0];
+    assert_eq!(
+        (&step["outcome"], &step["reasons"][0]["code"]),
+        (&"failed".into(), &"probe-no".into()),
+        "{shown}"
+    );
+    let why = step["reasons"][0]["text"].as_str().unwrap();
+    assert!(why.starts_with("the probe web says no: ") && why.ends_with("/about answers 500"), "{why}");
+    // A web that was just started: no at first, then yes.
+    daemon.ctl(&["run", "patient"]).exits(0);
+    let says_no = || daemon.log().contains("web does not say yes yet");
+    assert!(wait_up_to(Duration::from_mins(1), says_no), "{}", daemon.log());
+    site.is_well();
+    let is_over = || daemon.ctl(&["show", "patient", "--json"]).json()["outcome"].is_string();
+    assert!(wait_up_to(Duration::from_mins(1), is_over), "{}", daemon.log());
+    let shown = daemon.ctl(&["show", "patient", "--json"]).json();
+    assert_eq!((&shown["outcome"], &shown["grade"]), (&"ok".into(), &"proved".into()), "{shown}");
+    daemon.stop().unwrap();
+    let once = std::process::Command::new(mastmaint_tests::binaries::path("mastmaintd"))
+        .args(place.arguments())
+        .args(["--run", "hasty"])
+        .output()
+        .unwrap();
+    assert!(once.status.success(), "{once:?}");
+}
+
+/// A state of the table "What tells that the site is up", what makes it, and which probes say no in it.
+struct State<'a> {
+    what: &'a str,
+    begin: &'a dyn Fn(),
+    down: &'a [&'a str],
+    end: &'a dyn Fn(),
+}
+
+/// The table of the facts: each state is seen by the probes that can see it, and none of the others cries.
+#[test]
+fn the_table_of_what_tells_that_the_site_is_up() {
+    let (mail, postgres, redis) =
+        (MailServer::start().unwrap(), Postgres::start().unwrap(), Redis::start().unwrap());
+    let (place, site) = place(&probes(&["api", "assets", "postgres", "redis", "web"]), &mail);
+    let instance = &place.instance;
+    postgres.belong_to(instance).unwrap();
+    instance.set_env("REDIS_HOST", "127.0.0.1").unwrap();
+    instance.set_env("REDIS_PORT", &redis.port().to_string()).unwrap();
+    let live = instance.live().to_owned();
+    let (themes, manifest) = (live.join("config/themes.yml"), live.join("public/packs/.vite/manifest.json"));
+    let stylesheet = live.join("public/packs").join(STYLESHEET);
+    let [themes_were, manifest_was, style_was] =
+        [&themes, &manifest, &stylesheet].map(|path| fs::read_to_string(path).unwrap());
+    let socket = postgres.socket().to_string_lossy().into_owned();
+    let pages = ["/about", "/auth/sign_in"];
+    let daemon = place.start().unwrap();
+    let all = ["api", "assets", "postgres", "redis", "web"];
+    comes(&daemon, "up", &all);
+    let states = [
+        State {
+            what: "the default theme listed and not built",
+            begin: &|| {
+                fs::write(&themes, format!("{themes_were}plum: styles/plum.scss\n")).unwrap();
+                site.answers(&pages, 500);
+            },
+            down: &["assets", "web"],
+            end: &|| fs::write(&themes, &themes_were).unwrap(),
+        },
+        State {
+            what: "manifest missing",
+            begin: &|| {
+                fs::remove_file(&manifest).unwrap();
+                site.answers(&pages, 500);
+            },
+            down: &["assets", "web"],
+            end: &|| fs::write(&manifest, &manifest_was).unwrap(),
+        },
+        State {
+            what: "Redis stopped",
+            begin: &|| {
+                redis.is_shut(true);
+                site.answers(&["/api/v2/instance"], 500);
+            },
+            down: &["api", "redis"],
+            end: &|| redis.is_shut(false),
+        },
+        State {
+            what: "PostgreSQL stopped",
+            begin: &|| {
+                instance.set_env("DB_HOST", "/nowhere").unwrap();
+                site.answers(&["/about"], 500);
+            },
+            down: &["postgres", "web"],
+            end: &|| instance.set_env("DB_HOST", &socket).unwrap(),
+        },
+        State {
+            what: "a stylesheet missing on disk",
+            begin: &|| fs::remove_file(&stylesheet).unwrap(),
+            down: &["assets", "web"],
+            end: &|| fs::write(&stylesheet, &style_was).unwrap(),
+        },
+        State {
+            what: "a stylesheet truncated, within the hour in which web compares none",
+            begin: &|| fs::write(&stylesheet, &style_was[..5]).unwrap(),
+            down: &["assets"],
+            end: &|| fs::write(&stylesheet, &style_was).unwrap(),
+        },
+    ];
+    let mut count = 0;
+    for State { what, begin, down, end } in states {
+        eprintln!("{what}");
+        begin();
+        comes(&daemon, "down", down);
+        let up: Vec<&str> = all.into_iter().filter(|probe| !down.contains(probe)).collect();
+        comes(&daemon, "up", &up);
+        end();
+        site.is_well();
+        comes(&daemon, "up", &all);
+        count += down.len();
+    }
+    // Each once, and none that was none.
+    assert_eq!(incidents(&daemon).len(), count);
 }

@@ -15,6 +15,7 @@ pub(super) enum Key {
     Systemctl,
     Run,
     Verify,
+    Probe,
 }
 
 impl Key {
@@ -24,6 +25,7 @@ impl Key {
             Self::Systemctl => "systemctl",
             Self::Run => "run",
             Self::Verify => "verify",
+            Self::Probe => "probe",
         }
     }
 
@@ -32,6 +34,7 @@ impl Key {
             Self::Tootctl => "a command, like \"media remove --days 14\"",
             Self::Systemctl => "a verb and units, like {restart: [mastodon-web]}",
             Self::Verify => "the name of a backup",
+            Self::Probe => "the name of a probe",
             Self::Run => "a program by its whole path, like /usr/local/bin/tidy, and its arguments",
         }
     }
@@ -41,6 +44,7 @@ impl Key {
             Self::Tootctl => "put quotes around it if tootctl shall see it, or make steps of their own",
             Self::Systemctl => "name the verb and the units only",
             Self::Verify => "name the backup only",
+            Self::Probe => "name the probe only",
             Self::Run => {
                 "write it as a list with a shell, like [/bin/sh, -c, \"…\"], or put quotes around it"
             }

@@ -40,6 +40,7 @@ pub(super) fn job(
     name: &str,
     defaults: &Defaults,
     instance: Option<Option<&Instance>>,
+    probes: &[&str],
 ) -> Option<Job> {
     let path = crate::read::join("jobs", name);
     let f = reader.fields(node, &path, "a map with schedule and steps", KEYS)?;
@@ -66,6 +67,7 @@ pub(super) fn job(
         instance_is_wrong: instance.is_some_and(|i| i.is_none()),
         job_timeout: job_timeout.clone(),
         environment: &environment,
+        probes,
     };
     let settle = around.instance.map_or(USUAL_SETTLE, |instance| instance.settle);
     let stopped = bracket::units(reader, &f, &around);
@@ -88,7 +90,8 @@ pub(super) fn job(
         };
         reader.wrong(f.get(key).map_or(f.place, |node| node.place), &f.path_of(key), mistake);
     }
-    let needs_lock = |step: &Step| !matches!(step.action, Action::Run(_) | Action::Verify(_));
+    let needs_lock =
+        |step: &Step| !matches!(step.action, Action::Run(_) | Action::Verify(_) | Action::Probe(_));
     let lock = own_lock.unwrap_or_else(|| match &defaults.lock {
         Some(written) => written.clone(),
         None if steps.iter().any(needs_lock) => "mastodon".parse().ok(),

@@ -23,9 +23,9 @@ pub(super) fn judged(reader: &mut Reader, f: &Fields<'_>, action: Option<&Action
     let Some(action) = action else { return judged };
     let is_run = matches!(action, Action::Run(_));
     let is_verify = matches!(action, Action::Verify(_));
-    let is_systemctl = matches!(action, Action::Systemctl(_));
+    let has_items = !matches!(action, Action::Systemctl(_) | Action::Verify(_) | Action::Probe(_));
     for (key, has_effect, why) in [
-        ("tolerate", !is_systemctl && !is_verify, "only tootctl and run steps have items that may fail"),
+        ("tolerate", has_items, "only tootctl and run steps have items that may fail"),
         ("full", is_verify, "only `verify` steps read more or less"),
         ("expect", is_run, "only `run` steps are judged by patterns"),
         ("fail_on", is_run, "only `run` steps are judged by patterns"),

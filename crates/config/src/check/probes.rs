@@ -71,6 +71,16 @@ pub(super) fn probes(
     probes
 }
 
+/// What is written as the name of a probe, right or wrong: what is wrong with it has been said there.
+pub(super) fn names(node: Option<&Node>) -> Vec<&str> {
+    let Some(Kind::Map(pairs)) = node.map(|node| &node.kind) else { return vec![] };
+    let names = pairs.iter().filter_map(|(key, _)| match &key.kind {
+        Kind::Text(name) => Some(name.as_str()),
+        _ => None,
+    });
+    names.collect()
+}
+
 fn probe(
     reader: &mut Reader,
     node: &Node,

@@ -15,7 +15,7 @@ use crate::{
     tree::{Kind, Node},
     units,
 };
-use mastmaint_words::{Span, UnitName};
+use mastmaint_words::{ProbeName, Span, UnitName};
 
 /// The keys of a step.
 pub(crate) const KEYS: &[&str] = &[
@@ -23,6 +23,7 @@ pub(crate) const KEYS: &[&str] = &[
     "systemctl",
     "run",
     "verify",
+    "probe",
     "full",
     "timeout",
     "grace",
@@ -37,8 +38,15 @@ pub(crate) const KEYS: &[&str] = &[
     "fail_on",
     "environment",
 ];
-const ACTIONS: [(&str, Key); 4] =
-    [("tootctl", Key::Tootctl), ("systemctl", Key::Systemctl), ("run", Key::Run), ("verify", Key::Verify)];
+const ACTIONS: [(&str, Key); 5] = [
+    ("tootctl", Key::Tootctl),
+    ("systemctl", Key::Systemctl),
+    ("run", Key::Run),
+    ("verify", Key::Verify),
+    ("probe", Key::Probe),
+];
+/// A service that was just started needs some seconds until it answers; one that takes longer is not well.
+const PROBE_TIMEOUT: Span = Span::from_secs(120);
 
 /// What a step takes from its surroundings.
 pub(super) struct Surroundings<'a> {
@@ -48,6 +56,8 @@ pub(super) struct Surroundings<'a> {
     pub(super) instance_is_wrong: bool,
     pub(super) job_timeout: Option<At<Span>>,
     pub(super) environment: &'a Environment,
+    /// The names of the probes, as written.
+    pub(super) probes: &'a [&'a str],
 }
 
 pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surroundings<'_>) -> Option<Step> {
@@ -61,8 +71,12 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
         let odd = Mistake::StepOutlivesJob { step: own.value.to_string(), job: job.value.to_string() };
         reader.odd(own.place, &f.path_of("timeout"), odd);
     }
-    let timeout =
-        written.as_ref().or(around.job_timeout.as_ref()).map_or(around.defaults.timeout, |at| at.value);
+    let inherited = around.job_timeout.as_ref().map_or(around.defaults.timeout, |at| at.value);
+    let usual = match action {
+        Some(Action::Probe(_)) => inherited.min(PROBE_TIMEOUT),
+        _ => inherited,
+    };
+    let timeout = written.as_ref().map_or(usual, |at| at.value);
     let grace = reader
         .span_within(&f, "grace", "a grace", super::GRACE, "a grace is at most 1d")
         .map_or(around.defaults.grace, |at| at.value);
@@ -79,7 +93,7 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
     let action = action?;
     let quiet_limit = quiet_limit_of(reader, &f, &action, quiet_limit, timeout, around);
     let mut environment = Environment::new();
-    if matches!(action, Action::Systemctl(_) | Action::Verify(_)) {
+    if matches!(action, Action::Systemctl(_) | Action::Verify(_) | Action::Probe(_)) {
         if !own.is_empty() {
             let why = "only tootctl and run steps have variables";
             reader.odd(f.key_place("environment"), &f.path_of("environment"), Mistake::NoEffect { why });
@@ -113,19 +127,23 @@ fn quiet_limit_of(
     timeout: Span,
     around: &Surroundings<'_>,
 ) -> Option<Span> {
-    let is_systemctl = matches!(action, Action::Systemctl(_));
+    let is_silent = matches!(action, Action::Systemctl(_) | Action::Probe(_));
     if let Some(Some(limit)) = &own {
-        let why = if is_systemctl {
-            Some("systemctl is silent while it waits for a unit, which has time limits of its own")
-        } else {
-            (limit.value >= timeout).then_some("the step's timeout ends it before")
+        let why = match action {
+            Action::Systemctl(_) => {
+                Some("systemctl is silent while it waits for a unit, which has time limits of its own")
+            }
+            Action::Probe(_) => {
+                Some("a probe that waits for an answer is silent, and has a timeout of its own")
+            }
+            _ => (limit.value >= timeout).then_some("the step's timeout ends it before"),
         };
         if let Some(why) = why {
             reader.odd(limit.place, &f.path_of("quiet_limit"), Mistake::NoEffect { why });
         }
     }
     let limit = own.map_or(around.defaults.quiet_limit, |own| own.map(|at| at.value));
-    limit.filter(|_| !is_systemctl)
+    limit.filter(|_| !is_silent)
 }
 
 fn action(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Option<Action> {
@@ -154,6 +172,7 @@ fn action(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Opt
         Key::Run => command::words(reader, node, &path, *key).map(Action::Run),
         Key::Systemctl => systemctl(reader, node, &path, around).map(Action::Systemctl),
         Key::Verify => verify(reader, f).map(Action::Verify),
+        Key::Probe => probe(reader, f, around).map(Action::Probe),
     }
 }
 
@@ -165,6 +184,23 @@ fn verify(reader: &mut Reader, f: &Fields<'_>) -> Option<VerifyAction> {
         Err(error) => {
             let error: mastmaint_words::NameError = error;
             reader.wrong(given.place, &f.path_of("verify"), Mistake::BadName { why: error.to_string() });
+            None
+        }
+    }
+}
+
+fn probe(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Option<ProbeName> {
+    let given = reader.text(f, "probe", "the name of a probe, like web")?;
+    match given.value.parse() {
+        Ok(probe) if around.probes.contains(&given.value.as_str()) => Some(probe),
+        _ => {
+            let help = match mistake::nearest(&given.value, around.probes.iter().copied()) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => "name one of those under `probes:`, or add it there".to_owned(),
+            };
+            let given_name = given.value.chars().take(64).collect();
+            let mistake = Mistake::UnknownWord { what: "probe", given: given_name, help };
+            reader.wrong(given.place, &f.path_of("probe"), mistake);
             None
         }
     }

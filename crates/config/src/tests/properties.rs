@@ -104,18 +104,21 @@ fn step() -> impl Strategy<Value = Step> {
                 (judged, prove, at_most),
             )| {
                 let is_systemctl = matches!(action, Action::Systemctl(_));
-                let environment = if is_systemctl || matches!(action, Action::Verify(_)) {
+                let environment = if is_systemctl || matches!(action, Action::Verify(_) | Action::Probe(_)) {
                     Environment::new()
                 } else {
                     environment
                 };
-                let quiet_limit = quiet_limit.filter(|_| !is_systemctl);
+                let quiet_limit =
+                    quiet_limit.filter(|_| !is_systemctl && !matches!(action, Action::Probe(_)));
                 let judged = match action {
                     Action::Run(_) => judged,
                     Action::Tootctl(_) => {
                         Judged { tolerated_errors: judged.tolerated_errors, ..Judged::default() }
                     }
-                    Action::Systemctl(_) | Action::Services(_) | Action::Verify(_) => Judged::default(),
+                    Action::Systemctl(_) | Action::Services(_) | Action::Verify(_) | Action::Probe(_) => {
+                        Judged::default()
+                    }
                 };
                 // What has an effect that can be looked at.
                 let removes = matches!(&action, Action::Tootctl(args) if effect::can_be_sampled(args));

@@ -245,6 +245,8 @@ impl Dispatcher {
     pub async fn run(mut self, mut ears: Ears) -> Result<(), String> {
         let mut told = self.messenger.as_ref().map(Messenger::watch);
         let mut watched = self.watcher.as_ref().map(Watcher::watch);
+        // What an earlier daemon has stopped is stopped on purpose from the first question on.
+        self.tell_watcher();
         loop {
             tokio::select! {
                 Some(order) = ears.orders.recv() => match order {

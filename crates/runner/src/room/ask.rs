@@ -14,6 +14,7 @@ use mastmaint_words::{Digest, ProbeName, Room};
 use std::{
     collections::BTreeSet,
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    path::PathBuf,
     process::{Child, Command, Stdio},
     sync::mpsc,
     thread,
@@ -26,6 +27,16 @@ const BEYOND: Duration = Duration::from_secs(10);
 const MOST_BYTES: u64 = 1024 * 1024;
 /// What a child may need of its invoker's environment where no unit gives it one.
 const PASSED_ON: [&str; 3] = ["PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"];
+
+/// The program that asks, installed beside the runner.
+pub(super) fn ask_program() -> PathBuf {
+    std::env::current_exe().unwrap_or_default().with_file_name("mastmaint-probe")
+}
+
+/// What it finds of the environment of whoever started a room that has no walls.
+pub(super) fn passed_on() -> impl Iterator<Item = (String, String)> {
+    PASSED_ON.into_iter().filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)))
+}
 
 /// Asks probes and says what each was answered.
 ///
@@ -75,12 +86,10 @@ fn patience(known: &Probes, asked: &[AskedProbe]) -> Duration {
 }
 
 fn start(options: &Options, digest: &Digest, asked: &[AskedProbe]) -> io::Result<Child> {
-    let mut command = Command::new(std::env::current_exe()?.with_file_name("mastmaint-probe"));
+    let mut command = Command::new(ask_program());
     command.arg("--accepted").arg(&options.accepted).args(["--digest", digest.as_str()]).env_clear();
     if !options.walled {
-        command.arg("--unwalled");
-        let passed_on = PASSED_ON.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-        command.envs(passed_on);
+        command.arg("--unwalled").envs(passed_on());
     }
     command.current_dir("/").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = command.spawn()?;

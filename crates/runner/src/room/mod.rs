@@ -10,6 +10,7 @@ pub mod connection;
 mod hub;
 mod orphans;
 mod plan;
+mod probed;
 mod relay;
 mod services;
 mod verify;

@@ -1,7 +1,7 @@
 //! From what a request names to what is done: the step is looked up in the accepted configuration, and everything
 //! about its process is decided before anything runs.
 
-use super::{Options, services::End, verify};
+use super::{Options, probed, services::End, verify};
 use crate::exec::{Ended, Limits, StepCommand};
 use crate::output::Patterns;
 use crate::proof::{Again, Around, Prover};
@@ -107,6 +107,7 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
         Action::Tootctl(args) => Ok(tootctl(options, &view, step, args, named)),
         Action::Run(argv) => Ok(program(view.instance.as_ref(), step, argv, named)),
         Action::Verify(action) => Ok(verify::plan(options, &view, step, action, named)),
+        Action::Probe(probe) => Ok(probed::plan(options, step, probe, named)),
         Action::Systemctl(action) => {
             let services = view.instance.as_ref().map_or(&[][..], |instance| &instance.services);
             let systemctl = systemctl::Systemctl::new(options.walled);
