@@ -2,10 +2,11 @@
 //! ended and removed by the next.
 
 use crate::error::VerifyError;
-use rustix::{
-    fs::{FlockOperation, flock},
-    process::{Pid, Signal, kill_process},
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
 };
+use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs::{self, File},
     io,
@@ -23,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Scratch {
     directory: PathBuf,
-    _lock: File,
+    /// Unlocked when it is dropped: a child between fork and exec has the file open too, and closing would not do.
+    _lock: Flock<File>,
 }
 
 impl Scratch {
@@ -33,13 +35,15 @@ impl Scratch {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(place).map_err(of())?;
         // Processes are found by where they work, and the kernel knows no links.
         let place = place.canonicalize().map_err(of())?;
-        let lock = lock_of(&place).map_err(of())?;
-        while !is_taken(&lock).map_err(of())? {
+        let lock = loop {
+            if let Some(lock) = lock_of(&place).map_err(of())? {
+                break lock;
+            }
             if is_cancelled() {
                 return Err(VerifyError::Cancelled);
             }
             thread::sleep(10 * LOOK_EVERY);
-        }
+        };
         let directory = place.join("scratch");
         remove(&directory).map_err(of())?;
         fs::DirBuilder::new().mode(0o700).create(&directory).map_err(of())?;
@@ -65,22 +69,20 @@ pub fn sweep(place: &Path) -> Result<(), VerifyError> {
         return Ok(());
     }
     let place = place.canonicalize().map_err(of())?;
-    let lock = lock_of(&place).map_err(of())?;
-    if is_taken(&lock).map_err(of())? {
+    if let Some(_lock) = lock_of(&place).map_err(of())? {
         remove(&place.join("scratch")).map_err(of())?;
     }
     Ok(())
 }
 
-fn lock_of(place: &Path) -> io::Result<File> {
-    File::options().create(true).truncate(false).write(true).mode(0o600).open(place.join("lock"))
-}
-
-fn is_taken(lock: &File) -> io::Result<bool> {
-    match flock(lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(true),
-        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
-        Err(error) => Err(error.into()),
+/// The lock of the place; nothing while another drill has it.
+fn lock_of(place: &Path) -> io::Result<Option<Flock<File>>> {
+    let path = place.join("lock");
+    let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(path)?;
+    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(Some(lock)),
+        Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+        Err((_, error)) => Err(error.into()),
     }
 }
 

@@ -12,8 +12,11 @@ pub use records::{History, Identity, Proof, State};
 use super::night::{Nightly, SAME_NIGHT};
 use crate::{error::VerifyError, stamp::Stamp};
 use frame::{Frames, MAGIC, append};
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+};
 use records::Record;
-use rustix::fs::{FlockOperation, flock};
 use std::{
     collections::HashMap,
     fs::{self, DirBuilder, File, OpenOptions},
@@ -35,7 +38,8 @@ const SYNC_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Store {
     directory: PathBuf,
-    _lock: File,
+    /// Unlocked when it is dropped: a child between fork and exec has the file open too, and closing would not do.
+    _lock: Flock<File>,
     generation: u64,
     proofs: Vec<Proof>,
     index: HashMap<Identity, u32>,
@@ -62,14 +66,14 @@ impl Store {
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(of(directory))?;
         let lock = directory.join("lock");
         let file = private().write(true).open(&lock).map_err(of(directory))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(VerifyError::Busy { path: lock }),
-            Err(error) => return Err(of(directory)(error.into())),
-        }
+        let held = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(held) => held,
+            Err((_, Errno::EWOULDBLOCK)) => return Err(VerifyError::Busy { path: lock }),
+            Err((_, error)) => return Err(of(directory)(error.into())),
+        };
         let mut store = Self {
             directory: directory.to_owned(),
-            _lock: file,
+            _lock: held,
             generation: 0,
             proofs: Vec::new(),
             index: HashMap::new(),
