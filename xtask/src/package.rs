@@ -1,4 +1,4 @@
-//! Builds the Debian package: the five programs, then what is generated (completions, changelog, man pages and
+//! Builds the Debian package: the programs, then what is generated (completions, changelog, man pages and
 //! the catalog in their places), then cargo-deb. The list of files stands in `crates/daemon/Cargo.toml`.
 
 use crate::{
@@ -16,13 +16,14 @@ const CARGO_DEB: &str = "3.8.0";
 /// Those in which the kill matrix kills.
 pub(crate) const WITH_FAILPOINTS: [&str; 3] = ["mastmaintd", "mastmaint-runner", "mastmaintd-recover"];
 /// All that are shipped.
-const PROGRAMS: [&str; 8] = [
+const PROGRAMS: [&str; 9] = [
     "mastmaintd",
     "mastmaintctl",
     "mastmaint-runner",
     "mastmaint-prove",
     "mastmaint-probe",
     "mastmaint-verify",
+    "mastmaint-restore",
     "mastmaint-notify",
     "mastmaintd-recover",
 ];

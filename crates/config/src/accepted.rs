@@ -65,7 +65,7 @@ pub struct RoomView {
     /// The instance; its environment only for rooms that run as it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<Instance>,
-    /// The backups; only for the rooms that verify them.
+    /// The backups; only for the rooms that open them.
     #[serde(default, skip_serializing_if = "Backups::is_empty")]
     pub backups: Backups,
     /// Per job the steps of this room by their position.
@@ -127,11 +127,13 @@ impl Settings {
         let instance = match room {
             // Where services are asked, and with which password, is said by the same variables.
             Room::Tootctl | Room::Probe => self.instance.clone(),
-            Room::Systemctl | Room::Run | Room::Verify | Room::Remote => self.instance_without_environment(),
+            Room::Systemctl | Room::Run | Room::Verify | Room::Remote | Room::Restore => {
+                self.instance_without_environment()
+            }
             Room::Notify => None,
         };
-        let verifies = matches!(room, Room::Verify | Room::Remote);
-        let backups = if verifies { self.backups.clone() } else { Backups::new() };
+        let opens_backups = matches!(room, Room::Verify | Room::Remote | Room::Restore);
+        let backups = if opens_backups { self.backups.clone() } else { Backups::new() };
         let notify = if room == Room::Notify { self.notify.clone() } else { Vec::new() };
         let probes = if room == Room::Probe { self.probes.clone() } else { Probes::new() };
         RoomView { digest, room, instance, backups, steps, requires, notify, probes }

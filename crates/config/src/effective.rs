@@ -5,10 +5,12 @@ mod written_target;
 
 use crate::probes::Probes;
 use crate::requires::Requires;
-use crate::settings::{Action, AtMost, Environment, Job, OnPartial, Prove, Retry, Settings, Step};
+use crate::settings::{
+    Action, AtMost, Copied, Environment, Job, OnPartial, Prove, Restore, RestoreAction, Retry, Settings, Step,
+};
 use jiff::Timestamp;
 use mastmaint_words::{
-    BackupName, LockName, ProbeName, Span, UnitName,
+    BackupName, LockName, ProbeName, RunId, Span, UnitName,
     backup::{Backup, Budget, Decrypt, DrillPlan, Place},
 };
 use serde::Serialize;
@@ -151,8 +153,26 @@ struct Tolerate {
 enum WrittenAction<'a> {
     Words(&'a [String]),
     Backup(&'a BackupName),
+    Restore(WrittenRestore<'a>),
     Probe(&'a ProbeName),
     Units(BTreeMap<&'static str, &'a [UnitName]>),
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum WrittenRestore<'a> {
+    Forth {
+        #[serde(flatten)]
+        restore: &'a Restore,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        rehearse: bool,
+    },
+    Back {
+        rollback: &'a RunId,
+    },
+    Received {
+        received: &'a RunId,
+    },
 }
 
 /// The effective configuration for people: what is secret about the targets of `notify:` is masked. Elsewhere it is as
@@ -241,7 +261,8 @@ fn written(job: &Job) -> WrittenJob<'_> {
         requires: job.requires.as_ref(),
         lock: job.lock.as_ref(),
         lock_wait: job.lock_wait,
-        with_services_stopped: bracket.map(|bracket| bracket.units),
+        // A restore has a bracket of its own.
+        with_services_stopped: bracket.filter(|_| !job.restores()).map(|bracket| bracket.units),
         steps,
         then,
     }
@@ -256,7 +277,23 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
         Action::Systemctl(action) => {
             WrittenAction::Units(BTreeMap::from([(action.verb.as_str(), action.units.as_slice())]))
         }
-        Action::Services(_) => return None,
+        // Of a copy that came from another host nothing else is written.
+        Action::Restore(RestoreAction::Switch(Copied::Received(received))) => {
+            WrittenAction::Restore(WrittenRestore::Received { received })
+        }
+        Action::Restore(RestoreAction::Try(_) | RestoreAction::Switch(Copied::Here))
+        | Action::Services(_) => {
+            return None;
+        }
+        Action::Restore(RestoreAction::Rehearse(restore)) => {
+            WrittenAction::Restore(WrittenRestore::Forth { restore, rehearse: true })
+        }
+        Action::Restore(RestoreAction::Prepare(restore)) => {
+            WrittenAction::Restore(WrittenRestore::Forth { restore, rehearse: false })
+        }
+        Action::Restore(RestoreAction::Back(rollback)) => {
+            WrittenAction::Restore(WrittenRestore::Back { rollback })
+        }
     };
     Some(WrittenStep {
         action: BTreeMap::from([(step.action.kind(), action)]),
@@ -278,6 +315,9 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
 
 /// Steps without items that could fail have none to tolerate.
 fn tolerate(step: &Step) -> Option<Tolerate> {
-    let has_items = !matches!(step.action, Action::Systemctl(_) | Action::Verify(_) | Action::Probe(_));
+    let has_items = !matches!(
+        step.action,
+        Action::Systemctl(_) | Action::Verify(_) | Action::Probe(_) | Action::Restore(_)
+    );
     has_items.then_some(Tolerate { errors: step.judged.tolerated_errors })
 }

@@ -92,7 +92,7 @@ mistakes! {
     /// A job without steps.
     EmptySteps = "empty-steps", "a job without steps does nothing; write at least one, like `- tootctl: media remove --days 14`";
     /// A step without an action.
-    NoAction = "no-action", "a step needs an action; write one of tootctl, systemctl, run, verify, probe";
+    NoAction = "no-action", "a step needs an action; write one of tootctl, systemctl, run, verify, probe, restore";
     /// A step with several.
     TwoActions { first: &'static str, second: &'static str } = "two-actions", "a step has one action, this one has {first} and {second}; make two steps of it";
     /// A step that needs an instance.
@@ -185,6 +185,14 @@ mistakes! {
     WindowEndsTheDayAfter { until: String, slot: String } = "window-ends-the-day-after", "the window ends at {until}, which after the slot at {slot} is on the day after: it hardly bounds anything; move one of the two, or write `from` too if that is meant";
     /// Warning: a key without effect.
     NoEffect { why: &'static str } = "no-effect", "has no effect: {why}; remove it";
+    /// Steps behind a restore.
+    AfterRestore = "after-restore", "the restore is the last of steps, because Mastodon is stopped only for its switch; move what comes after it to `then`, or before it";
+    /// A restore within a bracket.
+    RestoreInBracket = "restore-in-bracket", "a restore stops all services by itself, and only for the moment of its switch; remove with_services_stopped";
+    /// A restore by schedule.
+    RestoreOnSchedule = "restore-on-schedule", "nothing is restored by a schedule; remove `schedule`, or write `rehearse: true` to have it tried";
+    /// What cannot be put in the place of a Rails root.
+    NotRestorable { backup: String, why: &'static str } = "not-restorable", "{backup} cannot be restored here: {why}";
     /// Warning: the job ends before its step may.
     StepOutlivesJob { step: String, job: String } = "step-outlives-job", "the step may take {step}, but its job ends after {job}; raise the job's timeout or lower this one";
     /// Warning: a runbook that stops services for good.

@@ -3,7 +3,7 @@
 
 use crate::{calendar::Schedule, probes::Probes, requires::Requires, targets::Target};
 use mastmaint_words::{
-    BackupName, Bytes, Hold, JobName, LockName, Percent, ProbeName, Span, StepIndex, UnitName,
+    BackupName, Bytes, Hold, JobName, LockName, Percent, ProbeName, RunId, Span, StepIndex, UnitName,
     backup::Backups,
 };
 use serde::{Deserialize, Serialize};
@@ -258,6 +258,8 @@ pub enum Action {
     Verify(VerifyAction),
     /// A probe that is asked until it says yes.
     Probe(ProbeName),
+    /// A part of a restore of files.
+    Restore(RestoreAction),
     /// An end of a bracket.
     Services(ServicesAction),
 }
@@ -273,6 +275,82 @@ pub struct VerifyAction {
     /// It lies on another host: the remote room does it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub remote: bool,
+}
+
+/// The parts of a restore. All services are stopped between those that prepare and those that move what is live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestoreAction {
+    /// A copy is made beside the running instance and checked, and nothing else.
+    Rehearse(Restore),
+    /// The same, to be switched in.
+    Prepare(Restore),
+    /// Mastodon's code is started in the copy, as the instance's user and with today's settings.
+    Try(Copied),
+    /// The copy changes places with what is there.
+    Switch(Copied),
+    /// What a run has switched in changes places with what was there before.
+    Back(RunId),
+}
+
+/// Which copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Copied {
+    /// The one that the same run has made.
+    Here,
+    /// One that came from another host.
+    Received(RunId),
+}
+
+impl RestoreAction {
+    fn title(&self) -> String {
+        let of = |restore: &Restore| match &restore.snapshot {
+            Some(name) => format!("{name} of {}", restore.backup),
+            None => restore.backup.to_string(),
+        };
+        match self {
+            Self::Rehearse(restore) => format!("rehearse the restore of {}", of(restore)),
+            Self::Prepare(restore) => format!("prepare the restore of {}", of(restore)),
+            Self::Try(_) => "try the code that was restored".to_owned(),
+            Self::Switch(_) => "switch to what was restored".to_owned(),
+            Self::Back(run) => format!("switch back to what was there before {run}"),
+        }
+    }
+
+    /// Whether it moves what is live: such a step is never left halfway.
+    pub const fn moves_live(&self) -> bool {
+        matches!(self, Self::Switch(_) | Self::Back(_))
+    }
+}
+
+impl Copied {
+    /// The run that made it.
+    pub const fn run<'a>(&'a self, own: &'a RunId) -> &'a RunId {
+        match self {
+            Self::Here => own,
+            Self::Received(run) => run,
+        }
+    }
+}
+
+/// What is restored, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restore {
+    /// From which backup.
+    pub backup: BackupName,
+    /// From which of its states, by name (`daily.1`); the newest complete one if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// Uploads, too, are those of the backup; else today's stay and only what is missing comes back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_media: bool,
+    /// Settings and secrets, too, are those of the backup; else today's stay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_env: bool,
+    /// What is not proved will do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unproved: bool,
 }
 
 /// The two ends of a bracket, the time in which a job has stopped services and owes their start.
@@ -362,6 +440,7 @@ impl Action {
             | Self::Run(_)
             | Self::Verify(_)
             | Self::Probe(_)
+            | Self::Restore(_)
             | Self::Services(ServicesAction::Start) => false,
         }
     }
@@ -370,12 +449,13 @@ impl Action {
     pub const fn room(&self) -> mastmaint_words::Room {
         use mastmaint_words::Room;
         match self {
-            Self::Tootctl(_) => Room::Tootctl,
+            Self::Tootctl(_) | Self::Restore(RestoreAction::Try(_)) => Room::Tootctl,
             Self::Run(_) => Room::Run,
             Self::Systemctl(_) | Self::Services(_) => Room::Systemctl,
             Self::Verify(VerifyAction { remote: true, .. }) => Room::Remote,
             Self::Verify(_) => Room::Verify,
             Self::Probe(_) => Room::Probe,
+            Self::Restore(_) => Room::Restore,
         }
     }
 
@@ -387,6 +467,7 @@ impl Action {
             Self::Run(_) => "run",
             Self::Verify(_) => "verify",
             Self::Probe(_) => "probe",
+            Self::Restore(_) => "restore",
             Self::Services(_) => "services",
         }
     }
@@ -404,6 +485,7 @@ impl Action {
             Self::Verify(action) if action.full => format!("verify {} in full", action.backup),
             Self::Verify(action) => format!("verify {}", action.backup),
             Self::Probe(probe) => format!("probe {probe}"),
+            Self::Restore(action) => action.title(),
             Self::Services(ServicesAction::Stop { units }) => {
                 let units: Vec<_> = units.iter().map(UnitName::as_str).collect();
                 format!("stop {}, to be started again", units.join(" "))
@@ -431,6 +513,11 @@ impl Job {
         self.steps
             .iter()
             .any(|step| matches!(&step.action, Action::Verify(action) if action.backup == *backup))
+    }
+
+    /// Whether it ends with other files in the place of the instance's.
+    pub fn restores(&self) -> bool {
+        self.steps.iter().any(|step| matches!(&step.action, Action::Restore(action) if action.moves_live()))
     }
 
     /// Where its bracket begins and ends, if it stops services.

@@ -1,9 +1,9 @@
 //! The command line, as clap reads it. The same description makes the completions of the package.
 
-use crate::{error::CtlError, hold::HoldCommand, judge, print, tell::Acknowledged};
+use crate::{error::CtlError, hold::HoldCommand, judge, print, restore, tell::Acknowledged};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
-use mastmaint_words::{BackupName, JobName};
+use mastmaint_words::{BackupName, JobName, RunId};
 use std::path::PathBuf;
 
 /// Where the configuration is unless said otherwise.
@@ -157,6 +157,44 @@ pub enum Command {
         /// Where the room keeps its proofs.
         #[arg(long, value_name = "DIR", default_value = crate::manifest::STATE)]
         state: PathBuf,
+    },
+    /// Bring Mastodon's files back from a backup: a copy is made and checked beside, you are asked, and all services are
+    /// stopped for the seconds in which it changes places with what is there. Needs root.
+    Restore {
+        /// What is restored, and how.
+        #[command(flatten)]
+        what: restore::Restore,
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// Switch back to what was there before a restore; what was uploaded since comes along. Needs root.
+    Rollback {
+        /// The run that restored.
+        run: RunId,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// Remove what a restore has replaced, unless it holds uploads that are nowhere else. Needs root.
+    Prune {
+        /// The run that restored.
+        run: RunId,
+        /// Where the room keeps its journals.
+        #[arg(long, value_name = "DIR", default_value = restore::STATE)]
+        state: PathBuf,
+    },
+    /// List what was restored, and what is still beside. Asks no daemon; needs root.
+    Restores {
+        /// Where the room keeps its journals.
+        #[arg(long, value_name = "DIR", default_value = restore::STATE)]
+        state: PathBuf,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
     },
     /// Say that you know what is wrong with a job, or of a finding: nobody is reminded of it until something changes.
     Ack {

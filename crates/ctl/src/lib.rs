@@ -2,6 +2,7 @@
 //! fits the rooms to it. Data goes to standard output, talk to standard error.
 
 pub mod backups;
+pub mod by_hand;
 pub mod check;
 pub mod cli;
 pub mod client;
@@ -15,6 +16,7 @@ pub mod manifest;
 pub mod order;
 pub mod print;
 pub mod render;
+pub mod restore;
 pub mod rooms;
 pub mod table;
 pub mod tell;
@@ -77,6 +79,10 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
         Command::Manifest { backup, json, config, state } => {
             manifest::manifest(&config, &state, &backup, json)
         }
+        Command::Restore { what, config } => restore::restore(&daemon, &config, &what),
+        Command::Rollback { run, yes, config } => restore::rollback(&daemon, &config, &run, yes),
+        Command::Prune { run, state } => restore::prune(&state, &run),
+        Command::Restores { state, json } => restore::list(&state, &when, json),
         Command::Ack { what, until } => tell::ack(&daemon, &when, what, until.as_deref()),
         Command::Notify { what: cli::Notify::Test { target, json } } => tell::test(&daemon, target, json),
         Command::Hold { command } => hold::hold(&daemon, &when, command),

@@ -49,6 +49,7 @@ fn may_be_held(job: &Job) -> bool {
         | Action::Run(_)
         | Action::Probe(_)
         | Action::Verify(_) => true,
+        Action::Restore(_) => false,
     })
 }
 

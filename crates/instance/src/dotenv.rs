@@ -50,6 +50,11 @@ impl Variables {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// All of them with their values.
+    pub fn into_pairs(self) -> BTreeMap<String, String> {
+        self.0
+    }
+
     /// Whether a variable is exactly `true`, as Mastodon asks for its switches.
     pub fn is_true(&self, name: &str) -> bool {
         self.get(name) == Some("true")

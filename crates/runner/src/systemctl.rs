@@ -26,6 +26,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct Systemctl {
     program: PathBuf,
+    walled: bool,
     environment: BTreeMap<String, String>,
 }
 
@@ -68,7 +69,12 @@ impl Systemctl {
         let path = path.as_deref().unwrap_or("/usr/bin:/bin");
         let fixed = [("PATH", path), ("LANG", "C.UTF-8"), ("SYSTEMD_COLORS", "0"), ("SYSTEMD_PAGER", "")];
         let environment = fixed.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        Self { program: program.into(), environment }
+        Self { program: program.into(), walled, environment }
+    }
+
+    /// Whether it is the host's own, behind walls.
+    pub const fn is_walled(&self) -> bool {
+        self.walled
     }
 
     /// Checks every unit against the instance's.

@@ -21,12 +21,17 @@ pub(crate) fn split(pattern: &Path) -> (PathBuf, String) {
     (pattern.parent().unwrap_or(Path::new("/")).to_owned(), name)
 }
 
-/// Everything that a pattern matches, the newest first.
+/// Everything that a pattern matches, the newest first. In a directory that is not there (a disk that is not mounted) it
+/// matches nothing.
 pub(crate) fn matching(pattern: &Path) -> io::Result<Vec<Found>> {
     use std::os::unix::fs::MetadataExt as _;
     let (directory, name) = split(pattern);
     let mut found = Vec::new();
-    for entry in fs::read_dir(&directory)? {
+    let entries = match fs::read_dir(&directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(found),
+        other => other?,
+    };
+    for entry in entries {
         let entry = entry?;
         if !matches(name.as_bytes(), entry.file_name().as_encoded_bytes()) {
             continue;

@@ -362,6 +362,20 @@ fn tar_backup(instance: &Instance) -> Report {
 }
 
 #[test]
+fn an_archive_that_breaks_off_was_not_read_to_its_end_and_a_disk_that_is_not_there_holds_none() {
+    let instance = Instance::new();
+    let none = tar_backup(&instance);
+    assert_eq!(told(&none), [Code::NoBackup], "the directory is not there");
+    let path = pack(&instance, &[], "tars/1.tar");
+    let whole = tar_backup(&instance).sentence;
+    assert!(whole.contains("read to its end"), "{whole}");
+    let length = fs::metadata(&path).unwrap().len();
+    fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length / 2).unwrap();
+    let cut = tar_backup(&instance).sentence;
+    assert!(!cut.contains("read to its end") && cut.contains("before it breaks off"), "{cut}");
+}
+
+#[test]
 fn the_newest_archive_is_compared_with_the_ones_before_it() {
     let instance = Instance::new();
     for night in 1..4 {

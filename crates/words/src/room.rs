@@ -18,6 +18,8 @@ pub enum Room {
     Verify,
     /// The same over the network, as a user of its own: repositories elsewhere.
     Remote,
+    /// Root with the capabilities that writing files of others needs, and no network: puts a restored tree in place.
+    Restore,
     /// Questions to the instance's services: the instance's user with a network.
     Probe,
     /// Sends mail, webhooks and pings; no step runs in it.
@@ -26,8 +28,16 @@ pub enum Room {
 
 impl Room {
     /// Every room there is.
-    pub const ALL: [Self; 7] =
-        [Self::Tootctl, Self::Systemctl, Self::Run, Self::Verify, Self::Remote, Self::Probe, Self::Notify];
+    pub const ALL: [Self; 8] = [
+        Self::Tootctl,
+        Self::Systemctl,
+        Self::Run,
+        Self::Verify,
+        Self::Remote,
+        Self::Restore,
+        Self::Probe,
+        Self::Notify,
+    ];
 
     /// The word in unit, socket and directory names.
     pub const fn as_str(self) -> &'static str {
@@ -37,6 +47,7 @@ impl Room {
             Self::Run => "run",
             Self::Verify => "verify",
             Self::Remote => "remote",
+            Self::Restore => "restore",
             Self::Probe => "probe",
             Self::Notify => "notify",
         }

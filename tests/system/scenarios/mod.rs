@@ -13,6 +13,7 @@ pub(crate) mod proofs;
 pub(crate) mod reload;
 pub(crate) mod remote;
 pub(crate) mod requires;
+pub(crate) mod restore;
 pub(crate) mod rooms;
 pub(crate) mod schedule;
 pub(crate) mod services;

@@ -3,12 +3,13 @@
 use super::{
     place::{BackupKind, decrypt, misplaced, place},
     reach::{budgeted, keys_of_decrypt},
+    restore,
 };
 use crate::{
     diagnostic::Place,
     mistake::{self, Mistake},
     read::{At, Fields, Reader},
-    settings::{Action, Job},
+    settings::{Action, Job, RestoreAction},
     tree::{Kind, Node},
 };
 use mastmaint_words::{
@@ -94,13 +95,22 @@ pub(super) fn verified(
         _ => false,
     };
     for (index, step) in job.indexed_steps() {
-        let Action::Verify(action) = &step.action else { continue };
-        if backups.contains_key(&action.backup) || is_written(&action.backup) {
-            continue;
-        }
-        let path = format!("jobs.{name}.steps[{index}].verify");
+        let backup = match &step.action {
+            Action::Verify(action) => &action.backup,
+            Action::Restore(RestoreAction::Rehearse(restore) | RestoreAction::Prepare(restore)) => {
+                &restore.backup
+            }
+            _ => continue,
+        };
+        let path = format!("jobs.{name}.steps[{index}].{}", step.action.kind());
         let place = reader.places.get(&path).copied().unwrap_or(Place::start(0));
-        unknown(reader, &path, &At { value: action.backup.to_string(), place }, backups);
+        let known = backups.get(backup);
+        if known.is_none() && !is_written(backup) {
+            unknown(reader, &path, &At { value: backup.to_string(), place }, backups);
+        }
+        if let (Action::Restore(_), Some(known)) = (&step.action, known) {
+            restore::restorable(reader, place, &path, backup, known);
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
 };
 use mastmaint_words::{Span, UnitName};
 
-const STOPPED: &str = "with_services_stopped";
+pub(super) const STOPPED: &str = "with_services_stopped";
 /// More than any unit of Mastodon takes to stop (15 s) or systemd lets one take (90 s).
 const STOP: Span = Span::from_secs(300);
 /// Three tries, each with all the patience that the runner has for services that do not come up.
@@ -124,8 +124,23 @@ pub(crate) fn put_together(
     settle: Span,
 ) -> Vec<Step> {
     let Some(units) = stopped else { return within.into_iter().chain(then).collect() };
-    let end = |action, timeout| Step {
-        action: Action::Services(action),
+    std::iter::once(stop(units)).chain(within).chain([start(settle)]).chain(then).collect()
+}
+
+/// The step that stops services.
+pub(super) fn stop(units: Vec<UnitName>) -> Step {
+    of_its_own(Action::Services(ServicesAction::Stop { units }), STOP)
+}
+
+/// The step that starts them again.
+pub(super) fn start(settle: Span) -> Step {
+    of_its_own(Action::Services(ServicesAction::Start), Span::new(START.get() + settle.get() * 3))
+}
+
+/// A step that nobody writes.
+pub(super) fn of_its_own(action: Action, timeout: Span) -> Step {
+    Step {
+        action,
         timeout,
         grace: GRACE,
         on_partial: OnPartial::Stop,
@@ -136,8 +151,5 @@ pub(crate) fn put_together(
         prove: Prove::default(),
         at_most: None,
         environment: crate::settings::Environment::new(),
-    };
-    let stop = end(ServicesAction::Stop { units }, STOP);
-    let start = end(ServicesAction::Start, Span::new(START.get() + settle.get() * 3));
-    std::iter::once(stop).chain(within).chain([start]).chain(then).collect()
+    }
 }

@@ -16,6 +16,7 @@ pub(super) enum Key {
     Run,
     Verify,
     Probe,
+    Restore,
 }
 
 impl Key {
@@ -26,6 +27,7 @@ impl Key {
             Self::Run => "run",
             Self::Verify => "verify",
             Self::Probe => "probe",
+            Self::Restore => "restore",
         }
     }
 
@@ -35,6 +37,7 @@ impl Key {
             Self::Systemctl => "a verb and units, like {restart: [mastodon-web]}",
             Self::Verify => "the name of a backup",
             Self::Probe => "the name of a probe",
+            Self::Restore => "the name of a backup, or a map like {backup: nightly-files, snapshot: daily.1}",
             Self::Run => "a program by its whole path, like /usr/local/bin/tidy, and its arguments",
         }
     }
@@ -43,7 +46,7 @@ impl Key {
         match self {
             Self::Tootctl => "put quotes around it if tootctl shall see it, or make steps of their own",
             Self::Systemctl => "name the verb and the units only",
-            Self::Verify => "name the backup only",
+            Self::Verify | Self::Restore => "name the backup only",
             Self::Probe => "name the probe only",
             Self::Run => {
                 "write it as a list with a shell, like [/bin/sh, -c, \"…\"], or put quotes around it"

@@ -1,6 +1,6 @@
 //! One job: its schedule, its policy, its steps.
 
-use super::{Defaults, MOST_STEPS, TIMEOUT, bracket, requires, step};
+use super::{Defaults, MOST_STEPS, TIMEOUT, bracket, requires, restore, step};
 use crate::{
     calendar::Schedule,
     mistake::Mistake,
@@ -65,6 +65,7 @@ pub(super) fn job(
         defaults,
         instance: instance.flatten(),
         instance_is_wrong: instance.is_some_and(|i| i.is_none()),
+        is_scheduled: f.get("schedule").is_some(),
         job_timeout: job_timeout.clone(),
         environment: &environment,
         probes,
@@ -72,9 +73,13 @@ pub(super) fn job(
     let settle = around.instance.map_or(USUAL_SETTLE, |instance| instance.settle);
     let stopped = bracket::units(reader, &f, &around);
     let within = steps(reader, &f, &around);
-    let then = bracket::then(reader, &f, &around, stopped.is_some());
+    let restores = restore::stands_right(reader, &f, &within, &around);
+    let then = bracket::then(reader, &f, &around, stopped.is_some() || restores);
     bracket::plain_stops(reader, &f, &within.iter().chain(&then));
-    let steps = bracket::put_together(stopped, within, then, settle);
+    let steps = match (restores, around.instance) {
+        (true, Some(instance)) => restore::put_together(within, then, instance),
+        _ => bracket::put_together(stopped, restore::with_tries(within), then, settle),
+    };
     if let (Some(schedule), Some(window)) = (&schedule, &window)
         && let Some(mistake) = super::window::oddity(schedule, window)
     {

@@ -23,7 +23,8 @@ pub(super) fn judged(reader: &mut Reader, f: &Fields<'_>, action: Option<&Action
     let Some(action) = action else { return judged };
     let is_run = matches!(action, Action::Run(_));
     let is_verify = matches!(action, Action::Verify(_));
-    let has_items = !matches!(action, Action::Systemctl(_) | Action::Verify(_) | Action::Probe(_));
+    let has_items =
+        !matches!(action, Action::Systemctl(_) | Action::Verify(_) | Action::Probe(_) | Action::Restore(_));
     for (key, has_effect, why) in [
         ("tolerate", has_items, "only tootctl and run steps have items that may fail"),
         ("full", is_verify, "only `verify` steps read more or less"),

@@ -14,6 +14,7 @@ mod place;
 mod probes;
 mod reach;
 mod requires;
+mod restore;
 mod step;
 mod tootctl;
 mod window;
@@ -63,6 +64,8 @@ pub(crate) use notify::{KEYS as TARGET, SMTP};
 pub(crate) use probes::KEYS as PROBE;
 #[cfg(test)]
 pub(crate) use requires::{FREE, KEYS as REQUIRES, LOAD, PRESSURE};
+#[cfg(test)]
+pub(crate) use restore::KEYS as RESTORE;
 #[cfg(test)]
 pub(crate) use step::KEYS as STEP;
 

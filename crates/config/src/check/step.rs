@@ -3,7 +3,7 @@
 use super::{
     Defaults,
     command::{self, Key},
-    judged, tootctl,
+    judged, restore, tootctl,
 };
 use crate::{
     diagnostic::Place,
@@ -24,6 +24,7 @@ pub(crate) const KEYS: &[&str] = &[
     "run",
     "verify",
     "probe",
+    "restore",
     "full",
     "timeout",
     "grace",
@@ -38,12 +39,13 @@ pub(crate) const KEYS: &[&str] = &[
     "fail_on",
     "environment",
 ];
-const ACTIONS: [(&str, Key); 5] = [
+const ACTIONS: [(&str, Key); 6] = [
     ("tootctl", Key::Tootctl),
     ("systemctl", Key::Systemctl),
     ("run", Key::Run),
     ("verify", Key::Verify),
     ("probe", Key::Probe),
+    ("restore", Key::Restore),
 ];
 /// A service that was just started needs some seconds until it answers; one that takes longer is not well.
 const PROBE_TIMEOUT: Span = Span::from_secs(120);
@@ -54,6 +56,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) instance: Option<&'a Instance>,
     /// The instance was written but is wrong: its absence is no mistake of the step.
     pub(super) instance_is_wrong: bool,
+    pub(super) is_scheduled: bool,
     pub(super) job_timeout: Option<At<Span>>,
     pub(super) environment: &'a Environment,
     /// The names of the probes, as written.
@@ -74,6 +77,7 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
     let inherited = around.job_timeout.as_ref().map_or(around.defaults.timeout, |at| at.value);
     let usual = match action {
         Some(Action::Probe(_)) => inherited.min(PROBE_TIMEOUT),
+        Some(Action::Restore(_)) => inherited.max(restore::TIMEOUT),
         _ => inherited,
     };
     let timeout = written.as_ref().map_or(usual, |at| at.value);
@@ -89,11 +93,11 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
     let at_most = super::effect::at_most(reader, &f, action.as_ref());
     let judged = judged::judged(reader, &f, action.as_ref());
     let own = reader.environment(&f, "environment");
-    let dangerous = tootctl::dangerous(reader, &f, action.as_ref());
+    let dangerous = tootctl::dangerous(reader, &f, action.as_ref(), around.is_scheduled);
     let action = action?;
     let quiet_limit = quiet_limit_of(reader, &f, &action, quiet_limit, timeout, around);
     let mut environment = Environment::new();
-    if matches!(action, Action::Systemctl(_) | Action::Verify(_) | Action::Probe(_)) {
+    if matches!(action, Action::Systemctl(_) | Action::Verify(_) | Action::Probe(_) | Action::Restore(_)) {
         if !own.is_empty() {
             let why = "only tootctl and run steps have variables";
             reader.odd(f.key_place("environment"), &f.path_of("environment"), Mistake::NoEffect { why });
@@ -157,7 +161,9 @@ fn action(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Opt
         return None;
     }
     let path = f.path_of(name);
-    if matches!(key, Key::Tootctl | Key::Systemctl) && around.instance.is_none() && !around.instance_is_wrong
+    if matches!(key, Key::Tootctl | Key::Systemctl | Key::Restore)
+        && around.instance.is_none()
+        && !around.instance_is_wrong
     {
         reader.wrong(f.key_place(name), &path, Mistake::NoInstance { action: name });
     }
@@ -173,6 +179,7 @@ fn action(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Opt
         Key::Systemctl => systemctl(reader, node, &path, around).map(Action::Systemctl),
         Key::Verify => verify(reader, f).map(Action::Verify),
         Key::Probe => probe(reader, f, around).map(Action::Probe),
+        Key::Restore => restore::action(reader, f).map(Action::Restore),
     }
 }
 

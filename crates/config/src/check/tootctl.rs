@@ -17,14 +17,28 @@ struct Step<'a> {
     words: &'a [String],
     /// What the step says of `dangerous`.
     is_meant: bool,
+    /// It comes again and again, without a person who means it.
+    is_scheduled: bool,
 }
 
 /// What a step that calls tootctl asks of it, against the grammar; whether it is dangerous and means it.
-pub(super) fn dangerous(reader: &mut Reader, f: &Fields<'_>, action: Option<&Action>) -> bool {
+pub(super) fn dangerous(
+    reader: &mut Reader,
+    f: &Fields<'_>,
+    action: Option<&Action>,
+    is_scheduled: bool,
+) -> bool {
     let is_meant = reader.boolean(f, "dangerous").unwrap_or(false);
     let (action, words) = match action {
         Some(action @ (Action::Tootctl(words) | Action::Run(words))) => (action, words),
-        Some(Action::Systemctl(_) | Action::Services(_) | Action::Verify(_) | Action::Probe(_)) | None => {
+        Some(
+            Action::Systemctl(_)
+            | Action::Services(_)
+            | Action::Verify(_)
+            | Action::Probe(_)
+            | Action::Restore(_),
+        )
+        | None => {
             no_effect(reader, f, is_meant && action.is_some());
             return false;
         }
@@ -32,7 +46,9 @@ pub(super) fn dangerous(reader: &mut Reader, f: &Fields<'_>, action: Option<&Act
     let args = if matches!(action, Action::Tootctl(_)) { Some(words.clone()) } else { behind(words) };
     let path = f.path_of(action.kind());
     let is_dangerous = match (f.get(action.kind()), args) {
-        (Some(node), Some(args)) => check(reader, &Step { node, path: &path, words, is_meant }, &args),
+        (Some(node), Some(args)) => {
+            check(reader, &Step { node, path: &path, words, is_meant, is_scheduled }, &args)
+        }
         _ => false,
     };
     no_effect(reader, f, is_meant && !is_dangerous);
@@ -62,7 +78,7 @@ fn check(reader: &mut Reader, step: &Step<'_>, args: &[String]) -> bool {
         let place = command::places(step.node).nth(before + misuse.word).unwrap_or(step.node.place);
         reader.wrong(place, step.path, Mistake::BadCommand { misuse: misuse.wrong.clone() });
     }
-    if let Some((least, given, why)) = call.too_few_days() {
+    if let Some((least, given, why)) = call.too_few_days().filter(|_| step.is_scheduled) {
         let odd = Mistake::FewDays { given, least, why };
         reader.odd(step.node.place, step.path, odd);
     }

@@ -104,7 +104,9 @@ fn step() -> impl Strategy<Value = Step> {
                 (judged, prove, at_most),
             )| {
                 let is_systemctl = matches!(action, Action::Systemctl(_));
-                let environment = if is_systemctl || matches!(action, Action::Verify(_) | Action::Probe(_)) {
+                let environment = if is_systemctl
+                    || matches!(action, Action::Verify(_) | Action::Probe(_) | Action::Restore(_))
+                {
                     Environment::new()
                 } else {
                     environment
@@ -116,9 +118,11 @@ fn step() -> impl Strategy<Value = Step> {
                     Action::Tootctl(_) => {
                         Judged { tolerated_errors: judged.tolerated_errors, ..Judged::default() }
                     }
-                    Action::Systemctl(_) | Action::Services(_) | Action::Verify(_) | Action::Probe(_) => {
-                        Judged::default()
-                    }
+                    Action::Systemctl(_)
+                    | Action::Services(_)
+                    | Action::Verify(_)
+                    | Action::Probe(_)
+                    | Action::Restore(_) => Judged::default(),
                 };
                 // What has an effect that can be looked at.
                 let removes = matches!(&action, Action::Tootctl(args) if effect::can_be_sampled(args));

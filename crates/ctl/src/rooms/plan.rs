@@ -2,8 +2,9 @@
 //! `/home/mastodon/live`; for any other a drop-in says what differs.
 
 mod boot;
+mod restore;
 
-use mastmaint_words::Room;
+use mastmaint_words::{Room, restore::Restoring};
 use std::{
     fmt::Write as _,
     path::{Path, PathBuf},
@@ -118,6 +119,7 @@ fn one(room: Room, resident: Option<&Resident>, backups: &[PathBuf]) -> Result<W
         (Room::Systemctl, _) => Ok(Wanted { writes: vec![ACCEPTED.into()], ..plain("root") }),
         (Room::Run, _) => Ok(plain("mastmaintd-run")),
         (Room::Verify, _) => Ok(Wanted { drop_in: verify(backups), ..plain("root") }),
+        (Room::Restore, resident) => restore::restore(resident, backups),
         (Room::Remote, _) => Ok(Wanted { network: "yes", ..plain("mastmaintd-remote") }),
         (Room::Notify, _) => Ok(Wanted { network: "yes", ..plain("mastmaintd-notify") }),
         (Room::Tootctl, None) => Ok(plain(SHIPPED_USER)),
@@ -188,7 +190,10 @@ fn probe(resident: &Resident) -> Result<Wanted, PlanError> {
 }
 
 fn text(resident: &Resident, writes: &[PathBuf]) -> String {
-    let seen: Vec<PathBuf> = readable(resident).into_iter().filter(|path| is_hidden(path)).collect();
+    // A copy that is restored is tried before it is switched in.
+    let copies = resident.live.with_file_name(Restoring::BESIDE);
+    let seen: Vec<PathBuf> =
+        readable(resident).into_iter().chain([copies]).filter(|path| is_hidden(path)).collect();
     let (bound, open): (Vec<&PathBuf>, Vec<&PathBuf>) = writes.iter().partition(|path| is_hidden(path));
     let mut text = of_user(&resident.user);
     setting(&mut text, "BindReadOnlyPaths", &seen);
@@ -289,7 +294,7 @@ mod tests {
         assert_eq!(
             settings(&resident("masto", "/home/masto", "/home/masto/live", &["/mnt/media"])),
             "User=masto\nGroup=\nBindPaths=\nBindReadOnlyPaths=-/home/masto/live\n\
-             BindReadOnlyPaths=-/home/masto/.rbenv\n\
+             BindReadOnlyPaths=-/home/masto/.rbenv\nBindReadOnlyPaths=-/home/masto/.mastmaintd-restore\n\
              BindPaths=-/home/masto/live/public/system\nBindPaths=-/home/masto/live/log\nBindPaths=-/home/masto/live/tmp\n\
              ReadWritePaths=\nReadWritePaths=-/mnt/media\n"
         );

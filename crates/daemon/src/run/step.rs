@@ -63,9 +63,14 @@ pub(super) fn may_stop_services(step: &Step) -> bool {
     step.action.stops_services()
 }
 
-/// Whether the step starts what the run has stopped: neither a cancel nor the job's timeout takes that back.
+/// Whether the step starts what the run has stopped, or moves what must not stay halfway: neither a cancel nor the
+/// job's timeout takes that back.
 pub(super) fn is_owed(step: &Step) -> bool {
-    matches!(step.action, Action::Services(ServicesAction::Start))
+    match &step.action {
+        Action::Services(action) => *action == ServicesAction::Start,
+        Action::Restore(action) => action.moves_live(),
+        _ => false,
+    }
 }
 
 /// The verdict of a step that must not run because its start could not be recorded.

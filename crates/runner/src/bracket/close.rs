@@ -6,6 +6,7 @@ use super::{
     attempt::{Attempts, Tried},
     confirm::Asker,
     record::{Brackets, Phase, Record, Seen},
+    switch,
 };
 use crate::systemctl::UnitState;
 use jiff::Timestamp;
@@ -82,6 +83,9 @@ pub fn close(
     if !await_systemd(record, pace, scene) {
         return Closing::Stopped;
     }
+    if let Err(why) = switch::finish(scene) {
+        return not_confirmed(record, brackets, why);
+    }
     let mut work = Attempts::new(record, brackets, pace, asker, scene);
     let mut why = String::new();
     for attempt in 1..=pace.tries.max(1) {
@@ -97,6 +101,11 @@ pub fn close(
             Tried::NotUp { why: not_up } => why = not_up,
         }
     }
+    not_confirmed(record, brackets, why)
+}
+
+/// What is wrong is written down if there is room for it; the record stays in any case.
+fn not_confirmed(record: &mut Record, brackets: &Brackets, why: String) -> Closing {
     record.phase = Phase::NotConfirmed { why: why.clone() };
     let _ = brackets.write(record);
     failpoint!("close.not-confirmed");

@@ -8,6 +8,7 @@ mod confirm;
 mod open;
 mod policy;
 mod record;
+mod switch;
 mod verdict;
 
 pub use close::{Closing, Pace, close};

@@ -12,6 +12,7 @@ mod orphans;
 mod plan;
 mod probed;
 mod relay;
+mod restore;
 mod services;
 mod verify;
 mod work;
@@ -266,14 +267,18 @@ fn is_in_memory(options: &Options, dir: &StepDir) -> bool {
     options.spare.as_ref().is_some_and(|spare| std::path::Path::new(&dir.mark()).starts_with(spare))
 }
 
-/// Goes on with a step whose runner died, if it is one that is owed; else gives it back.
+/// Goes on with a step whose runner died, if it is one that is owed; else gives it back. What the dead one has left
+/// running is ended first: nothing is done twice at once.
 fn begin_again(options: &Options, key: &StepKey, dir: StepDir) -> Result<work::Begun, StepDir> {
-    if options.room != Room::Systemctl {
-        return Err(dir);
-    }
     let Some(Begun { digest, job, .. }) = dir.begun() else { return Err(dir) };
     let named = plan::Named { digest, job, key: key.clone(), dry_run: false, limit: None };
-    let Some(work) = plan::plan(options, &named).ok().filter(plan::Work::is_owed) else { return Err(dir) };
+    let Some(mut work) = plan::plan(options, &named).ok().filter(plan::Work::is_owed) else {
+        return Err(dir);
+    };
+    if let plan::Work::Run(process) = &mut work {
+        orphans::end(&dir.mark(), dir.child());
+        process.command.environment.insert(orphans::MARK.to_owned(), dir.mark());
+    }
     match dir.listen_again() {
         Ok(listener) => Ok(work::Begun { key: key.clone(), dir, listener, work }),
         Err(_) => Err(dir),

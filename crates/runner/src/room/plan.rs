@@ -1,7 +1,7 @@
 //! From what a request names to what is done: the step is looked up in the accepted configuration, and everything
 //! about its process is decided before anything runs.
 
-use super::{Options, probed, services::End, verify};
+use super::{Options, probed, restore, services::End, verify};
 use crate::exec::{Ended, Limits, StepCommand};
 use crate::output::Patterns;
 use crate::proof::{Again, Around, Prover};
@@ -39,7 +39,11 @@ pub(super) enum Work {
 impl Work {
     /// Whether it is owed in any case: without a durable record of the step, and again if a runner died of it.
     pub(super) const fn is_owed(&self) -> bool {
-        matches!(self, Self::Services(end) if end.is_owed())
+        match self {
+            Self::Services(end) => end.is_owed(),
+            Self::Run(process) => process.is_owed,
+            Self::Settled(_) => false,
+        }
     }
 }
 
@@ -53,6 +57,8 @@ pub(super) struct Process {
     pub(super) around: Around,
     /// The report that it leaves behind.
     pub(super) leaves: Option<Leaves>,
+    /// What it has begun must be ended: another runner goes on with it if the one before died.
+    pub(super) is_owed: bool,
 }
 
 /// Reads what a process has left behind.
@@ -108,6 +114,7 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
         Action::Run(argv) => Ok(program(view.instance.as_ref(), step, argv, named)),
         Action::Verify(action) => Ok(verify::plan(options, &view, step, action, named)),
         Action::Probe(probe) => Ok(probed::plan(options, step, probe, named)),
+        Action::Restore(action) => Ok(restore::plan(options, &view, step, action, named)),
         Action::Systemctl(action) => {
             let services = view.instance.as_ref().map_or(&[][..], |instance| &instance.services);
             let systemctl = systemctl::Systemctl::new(options.walled);
@@ -305,7 +312,8 @@ pub(super) fn run(
     judge: Decide,
 ) -> Work {
     let limits = limits(step, named.limit);
-    Work::Run(Box::new(Process { command, limits, redactor, judge, around: Around::default(), leaves: None }))
+    let around = Around::default();
+    Work::Run(Box::new(Process { command, limits, redactor, judge, around, leaves: None, is_owed: false }))
 }
 
 /// What is left of the job's timeout lowers the step's, never raises it.
@@ -355,7 +363,7 @@ fn find_tootctl(instance: &Instance) -> Result<PathBuf, Verdict> {
     Ok(program)
 }
 
-fn home() -> PathBuf {
+pub(super) fn home() -> PathBuf {
     User::from_uid(geteuid()).ok().flatten().map_or_else(|| Path::new("/").to_owned(), |user| user.dir)
 }
 

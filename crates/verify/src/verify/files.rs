@@ -67,12 +67,15 @@ pub(super) fn tar(night: &Night<'_>, pattern: &Path) -> Result<Report, VerifyErr
     let reopen = reopen(newest.path.clone(), unseal);
     let (tarball, broken) =
         Tarball::read_by(&age.name, reopen, Some(Stamp::of(age.at)), None).map_err(of())?;
-    let said = format!("read to its end: {} names", tarball.listing().paths);
+    let names = tarball.listing().paths;
     let mut counted = None;
+    let said;
     if let Some(broken) = broken {
         // What is behind the break is not known to be missing.
+        said = format!("{names} names could be read before it breaks off");
         findings.push(broken);
     } else {
+        said = format!("read to its end: {names} names");
         counted = Some((tarball.listing().paths, tarball.listing().bytes));
         findings.extend(raw_copies(tarball.listing()));
         let name = age.name.clone();

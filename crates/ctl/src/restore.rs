@@ -1,0 +1,258 @@
+//! `restore`, `rollback`, `prune`, `restores`: the way back by hand. What is done is done by runs, in rooms; this asks,
+//! shows and, for what only a person may do, starts `mastmaint-restore` itself.
+
+use crate::{
+    by_hand::{self, ByHand},
+    check,
+    client::Daemon,
+    error::CtlError,
+    exit, print,
+    when::When,
+};
+use mastmaint_control::words::VERSION;
+use mastmaint_words::{
+    BackupName, RunId, human,
+    restore::{Phase, Restoring},
+};
+use serde::Serialize;
+use std::{
+    fmt::Write as _,
+    fs,
+    io::{self, BufRead as _, IsTerminal as _},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+/// Where the restore room keeps its journals.
+pub(crate) const STATE: &str = "/var/lib/mastmaintd-restore";
+const PACKAGED: &str = "/usr/lib/mastmaintd/mastmaint-restore";
+/// The job that is written for a restore by hand.
+const JOB: &str = "restore-by-hand";
+
+/// What is typed of a restore.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option that is typed or not")]
+pub struct Restore {
+    /// From which backup.
+    #[arg(value_name = "NAME")]
+    pub(crate) backup: BackupName,
+    /// From which of its states, like daily.1; the newest complete one if it is not said.
+    #[arg(long, value_name = "STATE")]
+    pub(crate) snapshot: Option<String>,
+    /// Uploads are those of the backup, too; else today's stay and only what is missing comes back.
+    #[arg(long)]
+    pub(crate) with_media: bool,
+    /// .env.production is that of the backup, too; else today's stays.
+    #[arg(long)]
+    pub(crate) with_env: bool,
+    /// Take what no verification has proved.
+    #[arg(long)]
+    pub(crate) unproved: bool,
+    /// Make and check the copy, and nothing else.
+    #[arg(long, conflicts_with = "yes")]
+    pub(crate) rehearse: bool,
+    /// Do not ask.
+    #[arg(long)]
+    pub(crate) yes: bool,
+}
+
+/// Rehearses, asks, and restores.
+pub(crate) fn restore(daemon: &Daemon, config: &Path, asked: &Restore) -> Result<u8, CtlError> {
+    let settings = check::load(config)?;
+    if !settings.backups.contains_key(&asked.backup) {
+        let known: Vec<_> = settings.backups.keys().map(BackupName::as_str).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        return Err(CtlError::Usage(format!("there is no backup {}; there are: {known}", asked.backup)));
+    }
+    let by_hand = ByHand { daemon, config, job: JOB };
+    let rehearsed = by_hand::run(&by_hand, &job(asked, true)?)?;
+    if rehearsed != exit::FINE || asked.rehearse {
+        return Ok(rehearsed);
+    }
+    if !asked.yes && !is_wanted("Stop Mastodon for the switch and bring these files back?")? {
+        print::talk("nothing was stopped and nothing was changed; the copy is kept for the next time");
+        return Ok(exit::NOT_FINE);
+    }
+    by_hand::run(&by_hand, &job(asked, false)?)
+}
+
+/// Changes places again.
+pub(crate) fn rollback(daemon: &Daemon, config: &Path, run: &RunId, yes: bool) -> Result<u8, CtlError> {
+    if !yes && !is_wanted(&format!("Stop Mastodon and switch back to what was there before {run}?"))? {
+        print::talk("nothing was stopped and nothing was changed");
+        return Ok(exit::NOT_FINE);
+    }
+    let text = written(&Job { steps: vec![Step { restore: What::Back { rollback: run } }] })?;
+    by_hand::run(&ByHand { daemon, config, job: JOB }, &text)
+}
+
+/// Removes what a restore has replaced. Only a person does that, so no run does.
+pub(crate) fn prune(state: &Path, run: &RunId) -> Result<u8, CtlError> {
+    let program = program();
+    let failed = |why: String| CtlError::Command { command: format!("{} prune", program.display()), why };
+    let status = Command::new(&program)
+        .arg("--state")
+        .arg(state)
+        .args(["prune", "--run", run.as_str()])
+        .stdin(Stdio::null())
+        .status()
+        .map_err(|error| failed(error.to_string()))?;
+    Ok(if status.success() { exit::FINE } else { exit::NOT_FINE })
+}
+
+/// What was restored, newest first.
+pub(crate) fn list(state: &Path, when: &When, json: bool) -> Result<u8, CtlError> {
+    let mut restores = journals(state)?;
+    restores.sort_by(|a, b| b.run.cmp(&a.run));
+    if json {
+        print::json(&Listing { version: VERSION, restores })?;
+        return Ok(exit::FINE);
+    }
+    if restores.is_empty() {
+        print::talk("nothing was restored on this host");
+    }
+    let mut text = String::new();
+    for restore in &restores {
+        let _ = writeln!(text, "{}  {}  {}", restore.run, when.at(restore.began), stands(restore));
+    }
+    print::data(&text)?;
+    Ok(exit::FINE)
+}
+
+#[derive(Serialize)]
+struct Listing {
+    version: u16,
+    restores: Vec<Restoring>,
+}
+
+fn journals(state: &Path) -> Result<Vec<Restoring>, CtlError> {
+    let directory = Restoring::directory(state);
+    let entries = match fs::read_dir(&directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(|source| CtlError::File {
+            what: "cannot read",
+            path: directory.clone(),
+            source,
+            advice: "only root may; try with sudo",
+        })?,
+    };
+    let files = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|e| e == "json"));
+    let read = |path: PathBuf| serde_json::from_slice(&fs::read(path).ok()?).ok();
+    Ok(files.filter_map(read).collect())
+}
+
+/// How a restore stands, for people.
+fn stands(restore: &Restoring) -> String {
+    let of = match &restore.generation {
+        Some(generation) => format!("{} of {}", generation.name, restore.backup),
+        None => restore.backup.to_string(),
+    };
+    let amount = || format!("{} files, {}", restore.plan.whole.files, human::bytes(restore.plan.whole.bytes));
+    match &restore.phase {
+        Phase::Preparing => format!("{of}: being copied"),
+        Phase::Prepared => format!("{of}: {} copied and checked, not switched in", amount()),
+        Phase::Switching { .. } => format!("{of}: in the middle of its switch"),
+        Phase::Switched if restore.today.is_some() => {
+            format!("{of}: live; what was there is {}", restore.before().display())
+        }
+        Phase::Switched => format!("{of}: live; nothing was there before"),
+        Phase::GoingBack { .. } => format!("{of}: on its way back"),
+        Phase::Back => format!("{of}: taken back; what was restored is {}", restore.restored().display()),
+        Phase::Refused { code, why } => format!("{of}: not restored: {} [{code}]", print::tame(why)),
+        Phase::Pruned => format!("{of}: what was beside has been removed"),
+    }
+}
+
+/// It is installed with the programs of the rooms; built, it is beside this one.
+fn program() -> PathBuf {
+    let beside = std::env::current_exe().map(|exe| exe.with_file_name("mastmaint-restore"));
+    beside.ok().filter(|path| path.exists()).unwrap_or_else(|| PACKAGED.into())
+}
+
+/// Asks a person; nobody to ask is a no.
+fn is_wanted(question: &str) -> Result<bool, CtlError> {
+    if !io::stdin().is_terminal() {
+        return Err(CtlError::Usage(
+            "nobody can be asked here, because standard input is no terminal; say --yes, or --rehearse"
+                .to_owned(),
+        ));
+    }
+    print::talk(&format!("{question} Type yes."));
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim() == "yes")
+}
+
+#[derive(Serialize)]
+struct Job<'a> {
+    steps: Vec<Step<'a>>,
+}
+
+#[derive(Serialize)]
+struct Step<'a> {
+    restore: What<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum What<'a> {
+    Forth {
+        backup: &'a BackupName,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        snapshot: Option<&'a str>,
+        with_media: bool,
+        with_env: bool,
+        unproved: bool,
+        rehearse: bool,
+    },
+    Back {
+        rollback: &'a RunId,
+    },
+}
+
+fn job(asked: &Restore, rehearse: bool) -> Result<String, CtlError> {
+    let restore = What::Forth {
+        backup: &asked.backup,
+        snapshot: asked.snapshot.as_deref(),
+        with_media: asked.with_media,
+        with_env: asked.with_env,
+        unproved: asked.unproved,
+        rehearse,
+    };
+    written(&Job { steps: vec![Step { restore }] })
+}
+
+/// JSON is YAML, and quotes whatever needs it.
+fn written(job: &Job<'_>) -> Result<String, CtlError> {
+    Ok(serde_json::to_string(job).map_err(io::Error::from)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_is_a_job_that_the_configuration_takes() {
+        let asked = Restore {
+            backup: "files".parse().unwrap(),
+            snapshot: Some("daily.1".into()),
+            with_media: true,
+            with_env: false,
+            unproved: false,
+            rehearse: false,
+            yes: true,
+        };
+        let run = "20261126T200000Z-7k3f9q".parse().unwrap();
+        let back = written(&Job { steps: vec![Step { restore: What::Back { rollback: &run } }] }).unwrap();
+        for job in [job(&asked, true).unwrap(), job(&asked, false).unwrap(), back] {
+            let text = format!(
+                "instance: {{live: /home/mastodon/live, user: mastodon, services: [mastodon-web]}}\n\
+                 backups: {{files: {{kind: tree, path: /backup/files}}}}\njobs: {{restore-by-hand: {job}}}\n"
+            );
+            mastmaint_config::load_str("m.yaml", &text).unwrap();
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! A Mastodon that was wrecked is brought back from what rsnapshot has kept, from within the walls of the restore room,
+//! and nothing that was there is gone afterwards.
+
+use crate::{
+    answering::{all_are, answering, states},
+    host::{configure, ctl, ended_run},
+    image::Debian,
+    machine::Machine,
+};
+
+const LIVE: &str = "/home/mastodon/live";
+const UPLOADS: &str = "public/system/media_attachments/files";
+const JOBS: &str = "  restore-files:
+    steps: [{restore: {backup: files}}]
+  rehearse:
+    schedule: '@monthly'
+    steps: [{restore: {backup: files, rehearse: true}}]
+backups:
+  files: {kind: rsnapshot, config: /etc/rsnapshot.conf, live: host/home/mastodon/live, max_age: 26h}
+";
+const RSNAPSHOT: &str = "config_version\t1.2\nsnapshot_root\t/backup/snapshots/\ncmd_cp\t/bin/cp\ncmd_rm\t/bin/rm\n\
+    cmd_rsync\t/usr/bin/rsync\nretain\tdaily\t3\nlockfile\t/run/rsnapshot.pid\nlogfile\t/var/log/rsnapshot\nverbose\t1\n\
+    loglevel\t3\nbackup\t/home/mastodon/\thost/\n";
+/// Everything that a tree is, but for its uploads and settings: names, kinds, modes, owners, contents.
+const TREE: &str = "find . -path ./public/system -prune -o ! -name '.env.production' -printf '%P %y %m %U:%G %l ' \
+    \\( -type f -exec sha256sum {} \\; -o -printf '\\n' \\) | sort";
+
+/// A Mastodon whose files were backed up and proved.
+fn host(debian: Debian) -> Machine {
+    let machine = answering(debian, "  nothing: {steps: [{run: /bin/true}]}\n", "");
+    machine.write("/etc/rsnapshot.conf", RSNAPSHOT);
+    let lines = format!(
+        "set -e; mkdir -p /backup && mount -t tmpfs tmpfs /backup\n\
+         cd {LIVE} && mkdir -p config app/javascript/styles {UPLOADS}/1 'odd\nname' && echo 'default: styles/application.scss' >config/themes.yml\n\
+         echo 'body {{}}' >app/javascript/styles/application.scss && echo old >{UPLOADS}/1/old.png && ln -s ../config odd*/link\n\
+         echo secret=1 >>.env.production && chmod 640 .env.production && chown -hR mastodon:mastodon {LIVE}\n\
+         rsnapshot daily && sleep 1.1 && rsnapshot daily"
+    );
+    machine.sh(&lines).ok();
+    configure(&machine, JOBS);
+    ctl(&machine, "reload").ok();
+    let verified = ctl(&machine, "verify files --follow");
+    assert_eq!(verified.status, 0, "{}{}", verified.out, verified.err);
+    machine
+}
+
+fn tree(machine: &Machine, at: &str) -> String {
+    machine.sh(&format!("cd {at} && {TREE}")).ok()
+}
+
+/// What people and machines have done to it since.
+fn wreck(machine: &Machine) {
+    let lines = format!(
+        "set -e; cd {LIVE}; rm -r app; echo 'broken' >config/themes.yml; echo rubbish >config/rubbish\n\
+         echo new >{UPLOADS}/1/new.png; rm {UPLOADS}/1/old.png; echo today=1 >>.env.production\n\
+         chown -R mastodon:mastodon {LIVE}"
+    );
+    machine.sh(&lines).ok();
+}
+
+/// The id of the newest run of a job, and all that is known of it.
+fn newest(machine: &Machine, job: &str) -> (String, String) {
+    let run = ended_run(machine, job)["run"].as_str().unwrap().to_owned();
+    let shown = ctl(machine, &format!("show {run} --json")).ok();
+    (run, shown)
+}
+
+pub(crate) fn a_wrecked_mastodon_comes_back_and_nothing_is_lost(debian: Debian) {
+    let machine = host(debian);
+    let (good, before) = (tree(&machine, LIVE), states(&machine));
+    wreck(&machine);
+    let wrecked = tree(&machine, LIVE);
+    assert_ne!(good, wrecked);
+
+    // A rehearsal copies, checks and changes nothing.
+    let rehearsed = ctl(&machine, "run rehearse --follow");
+    assert_eq!(rehearsed.status, 0, "{}{}", rehearsed.out, rehearsed.err);
+    assert_eq!(tree(&machine, LIVE), wrecked);
+    assert_eq!(states(&machine), before);
+
+    let restored = ctl(&machine, "run restore-files --follow");
+    assert_eq!(restored.status, 0, "{}{}", restored.out, restored.err);
+    all_are(&machine, "active");
+    assert_eq!(tree(&machine, LIVE), good);
+    let uploads = machine.sh(&format!("cd {LIVE}/{UPLOADS}/1 && cat new.png old.png")).ok();
+    assert_eq!(uploads, "new\nold\n", "today's stays, and what was missing is back");
+    let env = machine.sh(&format!("stat -c '%a %U' {LIVE}/.env.production; cat {LIVE}/.env.production")).ok();
+    assert!(env.starts_with("640 mastodon\n") && env.contains("today=1"), "{env}");
+    let (run, _) = newest(&machine, "restore-files");
+    assert_eq!(tree(&machine, &format!("{LIVE}.before-{run}")), wrecked, "what was there is beside");
+    // What runs now runs in the new tree.
+    let works = machine.sh(&format!("stat -c %i {LIVE}; stat -Lc %i {LIVE}/.; ls -d {LIVE}.before-*")).ok();
+    assert_eq!(works.lines().count(), 3, "{works}");
+
+    // A bit that rotted between the proof and the restore.
+    let rotten = "/backup/snapshots/daily.0/host/home/mastodon/live/app/javascript/styles/application.scss";
+    let flip = format!(
+        "touch -r {rotten} /root/time && printf X | dd of={rotten} bs=1 conv=notrunc status=none && touch -r /root/time {rotten}"
+    );
+    machine.sh(&flip).ok();
+    let refused = ctl(&machine, "run restore-files --follow");
+    assert_eq!(refused.status, 1, "{}{}", refused.out, refused.err);
+    assert!(refused.err.contains("application.scss"), "{}", refused.err);
+    assert_eq!(tree(&machine, LIVE), good, "nothing was switched in");
+    let (_, refusal) = newest(&machine, "restore-files");
+    assert!(!refusal.contains("to be started again"), "nothing was stopped: {refusal}");
+    all_are(&machine, "active");
+
+    // And back: the uploads since come along.
+    machine.sh(&format!("echo newer >{LIVE}/{UPLOADS}/1/newer.png")).ok();
+    let jobs = format!("  back:\n    steps: [{{restore: {{rollback: {run}}}}}]\n");
+    configure(&machine, &jobs);
+    ctl(&machine, "reload").ok();
+    let back = ctl(&machine, "run back --follow");
+    assert_eq!(back.status, 0, "{}{}", back.out, back.err);
+    all_are(&machine, "active");
+    assert_eq!(tree(&machine, LIVE), wrecked);
+    let uploads = machine.sh(&format!("cd {LIVE}/{UPLOADS}/1 && cat new.png newer.png old.png")).ok();
+    assert_eq!(uploads, "new\nnewer\nold\n");
+}
