@@ -11,6 +11,7 @@ mod ids;
 mod occasion;
 mod outcome;
 pub mod proof;
+pub mod restore;
 mod room;
 mod size;
 mod space;
