@@ -3,6 +3,7 @@
 
 mod away;
 mod borg;
+pub mod bring;
 pub mod check;
 mod decrypt;
 pub mod drill;
@@ -29,7 +30,7 @@ mod verify;
 
 pub use error::VerifyError;
 pub use finding::{Code, Finding, Severity, shown};
-pub use manifest::{Line, manifest};
+pub use manifest::{Kind, Line, manifest};
 pub use mastmaint_words::backup::{self, Backup, Borg, Decrypt, Newest, Order, Place, Report, Restic};
 pub use stamp::{Nanos, Stamp};
 pub use tarball::Tarball;

@@ -12,9 +12,9 @@ use crate::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use rustix::fs::readlinkat;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::{
-    ffi::{CString, OsStr},
+    ffi::{CStr, CString, OsStr},
     io::{self, Write},
     os::{
         fd::{AsFd as _, BorrowedFd, OwnedFd},
@@ -24,16 +24,16 @@ use std::{
 };
 
 /// One name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
-    /// From the root of the backup; what is not UTF-8 is escaped.
+    /// From the root of the backup; what is not UTF-8 or not printable is escaped.
     pub path: String,
-    /// The same in base64 if it is not UTF-8.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// The same in base64 if it is escaped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path_base64: Option<String>,
-    /// `file`, `directory`, `link`, `other`.
+    /// What it is.
     #[serde(rename = "type")]
-    pub kind: &'static str,
+    pub kind: Kind,
     /// Number of the owner.
     pub uid: u32,
     /// Number of the group.
@@ -41,16 +41,93 @@ pub struct Line {
     /// Permissions, in octal digits.
     pub mode: String,
     /// Bytes, of a file.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// Last change.
     pub mtime: Timestamp,
     /// BLAKE3 of a file whose content is proved.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blake3: Option<String>,
     /// Where a link leads.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// The same in base64 if it is escaped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_base64: Option<String>,
+}
+
+/// What a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// A file.
+    File,
+    /// A directory.
+    Directory,
+    /// A symbolic link.
+    Link,
+    /// A device, a pipe, a socket.
+    Other,
+}
+
+impl Kind {
+    /// By what the file system says.
+    pub const fn of(stat: &Stat) -> Self {
+        match stat.mode & 0o170_000 {
+            0o100_000 => Self::File,
+            0o040_000 => Self::Directory,
+            0o120_000 => Self::Link,
+            _ => Self::Other,
+        }
+    }
+}
+
+impl Line {
+    /// A line of what was looked at.
+    pub fn of(path: &[u8], stat: &Stat, blake3: Option<[u8; 32]>, target: Option<&[u8]>) -> Self {
+        Self {
+            path: shown(path),
+            path_base64: exactly(path),
+            kind: Kind::of(stat),
+            uid: stat.uid,
+            gid: stat.gid,
+            mode: format!("{:04o}", stat.mode & 0o7777),
+            size: stat.is_file().then_some(stat.size),
+            mtime: stat.mtime.at(),
+            blake3: blake3.map(|hash| blake3::Hash::from_bytes(hash).to_hex().to_string()),
+            target: target.map(shown),
+            target_base64: target.and_then(exactly),
+        }
+    }
+}
+
+impl Line {
+    /// The path, byte by byte; none if the line is not one of ours.
+    pub fn path_bytes(&self) -> Option<Vec<u8>> {
+        plain(&self.path, self.path_base64.as_deref())
+    }
+
+    /// Where a link leads, byte by byte.
+    pub fn target_bytes(&self) -> Option<Vec<u8>> {
+        plain(self.target.as_deref()?, self.target_base64.as_deref())
+    }
+
+    /// Permissions as a number.
+    pub fn permissions(&self) -> Option<u32> {
+        u32::from_str_radix(&self.mode, 8).ok()
+    }
+}
+
+fn plain(shown: &str, exactly: Option<&str>) -> Option<Vec<u8>> {
+    match exactly {
+        Some(exactly) => STANDARD.decode(exactly).ok(),
+        None => Some(shown.as_bytes().to_vec()),
+    }
+}
+
+/// A name in base64, if it cannot be read back from how it is shown.
+fn exactly(name: &[u8]) -> Option<String> {
+    (shown(name).as_bytes() != name).then(|| STANDARD.encode(name))
 }
 
 /// Deeper than any backup is.
@@ -150,33 +227,15 @@ impl Walk<'_> {
         stat: &Stat,
         identity: Identity,
     ) -> io::Result<Line> {
-        let is_link = stat.mode & 0o170_000 == 0o120_000;
-        let kind = match () {
-            () if stat.is_file() => "file",
-            () if stat.is_directory() => "directory",
-            () if is_link => "link",
-            () => "other",
-        };
         let proof = self.store.proof_of(identity).filter(|p| stat.is_file() && is_of(p, stat));
-        let target =
-            if is_link { Some(shown(readlinkat(above, name, Vec::new())?.as_bytes())) } else { None };
-        Ok(Line {
-            path: shown(path),
-            path_base64: std::str::from_utf8(path).is_err().then(|| STANDARD.encode(path)),
-            kind,
-            uid: stat.uid,
-            gid: stat.gid,
-            mode: format!("{:04o}", stat.mode & 0o7777),
-            size: stat.is_file().then_some(stat.size),
-            mtime: stat.mtime.at(),
-            blake3: proof.map(|p| blake3::Hash::from_bytes(p.hash).to_hex().to_string()),
-            target,
-        })
+        let is_link = Kind::of(stat) == Kind::Link;
+        let target = if is_link { Some(readlinkat(above, name, Vec::new())?) } else { None };
+        Ok(Line::of(path, stat, proof.map(|p| p.hash), target.as_deref().map(CStr::to_bytes)))
     }
 }
 
 /// Whether a proof is that of the file as it is now.
-fn is_of(proof: &Proof, stat: &Stat) -> bool {
+pub(crate) fn is_of(proof: &Proof, stat: &Stat) -> bool {
     proof.state == State::Sound
         && (proof.size, proof.mtime, proof.birth) == (stat.size, stat.mtime, stat.birth)
 }

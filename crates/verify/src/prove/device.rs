@@ -16,16 +16,16 @@ pub(crate) enum Numbers {
 
 /// A file system as the walk needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Device {
+pub struct Device {
     /// Short for its lasting name.
-    pub(crate) key: u32,
+    pub key: u32,
     /// Whether inode numbers stand for files.
     pub(crate) numbers: Numbers,
 }
 
 /// The file systems met so far.
 #[derive(Debug, Default)]
-pub(crate) struct Devices {
+pub struct Devices {
     met: Mutex<Vec<((u32, u32), Device)>>,
 }
 
@@ -35,7 +35,7 @@ const MADE_UP: [u64; 6] = [0x6573_5546, 0x794c_7630, 0xff53_4d42, 0xfe53_4d42, 0
 
 impl Devices {
     /// The file system on which an open directory or file lies.
-    pub(crate) fn of(&self, file: BorrowedFd<'_>) -> io::Result<Device> {
+    pub fn of(&self, file: BorrowedFd<'_>) -> io::Result<Device> {
         let stat = statx(file, c"", AtFlags::EMPTY_PATH, StatxFlags::INO)?;
         let number = (stat.stx_dev_major, stat.stx_dev_minor);
         let mut met = self.met.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

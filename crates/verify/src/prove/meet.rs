@@ -90,7 +90,7 @@ pub(super) fn identity_of(entry: &Entry<'_>, stamp: Option<Stamp>) -> Identity {
 }
 
 /// The same of an inode, whose path begins with the name of its root.
-pub(crate) fn identity_at(
+pub fn identity_at(
     device: Device,
     ino: u64,
     stamp: Option<Stamp>,

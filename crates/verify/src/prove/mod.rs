@@ -20,17 +20,17 @@ mod tonight;
 mod walk;
 
 pub use bound::{at_most_bad, sentence};
+pub use device::{Device, Devices};
 pub use judge::{Judged, Met, judge};
+pub use meet::identity_at;
 pub use night::Nightly;
+pub use open::{OpenedDirectory, Stat, open_directory, open_file, stat_at, stat_of};
 pub use outcome::{Outcome, Summary};
 pub use pick::{Candidate, pick};
 pub use store::{History, Identity, Proof, State, Store};
 pub use tell::{Tell, Told, Untold};
 
 pub(crate) use bound::grouped;
-pub(crate) use device::Devices;
-pub(crate) use meet::identity_at;
-pub(crate) use open::{Stat, open_directory, open_file, stat_at, stat_of};
 pub(crate) use report::proofs_lost;
 pub(crate) use run::{Generation, Measure, Prover, WALKERS};
 pub(crate) use store::Finished;

@@ -13,16 +13,23 @@ use std::{
 
 /// What the file system says of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Stat {
-    pub(crate) ino: u64,
-    pub(crate) size: u64,
-    pub(crate) mtime: Nanos,
+pub struct Stat {
+    /// Its number on its file system.
+    pub ino: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Last change of its content.
+    pub mtime: Nanos,
     /// Zero where the file system keeps none.
-    pub(crate) birth: Nanos,
-    pub(crate) links: u32,
-    pub(crate) mode: u16,
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
+    pub birth: Nanos,
+    /// How many names it has.
+    pub links: u32,
+    /// What it is, and who may do what.
+    pub mode: u16,
+    /// Number of the owner.
+    pub uid: u32,
+    /// Number of the group.
+    pub gid: u32,
 }
 
 impl Stat {
@@ -42,12 +49,12 @@ impl Stat {
     }
 
     /// Whether it is a directory.
-    pub(crate) const fn is_directory(&self) -> bool {
+    pub const fn is_directory(&self) -> bool {
         self.mode & 0o170_000 == 0o040_000
     }
 
     /// Whether it is a regular file.
-    pub(crate) const fn is_file(&self) -> bool {
+    pub const fn is_file(&self) -> bool {
         self.mode & 0o170_000 == 0o100_000
     }
 }
@@ -57,23 +64,26 @@ fn wanted() -> StatxFlags {
 }
 
 /// Looks at a name in a directory; a symbolic link is itself.
-pub(crate) fn stat_at(directory: BorrowedFd<'_>, name: &CStr) -> Result<Stat, Errno> {
+pub fn stat_at(directory: BorrowedFd<'_>, name: &CStr) -> Result<Stat, Errno> {
     statx(directory, name, AtFlags::SYMLINK_NOFOLLOW, wanted()).map(|s| Stat::from(&s))
 }
 
 /// Looks at what is open.
-pub(crate) fn stat_of(file: impl AsFd) -> Result<Stat, Errno> {
+pub fn stat_of(file: impl AsFd) -> Result<Stat, Errno> {
     statx(file, c"", AtFlags::EMPTY_PATH, wanted()).map(|s| Stat::from(&s))
 }
 
 /// A directory that was opened, and whether a mount was crossed on the way.
-pub(crate) struct OpenedDirectory {
-    pub(crate) fd: OwnedFd,
-    pub(crate) crossed: bool,
+#[derive(Debug)]
+pub struct OpenedDirectory {
+    /// The directory.
+    pub fd: OwnedFd,
+    /// A mount was crossed, or nobody knows.
+    pub crossed: bool,
 }
 
 /// Opens a directory below another one, never through a symbolic link.
-pub(crate) fn open_directory(above: BorrowedFd<'_>, name: &CStr) -> Result<OpenedDirectory, Errno> {
+pub fn open_directory(above: BorrowedFd<'_>, name: &CStr) -> Result<OpenedDirectory, Errno> {
     let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
     match openat2(above, name, flags, Mode::empty(), ResolveFlags::NO_XDEV) {
         Ok(fd) => Ok(OpenedDirectory { fd, crossed: false }),
@@ -86,7 +96,7 @@ pub(crate) fn open_directory(above: BorrowedFd<'_>, name: &CStr) -> Result<Opene
 }
 
 /// Opens a file for reading without leaving a trace in its access time, where that is allowed.
-pub(crate) fn open_file(directory: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
+pub fn open_file(directory: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Errno> {
     // NONBLOCK: a name that has become a pipe since must not hold the walk.
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
     match openat(directory, name, flags | OFlags::NOATIME, Mode::empty()) {

@@ -12,5 +12,4 @@ pub use lock::Lock;
 pub(crate) use lock::is_alive;
 pub use log::{Ended, last_run};
 pub use setup::{Look, doomed, set_up_right};
-pub(crate) use snapshots::names;
-pub use snapshots::{Present, Snapshot, Standing};
+pub use snapshots::{Present, Snapshot, Standing, names};

@@ -116,7 +116,7 @@ fn holds(generation: &OwnedFd, dest: &str) -> bool {
 }
 
 /// The names in a directory, without `.` and `..`.
-pub(crate) fn names(directory: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
+pub fn names(directory: BorrowedFd<'_>) -> io::Result<Vec<CString>> {
     // A descriptor of its own: a listing moves the position of the one it reads.
     let own = open_directory(directory, c".")?.fd;
     let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];

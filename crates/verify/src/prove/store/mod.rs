@@ -39,7 +39,7 @@ const SYNC_EVERY: Duration = Duration::from_secs(10);
 pub struct Store {
     directory: PathBuf,
     /// Unlocked when it is dropped: a child between fork and exec has the file open too, and closing would not do.
-    _lock: Flock<File>,
+    _lock: Option<Flock<File>>,
     generation: u64,
     proofs: Vec<Proof>,
     index: HashMap<Identity, u32>,
@@ -71,7 +71,46 @@ impl Store {
             Err((_, Errno::EWOULDBLOCK)) => return Err(VerifyError::Busy { path: lock }),
             Err((_, error)) => return Err(of(directory)(error.into())),
         };
-        let mut store = Self {
+        let mut store = Self::empty(directory, Some(held));
+        if !store.read_all().map_err(of(directory))? {
+            let put = directory.join(format!("proofs.damaged-{}", now.0));
+            fs::rename(store.path("proofs"), &put).map_err(of(directory))?;
+            store.forget();
+            store.set_aside = Some(put);
+        }
+        store.read_night().map_err(of(directory))?;
+        Ok(store)
+    }
+
+    /// Looks into a store of somebody else and changes nothing. There is nothing in one that is not there, or that is
+    /// damaged: who made it will say so.
+    pub fn look(directory: &Path) -> Result<Self, VerifyError> {
+        let of = VerifyError::store;
+        let lock = directory.join("lock");
+        let file = match File::open(&lock) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::empty(directory, None)),
+            Err(error) => return Err(of(directory)(error)),
+        };
+        let held = match Flock::lock(file, FlockArg::LockSharedNonblock) {
+            Ok(held) => held,
+            Err((_, Errno::EWOULDBLOCK)) => return Err(VerifyError::Busy { path: lock }),
+            Err((_, error)) => return Err(of(directory)(error.into())),
+        };
+        let mut store = Self::empty(directory, Some(held));
+        if !store.read_all().map_err(of(directory))? {
+            store.forget();
+            return Ok(store);
+        }
+        let night = store.path("night");
+        if let Some(mut frames) = Frames::open(&night).map_err(of(directory))? {
+            store.proofs_of(&mut frames).map_err(of(directory))?;
+        }
+        Ok(store)
+    }
+
+    fn empty(directory: &Path, held: Option<Flock<File>>) -> Self {
+        Self {
             directory: directory.to_owned(),
             _lock: held,
             generation: 0,
@@ -82,15 +121,7 @@ impl Store {
             cut_off: None,
             set_aside: None,
             night: Mutex::new(None),
-        };
-        if !store.read_all().map_err(of(directory))? {
-            let put = directory.join(format!("proofs.damaged-{}", now.0));
-            fs::rename(store.path("proofs"), &put).map_err(of(directory))?;
-            store.forget();
-            store.set_aside = Some(put);
         }
-        store.read_night().map_err(of(directory))?;
-        Ok(store)
     }
 
     /// Where a damaged store was put, if there was one.
@@ -119,7 +150,7 @@ impl Store {
     }
 
     /// The proof of an inode.
-    pub(crate) fn proof_of(&self, identity: Identity) -> Option<&Proof> {
+    pub fn proof_of(&self, identity: Identity) -> Option<&Proof> {
         self.position(identity).map(|at| &self.proofs[at])
     }
 
@@ -285,14 +316,8 @@ impl Store {
     fn read_night(&mut self) -> io::Result<()> {
         let path = self.path("night");
         let Some(mut frames) = Frames::open(&path)? else { return Ok(()) };
-        let began = match frames.next()?.and_then(Record::decode) {
-            Some(Record::Night { generation, began }) if generation == self.generation => began,
-            // It was taken over already, or its proofs belong to a store that was set aside.
-            _ => return fs::remove_file(&path),
-        };
-        while let Some(Record::Proof(proof)) = frames.next()?.and_then(Record::decode) {
-            self.put(proof);
-        }
+        // It was taken over already, or its proofs belong to a store that was set aside.
+        let Some(began) = self.proofs_of(&mut frames)? else { return fs::remove_file(&path) };
         if !frames.is_whole() {
             let file = OpenOptions::new().write(true).open(&path)?;
             file.set_len(frames.whole())?;
@@ -300,6 +325,18 @@ impl Store {
         }
         self.cut_off = Some(began);
         Ok(())
+    }
+
+    /// Takes the proofs of a night that belongs to this store, and says when it began.
+    fn proofs_of(&mut self, frames: &mut Frames) -> io::Result<Option<Stamp>> {
+        let began = match frames.next()?.and_then(Record::decode) {
+            Some(Record::Night { generation, began }) if generation == self.generation => began,
+            _ => return Ok(None),
+        };
+        while let Some(Record::Proof(proof)) = frames.next()?.and_then(Record::decode) {
+            self.put(proof);
+        }
+        Ok(Some(began))
     }
 
     fn forget(&mut self) {

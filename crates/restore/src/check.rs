@@ -1,0 +1,257 @@
+//! Reads the copy back: every name that was recorded, and no other. Directories get their owner here, when nothing is
+//! put into them any more.
+
+use crate::{
+    error::{RestoreError, io_at},
+    file::{Dress, PIECE, dress},
+    meter::Meter,
+    open::below,
+    owners::Owner,
+    record,
+    walk::{Entry, Visitor, walk},
+};
+use mastmaint_verify::{Kind, Line, prove::stat_of, shown};
+use rustix::{
+    fs::{Mode, OFlags, readlinkat},
+    io::{Errno, read},
+};
+use std::{
+    ffi::CString,
+    os::fd::OwnedFd,
+    path::Path,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+        mpsc::{Receiver, sync_channel},
+    },
+    thread,
+};
+
+const WORKERS: usize = 2;
+/// Lines that are handed over at once, and how often before somebody waits.
+const LINES: usize = 64;
+const QUEUE: usize = 16;
+
+/// Compares the copy in the directory of a run with its manifest of so many lines.
+pub(crate) fn check(
+    run: &OwnedFd,
+    manifest: &Path,
+    count: u64,
+    meter: &Meter<'_>,
+) -> Result<(), RestoreError> {
+    let (batches, taken) = sync_channel::<Vec<Line>>(QUEUE);
+    let (taken, failed, ends) = (Mutex::new(taken), Mutex::new(None), AtomicBool::new(false));
+    let read = thread::scope(|scope| {
+        for _ in 0..WORKERS {
+            scope.spawn(|| check_all(run, &taken, &failed, &ends, meter));
+        }
+        let mut lines = record::lines(manifest)?;
+        let mut read = 0_u64;
+        loop {
+            let batch: Vec<Line> = lines.by_ref().take(LINES).collect::<Result<_, _>>()?;
+            read += batch.len() as u64;
+            if batch.is_empty() || ends.load(Ordering::Relaxed) || batches.send(batch).is_err() {
+                break;
+            }
+        }
+        drop(batches);
+        Ok::<_, RestoreError>(read)
+    });
+    if let Some(error) = failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        return Err(error);
+    }
+    let differs = |what| RestoreError::Differs { path: "the whole".to_owned(), what };
+    if read? != count {
+        return Err(differs("number of lines in its manifest"));
+    }
+    if names_in(run)? != count {
+        return Err(differs("number of names"));
+    }
+    Ok(())
+}
+
+fn check_all(
+    run: &OwnedFd,
+    taken: &Mutex<Receiver<Vec<Line>>>,
+    failed: &Mutex<Option<RestoreError>>,
+    ends: &AtomicBool,
+    meter: &Meter<'_>,
+) {
+    let mut buffer = vec![0; PIECE];
+    loop {
+        let batch = taken.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(batch) = batch else { return };
+        for line in batch {
+            if ends.load(Ordering::Relaxed) {
+                break;
+            }
+            if let Err(error) = one(run, &line, &mut buffer, meter) {
+                ends.store(true, Ordering::Relaxed);
+                failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            }
+        }
+    }
+}
+
+fn one(run: &OwnedFd, line: &Line, buffer: &mut [u8], meter: &Meter<'_>) -> Result<(), RestoreError> {
+    let path = line.path_bytes().unwrap_or_default();
+    let differs = |what| RestoreError::Differs { path: shown(&path), what };
+    let name = CString::new(path.as_slice()).map_err(|_| differs("name"))?;
+    match line.kind {
+        Kind::File => {
+            let file = open(run, &name, OFlags::RDONLY | OFlags::NOATIME, &path)?;
+            let stat = stat_of(&file).map_err(io_at(&path, "look at in the copy"))?;
+            if Some(stat.size) != line.size {
+                return Err(differs("size"));
+            }
+            if let Some(what) = differing(line, &Line::of(&path, &stat, None, None)) {
+                return Err(differs(what));
+            }
+            let hash = hash(&file, buffer).map_err(io_at(&path, "read in the copy"))?;
+            if line.blake3.as_deref() != Some(hash.to_hex().as_str()) {
+                return Err(differs("content"));
+            }
+            meter.file(stat.size);
+        }
+        Kind::Directory => {
+            let directory = open(run, &name, OFlags::RDONLY | OFlags::DIRECTORY, &path)?;
+            let mtime = i64::try_from(line.mtime.as_nanosecond()).unwrap_or_default();
+            let owner = Owner { uid: line.uid, gid: line.gid };
+            let mode = line.permissions().ok_or_else(|| differs("mode"))?;
+            dress(&directory, Dress { owner, mode, mtime })
+                .map_err(io_at(&path, "set owner and permissions"))?;
+            let stat = stat_of(&directory).map_err(io_at(&path, "look at in the copy"))?;
+            if let Some(what) = differing(line, &Line::of(&path, &stat, None, None)) {
+                return Err(differs(what));
+            }
+        }
+        Kind::Link => {
+            let opened = open(run, &name, OFlags::PATH, &path)?;
+            let stat = stat_of(&opened).map_err(io_at(&path, "look at in the copy"))?;
+            let target = readlinkat(&opened, c"", Vec::new()).map_err(io_at(&path, "read the link"))?;
+            if line.target_bytes().as_deref() != Some(target.to_bytes()) {
+                return Err(differs("target"));
+            }
+            let now = Line { mode: line.mode.clone(), ..Line::of(&path, &stat, None, None) };
+            if let Some(what) = differing(line, &now) {
+                return Err(differs(what));
+            }
+        }
+        Kind::Other => return Err(differs("kind")),
+    }
+    Ok(())
+}
+
+/// What of a thing is not as it was recorded; content and target are looked at apart.
+fn differing(recorded: &Line, now: &Line) -> Option<&'static str> {
+    match () {
+        () if recorded.kind != now.kind => Some("kind"),
+        () if (recorded.uid, recorded.gid) != (now.uid, now.gid) => Some("owner"),
+        () if recorded.mode != now.mode => Some("mode"),
+        () if recorded.mtime != now.mtime => Some("time"),
+        () => None,
+    }
+}
+
+fn open(run: &OwnedFd, name: &CString, flags: OFlags, path: &[u8]) -> Result<OwnedFd, RestoreError> {
+    below(run, name.as_c_str(), flags, Mode::empty()).map_err(io_at(path, "open in the copy"))
+}
+
+fn hash(file: &OwnedFd, buffer: &mut [u8]) -> Result<blake3::Hash, Errno> {
+    let mut hasher = blake3::Hasher::new();
+    loop {
+        match read(file, &mut *buffer) {
+            Ok(0) => return Ok(hasher.finalize()),
+            Ok(count) => drop(hasher.update(&buffer[..count])),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// How many names there are below the directory of a run, except for the one in which missing uploads lie.
+fn names_in(run: &OwnedFd) -> Result<u64, RestoreError> {
+    struct Counting(u64);
+    impl Visitor for Counting {
+        fn enter(&mut self, entry: &Entry<'_>) -> Result<bool, RestoreError> {
+            self.0 += u64::from(entry.path != crate::stage::MISSING.as_bytes());
+            Ok(true)
+        }
+
+        fn thing(&mut self, _: &Entry<'_>) -> Result<(), RestoreError> {
+            self.0 += 1;
+            Ok(())
+        }
+    }
+    let mut counting = Counting(0);
+    let run = Arc::new(run.try_clone().map_err(io_at(b"", "open in the copy"))?);
+    walk(&run, &mut Vec::new(), &mut counting)?;
+    Ok(counting.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::Recorder;
+    use mastmaint_verify::prove::Untold;
+    use mastmaint_words::restore::Amount;
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+
+    /// A copy of one directory with a file and a link, and its manifest.
+    fn copy(at: &Path) -> (OwnedFd, std::path::PathBuf, u64) {
+        fs::create_dir_all(at.join("run/live")).unwrap();
+        fs::write(at.join("run/live/a\nb"), "content").unwrap();
+        std::os::unix::fs::symlink("/etc", at.join("run/live/out")).unwrap();
+        let manifest = at.join("manifest");
+        let recorder = Recorder::begin(&manifest).unwrap();
+        let run: OwnedFd = fs::File::open(at.join("run")).unwrap().into();
+        let stat = |path: &str| {
+            stat_of(open(&run, &CString::new(path).unwrap(), OFlags::PATH, b"").unwrap()).unwrap()
+        };
+        let hash = *blake3::hash(b"content").as_bytes();
+        recorder.add(&Line::of(b"live", &stat("live"), None, None)).unwrap();
+        recorder.add(&Line::of(b"live/a\nb", &stat("live/a\nb"), Some(hash), None)).unwrap();
+        recorder.add(&Line::of(b"live/out", &stat("live/out"), None, Some(b"/etc"))).unwrap();
+        let count = recorder.end().unwrap();
+        (run, manifest, count)
+    }
+
+    #[test]
+    fn whatever_differs_is_named() {
+        let spoiled = |spoil: &dyn Fn(&Path)| {
+            let place = tempfile::tempdir().unwrap();
+            let (run, manifest, count) = copy(place.path());
+            spoil(&place.path().join("run/live"));
+            check(&run, &manifest, count, &Meter::new(&Untold, Amount::default())).map_err(|e| e.to_string())
+        };
+        let kept_time = |live: &Path, change: &dyn Fn(&Path)| {
+            let path = live.join("a\nb");
+            let time = fs::metadata(&path).unwrap().modified().unwrap();
+            change(&path);
+            fs::File::open(&path).unwrap().set_modified(time).unwrap();
+        };
+        assert_eq!(spoiled(&|_| {}), Ok(()));
+        let says = |spoil: &dyn Fn(&Path), what: &str| {
+            let error = spoiled(spoil).unwrap_err();
+            assert!(error.contains(what), "{error}");
+        };
+        says(
+            &|live| kept_time(live, &|p| fs::write(p, "CONTENT").unwrap()),
+            "live/a\\nb in the copy has another content",
+        );
+        says(&|live| kept_time(live, &|p| fs::write(p, "more content").unwrap()), "another size");
+        says(
+            &|live| fs::set_permissions(live.join("a\nb"), fs::Permissions::from_mode(0o4755)).unwrap(),
+            "another mode",
+        );
+        says(&|live| fs::write(live.join("more"), "").unwrap(), "number of names");
+        says(&|live| fs::remove_file(live.join("a\nb")).unwrap(), "No such file");
+        says(
+            &|live| {
+                fs::remove_file(live.join("a\nb")).unwrap();
+                std::os::unix::fs::symlink("/etc/passwd", live.join("a\nb")).unwrap();
+            },
+            "symbolic link",
+        );
+    }
+}

@@ -1,0 +1,164 @@
+//! `mastmaint-restore`: one verb of one restore. All it does is in the library; here it is asked and answered.
+
+use mastmaint_restore::{Did, RestoreError, Site, Tell, Told, back, list, prepare, prune, switch};
+use mastmaint_words::{human, restore::RestoreOrder};
+use std::{
+    path::PathBuf,
+    process::ExitCode,
+    sync::Mutex,
+    time::{Duration, Instant},
+};
+
+const USAGE: &str = "usage: mastmaint-restore --state DIR --proofs DIR [--group NAME] (prepare|switch|back|prune) ORDER, or \
+                     mastmaint-restore --state DIR list; ORDER is JSON: what mastmaintd makes of its configuration. Exit \
+                     status: 0 done, 1 refused or failed, 3 nothing to do";
+const NOTHING: u8 = 3;
+/// How often it says how far it is.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+
+fn main() -> ExitCode {
+    match run(std::env::args().skip(1)) {
+        Ok(Did::Done) => ExitCode::SUCCESS,
+        Ok(Did::Nothing) => ExitCode::from(NOTHING),
+        Err(Failure::Usage(why)) => complain(&format!("{why}\n{USAGE}"), 2),
+        Err(Failure::Restore(error)) => complain(&format!("error: {error} [{}]", error.code()), 1),
+        Err(Failure::Json(error)) => complain(&format!("error: the list cannot be written: {error}"), 1),
+    }
+}
+
+enum Failure {
+    Usage(String),
+    Restore(RestoreError),
+    Json(serde_json::Error),
+}
+
+impl From<RestoreError> for Failure {
+    fn from(error: RestoreError) -> Self {
+        Self::Restore(error)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Verb {
+    Prepare,
+    Switch,
+    Back,
+    Prune,
+    List,
+}
+
+fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
+    let usage = |why: &str| Failure::Usage(why.to_owned());
+    let (mut state, mut proofs, mut group, mut verb, mut order) = (None, None, None, None, None);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--state" => state = arguments.next().map(PathBuf::from),
+            "--proofs" => proofs = arguments.next().map(PathBuf::from),
+            "--group" => group = arguments.next(),
+            "prepare" => verb = Some(Verb::Prepare),
+            "switch" => verb = Some(Verb::Switch),
+            "back" => verb = Some(Verb::Back),
+            "prune" => verb = Some(Verb::Prune),
+            "list" => verb = Some(Verb::List),
+            text if text.starts_with('{') => order = Some(argument),
+            other => return Err(Failure::Usage(format!("unknown argument {other:?}"))),
+        }
+    }
+    let state = state.ok_or_else(|| usage("--state is missing"))?;
+    let verb = verb.ok_or_else(|| usage("what to do is missing"))?;
+    if matches!(verb, Verb::List) {
+        return print(&state);
+    }
+    let proofs = proofs.ok_or_else(|| usage("--proofs is missing"))?;
+    let order = order.ok_or_else(|| usage("the order is missing"))?;
+    let order: RestoreOrder =
+        serde_json::from_str(&order).map_err(|e| Failure::Usage(format!("the order: {e}")))?;
+    let progress = Progress::new();
+    let site =
+        Site { state: &state, proofs: &proofs, group: group.as_deref(), tell: &progress, reach: &reach };
+    Ok(match verb {
+        Verb::Prepare => prepare(&site, &order)?,
+        Verb::Switch => switch(&site, &order)?,
+        Verb::Back => back(&site, &order)?,
+        Verb::Prune => prune(&site, &order)?,
+        Verb::List => Did::Nothing,
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "its output is what it was asked for")]
+fn print(state: &std::path::Path) -> Result<Did, Failure> {
+    let all = list(state)?;
+    println!("{}", serde_json::to_string(&all).map_err(Failure::Json)?);
+    Ok(Did::Done)
+}
+
+/// Where tests kill.
+#[cfg(feature = "failpoints")]
+fn reach(point: &'static str) {
+    mastmaint_failpoints::reach(point);
+}
+
+/// Nothing.
+#[cfg(not(feature = "failpoints"))]
+const fn reach(_: &'static str) {}
+
+/// Says now and then how far it is.
+struct Progress {
+    begun: Instant,
+    said: Mutex<Instant>,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { begun: Instant::now(), said: Mutex::new(Instant::now()) }
+    }
+}
+
+impl Tell for Progress {
+    #[expect(clippy::print_stdout, reason = "its output is what people read of it")]
+    fn progress(&self, told: Told) {
+        // Whoever finds the lock taken knows that somebody else says it.
+        let Ok(mut said) = self.said.try_lock() else { return };
+        if said.elapsed() < SAY_EVERY {
+            return;
+        }
+        *said = Instant::now();
+        println!("{}", line(&told, self.begun.elapsed()));
+    }
+
+    #[expect(clippy::print_stdout, reason = "its output is what people read of it")]
+    fn say(&self, text: &str) {
+        println!("{text}");
+    }
+}
+
+/// `1200/92000 | 1.1 GB of 8.6 GB copied and read back, 110 MB a second, 1 min left`: what stands before the bar is read
+/// by the runner.
+fn line(told: &Told, since: Duration) -> String {
+    let Told { read, bytes, due, due_bytes, .. } = *told;
+    let rate = bytes / since.as_secs().max(1);
+    let whole = due_bytes.max(bytes);
+    let left = (whole - bytes)
+        .checked_div(rate)
+        .map_or_else(String::new, |seconds| format!(", {} left", human::span(Duration::from_secs(seconds))));
+    let (bytes, whole, rate) = (human::bytes(bytes), human::bytes(whole), human::bytes(rate));
+    format!("{read}/{} | {bytes} of {whole} copied and read back, {rate} a second{left}", due.max(read))
+}
+
+#[expect(clippy::print_stderr, reason = "a program on its own has nowhere else to say why it ended")]
+fn complain(text: &str, status: u8) -> ExitCode {
+    eprintln!("mastmaint-restore: {text}");
+    ExitCode::from(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_has_files_bytes_rate_and_time_left() {
+        let told = Told { files: 9, read: 3, bytes: 30 << 20, due: 9, due_bytes: 90 << 20 };
+        let said = line(&told, Duration::from_secs(3));
+        assert_eq!(said, "3/9 | 30 MB of 90 MB copied and read back, 10 MB a second, 6 s left");
+    }
+}

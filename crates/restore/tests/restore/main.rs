@@ -1,0 +1,8 @@
+//! Restores on real trees, with proofs that the verification made of them.
+
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+mod faults;
+mod kills;
+mod whole;

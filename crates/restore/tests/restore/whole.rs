@@ -1,0 +1,151 @@
+//! A restore from its beginning to its end, and back.
+
+use crate::common::{Host, content, is_root, read, write};
+use mastmaint_restore::{Did, back, list, prepare, prune, switch};
+use mastmaint_words::restore::{Phase, Uploads};
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, symlink},
+};
+
+const BOTH: &str = "public/system/media_attachments/files/001/original/both.png";
+const GONE: &str = "public/system/media_attachments/files/001/original/gone.png";
+const NEW: &str = "public/system/media_attachments/files/002/original/new.png";
+
+#[test]
+fn a_backup_comes_back_and_goes_again_and_nothing_of_today_is_lost() {
+    let host = Host::new();
+    let before = content(&host.live(""));
+    assert_eq!(host.asked(prepare).unwrap(), Did::Done);
+    assert_eq!(content(&host.live("")), before, "nothing of live was changed");
+    let journal = host.journal();
+    assert_eq!((journal.phase, journal.uploads), (Phase::Prepared, Some(Uploads::Stay)));
+    let plan = &journal.plan;
+    assert!(plan.differs.iter().any(|d| d.contains("4.6 today, 4.5 in the backup")), "{plan:?}");
+    assert!(plan.differs.iter().any(|d| d.contains("SECRET_KEY_BASE") && !d.contains("now")), "{plan:?}");
+    assert!(plan.would_be_lost.iter().any(|l| l.contains("config/themes.yml")), "{plan:?}");
+    assert!(
+        plan.kept.contains(&"public/system".to_owned()) && plan.kept.contains(&".env.production".to_owned())
+    );
+    assert!(
+        plan.notes.iter().any(|n| n.contains("bin/tootctl"))
+            && plan.notes.iter().any(|n| n.contains("tmp.fifo"))
+    );
+    assert!(plan.added.files > 50 && plan.newest_proof.is_some(), "{plan:?}");
+    assert_eq!(host.asked(prepare).unwrap(), Did::Done, "found done");
+
+    // An upload and a setting of the time between.
+    write(&host.live("public/system/media_attachments/files/003/original/late.png"), "late");
+    write(&host.live(".env.production"), "SECRET_KEY_BASE=later\n");
+    assert_eq!(host.asked(switch).unwrap(), Did::Done);
+    assert_eq!(host.asked(switch).unwrap(), Did::Done, "found done");
+    assert_eq!(read(host.live("app/models/account.rb")), "class Account; end\n");
+    assert_eq!(read(host.live("config/a name\nwith a newline")), "odd");
+    assert_eq!(read(host.live("config/themes.yml")), "entity not found");
+    assert_eq!(read(host.live(".env.production")), "SECRET_KEY_BASE=later\n");
+    assert_eq!(read(host.live(".env.production.local")), "ONLY_TODAY=1\n");
+    assert_eq!(read(host.live(".env.production.sample")), "# sample of then\n");
+    assert_eq!(
+        (read(host.live(BOTH)), read(host.live(NEW)), read(host.live(GONE))),
+        ("today".into(), "new today".into(), "gone today".into())
+    );
+    assert_eq!(read(host.live("public/system/media_attachments/files/003/original/late.png")), "late");
+    assert!(!host.live("public/system/cache").exists(), "it is fetched again");
+    let [a, b] = ["account", "same"].map(|n| fs::metadata(host.live(&format!("app/models/{n}.rb"))).unwrap());
+    assert_eq!((a.ino(), a.nlink()), (b.ino(), 2), "two names of one file stay that");
+    assert_eq!(a.mtime(), fs::metadata(host.in_backup("app/models/account.rb")).unwrap().mtime());
+    assert_eq!(fs::read_link(host.live("out")).unwrap(), std::path::Path::new("/etc/passwd"));
+    assert_eq!(fs::metadata(host.live("bin/tootctl")).unwrap().mode() & 0o7777, 0o755);
+    assert_eq!(fs::metadata(host.live("config")).unwrap().mode() & 0o7777, 0o2750);
+    if is_root() {
+        let there = fs::metadata(host.live("")).unwrap();
+        assert_eq!((there.uid(), a.uid()), (1, 1), "the user's number on this host");
+        assert_eq!(fs::symlink_metadata(host.live("out")).unwrap().uid(), 1);
+    }
+    assert_eq!(read(host.beside("before").join("config/themes.yml")), "broken: true\n");
+
+    // It was the wrong one: back, with what was written since.
+    write(&host.live("public/system/media_attachments/files/004/original/since.png"), "since");
+    write(&host.live(".env.production"), "SECRET_KEY_BASE=since\n");
+    assert_eq!(host.asked(back).unwrap(), Did::Done);
+    assert_eq!(host.asked(back).unwrap(), Did::Done, "found done");
+    assert_eq!(read(host.live("config/themes.yml")), "broken: true\n");
+    assert_eq!(read(host.live(".env.production")), "SECRET_KEY_BASE=since\n");
+    assert_eq!(
+        read(host.live(&format!(".env.production.before-{}", crate::common::RUN))),
+        "SECRET_KEY_BASE=later\n"
+    );
+    assert_eq!((read(host.live(NEW)), read(host.live(GONE))), ("new today".into(), "gone today".into()));
+    assert_eq!(read(host.live("public/system/media_attachments/files/004/original/since.png")), "since");
+    assert!(host.beside("restored").join("app").exists() && !host.beside("before").exists());
+    assert!(host.asked(switch).is_err() && host.asked(prepare).is_err());
+
+    assert_eq!(host.asked(prune).unwrap(), Did::Done);
+    assert!(!host.beside("restored").exists() && !host.staged("").parent().unwrap().exists());
+    assert_eq!(host.asked(prune).unwrap(), Did::Nothing);
+    assert_eq!(list(&host.path("state")).unwrap()[0].phase, Phase::Pruned);
+}
+
+#[test]
+fn uploads_and_settings_of_the_backup_come_where_they_are_asked_for() {
+    let mut host = Host::new();
+    (host.order.with_media, host.order.with_env) = (true, true);
+    host.asked(prepare).unwrap();
+    assert!(host.journal().plan.would_be_lost.iter().any(|l| l.contains("new.png")));
+    host.asked(switch).unwrap();
+    assert_eq!((read(host.live(BOTH)), read(host.live(GONE))), ("then".into(), "gone today".into()));
+    assert!(!host.live(NEW).exists());
+    assert!(read(host.live(".env.production")).contains("SECRET_KEY_BASE=then"));
+    let refused = host.asked(prune).unwrap_err();
+    assert_eq!(refused.code(), "holds-uploads");
+    assert!(refused.to_string().contains("new.png"), "{refused}");
+    assert_eq!(read(host.beside("before").join(NEW)), "new today");
+    host.asked(back).unwrap();
+    assert_eq!((read(host.live(BOTH)), read(host.live(NEW))), ("today".into(), "new today".into()));
+    assert!(read(host.live(".env.production")).contains("SECRET_KEY_BASE=now"));
+}
+
+#[test]
+fn on_a_bare_host_all_comes_from_the_backup() {
+    let host = Host::new();
+    fs::remove_dir_all(host.live("")).unwrap();
+    host.asked(prepare).unwrap();
+    host.asked(switch).unwrap();
+    assert_eq!(read(host.live(BOTH)), "then");
+    assert_eq!(read(host.live("public/system/cache/accounts/avatars/1.png")), "cached");
+    assert!(read(host.live(".env.production")).contains("then"));
+    host.asked(back).unwrap();
+    assert!(!host.live("").exists() && host.beside("restored").exists());
+}
+
+#[test]
+fn a_link_of_today_becomes_the_same_link_and_its_target_is_not_touched() {
+    let host = Host::new();
+    fs::create_dir_all(host.path("media")).unwrap();
+    fs::remove_dir_all(host.live("public/system")).unwrap();
+    symlink(host.path("media"), host.live("public/system")).unwrap();
+    host.asked(prepare).unwrap();
+    let plan = host.journal().plan;
+    assert!(plan.sentence.contains("are not added") && plan.added.files > 50, "{plan:?}");
+    host.asked(switch).unwrap();
+    assert_eq!(fs::read_link(host.live("public/system")).unwrap(), host.path("media"));
+    assert_eq!(fs::read_dir(host.path("media")).unwrap().count(), 0);
+    assert!(host.live("app").exists());
+    host.asked(back).unwrap();
+    assert_eq!(fs::read_link(host.live("public/system")).unwrap(), host.path("media"));
+}
+
+#[test]
+fn uploads_of_a_restored_instance_that_had_none_go_back_along() {
+    let host = Host::new();
+    fs::remove_dir_all(host.live("public/system")).unwrap();
+    host.asked(prepare).unwrap();
+    host.asked(switch).unwrap();
+    write(&host.live("public/system/since.png"), "since");
+    host.asked(back).unwrap();
+    assert_eq!(
+        (read(host.live("public/system/since.png")), read(host.live(BOTH))),
+        ("since".into(), "then".into())
+    );
+    assert_eq!(read(host.live("config/themes.yml")), "broken: true\n");
+}
