@@ -78,7 +78,10 @@ on_both! {
     reload: [a_bad_config_changes_nothing];
     probes: [what_breaks_is_seen_told_once_and_told_again_when_it_is_over];
     remote: [repositories_over_ssh_are_proved_with_keys_of_their_own];
-    restore: [a_wrecked_mastodon_comes_back_and_nothing_is_lost];
+    restore: [
+        a_wrecked_mastodon_comes_back_and_nothing_is_lost,
+        cut_anywhere_it_is_finished_before_mastodon_starts,
+    ];
     requires: [nothing_begins_while_something_is_in_its_way];
     rooms: [
         tootctl_reaches_other_servers_and_run_does_not,

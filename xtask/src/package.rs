@@ -14,7 +14,8 @@ use std::{
 /// The version of cargo-deb that the package's list of files was written for.
 const CARGO_DEB: &str = "3.8.0";
 /// Those in which the kill matrix kills.
-pub(crate) const WITH_FAILPOINTS: [&str; 3] = ["mastmaintd", "mastmaint-runner", "mastmaintd-recover"];
+pub(crate) const WITH_FAILPOINTS: [&str; 4] =
+    ["mastmaintd", "mastmaint-runner", "mastmaintd-recover", "mastmaint-restore"];
 /// All that are shipped.
 const PROGRAMS: [&str; 9] = [
     "mastmaintd",

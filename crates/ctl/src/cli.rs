@@ -163,7 +163,7 @@ pub enum Command {
     Restore {
         /// What is restored, and how.
         #[command(flatten)]
-        what: restore::Restore,
+        what: restore::Typed,
         /// The configuration.
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,

@@ -32,7 +32,7 @@ const JOB: &str = "restore-by-hand";
 /// What is typed of a restore.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option that is typed or not")]
-pub struct Restore {
+pub struct Typed {
     /// From which backup.
     #[arg(value_name = "NAME")]
     pub(crate) backup: BackupName,
@@ -57,7 +57,7 @@ pub struct Restore {
 }
 
 /// Rehearses, asks, and restores.
-pub(crate) fn restore(daemon: &Daemon, config: &Path, asked: &Restore) -> Result<u8, CtlError> {
+pub(crate) fn restore(daemon: &Daemon, config: &Path, asked: &Typed) -> Result<u8, CtlError> {
     let settings = check::load(config)?;
     if !settings.backups.contains_key(&asked.backup) {
         let known: Vec<_> = settings.backups.keys().map(BackupName::as_str).collect();
@@ -213,7 +213,7 @@ enum What<'a> {
     },
 }
 
-fn job(asked: &Restore, rehearse: bool) -> Result<String, CtlError> {
+fn job(asked: &Typed, rehearse: bool) -> Result<String, CtlError> {
     let restore = What::Forth {
         backup: &asked.backup,
         snapshot: asked.snapshot.as_deref(),
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn what_is_typed_is_a_job_that_the_configuration_takes() {
-        let asked = Restore {
+        let asked = Typed {
             backup: "files".parse().unwrap(),
             snapshot: Some("daily.1".into()),
             with_media: true,

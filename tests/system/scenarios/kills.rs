@@ -177,9 +177,7 @@ fn kill_once(machine: &Machine, place: Place, passes: u32) -> bool {
         };
         machine.sh(how).ok();
     }
-    machine.until(&format!("{place:?} is hit"), Duration::from_mins(2), |m| {
-        (m.sh(&format!("test -e {ARMED}/hit/{}", place.point)).status == 0).then_some(())
-    });
+    await_hit(machine, place.point);
     if ill {
         ail(machine, "web", "");
     }
@@ -207,15 +205,27 @@ fn kill_once(machine: &Machine, place: Place, passes: u32) -> bool {
     was_stopped
 }
 
-/// Whoever comes by may count down in it.
 fn arm(machine: &Machine, place: Place, passes: u32) {
-    let point = place.point;
+    arm_at(machine, place.point, passes);
+}
+
+/// Whoever comes by may count down in it.
+pub(super) fn arm_at(machine: &Machine, point: &str, passes: u32) {
     machine
         .sh(&format!("cd {ARMED} && echo {passes} > hit/new && chmod 666 hit/new && mv hit/new {point}"))
         .ok();
 }
 
-fn history(machine: &Machine) -> Vec<Value> {
+/// Waits until somebody has died there.
+#[track_caller]
+pub(super) fn await_hit(machine: &Machine, point: &str) {
+    machine.until(&format!("{point} is hit"), Duration::from_mins(2), |m| {
+        (m.sh(&format!("test -e {ARMED}/hit/{point}")).status == 0).then_some(())
+    });
+    machine.sh(&format!("rm {ARMED}/hit/{point}")).ok();
+}
+
+pub(super) fn history(machine: &Machine) -> Vec<Value> {
     let listing = machine.until("the daemon answers", Duration::from_mins(1), |m| {
         let done = ctl(m, "history --number 1000 --json");
         if done.status == 0 { serde_json::from_str::<Value>(&done.out).ok() } else { None }
@@ -229,19 +239,26 @@ fn executions(machine: &Machine) -> usize {
 }
 
 /// The same programs with failpoints; the daemon is started again at once and a person's patience is not waited for.
-fn put_deadly_programs_in_place(machine: &Machine) {
+pub(super) fn put_deadly_programs_in_place(machine: &Machine) {
     machine.sh("systemctl stop mastmaintd mastmaintd-recover").ok();
     for (program, folder) in [
         ("mastmaintd", "/usr/bin"),
         ("mastmaint-runner", "/usr/lib/mastmaintd"),
         ("mastmaintd-recover", "/usr/lib/mastmaintd"),
+        ("mastmaint-restore", "/usr/lib/mastmaintd"),
     ] {
         let at = format!("{folder}/{program}");
         machine.sh(&format!("rm {at}")).ok();
         machine.put(&from_env("MASTMAINT_DEADLY").join(program), &at);
         machine.sh(&format!("chmod 755 {at}")).ok();
     }
-    for unit in ["mastmaintd", "mastmaintd-recover", "mastmaintd-systemctl@", "mastmaintd-run@"] {
+    for unit in [
+        "mastmaintd",
+        "mastmaintd-recover",
+        "mastmaintd-systemctl@",
+        "mastmaintd-run@",
+        "mastmaintd-restore@",
+    ] {
         let more = if unit == "mastmaintd" { "RestartSec=100ms\n" } else { "" };
         machine.write(
             &format!("/etc/systemd/system/{unit}.service.d/deadly.conf"),
@@ -254,10 +271,10 @@ fn put_deadly_programs_in_place(machine: &Machine) {
 }
 
 /// Random numbers from a seed that is said, so that a sample can be had again.
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let given = std::env::var("MASTMAINT_SEED").ok().and_then(|seed| seed.parse().ok());
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs());
         let seed = given.unwrap_or_else(now);
@@ -267,7 +284,7 @@ impl Dice {
     }
 
     /// xorshift64*: which place is next needs no better.
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;

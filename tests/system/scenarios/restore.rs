@@ -1,12 +1,14 @@
 //! A Mastodon that was wrecked is brought back from what rsnapshot has kept, from within the walls of the restore room,
 //! and nothing that was there is gone afterwards.
 
+use super::kills::{Dice, arm_at, await_hit, history, put_deadly_programs_in_place};
 use crate::{
-    answering::{all_are, answering, states},
+    answering::{all_are, answering, open_brackets, states},
     host::{configure, ctl, ended_run},
     image::Debian,
     machine::Machine,
 };
+use std::time::Duration;
 
 const LIVE: &str = "/home/mastodon/live";
 const UPLOADS: &str = "public/system/media_attachments/files";
@@ -51,8 +53,8 @@ fn tree(machine: &Machine, at: &str) -> String {
 /// What people and machines have done to it since.
 fn wreck(machine: &Machine) {
     let lines = format!(
-        "set -e; cd {LIVE}; rm -r app; echo 'broken' >config/themes.yml; echo rubbish >config/rubbish\n\
-         echo new >{UPLOADS}/1/new.png; rm {UPLOADS}/1/old.png; echo today=1 >>.env.production\n\
+        "set -e; cd {LIVE}; rm -rf app; echo 'broken' >config/themes.yml; echo rubbish >config/rubbish\n\
+         echo new >{UPLOADS}/1/new.png; rm -f {UPLOADS}/1/old.png; echo today=1 >>.env.production\n\
          chown -R mastodon:mastodon {LIVE}"
     );
     machine.sh(&lines).ok();
@@ -117,4 +119,65 @@ pub(crate) fn a_wrecked_mastodon_comes_back_and_nothing_is_lost(debian: Debian) 
     assert_eq!(tree(&machine, LIVE), wrecked);
     let uploads = machine.sh(&format!("cd {LIVE}/{UPLOADS}/1 && cat new.png newer.png old.png")).ok();
     assert_eq!(uploads, "new\nnewer\nold\n");
+}
+
+/// Where the switch can be cut.
+const POINTS: [&str; 10] = [
+    "switch.before-environment",
+    "switch.environment",
+    "switch.before-uploads",
+    "switch.uploads",
+    "switch.before-exchange",
+    "switch.exchanged",
+    "switch.before-keep",
+    "switch.kept",
+    "switch.before-missing",
+    "switch.missing",
+];
+/// Of these in the gate; `--long` takes all.
+const SAMPLE: usize = 3;
+
+pub(crate) fn cut_anywhere_it_is_finished_before_mastodon_starts(debian: Debian) {
+    let mut machine = host(debian);
+    let good = tree(&machine, LIVE);
+    put_deadly_programs_in_place(&machine);
+    let mut points = POINTS.to_vec();
+    let mut dice = Dice::new();
+    let count = if std::env::var_os("MASTMAINT_LONG_TESTS").is_some() { points.len() } else { SAMPLE };
+    for number in 1..=count {
+        let point = points.swap_remove(dice.below(points.len()));
+        eprintln!("{} cut {number}: {point}", debian.suite());
+        wreck(&machine);
+        let runs = history(&machine).len();
+        arm_at(&machine, point, 0);
+        ctl(&machine, "run restore-files").ok();
+        await_hit(&machine, point);
+        machine.until(&format!("the run is over after {point}"), Duration::from_mins(3), |m| {
+            let now = history(m);
+            (now.len() == runs + 1 && now.iter().all(|run| run["state"] == "ended")).then_some(())
+        });
+        is_restored(&machine, &good, point);
+        let run = ended_run(&machine, "restore-files");
+        assert_eq!(run["outcome"], "ok", "{point}: {run:#}");
+    }
+
+    // The host goes down in the middle, and nobody is there to go on before systemd starts Mastodon.
+    wreck(&machine);
+    arm_at(&machine, "switch.before-exchange", 0);
+    ctl(&machine, "run restore-files").ok();
+    await_hit(&machine, "switch.before-exchange");
+    machine.power_cut();
+    machine.power_on();
+    ended_run(&machine, "restore-files");
+    is_restored(&machine, &good, "a power cut");
+}
+
+#[track_caller]
+fn is_restored(machine: &Machine, good: &str, after: &str) {
+    all_are(machine, "active");
+    assert!(open_brackets(machine).is_empty(), "after {after}");
+    assert_eq!(tree(machine, LIVE), good, "after {after}");
+    let uploads = machine.sh(&format!("cd {LIVE}/{UPLOADS}/1 && cat new.png old.png")).ok();
+    assert_eq!(uploads, "new\nold\n", "after {after}");
+    assert_eq!(machine.sh("ls /var/lib/mastmaintd-restore/switching").ok(), "", "after {after}");
 }
