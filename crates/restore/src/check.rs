@@ -3,7 +3,7 @@
 
 use crate::{
     error::{RestoreError, io_at},
-    file::{Dress, PIECE, dress},
+    file::{Dress, PIECE, dress, hash_of},
     meter::Meter,
     open::below,
     owners::Owner,
@@ -11,10 +11,7 @@ use crate::{
     walk::{Entry, Visitor, walk},
 };
 use mastmaint_verify::{Kind, Line, prove::stat_of, shown};
-use rustix::{
-    fs::{Mode, OFlags, readlinkat},
-    io::{Errno, read},
-};
+use rustix::fs::{Mode, OFlags, readlinkat};
 use std::{
     ffi::CString,
     os::fd::OwnedFd,
@@ -107,8 +104,8 @@ fn one(run: &OwnedFd, line: &Line, buffer: &mut [u8], meter: &Meter<'_>) -> Resu
             if let Some(what) = differing(line, &Line::of(&path, &stat, None, None)) {
                 return Err(differs(what));
             }
-            let hash = hash(&file, buffer).map_err(io_at(&path, "read in the copy"))?;
-            if line.blake3.as_deref() != Some(hash.to_hex().as_str()) {
+            let hash = hash_of(&file, buffer).map_err(io_at(&path, "read in the copy"))?;
+            if line.blake3.as_deref() != Some(blake3::Hash::from_bytes(hash).to_hex().as_str()) {
                 return Err(differs("content"));
             }
             meter.file(stat.size);
@@ -155,18 +152,6 @@ fn differing(recorded: &Line, now: &Line) -> Option<&'static str> {
 
 fn open(run: &OwnedFd, name: &CString, flags: OFlags, path: &[u8]) -> Result<OwnedFd, RestoreError> {
     below(run, name.as_c_str(), flags, Mode::empty()).map_err(io_at(path, "open in the copy"))
-}
-
-fn hash(file: &OwnedFd, buffer: &mut [u8]) -> Result<blake3::Hash, Errno> {
-    let mut hasher = blake3::Hasher::new();
-    loop {
-        match read(file, &mut *buffer) {
-            Ok(0) => return Ok(hasher.finalize()),
-            Ok(count) => drop(hasher.update(&buffer[..count])),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 /// How many names there are below the directory of a run, except for the one in which missing uploads lie.

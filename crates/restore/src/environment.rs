@@ -2,9 +2,9 @@
 //! by a rename.
 
 use crate::{
-    copy::dress_of,
     error::{RestoreError, io_at},
     file::{create, dress, write_all},
+    making::dress_of,
     names::is_environment,
     open::below,
 };

@@ -17,11 +17,6 @@ pub enum RestoreError {
         #[from]
         source: NotBrought,
     },
-    /// A backup that holds no files.
-    #[error(
-        "a backup of kind {0} holds no files of an instance; name one of kind rsnapshot, tree, tar, restic or borg"
-    )]
-    NotFiles(&'static str),
     /// Nothing speaks for the backup.
     #[error(
         "{backup} is not proved: {why}; verify it first (mastmaintctl verify {backup}), or restore with --unproved"
@@ -120,6 +115,24 @@ pub enum RestoreError {
         /// What is wrong with it.
         what: &'static str,
     },
+    /// What comes as a stream ends before its end, or is damaged.
+    #[error("{name} cannot be read to its end: {source}; the restore was not switched in")]
+    Broken {
+        /// What comes.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// What came is not what was announced.
+    #[error(
+        "{path} came and is not what was announced: {what}; the restore was not switched in. Send it again"
+    )]
+    NotAnnounced {
+        /// Which entry.
+        path: String,
+        /// What differs.
+        what: &'static str,
+    },
     /// Another restore is at work.
     #[error("another restore is at work (lock {}); wait for its end", .0.display())]
     Busy(PathBuf),
@@ -145,9 +158,9 @@ impl RestoreError {
                 NotBrought::NoBackup(_) => "no-backup",
                 NotBrought::Incomplete(_) => "incomplete",
                 NotBrought::NoMastodon { .. } => "no-mastodon",
-                NotBrought::NoDirectories(_) => "not-files",
+                NotBrought::NotFiles(_) => "not-files",
+                NotBrought::Refused(_) => "backup-refused",
             },
-            Self::NotFiles(_) => "not-files",
             Self::NotProved { .. } => "not-proved",
             Self::NoUser(_) => "no-user",
             Self::NoGroup(_) => "no-group",
@@ -159,6 +172,9 @@ impl RestoreError {
             Self::Moved { .. } => "moved",
             Self::NotNow { .. } => "not-now",
             Self::HoldsUploads { .. } => "holds-uploads",
+            Self::Broken { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof => "cut-short",
+            Self::Broken { .. } => "damaged",
+            Self::NotAnnounced { .. } => "not-announced",
             Self::Busy(_) => "busy",
             Self::Io { source, .. } => match Errno::from_io_error(source) {
                 Some(Errno::NOSPC | Errno::DQUOT) => "no-space",

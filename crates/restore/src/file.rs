@@ -78,6 +78,19 @@ pub(crate) fn write_all(file: impl AsFd, mut bytes: &[u8]) -> Result<(), Errno> 
     Ok(())
 }
 
+/// Reads a file to its end.
+pub(crate) fn hash_of(file: &OwnedFd, buffer: &mut [u8]) -> Result<[u8; 32], Errno> {
+    let mut hasher = blake3::Hasher::new();
+    loop {
+        match read(file, &mut *buffer) {
+            Ok(0) => return Ok(*hasher.finalize().as_bytes()),
+            Ok(count) => drop(hasher.update(&buffer[..count])),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
 /// A file of the backup that is to be copied.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Original<'a> {

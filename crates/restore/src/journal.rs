@@ -91,6 +91,11 @@ impl Journal {
         self.path("manifest")
     }
 
+    /// Where what another host announces is kept.
+    pub(crate) fn sent(&self) -> PathBuf {
+        self.path("sent")
+    }
+
     fn path(&self, extension: &str) -> PathBuf {
         self.directory.join(format!("{}.{extension}", self.run))
     }

@@ -13,9 +13,14 @@ mod copy;
 mod diff;
 mod environment;
 mod error;
+mod extract;
 mod file;
+mod from_stream;
+mod from_tree;
+mod ground;
 mod inode;
 mod journal;
+mod making;
 mod media;
 mod merge;
 mod meter;
@@ -27,8 +32,10 @@ mod places;
 mod plan;
 mod prepare;
 mod prune;
+mod receive;
 mod record;
 mod remove;
+mod send;
 mod space;
 mod stage;
 mod step;
@@ -38,13 +45,18 @@ mod today;
 mod trust;
 mod uploads;
 mod walk;
+mod work;
 
 pub use back::back;
 pub use error::RestoreError;
 pub use journal::list;
-pub use mastmaint_verify::prove::{Tell, Told, Untold};
-pub use prepare::prepare;
+pub use mastmaint_verify::{
+    prove::{Tell, Told, Untold},
+    stream::Input,
+};
+pub use prepare::{prepare, receive};
 pub use prune::prune;
+pub use send::send;
 pub use switch::switch;
 
 use std::path::Path;

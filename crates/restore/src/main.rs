@@ -1,6 +1,8 @@
 //! `mastmaint-restore`: one verb of one restore. All it does is in the library; here it is asked and answered.
 
-use mastmaint_restore::{Did, RestoreError, Site, Tell, Told, back, list, prepare, prune, switch};
+use mastmaint_restore::{
+    Did, RestoreError, Site, Tell, Told, Untold, back, list, prepare, prune, receive, send, switch,
+};
 use mastmaint_words::{human, restore::RestoreOrder};
 use std::{
     path::PathBuf,
@@ -9,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const USAGE: &str = "usage: mastmaint-restore --state DIR --proofs DIR [--group NAME] (prepare|switch|back|prune) ORDER, or \
+const USAGE: &str = "usage: mastmaint-restore --state DIR --proofs DIR [--group NAME] (prepare [--stdin]|switch|back|prune|send) ORDER, or \
                      mastmaint-restore --state DIR list; ORDER is JSON: what mastmaintd makes of its configuration. Exit \
                      status: 0 done, 1 refused or failed, 3 nothing to do";
 const NOTHING: u8 = 3;
@@ -44,12 +46,14 @@ enum Verb {
     Switch,
     Back,
     Prune,
+    Send,
     List,
 }
 
 fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
     let usage = |why: &str| Failure::Usage(why.to_owned());
     let (mut state, mut proofs, mut group, mut verb, mut order) = (None, None, None, None, None);
+    let mut from_stdin = false;
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--state" => state = arguments.next().map(PathBuf::from),
@@ -59,6 +63,8 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
             "switch" => verb = Some(Verb::Switch),
             "back" => verb = Some(Verb::Back),
             "prune" => verb = Some(Verb::Prune),
+            "send" => verb = Some(Verb::Send),
+            "--stdin" => from_stdin = true,
             "list" => verb = Some(Verb::List),
             text if text.starts_with('{') => order = Some(argument),
             other => return Err(Failure::Usage(format!("unknown argument {other:?}"))),
@@ -77,7 +83,10 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
     let site =
         Site { state: &state, proofs: &proofs, group: group.as_deref(), tell: &progress, reach: &reach };
     Ok(match verb {
+        Verb::Prepare if from_stdin => receive(&site, &order, Box::new(std::io::stdin()))?,
         Verb::Prepare => prepare(&site, &order)?,
+        // What is said goes where the stream does not.
+        Verb::Send => send(&Site { tell: &Untold, ..site }, &order, &mut std::io::stdout().lock())?,
         Verb::Switch => switch(&site, &order)?,
         Verb::Back => back(&site, &order)?,
         Verb::Prune => prune(&site, &order)?,

@@ -2,13 +2,13 @@
 //! to their places when the new tree is live. What lies on other servers too is left to be fetched again.
 
 use crate::{
-    copy::{Job, Queue, Work},
     error::{RestoreError, io_at, io_on},
     inode::seen_at,
     names::{CACHE, UPLOADS},
     open::{directory_below, directory_if_there},
     survey::Survey,
     walk::{Entry, Visitor, walk},
+    work::{Job, Queue, Work},
 };
 use mastmaint_verify::{Kind, bring::Tree, prove::Stat};
 use std::{
@@ -152,7 +152,9 @@ pub(crate) fn copy(
             for level in levels {
                 let target = match &level.target {
                     Some(target) => Arc::clone(target),
-                    None => self.work.directory(&above, &level.name, &level.stat, &into(&level.path))?,
+                    None => {
+                        self.work.making.directory(&above, &level.name, &level.stat, &into(&level.path))?
+                    }
                 };
                 level.target = Some(Arc::clone(&target));
                 above = target;

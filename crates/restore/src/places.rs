@@ -176,16 +176,16 @@ mod tests {
         all
     }
 
-    fn swap(places: &Places, step: Home) -> Places {
-        let Places { live, stage, before, .. } = *places;
+    fn swap(places: Places, step: Home) -> Places {
+        let Places { live, stage, before, .. } = places;
         match step {
-            Home::ExchangeKept => Places { live: before, before: live, ..*places },
-            Home::ExchangeStaged => Places { live: stage, stage: live, ..*places },
-            Home::PutAwayLive => Places { live: Who::Nobody, restored: live, ..*places },
-            Home::PutAwayKept => Places { before: Who::Nobody, restored: before, ..*places },
-            Home::PutAwayStaged => Places { stage: Who::Nobody, restored: stage, ..*places },
-            Home::Return => Places { live: stage, stage: Who::Nobody, ..*places },
-            Home::Done => *places,
+            Home::ExchangeKept => Places { live: before, before: live, ..places },
+            Home::ExchangeStaged => Places { live: stage, stage: live, ..places },
+            Home::PutAwayLive => Places { live: Who::Nobody, restored: live, ..places },
+            Home::PutAwayKept => Places { before: Who::Nobody, restored: before, ..places },
+            Home::PutAwayStaged => Places { stage: Who::Nobody, restored: stage, ..places },
+            Home::Return => Places { live: stage, stage: Who::Nobody, ..places },
+            Home::Done => places,
         }
     }
 
@@ -208,7 +208,7 @@ mod tests {
             let mut places = start;
             for _ in 0..4 {
                 let Some(step) = places.home() else { break };
-                places = swap(&places, step);
+                places = swap(places, step);
             }
             // From wherever the switch can be, also from each step of the way back.
             if start.forth().is_some() && start.restored == Who::Nobody {

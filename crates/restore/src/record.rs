@@ -49,10 +49,26 @@ impl Recorder {
 }
 
 /// The lines of a manifest.
-pub(crate) fn lines(path: &Path) -> Result<impl Iterator<Item = Result<Line, RestoreError>>, RestoreError> {
+pub(crate) fn lines(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<Line, RestoreError>> + use<>, RestoreError> {
+    lines_from(path, 0)
+}
+
+/// The lines of a manifest after its first one, which says what it is.
+pub(crate) fn lines_after_head(
+    path: &Path,
+) -> Result<impl Iterator<Item = Result<Line, RestoreError>> + use<>, RestoreError> {
+    lines_from(path, 1)
+}
+
+fn lines_from(
+    path: &Path,
+    first: usize,
+) -> Result<impl Iterator<Item = Result<Line, RestoreError>> + use<>, RestoreError> {
     let file = File::open(path).map_err(io_on(path, "read the manifest"))?;
     let path = path.to_owned();
-    Ok(BufReader::with_capacity(256 * 1024, file).split(b'\n').map(move |line| {
+    Ok(BufReader::with_capacity(256 * 1024, file).split(b'\n').skip(first).map(move |line| {
         line.and_then(|line| Ok(serde_json::from_slice(&line)?)).map_err(io_on(&path, "read the manifest"))
     }))
 }

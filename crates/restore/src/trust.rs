@@ -2,7 +2,11 @@
 
 use crate::error::{RestoreError, io_on};
 use jiff::Timestamp;
-use mastmaint_words::{backup::Report, human, restore::RestoreOrder};
+use mastmaint_words::{
+    backup::Report,
+    human,
+    restore::{Generation, RestoreOrder},
+};
 use std::{fs, io, path::Path};
 
 /// What is known of a backup as a whole.
@@ -42,13 +46,36 @@ pub(crate) fn doubt(
     {
         return Some(format!("its last verification failed: {} [{}]", failure.what, failure.code));
     }
-    let max_age = order.backup.max_age?.get();
-    let is_old = |at| human::between(at, now).filter(|age| *age > max_age);
-    if let Some(age) = is_old(*at) {
+    if let Some(age) = older(order, *at, now) {
         return Some(format!("it was last verified {} ago", human::span(age)));
     }
-    let age = is_old(made?)?;
+    let age = older(order, made?, now)?;
     Some(format!("its newest generation was made {} ago", human::span(age)))
+}
+
+fn older(order: &RestoreOrder, at: Timestamp, now: Timestamp) -> Option<std::time::Duration> {
+    let max_age = order.backup.max_age?.get();
+    human::between(at, now).filter(|age| *age > max_age)
+}
+
+/// Why a generation that another host sends is not to be trusted: its age. Whoever chose one by its name knows that.
+pub(crate) fn too_old(order: &RestoreOrder, generation: &Generation, now: Timestamp) -> Option<String> {
+    let age = older(order, generation.at, now).filter(|_| order.snapshot.is_none())?;
+    Some(format!("it was made {} ago", human::span(age)))
+}
+
+/// When a backup was last found good; none if nothing speaks for it and that is what the order wants.
+pub(crate) fn trusted(
+    order: &RestoreOrder,
+    known: Option<Known>,
+    generation: &Generation,
+    now: Timestamp,
+) -> Result<Option<Timestamp>, RestoreError> {
+    // Whoever chose one by its name knows how old it is.
+    let made = order.snapshot.is_none().then_some(generation.at);
+    let doubt = doubt(order, known.as_ref(), made, now);
+    let at = known.filter(|_| doubt.is_none()).map(|known| known.at);
+    refuse(order, doubt).map(|()| at)
 }
 
 /// Refuses what nothing speaks for, unless the order says otherwise.

@@ -1,17 +1,17 @@
 //! What becomes of `public/system`, and its place in the copy.
 
 use crate::{
-    copy::{Work, dress_of},
     error::{RestoreError, io_at, io_on},
     file,
+    ground::Ground,
+    making::{Making, dress_of},
     names::{PUBLIC, SYSTEM, UPLOADS},
     open::{self, directory_below, directory_if_there},
     owners::Owner,
-    today::{Media, Today},
+    today::Media,
 };
 use mastmaint_verify::{
     Line,
-    bring::Tree,
     prove::{stat_at, stat_of},
 };
 use mastmaint_words::restore::{RestoreOrder, Uploads};
@@ -35,14 +35,14 @@ pub(crate) const fn decide(order: &RestoreOrder, media: &Media) -> Uploads {
 }
 
 /// Refuses to take the uploads of a backup that has none.
-pub(crate) fn must_be_in(tree: &Tree) -> Result<(), RestoreError> {
-    let public = directory_if_there(&tree.root, PUBLIC).map_err(io_at(UPLOADS, "look for in the backup"))?;
+pub(crate) fn must_be_in(root: &OwnedFd, generation: &str) -> Result<(), RestoreError> {
+    let public = directory_if_there(root, PUBLIC).map_err(io_at(UPLOADS, "look for in the backup"))?;
     let is_there = public.is_some_and(|public| stat_at(public.as_fd(), c"system").is_ok());
     if is_there {
         return Ok(());
     }
     let what =
-        format!("{} has no public/system; restore without --with-media, and today's uploads stay", tree.name);
+        format!("{generation} has no public/system; restore without --with-media, and today's uploads stay");
     Err(RestoreError::NotNow { what })
 }
 
@@ -52,22 +52,18 @@ pub(crate) fn behind(live: &Path, target: &[u8]) -> Option<OwnedFd> {
 }
 
 /// Makes the place in the copy into which today's uploads move, or the link that they are.
-pub(crate) fn make_room(
-    work: &Work<'_>,
-    run: &OwnedFd,
-    today: &Today,
-    live: &Path,
-    uploads: Uploads,
-) -> Result<(), RestoreError> {
-    if !matches!(uploads, Uploads::Stay | Uploads::Link) {
+pub(crate) fn make_room(making: &Making<'_>, run: &OwnedFd, ground: &Ground<'_>) -> Result<(), RestoreError> {
+    let (uploads, live) = (ground.policy.uploads, &ground.order.live);
+    let Some(today) = ground.today.as_ref().filter(|_| matches!(uploads, Uploads::Stay | Uploads::Link))
+    else {
         return Ok(());
-    }
+    };
     let of_today = directory_below(&today.fd, PUBLIC).map_err(io_on(live, "open public of"))?;
     let stat = stat_of(&of_today).map_err(io_on(live, "look at public of"))?;
     let copy = directory_below(run, "live").map_err(io_at(b"live", "open in the copy"))?;
     let path = b"live/public";
     if directory_if_there(&copy, PUBLIC).map_err(io_at(path, "open in the copy"))?.is_none() {
-        work.directory(&copy, c"public", &stat, path)?;
+        making.directory(&copy, c"public", &stat, path)?;
     }
     let public = directory_below(&copy, PUBLIC).map_err(io_at(path, "open in the copy"))?;
     let (Uploads::Link, Media::Link(target)) = (uploads, &today.media) else { return Ok(()) };
@@ -77,7 +73,7 @@ pub(crate) fn make_room(
     let dressed = dress_of(&stat);
     file::link(public.as_fd(), &name, &target, Owner { uid: stat.uid, gid: stat.gid }, dressed.mtime)
         .map_err(io_at(&into, "make in the copy"))?;
-    work.recorder.add(&Line::of(&into, &stat, None, Some(target.to_bytes())))
+    making.recorder.add(&Line::of(&into, &stat, None, Some(target.to_bytes())))
 }
 
 /// What a name in `public` of a tree stands for; its name is that of the uploads.

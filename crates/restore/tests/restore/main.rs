@@ -5,4 +5,5 @@
 mod common;
 mod faults;
 mod kills;
+mod streams;
 mod whole;

@@ -213,6 +213,17 @@ impl Listed {
         })
     }
 
+    /// A directory of it with all that is in it, as tar.
+    pub(crate) fn tar(&self, path: &str) -> io::Result<Input> {
+        let name = self.repository.of(&self.archive.name);
+        let path = format!("pp:{}", plain(path));
+        let mut words = vec!["export-tar", "--bypass-lock", &name, "-"];
+        // Of the whole archive nothing is named.
+        words.extend((path != "pp:").then_some(path.as_str()));
+        let words: Vec<&OsStr> = words.into_iter().map(OsStr::new).collect();
+        Ok(Box::new(self.repository.stream(&words)?))
+    }
+
     fn extract(&self, path: &str) -> io::Result<Input> {
         let name = self.repository.of(&self.archive.name);
         // Of a full path (`pf:`) borg 1.2 says that it never matched.

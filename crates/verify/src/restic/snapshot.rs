@@ -97,6 +97,10 @@ struct Node<'a> {
     size: u64,
     #[serde(default)]
     mtime: Option<Timestamp>,
+    #[serde(default)]
+    uid: u32,
+    #[serde(default)]
+    gid: u32,
     /// What is written in a link; older versions of restic do not say.
     #[serde(borrow, default, rename = "linktarget")]
     target: Option<Cow<'a, str>>,
@@ -140,7 +144,7 @@ impl Listed {
             if lines.read_until(b'\n', &mut line).map_err(damaged)? == 0 {
                 break;
             }
-            let Ok(Node { path: Some(path), kind: Some(kind), size, mtime, target }) =
+            let Ok(Node { path: Some(path), kind: Some(kind), size, mtime, target, .. }) =
                 serde_json::from_slice(&line)
             else {
                 continue;
@@ -164,6 +168,29 @@ impl Listed {
 
     pub(crate) fn name(&self) -> String {
         self.snapshot.name()
+    }
+
+    /// A directory of it with all that is in it, as tar.
+    pub(crate) fn archive(&self, path: &str) -> io::Result<Input> {
+        let path = format!("/{}", path.trim_matches('/'));
+        let words = ["dump", "--archive", "tar", &self.snapshot.id, &path].map(OsStr::new);
+        Ok(Box::new(self.repository.stream(&words)?))
+    }
+
+    /// Numbers of the owner and the group of a directory.
+    pub(crate) fn owner_of(&self, path: &str) -> io::Result<Option<(u32, u32)>> {
+        let path = format!("/{}", path.trim_matches('/'));
+        let words = ["ls", "--json", &self.snapshot.id, &path].map(OsStr::new);
+        let mut lines = BufReader::new(self.repository.stream(&words)?);
+        let mut line = Vec::new();
+        while lines.read_until(b'\n', &mut line)? > 0 {
+            let node = serde_json::from_slice::<Node<'_>>(&line).ok();
+            if let Some(node) = node.filter(|node| node.path.as_deref() == Some(&path)) {
+                return Ok(Some((node.uid, node.gid)));
+            }
+            line.clear();
+        }
+        Ok(None)
     }
 
     fn dump(&self, path: &str) -> io::Result<Input> {

@@ -15,7 +15,7 @@ mod restic;
 mod source;
 mod wait;
 
-pub(crate) use source::{open_below, open_root};
+pub(crate) use source::{open_below, open_root, reopen};
 
 use crate::{
     backup::{Backup, Place},

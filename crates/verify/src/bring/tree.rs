@@ -1,10 +1,10 @@
-//! A file backup, opened to be brought back: one generation of it, Mastodon's Rails root in it, and what is proved.
+//! A generation that lies on the disk as directories.
 
+use super::{NotBrought, rails_root};
 use crate::{
     backup::{Backup, Place},
-    check::{Mastodon, candidates, live_in},
+    check::{Mastodon, live_in},
     error::VerifyError,
-    leads::{Lead, follow},
     look::{DirectoryTree, Tree as _},
     manifest::is_of,
     prove::{Device, Devices, Stat, Store, identity_at},
@@ -16,41 +16,8 @@ use jiff::Timestamp;
 use std::{
     io,
     os::fd::{AsFd as _, BorrowedFd, OwnedFd},
-    path::{Path, PathBuf},
+    path::Path,
 };
-
-/// Why a backup cannot be brought back.
-#[derive(Debug, thiserror::Error)]
-pub enum NotBrought {
-    /// It cannot be looked into.
-    #[error(transparent)]
-    Verify(#[from] VerifyError),
-    /// There is no such generation.
-    #[error("there is no generation {name}; there are: {there}")]
-    NoGeneration {
-        /// What was asked for.
-        name: String,
-        /// What there is.
-        there: String,
-    },
-    /// There is no complete generation at all.
-    #[error("there is no complete generation in {}", .0.display())]
-    NoBackup(PathBuf),
-    /// The generation is being written, or a backup point is not in it.
-    #[error("{0} is not complete")]
-    Incomplete(String),
-    /// Mastodon is not in it.
-    #[error("Mastodon is not in {generation}: there is no lib/mastodon/version.rb below {live}")]
-    NoMastodon {
-        /// The generation.
-        generation: String,
-        /// Where it should be.
-        live: String,
-    },
-    /// It is not a backup of files that lies here as directories.
-    #[error("a backup of kind {0} has no directories")]
-    NoDirectories(&'static str),
-}
 
 /// A generation that lies on the disk as directories.
 #[derive(Debug)]
@@ -82,7 +49,7 @@ impl Tree {
         let (found, at) = match &backup.place {
             Place::Rsnapshot { config } => (rotation(config, generation)?, config),
             Place::Tree { path } => (lone(path, generation)?, path),
-            other => return Err(NotBrought::NoDirectories(other.kind())),
+            other => return Err(NotBrought::NotFiles(other.kind())),
         };
         let of = || VerifyError::backup(at);
         let Found { name, made, stamp, fd, below, prefix } = found;
@@ -162,16 +129,4 @@ fn lone(path: &Path, generation: Option<&str>) -> Result<Found, NotBrought> {
     }
     let fd = open_root(path).map_err(VerifyError::backup(path))?;
     Ok(Found { name, made: None, stamp: None, fd, below: Vec::new(), prefix: String::new() })
-}
-
-/// Where the Rails root lies: where it should, or the backup is nothing else.
-fn rails_root(tree: &DirectoryTree, below: &[String], live: &str) -> io::Result<Option<String>> {
-    for at in candidates(live, below).chain([String::new()]) {
-        let Lead::Here(at, _) = follow(tree, below, &at)? else { continue };
-        let code = if at.is_empty() { String::new() } else { format!("{at}/") } + "lib/mastodon/version.rb";
-        if matches!(follow(tree, below, &code)?, Lead::Here(..)) {
-            return Ok(Some(at));
-        }
-    }
-    Ok(None)
 }
