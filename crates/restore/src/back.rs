@@ -8,18 +8,23 @@ use crate::{
     journal::Journal,
     open::c_name,
     places::{Home, Places, Who},
+    resume::{mark, unmark},
     stage::LIVE,
     step::{Bench, Step},
     switch::{moved, sync},
     today::{Media, media},
 };
-use mastmaint_words::restore::{BackStep, Inode, Phase, RestoreOrder, Restoring, Uploads};
+use mastmaint_words::{
+    RunId,
+    restore::{BackStep, Inode, Phase, Restoring, Uploads},
+};
 use rustix::fs::{RenameFlags, renameat_with};
 use std::{ffi::CString, os::fd::OwnedFd};
 
 /// Takes a switch back, also a half one.
-pub fn back(site: &Site<'_>, order: &RestoreOrder) -> Result<Did, RestoreError> {
-    let journal = Journal::open(site.state, &order.run)?;
+pub fn back(site: &Site<'_>, run: &impl AsRef<RunId>) -> Result<Did, RestoreError> {
+    let run = run.as_ref();
+    let journal = Journal::open(site.state, run)?;
     let Some(mut restoring) = journal.read()? else { return Ok(Did::Nothing) };
     match &restoring.phase {
         Phase::Back => return Ok(Did::Done),
@@ -31,15 +36,16 @@ pub fn back(site: &Site<'_>, order: &RestoreOrder) -> Result<Did, RestoreError> 
         }
         Phase::Switching { .. } | Phase::Switched | Phase::GoingBack { .. } => {}
     }
+    mark(site.state, run)?;
     let done = all(site, &journal, &mut restoring);
     let done = done.and_then(|()| journal.next(&mut restoring, Phase::Back));
     match done {
-        Ok(()) => Ok(Did::Done),
+        Ok(()) => unmark(site.state, run).map(|()| Did::Done),
         Err(error) => Err(journal.failed(&mut restoring, error)),
     }
 }
 
-fn all(site: &Site<'_>, journal: &Journal, restoring: &mut Restoring) -> Result<(), RestoreError> {
+pub(crate) fn all(site: &Site<'_>, journal: &Journal, restoring: &mut Restoring) -> Result<(), RestoreError> {
     let bench = Bench::open(site, journal, restoring)?;
     let mut has_carried = false;
     loop {

@@ -35,6 +35,7 @@ mod prune;
 mod receive;
 mod record;
 mod remove;
+mod resume;
 mod send;
 mod space;
 mod stage;
@@ -56,6 +57,7 @@ pub use mastmaint_verify::{
 };
 pub use prepare::{prepare, receive};
 pub use prune::prune;
+pub use resume::resume;
 pub use send::send;
 pub use switch::switch;
 

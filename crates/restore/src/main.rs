@@ -1,9 +1,9 @@
 //! `mastmaint-restore`: one verb of one restore. All it does is in the library; here it is asked and answered.
 
 use mastmaint_restore::{
-    Did, RestoreError, Site, Tell, Told, Untold, back, list, prepare, prune, receive, send, switch,
+    Did, RestoreError, Site, Tell, Told, Untold, back, list, prepare, prune, receive, resume, send, switch,
 };
-use mastmaint_words::{human, restore::RestoreOrder};
+use mastmaint_words::{RunId, human, restore::RestoreOrder};
 use std::{
     path::PathBuf,
     process::ExitCode,
@@ -11,8 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-const USAGE: &str = "usage: mastmaint-restore --state DIR --proofs DIR [--group NAME] (prepare [--stdin]|switch|back|prune|send) ORDER, or \
-                     mastmaint-restore --state DIR list; ORDER is JSON: what mastmaintd makes of its configuration. Exit \
+const USAGE: &str = "usage: mastmaint-restore --state DIR --proofs DIR [--group NAME] (prepare [--stdin]|send) ORDER, or \
+                     mastmaint-restore --state DIR (switch|back|prune) --run RUN, or mastmaint-restore --state DIR \
+                     (list|resume); ORDER is JSON: what mastmaintd makes of its configuration. Exit \
                      status: 0 done, 1 refused or failed, 3 nothing to do";
 const NOTHING: u8 = 3;
 /// How often it says how far it is.
@@ -43,6 +44,7 @@ impl From<RestoreError> for Failure {
 #[derive(Clone, Copy)]
 enum Verb {
     Prepare,
+    Resume,
     Switch,
     Back,
     Prune,
@@ -52,7 +54,8 @@ enum Verb {
 
 fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
     let usage = |why: &str| Failure::Usage(why.to_owned());
-    let (mut state, mut proofs, mut group, mut verb, mut order) = (None, None, None, None, None);
+    let (mut state, mut proofs, mut group, mut verb) = (None, None, None, None);
+    let (mut order, mut of_run) = (None, None);
     let mut from_stdin = false;
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -66,6 +69,8 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
             "send" => verb = Some(Verb::Send),
             "--stdin" => from_stdin = true,
             "list" => verb = Some(Verb::List),
+            "resume" => verb = Some(Verb::Resume),
+            "--run" => of_run = arguments.next(),
             text if text.starts_with('{') => order = Some(argument),
             other => return Err(Failure::Usage(format!("unknown argument {other:?}"))),
         }
@@ -75,23 +80,34 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
     if matches!(verb, Verb::List) {
         return print(&state);
     }
+    let progress = Progress::new();
+    let nowhere = state.join("proofs");
+    let tell = &progress;
+    let site = Site { state: &state, proofs: &nowhere, group: group.as_deref(), tell, reach: &reach };
+    if matches!(verb, Verb::Resume) {
+        return Ok(resume(&site)?);
+    }
+    if let Some(run) = of_run {
+        let run: RunId = run.parse().map_err(|_| usage("--run takes the id of a run"))?;
+        return match verb {
+            Verb::Switch => Ok(switch(&site, &run)?),
+            Verb::Back => Ok(back(&site, &run)?),
+            Verb::Prune => Ok(prune(&site, &run)?),
+            Verb::Prepare | Verb::Send | Verb::List | Verb::Resume => Err(usage("--run has no place here")),
+        };
+    }
     let proofs = proofs.ok_or_else(|| usage("--proofs is missing"))?;
     let order = order.ok_or_else(|| usage("the order is missing"))?;
     let order: RestoreOrder =
         serde_json::from_str(&order).map_err(|e| Failure::Usage(format!("the order: {e}")))?;
-    let progress = Progress::new();
-    let site =
-        Site { state: &state, proofs: &proofs, group: group.as_deref(), tell: &progress, reach: &reach };
-    Ok(match verb {
-        Verb::Prepare if from_stdin => receive(&site, &order, Box::new(std::io::stdin()))?,
-        Verb::Prepare => prepare(&site, &order)?,
+    let site = Site { proofs: &proofs, ..site };
+    match verb {
+        Verb::Prepare if from_stdin => Ok(receive(&site, &order, Box::new(std::io::stdin()))?),
+        Verb::Prepare => Ok(prepare(&site, &order)?),
         // What is said goes where the stream does not.
-        Verb::Send => send(&Site { tell: &Untold, ..site }, &order, &mut std::io::stdout().lock())?,
-        Verb::Switch => switch(&site, &order)?,
-        Verb::Back => back(&site, &order)?,
-        Verb::Prune => prune(&site, &order)?,
-        Verb::List => Did::Nothing,
-    })
+        Verb::Send => Ok(send(&Site { tell: &Untold, ..site }, &order, &mut std::io::stdout().lock())?),
+        Verb::Switch | Verb::Back | Verb::Prune | Verb::List | Verb::Resume => Err(usage("--run is missing")),
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "its output is what it was asked for")]

@@ -14,7 +14,10 @@ use crate::{
     walk::{Entry, Visitor, walk},
 };
 use mastmaint_verify::Kind;
-use mastmaint_words::restore::{Inode, Phase, RestoreOrder, Restoring};
+use mastmaint_words::{
+    RunId,
+    restore::{Inode, Phase, Restoring},
+};
 use rustix::{
     fs::{AtFlags, unlinkat},
     io::Errno,
@@ -27,8 +30,8 @@ use std::{
 };
 
 /// Removes what the restore of a run has left beside live.
-pub fn prune(site: &Site<'_>, order: &RestoreOrder) -> Result<Did, RestoreError> {
-    let journal = Journal::open(site.state, &order.run)?;
+pub fn prune(site: &Site<'_>, run: &impl AsRef<RunId>) -> Result<Did, RestoreError> {
+    let journal = Journal::open(site.state, run.as_ref())?;
     let Some(mut restoring) = journal.read()? else { return Ok(Did::Nothing) };
     if restoring.is_between() {
         let what = format!("restore {} is between; end it first (switch or back)", restoring.run);

@@ -7,7 +7,7 @@ use crate::{
     remove::remove,
     today::Parent,
 };
-use mastmaint_words::RunId;
+use mastmaint_words::{RunId, restore::Restoring};
 use rustix::{
     fs::{AtFlags, Gid, Mode, fchmod, fchown, mkdirat, unlinkat},
     io::Errno,
@@ -16,7 +16,7 @@ use rustix::{
 use std::{os::fd::OwnedFd, path::PathBuf};
 
 /// Its name beside live.
-pub(crate) const STAGING: &str = ".mastmaintd-restore";
+pub(crate) const STAGING: &str = Restoring::BESIDE;
 /// The copy in the directory of a run.
 pub(crate) const LIVE: &str = "live";
 /// What only the backup has of the uploads.

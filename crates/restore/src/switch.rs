@@ -3,6 +3,7 @@
 use crate::{
     Did, Site,
     along::along,
+    back::all as home,
     environment,
     error::{RestoreError, io_on},
     journal::Journal,
@@ -11,11 +12,15 @@ use crate::{
     names::UPLOADS,
     open::{directory_if_there, whereabouts},
     places::{Forth, Who},
+    resume::{mark, unmark},
     stage::{LIVE, MISSING},
     step::{Bench, Step},
     today::{Media, media},
 };
-use mastmaint_words::restore::{Phase, RestoreOrder, Restoring, SwitchStep, Uploads};
+use mastmaint_words::{
+    RunId,
+    restore::{Phase, Restoring, SwitchStep, Uploads},
+};
 use rustix::{
     fs::{RenameFlags, fsync, renameat_with, syncfs},
     io::Errno,
@@ -23,8 +28,12 @@ use rustix::{
 use std::{os::fd::OwnedFd, path::Path};
 
 /// Puts the prepared copy in the place of live.
-pub fn switch(site: &Site<'_>, order: &RestoreOrder) -> Result<Did, RestoreError> {
-    let journal = Journal::open(site.state, &order.run)?;
+///
+/// # Errors
+/// Where it cannot go on it goes back before it says so: then nothing of it is halfway.
+pub fn switch(site: &Site<'_>, run: &impl AsRef<RunId>) -> Result<Did, RestoreError> {
+    let run = run.as_ref();
+    let journal = Journal::open(site.state, run)?;
     let Some(mut restoring) = journal.read()? else { return Ok(Did::Nothing) };
     match &restoring.phase {
         Phase::Switched => return Ok(Did::Done),
@@ -35,11 +44,21 @@ pub fn switch(site: &Site<'_>, order: &RestoreOrder) -> Result<Did, RestoreError
             return Err(not_now(&restoring, "was taken back; begin another one"));
         }
     }
+    mark(site.state, run)?;
     let done = all(site, &journal, &mut restoring);
-    let done = done.and_then(|()| journal.next(&mut restoring, Phase::Switched));
-    match done {
-        Ok(()) => Ok(Did::Done),
-        Err(error) => Err(journal.failed(&mut restoring, error)),
+    match done.and_then(|()| journal.next(&mut restoring, Phase::Switched)) {
+        Ok(()) => unmark(site.state, run).map(|()| Did::Done),
+        Err(error) => {
+            if restoring.is_between() {
+                // If that fails, too, it stays marked, and what is told is why it went wrong in the first place.
+                let home = home(site, &journal, &mut restoring);
+                if home.and_then(|()| journal.next(&mut restoring, Phase::Back)).is_err() {
+                    return Err(journal.failed(&mut restoring, error));
+                }
+            }
+            unmark(site.state, run)?;
+            Err(journal.failed(&mut restoring, error))
+        }
     }
 }
 

@@ -173,6 +173,12 @@ impl UnitName {
     }
 }
 
+impl AsRef<Self> for RunId {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
 impl RunId {
     /// A new id for a run made at `now`.
     ///

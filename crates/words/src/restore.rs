@@ -33,6 +33,12 @@ pub struct RestoreOrder {
     pub unproved: bool,
 }
 
+impl AsRef<RunId> for RestoreOrder {
+    fn as_ref(&self) -> &RunId {
+        &self.run
+    }
+}
+
 /// A directory, wherever it is moved to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Inode {
