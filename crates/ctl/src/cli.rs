@@ -1,6 +1,6 @@
 //! The command line, as clap reads it. The same description makes the completions of the package.
 
-use crate::{error::CtlError, hold::HoldCommand, judge, print, restore, tell::Acknowledged};
+use crate::{error::CtlError, hold::HoldCommand, judge, print, received, restore, tell::Acknowledged};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use mastmaint_words::{BackupName, JobName, RunId};
@@ -164,6 +164,16 @@ pub enum Command {
         /// What is restored, and how.
         #[command(flatten)]
         what: restore::Typed,
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
+        config: PathBuf,
+    },
+    /// Write a state of a file backup of this host to standard output, for `mastmaintctl restore --stdin` on the host of
+    /// Mastodon. Needs root.
+    Send {
+        /// What is sent.
+        #[command(flatten)]
+        what: received::Sent,
         /// The configuration.
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,

@@ -6,7 +6,7 @@ use crate::{
     check,
     client::Daemon,
     error::CtlError,
-    exit, print,
+    exit, print, received,
     when::When,
 };
 use mastmaint_control::words::VERSION;
@@ -17,15 +17,14 @@ use mastmaint_words::{
 use serde::Serialize;
 use std::{
     fmt::Write as _,
-    fs,
-    io::{self, BufRead as _, IsTerminal as _},
+    fs::{self, File},
+    io::{self, BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
 /// Where the restore room keeps its journals.
 pub(crate) const STATE: &str = "/var/lib/mastmaintd-restore";
-const PACKAGED: &str = "/usr/lib/mastmaintd/mastmaint-restore";
 /// The job that is written for a restore by hand.
 const JOB: &str = "restore-by-hand";
 
@@ -34,8 +33,14 @@ const JOB: &str = "restore-by-hand";
 #[expect(clippy::struct_excessive_bools, reason = "each is an option that is typed or not")]
 pub struct Typed {
     /// From which backup.
-    #[arg(value_name = "NAME")]
-    pub(crate) backup: BackupName,
+    #[arg(value_name = "NAME", required_unless_present_any = ["stdin", "received"])]
+    pub(crate) backup: Option<BackupName>,
+    /// What `mastmaintctl send` on another host writes into this command.
+    #[arg(long, conflicts_with_all = ["backup", "snapshot", "received"])]
+    pub(crate) stdin: bool,
+    /// A copy that came from another host before, by its run.
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["backup", "snapshot", "with_media", "with_env", "unproved", "rehearse"])]
+    pub(crate) received: Option<RunId>,
     /// From which of its states, like daily.1; the newest complete one if it is not said.
     #[arg(long, value_name = "STATE")]
     pub(crate) snapshot: Option<String>,
@@ -58,22 +63,52 @@ pub struct Typed {
 
 /// Rehearses, asks, and restores.
 pub(crate) fn restore(daemon: &Daemon, config: &Path, asked: &Typed) -> Result<u8, CtlError> {
-    let settings = check::load(config)?;
-    if !settings.backups.contains_key(&asked.backup) {
-        let known: Vec<_> = settings.backups.keys().map(BackupName::as_str).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        return Err(CtlError::Usage(format!("there is no backup {}; there are: {known}", asked.backup)));
-    }
     let by_hand = ByHand { daemon, config, job: JOB };
-    let rehearsed = by_hand::run(&by_hand, &job(asked, true)?)?;
-    if rehearsed != exit::FINE || asked.rehearse {
-        return Ok(rehearsed);
-    }
-    if !asked.yes && !is_wanted("Stop Mastodon for the switch and bring these files back?")? {
-        print::talk("nothing was stopped and nothing was changed; the copy is kept for the next time");
+    let received = match &asked.received {
+        None if asked.stdin => received::receive(config, asked)?,
+        given => given.clone(),
+    };
+    if asked.stdin && received.is_none() {
         return Ok(exit::NOT_FINE);
     }
-    by_hand::run(&by_hand, &job(asked, false)?)
+    let (rehearsal, job) = match (&asked.backup, &received) {
+        (_, Some(run)) => {
+            (None, written(&Job { steps: vec![Step { restore: What::Received { received: run } }] })?)
+        }
+        (Some(backup), None) => {
+            is_known(config, backup)?;
+            (Some(job(asked, backup, true)?), job(asked, backup, false)?)
+        }
+        (None, None) => return Err(CtlError::Usage("name a backup, or say --stdin".to_owned())),
+    };
+    if let Some(rehearsal) = rehearsal {
+        let rehearsed = by_hand::run(&by_hand, &rehearsal)?;
+        if rehearsed != exit::FINE {
+            return Ok(rehearsed);
+        }
+    }
+    let later = received
+        .as_ref()
+        .map_or_else(String::new, |run| format!("; `mastmaintctl restore --received {run}` switches it in"));
+    if asked.rehearse {
+        print::talk(&format!("the copy is made and checked, and nothing was changed{later}"));
+        return Ok(exit::FINE);
+    }
+    if !asked.yes && !is_wanted("Stop Mastodon for the switch and bring these files back?")? {
+        print::talk(&format!("nothing was stopped and nothing was changed; the copy is kept{later}"));
+        return Ok(exit::NOT_FINE);
+    }
+    by_hand::run(&by_hand, &job)
+}
+
+fn is_known(config: &Path, backup: &BackupName) -> Result<(), CtlError> {
+    let settings = check::load(config)?;
+    if settings.backups.contains_key(backup) {
+        return Ok(());
+    }
+    let known: Vec<_> = settings.backups.keys().map(BackupName::as_str).collect();
+    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+    Err(CtlError::Usage(format!("there is no backup {backup}; there are: {known}")))
 }
 
 /// Changes places again.
@@ -88,7 +123,7 @@ pub(crate) fn rollback(daemon: &Daemon, config: &Path, run: &RunId, yes: bool) -
 
 /// Removes what a restore has replaced. Only a person does that, so no run does.
 pub(crate) fn prune(state: &Path, run: &RunId) -> Result<u8, CtlError> {
-    let program = program();
+    let program = received::program();
     let failed = |why: String| CtlError::Command { command: format!("{} prune", program.display()), why };
     let status = Command::new(&program)
         .arg("--state")
@@ -166,23 +201,16 @@ fn stands(restore: &Restoring) -> String {
     }
 }
 
-/// It is installed with the programs of the rooms; built, it is beside this one.
-fn program() -> PathBuf {
-    let beside = std::env::current_exe().map(|exe| exe.with_file_name("mastmaint-restore"));
-    beside.ok().filter(|path| path.exists()).unwrap_or_else(|| PACKAGED.into())
-}
-
-/// Asks a person; nobody to ask is a no.
+/// Asks a person at their terminal, which standard input need not be; nobody to ask is a no.
 fn is_wanted(question: &str) -> Result<bool, CtlError> {
-    if !io::stdin().is_terminal() {
+    let Ok(terminal) = File::open("/dev/tty") else {
         return Err(CtlError::Usage(
-            "nobody can be asked here, because standard input is no terminal; say --yes, or --rehearse"
-                .to_owned(),
+            "nobody can be asked here, because there is no terminal; say --yes, or --rehearse".to_owned(),
         ));
-    }
+    };
     print::talk(&format!("{question} Type yes."));
     let mut line = String::new();
-    io::stdin().lock().read_line(&mut line)?;
+    BufReader::new(terminal).read_line(&mut line)?;
     Ok(line.trim() == "yes")
 }
 
@@ -211,11 +239,14 @@ enum What<'a> {
     Back {
         rollback: &'a RunId,
     },
+    Received {
+        received: &'a RunId,
+    },
 }
 
-fn job(asked: &Typed, rehearse: bool) -> Result<String, CtlError> {
+fn job(asked: &Typed, backup: &BackupName, rehearse: bool) -> Result<String, CtlError> {
     let restore = What::Forth {
-        backup: &asked.backup,
+        backup,
         snapshot: asked.snapshot.as_deref(),
         with_media: asked.with_media,
         with_env: asked.with_env,
@@ -237,7 +268,9 @@ mod tests {
     #[test]
     fn what_is_typed_is_a_job_that_the_configuration_takes() {
         let asked = Typed {
-            backup: "files".parse().unwrap(),
+            backup: None,
+            stdin: false,
+            received: None,
             snapshot: Some("daily.1".into()),
             with_media: true,
             with_env: false,
@@ -247,7 +280,10 @@ mod tests {
         };
         let run = "20261126T200000Z-7k3f9q".parse().unwrap();
         let back = written(&Job { steps: vec![Step { restore: What::Back { rollback: &run } }] }).unwrap();
-        for job in [job(&asked, true).unwrap(), job(&asked, false).unwrap(), back] {
+        let received = What::Received { received: &run };
+        let received = written(&Job { steps: vec![Step { restore: received }] }).unwrap();
+        let job = |rehearse| job(&asked, &"files".parse().unwrap(), rehearse).unwrap();
+        for job in [job(true), job(false), back, received] {
             let text = format!(
                 "instance: {{live: /home/mastodon/live, user: mastodon, services: [mastodon-web]}}\n\
                  backups: {{files: {{kind: tree, path: /backup/files}}}}\njobs: {{restore-by-hand: {job}}}\n"

@@ -6,7 +6,7 @@ use mastmaint_restore::{Did, Site, back, prepare, switch};
 use mastmaint_words::restore::{Phase, RestoreOrder};
 use std::{os::unix::process::ExitStatusExt as _, path::PathBuf, process::Command};
 
-const SWITCH: [&str; 10] = [
+pub(crate) const SWITCH: [&str; 10] = [
     "switch.before-environment",
     "switch.environment",
     "switch.before-uploads",
@@ -18,7 +18,7 @@ const SWITCH: [&str; 10] = [
     "switch.before-missing",
     "switch.missing",
 ];
-const BACK: [&str; 8] = [
+pub(crate) const BACK: [&str; 8] = [
     "back.before-environment",
     "back.environment",
     "back.before-uploads",
@@ -30,7 +30,7 @@ const BACK: [&str; 8] = [
 ];
 
 /// Runs a verb in a process of its own that dies at this point.
-fn killed(host: &Host, verb: &str, point: &str) {
+pub(crate) fn killed(host: &Host, verb: &str, point: &str) {
     let status = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "kills::child", "--ignored"])
         .env("RESTORE_VERB", verb)
@@ -76,7 +76,7 @@ fn uploads_are_whole(host: &Host, point: &str) {
     assert!(read(host.live(".env.production")).contains("SECRET_KEY_BASE=now"), "{point}");
 }
 
-fn restored_is_live(host: &Host, point: &str) {
+pub(crate) fn restored_is_live(host: &Host, point: &str) {
     assert_eq!(host.journal().phase, Phase::Switched, "{point}");
     assert_eq!(read(host.live("app/models/account.rb")), "class Account; end\n", "{point}");
     assert_eq!(
@@ -88,7 +88,7 @@ fn restored_is_live(host: &Host, point: &str) {
     uploads_are_whole(host, point);
 }
 
-fn old_is_live(host: &Host, point: &str) {
+pub(crate) fn old_is_live(host: &Host, point: &str) {
     assert_eq!(host.journal().phase, Phase::Back, "{point}");
     assert_eq!(read(host.live("config/themes.yml")), "broken: true\n", "{point}");
     assert!(!host.live("app").exists() && !host.beside("before").exists(), "{point}");
