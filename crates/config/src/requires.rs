@@ -184,7 +184,9 @@ impl Requires {
                 probe: self.probe.clone(),
                 ..Self::nothing()
             },
-            Room::Tootctl | Room::Run | Room::Verify | Room::Remote | Room::Notify => Self::nothing(),
+            Room::Tootctl | Room::Run | Room::Verify | Room::Remote | Room::Change | Room::Notify => {
+                Self::nothing()
+            }
         };
         (!part.is_nothing()).then_some(part)
     }

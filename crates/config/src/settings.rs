@@ -1,7 +1,7 @@
 //! Checked settings: what the rest of mastmaintd works with. Nothing in here can be wrong any more; the only way to
 //! make one is [`crate::load`] (or reading back what it once accepted).
 
-use crate::{calendar::Schedule, probes::Probes, requires::Requires, targets::Target};
+use crate::{calendar::Schedule, guard::GuardAction, probes::Probes, requires::Requires, targets::Target};
 use mastmaint_words::{
     BackupName, Bytes, Hold, JobName, LockName, Percent, ProbeName, Span, StepIndex, UnitName,
     backup::Backups,
@@ -260,6 +260,8 @@ pub enum Action {
     Probe(ProbeName),
     /// An end of a bracket.
     Services(ServicesAction),
+    /// A part of a guarded change.
+    Guard(GuardAction),
 }
 
 /// What the verify room and the remote room do.
@@ -362,6 +364,7 @@ impl Action {
             | Self::Run(_)
             | Self::Verify(_)
             | Self::Probe(_)
+            | Self::Guard(_)
             | Self::Services(ServicesAction::Start) => false,
         }
     }
@@ -376,6 +379,7 @@ impl Action {
             Self::Verify(VerifyAction { remote: true, .. }) => Room::Remote,
             Self::Verify(_) => Room::Verify,
             Self::Probe(_) => Room::Probe,
+            Self::Guard(action) => action.room(),
         }
     }
 
@@ -388,6 +392,7 @@ impl Action {
             Self::Verify(_) => "verify",
             Self::Probe(_) => "probe",
             Self::Services(_) => "services",
+            Self::Guard(_) => "guard",
         }
     }
 
@@ -411,6 +416,7 @@ impl Action {
             Self::Services(ServicesAction::Start) => {
                 "start what was stopped, and see that it works".to_owned()
             }
+            Self::Guard(action) => action.title(),
         }
     }
 }

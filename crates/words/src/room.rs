@@ -20,14 +20,24 @@ pub enum Room {
     Remote,
     /// Questions to the instance's services: the instance's user with a network.
     Probe,
+    /// Guarded changes: the instance's user, with a network and its Rails root to write in.
+    Change,
     /// Sends mail, webhooks and pings; no step runs in it.
     Notify,
 }
 
 impl Room {
     /// Every room there is.
-    pub const ALL: [Self; 7] =
-        [Self::Tootctl, Self::Systemctl, Self::Run, Self::Verify, Self::Remote, Self::Probe, Self::Notify];
+    pub const ALL: [Self; 8] = [
+        Self::Tootctl,
+        Self::Systemctl,
+        Self::Run,
+        Self::Verify,
+        Self::Remote,
+        Self::Probe,
+        Self::Change,
+        Self::Notify,
+    ];
 
     /// The word in unit, socket and directory names.
     pub const fn as_str(self) -> &'static str {
@@ -38,6 +48,7 @@ impl Room {
             Self::Verify => "verify",
             Self::Remote => "remote",
             Self::Probe => "probe",
+            Self::Change => "change",
             Self::Notify => "notify",
         }
     }

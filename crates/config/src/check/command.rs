@@ -16,6 +16,7 @@ pub(super) enum Key {
     Run,
     Verify,
     Probe,
+    Guard,
 }
 
 impl Key {
@@ -26,15 +27,17 @@ impl Key {
             Self::Run => "run",
             Self::Verify => "verify",
             Self::Probe => "probe",
+            Self::Guard => "guard",
         }
     }
 
-    const fn wanted(self) -> &'static str {
+    pub(super) const fn wanted(self) -> &'static str {
         match self {
             Self::Tootctl => "a command, like \"media remove --days 14\"",
             Self::Systemctl => "a verb and units, like {restart: [mastodon-web]}",
             Self::Verify => "the name of a backup",
             Self::Probe => "the name of a probe",
+            Self::Guard => "a command or a list of commands, like bin/rails assets:precompile",
             Self::Run => "a program by its whole path, like /usr/local/bin/tidy, and its arguments",
         }
     }
@@ -45,6 +48,9 @@ impl Key {
             Self::Systemctl => "name the verb and the units only",
             Self::Verify => "name the backup only",
             Self::Probe => "name the probe only",
+            Self::Guard => {
+                "write it as a list with a shell, like [[/bin/sh, -c, \"…\"]], or put quotes around it"
+            }
             Self::Run => {
                 "write it as a list with a shell, like [/bin/sh, -c, \"…\"], or put quotes around it"
             }
@@ -154,7 +160,7 @@ fn mistake_in(words: &[String], key: Key) -> Option<Mistake> {
     {
         return Some(Mistake::Dash { word: word.clone() });
     }
-    if key != Key::Run {
+    if !matches!(key, Key::Run | Key::Guard) {
         let own = key.as_str();
         if first == own || first.strip_suffix(own).is_some_and(|rest| rest.ends_with('/')) {
             return Some(Mistake::Doubled { given: first.clone(), key: own });

@@ -1,6 +1,6 @@
 //! One job: its schedule, its policy, its steps.
 
-use super::{Defaults, MOST_STEPS, TIMEOUT, bracket, requires, step};
+use super::{Defaults, MOST_STEPS, TIMEOUT, bracket, guard, requires, step};
 use crate::{
     calendar::Schedule,
     mistake::Mistake,
@@ -54,7 +54,7 @@ pub(super) fn job(
         if f.get("schedule").is_some() { (random_delay, window, catch_up) } else { Default::default() };
     let job_timeout = reader.span_within(&f, "timeout", "a timeout", TIMEOUT, "a job takes at most 30d");
     let retry = super::retry(reader, &f, defaults.retry);
-    let change = reader.boolean(&f, "change").unwrap_or(false);
+    let is_change = reader.boolean(&f, "change").unwrap_or(false);
     let has_window = f.get("schedule").is_some() && f.get("window").is_some();
     let required = requires::requires(reader, &f, instance, has_window);
     let own_lock = super::lock(reader, &f);
@@ -74,6 +74,7 @@ pub(super) fn job(
     let within = steps(reader, &f, &around);
     let then = bracket::then(reader, &f, &around, stopped.is_some());
     bracket::plain_stops(reader, &f, &within.iter().chain(&then));
+    let is_guarded = guard::is_one(reader, &path, stopped.is_some());
     let steps = bracket::put_together(stopped, within, then, settle);
     if let (Some(schedule), Some(window)) = (&schedule, &window)
         && let Some(mistake) = super::window::oddity(schedule, window)
@@ -106,7 +107,7 @@ pub(super) fn job(
         catch_up,
         timeout,
         retry,
-        change,
+        change: is_change || is_guarded,
         requires: required,
         lock,
         lock_wait,
@@ -153,7 +154,7 @@ pub(super) fn list(
     }
     let numbered = items.iter().take(MOST_STEPS).enumerate();
     numbered
-        .filter_map(|(index, item)| step::step(reader, item, &format!("{path}[{}]", index + 1), around))
+        .flat_map(|(index, item)| step::steps(reader, item, &format!("{path}[{}]", index + 1), around))
         .collect()
 }
 

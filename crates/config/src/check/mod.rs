@@ -5,6 +5,7 @@ mod bracket;
 mod command;
 mod drill;
 mod effect;
+mod guard;
 mod holds;
 mod instance;
 mod job;
@@ -135,6 +136,7 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
     for (name, job) in &mut jobs {
         backup::verified(reader, name, job, listed, &backups);
         backup::send_away(job, &backups);
+        guard::is_covered(reader, name, job, &backups);
     }
     reader.mistakes.is_empty().then(|| Settings {
         instance: instance.flatten(),

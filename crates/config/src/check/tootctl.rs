@@ -24,7 +24,14 @@ pub(super) fn dangerous(reader: &mut Reader, f: &Fields<'_>, action: Option<&Act
     let is_meant = reader.boolean(f, "dangerous").unwrap_or(false);
     let (action, words) = match action {
         Some(action @ (Action::Tootctl(words) | Action::Run(words))) => (action, words),
-        Some(Action::Systemctl(_) | Action::Services(_) | Action::Verify(_) | Action::Probe(_)) | None => {
+        Some(
+            Action::Systemctl(_)
+            | Action::Services(_)
+            | Action::Verify(_)
+            | Action::Probe(_)
+            | Action::Guard(_),
+        )
+        | None => {
             no_effect(reader, f, is_meant && action.is_some());
             return false;
         }

@@ -116,9 +116,11 @@ fn step() -> impl Strategy<Value = Step> {
                     Action::Tootctl(_) => {
                         Judged { tolerated_errors: judged.tolerated_errors, ..Judged::default() }
                     }
-                    Action::Systemctl(_) | Action::Services(_) | Action::Verify(_) | Action::Probe(_) => {
-                        Judged::default()
-                    }
+                    Action::Systemctl(_)
+                    | Action::Services(_)
+                    | Action::Verify(_)
+                    | Action::Probe(_)
+                    | Action::Guard(_) => Judged::default(),
                 };
                 // What has an effect that can be looked at.
                 let removes = matches!(&action, Action::Tootctl(args) if effect::can_be_sampled(args));

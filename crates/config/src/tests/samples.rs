@@ -57,7 +57,7 @@ fn its_examples_load_too() {
     let kinds: Vec<_> = all.settings.probes.values().map(|probe| probe.question.kind()).collect();
     assert_eq!(kinds.len(), Question::KINDS.len(), "{kinds:?}");
     let jobs = &all.settings.jobs;
-    assert_eq!(jobs.len(), 11);
+    assert_eq!(jobs.len(), 12);
     assert_eq!(jobs["clean-statuses"].timeout.to_string(), "12h");
     assert_eq!(
         jobs["clean-statuses"].steps[0].timeout.to_string(),

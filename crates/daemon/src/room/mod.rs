@@ -166,9 +166,13 @@ impl ChildRooms {
     fn program(&self, room: Room) -> PathBuf {
         match room {
             Room::Notify => self.runner.with_file_name("mastmaint-notify"),
-            Room::Tootctl | Room::Systemctl | Room::Run | Room::Verify | Room::Remote | Room::Probe => {
-                self.runner.clone()
-            }
+            Room::Tootctl
+            | Room::Systemctl
+            | Room::Run
+            | Room::Verify
+            | Room::Remote
+            | Room::Probe
+            | Room::Change => self.runner.clone(),
         }
     }
 

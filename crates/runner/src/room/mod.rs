@@ -7,6 +7,7 @@ mod around;
 mod ask;
 mod client;
 pub mod connection;
+mod guarded;
 mod hub;
 mod orphans;
 mod plan;
@@ -170,7 +171,7 @@ fn about_step(
                 std::thread::sleep(Duration::from_millis(20));
             }
             (Known::Died(dir), _) => {
-                // A start of services that was cut is owed still: this runner goes on with it.
+                // A start of services that was cut is owed still, and the end of a change: this runner goes on with it.
                 let dir = match begin_again(options, key, dir) {
                     Ok(begun) => {
                         work::work(begun, connection, op)?;
@@ -268,7 +269,7 @@ fn is_in_memory(options: &Options, dir: &StepDir) -> bool {
 
 /// Goes on with a step whose runner died, if it is one that is owed; else gives it back.
 fn begin_again(options: &Options, key: &StepKey, dir: StepDir) -> Result<work::Begun, StepDir> {
-    if options.room != Room::Systemctl {
+    if !matches!(options.room, Room::Systemctl | Room::Change) {
         return Err(dir);
     }
     let Some(Begun { digest, job, .. }) = dir.begun() else { return Err(dir) };
