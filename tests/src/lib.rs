@@ -15,6 +15,8 @@ pub mod recordings;
 pub mod redis;
 pub mod rows;
 pub mod site;
+pub mod systemctl;
+pub mod vite;
 
 pub use bucket::Bucket;
 pub use daemon::{Daemon, Place, wait_for};
@@ -22,3 +24,4 @@ pub use instance::Instance;
 pub use postgres::Postgres;
 pub use redis::Redis;
 pub use site::Site;
+pub use systemctl::Systemctl;

@@ -1,14 +1,13 @@
 //! A stand-in for the web side of a Mastodon: its pages answer as the table of the facts says, its files are served from
 //! the instance's `public` as a web server in front of it would, and its assets are a small build of Vite's.
 
-use base64::{Engine as _, prelude::BASE64_STANDARD};
-use sha2::{Digest as _, Sha384};
+use crate::vite;
 use std::{
     collections::BTreeMap,
     fs,
     io::{self, BufRead as _, BufReader, Read, Write},
     net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     thread,
 };
@@ -18,9 +17,13 @@ pub const STYLESHEET: &str = "assets/application-a1.css";
 /// The script of every page, below `public/packs`.
 pub const SCRIPT: &str = "application-b2.js";
 
+/// While this is there, below `public`, pages answer with the error page: a change that only a visitor sees to be wrong.
+pub const BREAKS: &str = "packs/breaks-pages";
+
 /// The pages that the table of the facts asks.
-const PAGES: [&str; 2] = ["/about", "/auth/sign_in"];
-const ERROR_PAGE: &str =
+const PAGES: [&str; 3] = ["/", "/about", "/auth/sign_in"];
+/// What visitors see when something is wrong.
+pub(crate) const ERROR_PAGE: &str =
     "<!DOCTYPE html><html><body class='error'><div class='dialog'>500</div></body></html>";
 
 /// A web server before a made-up instance.
@@ -99,7 +102,9 @@ fn serve(stream: impl Read + Write, answers: &Mutex<BTreeMap<String, u16>>, publ
 
 fn answer(path: &str, status: u16, public: &Path) -> (u16, &'static str, Vec<u8>) {
     let text = |kind, text: &str| (200, kind, text.as_bytes().to_vec());
+    let is_broken = PAGES.contains(&path) && public.join(BREAKS).exists();
     match path {
+        _ if status == 200 && is_broken => (500, "text/html; charset=utf-8", ERROR_PAGE.as_bytes().to_vec()),
         _ if status != 200 => (status, "text/html; charset=utf-8", ERROR_PAGE.as_bytes().to_vec()),
         "/health" | "/api/v1/streaming/health" => text("text/plain", "OK"),
         "/api/v2/instance" => text("application/json", r#"{"domain":"social.example","version":"4.6.5"}"#),
@@ -116,7 +121,7 @@ fn answer(path: &str, status: u16, public: &Path) -> (u16, &'static str, Vec<u8>
 
 /// A page as Rails makes it, with what the manifest says of the files.
 fn html(public: &Path) -> String {
-    let sums = fs::read_to_string(public.join("sums")).unwrap_or_default();
+    let sums = fs::read_to_string(public.join("packs/sums")).unwrap_or_default();
     let (style, script) = sums.split_once('\n').unwrap_or_default();
     format!(
         "<!DOCTYPE html><html><head>\n<link rel=\"stylesheet\" href=\"/packs/{STYLESHEET}\" integrity=\"{style}\" \
@@ -125,25 +130,11 @@ fn html(public: &Path) -> String {
     )
 }
 
-/// Writes a build of the default theme.
+/// Writes a build of the default theme, and its source.
 fn build(live: &Path) -> io::Result<()> {
-    for directory in ["config", "public/packs/.vite", "public/packs/assets", "public/assets"] {
-        fs::create_dir_all(live.join(directory))?;
-    }
+    fs::create_dir_all(live.join("config"))?;
+    fs::create_dir_all(live.join(vite::STYLES))?;
     fs::write(live.join("config/themes.yml"), "default: styles/application.scss\n")?;
-    let (style, script) = ("body { color: orange }\n", "console.log('hello')\n");
-    let sum = |content: &str| format!("sha384-{}", BASE64_STANDARD.encode(Sha384::digest(content)));
-    let packs: PathBuf = live.join("public/packs");
-    fs::write(packs.join(STYLESHEET), style)?;
-    fs::write(packs.join(SCRIPT), script)?;
-    fs::write(live.join("public/sums"), format!("{}\n{}", sum(style), sum(script)))?;
-    let manifest = serde_json::json!({
-        "styles/application.scss": {"file": STYLESHEET, "integrity": sum(style)},
-        "entrypoints/application.ts": {"file": SCRIPT, "integrity": sum(script)},
-    });
-    fs::write(packs.join(".vite/manifest.json"), manifest.to_string())?;
-    let lookup =
-        r#"{"themes/default": "styles/application.scss", "application": "entrypoints/application.ts"}"#;
-    fs::write(packs.join(".vite/manifest-lookup.json"), lookup)?;
-    fs::write(live.join("public/assets/500.html"), ERROR_PAGE)
+    fs::write(live.join(vite::STYLES).join("application.scss"), "body { color: orange }\n")?;
+    vite::build(live).map(drop)
 }

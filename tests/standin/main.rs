@@ -3,6 +3,7 @@
 //! `live/standin.yaml`; its own troubles end it with status 70 and a line that begins with `standin:`.
 #![expect(clippy::print_stderr, reason = "standard error is where a command speaks")]
 
+mod build;
 mod calls;
 mod elsewhere;
 mod extras;
@@ -55,13 +56,19 @@ fn run(first_us: u64) -> Result<(), String> {
         Some(Weather::Each(_)) => return Err("a list in a list of standin.yaml".to_owned()),
         None => {}
     }
-    let case =
-        if extras.exit.is_some() { None } else { Some(case(&extras, &version, &program, &argv, live)?) };
+    let case = if extras.exit.is_some() || extras.build.is_some() {
+        None
+    } else {
+        Some(case(&extras, &version, &program, &argv, live)?)
+    };
     if extras.ignore_term {
         let deaf: SigSet = [Signal::SIGTERM].into_iter().collect();
         deaf.thread_block().map_err(|e| e.to_string())?;
     }
     extras::run(&extras, live).map_err(|e| e.to_string())?;
+    if let Some(build) = extras.build {
+        extras.exit = Some(build::run(build, live).map_err(|e| e.to_string())?);
+    }
     match (case, extras.exit) {
         (Some(case), None) => Err(play::play(case, live, &scenario, &calls).to_string()),
         (_, status) => {

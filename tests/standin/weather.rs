@@ -1,6 +1,6 @@
 //! What the instance's commands meet: `live/standin.yaml`, written by tests. Without it every command goes well.
 
-use crate::elsewhere::Elsewhere;
+use crate::{build::Build, elsewhere::Elsewhere};
 use mastmaint_words::Span;
 use serde::Deserialize;
 use std::{collections::BTreeMap, io, path::Path};
@@ -53,6 +53,8 @@ pub(crate) struct Extras {
     pub fetch: Option<String>,
     /// Take that long, with a progress bar.
     pub sleep: Option<Span>,
+    /// Build the assets, and end as that ends.
+    pub build: Option<Build>,
     /// Play this recording instead of the usual one.
     pub play: Option<String>,
     /// Exit with this status instead of playing one.

@@ -126,7 +126,7 @@ impl Settings {
         let requires = self.jobs.iter().filter_map(|(name, job)| Some((name.clone(), part(job)?))).collect();
         let instance = match room {
             // Where services are asked, and with which password, is said by the same variables.
-            Room::Tootctl | Room::Probe => self.instance.clone(),
+            Room::Tootctl | Room::Probe | Room::Change => self.instance.clone(),
             Room::Systemctl | Room::Run | Room::Verify | Room::Remote | Room::Restore => {
                 self.instance_without_environment()
             }

@@ -41,12 +41,51 @@ pub fn builds_assets(argv: &[String]) -> bool {
     matches!(program(argv), Program::Rails(tasks) if tasks.iter().any(|task| task == "assets:precompile"))
 }
 
+/// Tasks of the database that change nothing of it.
+const HARMLESS: [&str; 5] = [
+    "db:abort_if_pending_migrations",
+    "db:migrate:status",
+    "db:version",
+    "db:schema:dump",
+    "db:structure:dump",
+];
+
+/// Whether a command line migrates the database, also where a shell reads it.
+pub fn migrates(argv: &[String]) -> bool {
+    let is_task = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '_' | '-' | '/' | '.');
+    argv.iter().flat_map(|word| word.split(|c| !is_task(c))).any(|word| {
+        // Both prepare the database.
+        let is_setup = word.ends_with("bin/setup") || word.ends_with("bin/update");
+        is_setup || (word.starts_with("db:") && word.len() > 3 && !HARMLESS.contains(&word))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn args(line: &str) -> Vec<String> {
         line.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn a_migration_is_seen_also_in_a_shell() {
+        for line in [
+            "bin/rails db:migrate",
+            "bundle exec rake db:migrate:up VERSION=1",
+            "bin/setup",
+            "bin/rails db:prepare",
+        ] {
+            assert!(migrates(&args(line)), "{line}");
+        }
+        let shell = |script: &str| migrates(&["/bin/sh".into(), "-c".into(), script.into()]);
+        assert!(shell("git pull && SKIP=1 bin/rails 'db:migrate';true") && shell("rake db:migrate"));
+        assert!(!shell("bin/rails db:abort_if_pending_migrations && bin/rails assets:precompile"));
+        for line in
+            ["bin/rails assets:precompile", "bin/rails db:version", "/bin/cp db: x", "/bin/echo adb:x"]
+        {
+            assert!(!migrates(&args(line)), "{line}");
+        }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! The effective configuration as YAML in the schema of the config file, every default written out. Reading it gives
 //! the same settings again.
 
+mod written_guard;
 mod written_target;
 
+use crate::guard::GuardAction;
 use crate::probes::Probes;
 use crate::requires::Requires;
 use crate::settings::{
@@ -124,9 +126,12 @@ struct WrittenStep<'a> {
     grace: Span,
     #[serde(skip_serializing_if = "Option::is_none")]
     quiet_limit: Option<Span>,
-    on_partial: OnPartial,
-    #[serde(rename = "continue")]
-    go_on: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    on_partial: Option<OnPartial>,
+    #[serde(rename = "continue", skip_serializing_if = "Option::is_none")]
+    go_on: Option<bool>,
+    #[serde(flatten)]
+    guard: Option<written_guard::OwnKeys<'a>>,
     #[serde(skip_serializing_if = "Prove::is_none")]
     prove: Prove,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -156,6 +161,7 @@ enum WrittenAction<'a> {
     Restore(WrittenRestore<'a>),
     Probe(&'a ProbeName),
     Units(BTreeMap<&'static str, &'a [UnitName]>),
+    Commands(Vec<&'a [String]>),
 }
 
 #[derive(Serialize)]
@@ -246,11 +252,16 @@ fn written(job: &Job) -> WrittenJob<'_> {
         window: job.window.map(|w| WrittenWindow { from: w.from.map(time), until: time(w.until) }),
         catch_up: job.catch_up,
     });
-    let bracket = job.bracket();
+    let (bracket, guard) = (job.bracket(), job.guard());
     let (mut steps, mut then) = (Vec::new(), Vec::new());
     for (index, step) in job.indexed_steps() {
         let list = if bracket.is_some_and(|bracket| index > bracket.start) { &mut then } else { &mut steps };
-        list.extend(written_step(step));
+        list.extend(match &step.action {
+            Action::Guard(GuardAction::Begin(point)) => written_guard::written(job, step, point),
+            // A part of the guard, which stands there as a whole.
+            _ if guard.is_some_and(|guard| guard.begin < index && index <= guard.look_again) => None,
+            _ => written_step(step),
+        });
     }
     WrittenJob {
         description: job.description.as_deref(),
@@ -268,7 +279,7 @@ fn written(job: &Job) -> WrittenJob<'_> {
     }
 }
 
-/// `None` for the ends of a bracket, which no file writes as steps.
+/// `None` for the ends of a bracket and the parts of a guard, which no file writes as steps.
 fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
     let action = match &step.action {
         Action::Tootctl(words) | Action::Run(words) => WrittenAction::Words(words),
@@ -282,7 +293,8 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
             WrittenAction::Restore(WrittenRestore::Received { received })
         }
         Action::Restore(RestoreAction::Try(_) | RestoreAction::Switch(Copied::Here))
-        | Action::Services(_) => {
+        | Action::Services(_)
+        | Action::Guard(_) => {
             return None;
         }
         Action::Restore(RestoreAction::Rehearse(restore)) => {
@@ -301,8 +313,9 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
         timeout: step.timeout,
         grace: step.grace,
         quiet_limit: step.quiet_limit,
-        on_partial: step.on_partial,
-        go_on: step.go_on,
+        on_partial: Some(step.on_partial),
+        go_on: Some(step.go_on),
+        guard: None,
         prove: step.prove,
         at_most: step.at_most,
         dangerous: step.dangerous,

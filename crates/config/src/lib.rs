@@ -11,6 +11,7 @@ mod command_line;
 mod diagnostic;
 pub mod effect;
 mod effective;
+pub mod guard;
 mod host;
 pub mod instant;
 mod load;

@@ -92,11 +92,23 @@ mistakes! {
     /// A job without steps.
     EmptySteps = "empty-steps", "a job without steps does nothing; write at least one, like `- tootctl: media remove --days 14`";
     /// A step without an action.
-    NoAction = "no-action", "a step needs an action; write one of tootctl, systemctl, run, verify, probe, restore";
+    NoAction = "no-action", "a step needs an action; write one of tootctl, systemctl, run, verify, probe, restore, guard";
     /// A step with several.
     TwoActions { first: &'static str, second: &'static str } = "two-actions", "a step has one action, this one has {first} and {second}; make two steps of it";
     /// A step that needs an instance.
     NoInstance { action: &'static str } = "no-instance", "a {action} step needs an instance; add `instance:` with live, user and services, or use `run`";
+    /// A list of words where commands are.
+    NotACommand { given: String } = "not-a-command", "{given:?} is no command; a list of guard holds commands: write each as one text, or as a list of its words in a list of its own";
+    /// Web cannot be restarted.
+    GuardNeedsWeb = "guard-needs-web", "a guard restarts web, which reads what was built when it starts, and no unit of instance.services has web in its name; add it there, or write restart: [unit]";
+    /// Two guards.
+    TwoGuards = "two-guards", "a job has one guard, which is put back as a whole; write the commands of both into one, or make two jobs";
+    /// A guard while services are stopped.
+    GuardInBracket = "guard-in-bracket", "a guard keeps Mastodon running and restarts web only; remove with_services_stopped, or take the guard into a job of its own";
+    /// What a guard cannot keep.
+    BadKeep { given: String, why: &'static str } = "bad-keep", "{given:?} cannot be kept: {why}";
+    /// A migration without a proved dump.
+    MigratesUnproved { command: String } = "migrates-unproved", "{command} migrates the database, and files alone do not bring that back; put a `verify:` step of a dump (kind: postgres), without `continue`, before the guard";
     /// A unit that the instance does not name.
     UnitNotNamed { unit: String, help: String } = "unit-not-named", "unit {unit:?} is not in instance.services; {help}";
     /// A service to ask where there is none.

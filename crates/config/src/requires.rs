@@ -184,9 +184,13 @@ impl Requires {
                 probe: self.probe.clone(),
                 ..Self::nothing()
             },
-            Room::Tootctl | Room::Run | Room::Verify | Room::Remote | Room::Restore | Room::Notify => {
-                Self::nothing()
-            }
+            Room::Tootctl
+            | Room::Run
+            | Room::Verify
+            | Room::Remote
+            | Room::Restore
+            | Room::Change
+            | Room::Notify => Self::nothing(),
         };
         (!part.is_nothing()).then_some(part)
     }

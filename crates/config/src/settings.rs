@@ -1,7 +1,7 @@
 //! Checked settings: what the rest of mastmaintd works with. Nothing in here can be wrong any more; the only way to
 //! make one is [`crate::load`] (or reading back what it once accepted).
 
-use crate::{calendar::Schedule, probes::Probes, requires::Requires, targets::Target};
+use crate::{calendar::Schedule, guard::GuardAction, probes::Probes, requires::Requires, targets::Target};
 use mastmaint_words::{
     BackupName, Bytes, Hold, JobName, LockName, Percent, ProbeName, RunId, Span, StepIndex, UnitName,
     backup::Backups,
@@ -262,6 +262,8 @@ pub enum Action {
     Restore(RestoreAction),
     /// An end of a bracket.
     Services(ServicesAction),
+    /// A part of a guarded change.
+    Guard(GuardAction),
 }
 
 /// What the verify room and the remote room do.
@@ -441,6 +443,7 @@ impl Action {
             | Self::Verify(_)
             | Self::Probe(_)
             | Self::Restore(_)
+            | Self::Guard(_)
             | Self::Services(ServicesAction::Start) => false,
         }
     }
@@ -456,6 +459,7 @@ impl Action {
             Self::Verify(_) => Room::Verify,
             Self::Probe(_) => Room::Probe,
             Self::Restore(_) => Room::Restore,
+            Self::Guard(action) => action.room(),
         }
     }
 
@@ -469,6 +473,7 @@ impl Action {
             Self::Probe(_) => "probe",
             Self::Restore(_) => "restore",
             Self::Services(_) => "services",
+            Self::Guard(_) => "guard",
         }
     }
 
@@ -493,6 +498,7 @@ impl Action {
             Self::Services(ServicesAction::Start) => {
                 "start what was stopped, and see that it works".to_owned()
             }
+            Self::Guard(action) => action.title(),
         }
     }
 }

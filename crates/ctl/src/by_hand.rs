@@ -1,117 +1,174 @@
-//! Runbooks that are written for one run. Rooms obey the accepted configuration only, so what a person types becomes a
-//! file in `conf.d/` that holds one job, is accepted like any other, run, and removed again. What is left of one that was
-//! cut is a runbook that nobody starts; the next one replaces it.
+//! Work that is typed instead of configured. Rooms obey only what root has written into the configuration, so what is
+//! typed becomes a fragment of it for as long as somebody waits for its run: written, accepted, run, removed again. The
+//! run itself follows the configuration that it was started with, whatever becomes of the fragment.
 
-use crate::{client::Daemon, error::CtlError, exit, order, print};
+use crate::{client::Daemon, error::CtlError, exit, follow, order, print, render};
+use mastmaint_control::words::{Reply, Request};
 use mastmaint_words::JobName;
-use nix::unistd::{Group, chown, geteuid};
+use nix::{
+    fcntl::{Flock, FlockArg},
+    sys::signal::Signal,
+    unistd::geteuid,
+};
 use std::{
-    fs::{self, OpenOptions, Permissions},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, chown},
     path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
-/// Who may read configurations.
-const READERS: &str = "mastmaintd";
+const AS_ROOT: &str = "run it as root (sudo)";
+const FIRST_WORDS: &str =
+    "# Written by mastmaintctl for one run by hand, and removed when nobody waits for it any more.\n";
 
-/// Whom a runbook is given to, and as what.
+/// What is typed, as a fragment of the configuration with one job.
 #[derive(Debug)]
-pub(crate) struct ByHand<'a> {
-    pub(crate) daemon: &'a Daemon,
-    /// The configuration to which it is added.
+pub(crate) struct Fragment<'a> {
+    /// The configuration beside which it lies.
     pub(crate) config: &'a Path,
-    /// Its name, which no job of the admin may have.
-    pub(crate) job: &'a str,
+    /// What is done: `guard`. Part of the file's name.
+    pub(crate) what: &'a str,
+    /// The job in it.
+    pub(crate) job: JobName,
+    /// It, as YAML.
+    pub(crate) text: String,
+    /// Also while a hold keeps it from running.
+    pub(crate) despite_hold: bool,
 }
 
-/// Adds a job, runs it to its end, and removes it again. `text` is the job, as YAML in one line. Gives the exit status of
-/// its run.
-pub(crate) fn run(by_hand: &ByHand<'_>, text: &str) -> Result<u8, CtlError> {
-    let job: JobName = by_hand.job.parse().map_err(|_| CtlError::BadReply)?;
-    let file = by_hand.file();
-    by_hand.write(&file, text)?;
-    let done = by_hand.accepted(&file).and_then(|()| {
-        let how = order::How { follow: true, dry_run: false, despite_hold: false };
-        order::run(by_hand.daemon, job, how)
-    });
-    by_hand.remove(&file);
+/// Has it accepted, runs it and follows the run to its end. Ctrl-C ends the looking, never the run.
+pub(crate) fn run(daemon: &Daemon, fragment: &Fragment<'_>) -> Result<u8, CtlError> {
+    // Before anything is there that has to be tidied up.
+    let detach = follow::Detach::prepare_for(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])?;
+    let placed = Arc::new(Placed::put(daemon, fragment)?);
+    let done = started(daemon, fragment, &placed, detach);
+    placed.tidy();
     done
 }
 
-impl ByHand<'_> {
-    fn file(&self) -> PathBuf {
-        let directory = self.config.parent().unwrap_or_else(|| Path::new("/")).join("conf.d");
-        directory.join(format!("90-{}.yaml", self.job))
+fn started(
+    daemon: &Daemon,
+    fragment: &Fragment<'_>,
+    placed: &Arc<Placed>,
+    detach: follow::Detach,
+) -> Result<u8, CtlError> {
+    order::reload(daemon)?;
+    let request =
+        Request::Run { job: fragment.job.clone(), dry_run: false, despite_hold: fragment.despite_hold };
+    let Reply::Queued { run, waits_for, already, unrecorded, over } = daemon.ask(&request)? else {
+        return Err(CtlError::BadReply);
+    };
+    if already {
+        return Err(CtlError::Refused {
+            code: "already-running".to_owned(),
+            message: format!(
+                "another one by hand runs or waits already as {run}, and nothing was added to it; see `mastmaintctl show {run}`"
+            ),
+        });
     }
-
-    fn write(&self, file: &Path, text: &str) -> Result<(), CtlError> {
-        let advice = "only root may add to the configuration; try with sudo";
-        let failed = |source: io::Error| CtlError::File {
-            what: "cannot write",
-            path: file.to_owned(),
-            source,
-            advice,
-        };
-        let text = format!(
-            "# Written by mastmaintctl for one run; it is removed when that is over.\njobs:\n  {}: {text}\n",
-            self.job
+    if unrecorded {
+        print::talk(
+            "the ledger cannot be written: `show` and `history` will not know this run, the journal does",
         );
-        if let Some(directory) = file.parent().filter(|directory| !directory.exists()) {
-            fs::create_dir(directory).map_err(failed)?;
-            fs::set_permissions(directory, Permissions::from_mode(0o750)).map_err(failed)?;
-            readable(directory);
+    }
+    if let Some(over) = over {
+        print::talk(&format!("run {run} {}", render::ended(&over)));
+        return Ok(over.outcome.map_or(exit::NOT_FINE, exit::of));
+    }
+    let wait = waits_for.map(|why| format!("; it {}", print::tame(&why))).unwrap_or_default();
+    print::talk(&format!("run {run} is queued{wait}"));
+    let theirs = Arc::clone(placed);
+    detach.watch_then(&run, move || theirs.tidy())?;
+    follow::follow(daemon, &run)
+}
+
+/// A fragment that lies there, nobody else's beside it.
+#[derive(Debug)]
+struct Placed {
+    path: PathBuf,
+    daemon: Daemon,
+    is_tidy: AtomicBool,
+    _lock: Flock<File>,
+}
+
+impl Placed {
+    fn put(daemon: &Daemon, fragment: &Fragment<'_>) -> Result<Self, CtlError> {
+        let config = fragment.config;
+        let main = fs::metadata(config).map_err(|e| file("cannot read", config, e))?;
+        if !geteuid().is_root() && main.uid() != geteuid().as_raw() {
+            let source = io::Error::from(io::ErrorKind::PermissionDenied);
+            return Err(CtlError::File {
+                what: "cannot add to",
+                path: config.to_owned(),
+                source,
+                advice: AS_ROOT,
+            });
         }
-        // A name that is not read: nobody ever sees half of it.
-        let draft = file.with_extension("new");
-        let written = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o640)
-            .open(&draft)
-            .and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
-        written.map_err(failed)?;
-        readable(&draft);
-        fs::rename(&draft, file).map_err(failed)
+        let directory = config.parent().unwrap_or_else(|| Path::new(".")).join("conf.d");
+        if !directory.is_dir() {
+            DirBuilder::new()
+                .mode(0o750)
+                .create(&directory)
+                .and_then(|()| chown(&directory, None, Some(main.gid())))
+                .map_err(|e| file("cannot make", &directory, e))?;
+        }
+        let opened = File::open(&directory).map_err(|e| file("cannot open", &directory, e))?;
+        let lock = Flock::lock(opened, FlockArg::LockExclusiveNonblock).map_err(|_| CtlError::InTheWay {
+            what: "somebody else works by hand with",
+            path: directory.clone(),
+            advice: "wait for the other mastmaintctl, or end it",
+        })?;
+        // One that lies there is left over from a mastmaintctl that was killed: nobody holds the lock.
+        let path = directory.join(format!("90-by-hand-{}.yaml", fragment.what));
+        write(&directory, &path, main.gid(), &fragment.text).map_err(|e| file("cannot write", &path, e))?;
+        Ok(Self { path, daemon: daemon.clone(), is_tidy: AtomicBool::new(false), _lock: lock })
     }
 
-    /// What is refused is no part of the configuration: it must not stand in the way of the next reload.
-    fn accepted(&self, file: &Path) -> Result<(), CtlError> {
-        match order::reload(self.daemon) {
-            Ok(exit::FINE) => Ok(()),
-            Ok(_) => Err(CtlError::BadReply),
-            Err(error) => {
-                let _ = fs::remove_file(file);
-                Err(error)
-            }
+    /// Removes it and has the configuration accepted without it. Once.
+    fn tidy(&self) {
+        if self.is_tidy.swap(true, Ordering::SeqCst) {
+            return;
         }
-    }
-
-    /// If the daemon does not answer now it reads what is there when it does.
-    fn remove(&self, file: &Path) {
-        let removed = fs::remove_file(file);
-        if removed.is_ok() {
-            if let Err(error) = order::reload(self.daemon) {
-                print::talk(&format!(
-                    "{} is removed; reload mastmaintd when it is back: {error}",
-                    file.display()
-                ));
-            }
-        } else if file.exists() {
-            print::talk(&format!("remove {} yourself, then type `mastmaintctl reload`", file.display()));
+        if let Err(error) = fs::remove_file(&self.path) {
+            print::talk(&format!(
+                "cannot remove {}: {error}; remove it and reload mastmaintd",
+                self.path.display()
+            ));
+            return;
         }
+        let again = match self.daemon.ask(&Request::Reload) {
+            Ok(Reply::Reloaded { .. }) => return,
+            Ok(_) => "the configuration was refused".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        print::talk(&format!(
+            "the configuration without what was done by hand is not in force yet ({again}); run `mastmaintctl reload`"
+        ));
     }
 }
 
-/// Lets the daemon's group read it; without such a group (no package) its maker is the one who reads.
-fn readable(path: &Path) {
-    if let Ok(Some(group)) = Group::from_name(READERS)
-        && geteuid().is_root()
-    {
-        // What it cannot read the daemon says.
-        let _ = chown(path, None, Some(group.gid));
+/// Complete or not there; a name that begins with a dot is no fragment.
+fn write(directory: &Path, path: &Path, group: u32, text: &str) -> io::Result<()> {
+    let draft = directory.join(".by-hand.new");
+    // What is there may be a link that somebody else made.
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
     }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o640).open(&draft)?;
+    chown(&draft, None, Some(group))?;
+    file.write_all(FIRST_WORDS.as_bytes())?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&draft, path)
+}
+
+fn file(what: &'static str, path: &Path, source: io::Error) -> CtlError {
+    CtlError::File { what, path: path.to_owned(), source, advice: AS_ROOT }
 }
 
 #[cfg(test)]
@@ -119,17 +176,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_job_is_a_fragment_of_its_own_for_its_readers_only() {
-        let here = tempfile::tempdir().unwrap();
-        let config = here.path().join("mastmaintd.yaml");
-        let daemon = Daemon::new(here.path().to_owned());
-        let by_hand = ByHand { daemon: &daemon, config: &config, job: "guard-by-hand" };
-        let refused = run(&by_hand, r#"{"steps": [{"run": ["/bin/true"]}]}"#);
-        assert!(matches!(refused, Err(CtlError::Daemon(_))), "nobody is there: {refused:?}");
-        assert!(!by_hand.file().exists(), "and nothing is left");
-        by_hand.write(&by_hand.file(), r#"{"steps": [{"run": ["/bin/true"]}]}"#).unwrap();
-        let text = fs::read_to_string(by_hand.file()).unwrap();
-        mastmaint_config::load_str("m.yaml", &text).unwrap();
-        assert_eq!(fs::metadata(by_hand.file()).unwrap().permissions().mode() & 0o777, 0o640);
+    fn a_fragment_is_there_as_a_whole_and_alone() {
+        let scratch = tempfile::tempdir().unwrap();
+        let config = scratch.path().join("mastmaintd.yaml");
+        fs::write(&config, "jobs: {}\n").unwrap();
+        let daemon = Daemon::new(scratch.path().join("run"));
+        let fragment = Fragment {
+            config: &config,
+            what: "guard",
+            job: "guard-by-hand".parse().unwrap(),
+            text: "jobs: {guard-by-hand: {steps: [{guard: []}]}}\n".to_owned(),
+            despite_hold: false,
+        };
+        let path = scratch.path().join("conf.d/90-by-hand-guard.yaml");
+        fs::create_dir(scratch.path().join("conf.d")).unwrap();
+        fs::write(&path, "left over by one that was killed, and longer than that which replaces it, by far")
+            .unwrap();
+        let placed = Placed::put(&daemon, &fragment).unwrap();
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text, format!("{FIRST_WORDS}{}", fragment.text));
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
+        assert!(matches!(Placed::put(&daemon, &fragment), Err(CtlError::InTheWay { .. })));
+        placed.tidy();
+        assert!(!path.exists(), "the daemon is not there, and it is removed all the same");
+        drop(placed);
+        Placed::put(&daemon, &fragment).unwrap().tidy();
+        assert_eq!(fs::read_dir(scratch.path().join("conf.d")).unwrap().count(), 0);
     }
 }

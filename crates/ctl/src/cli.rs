@@ -1,6 +1,8 @@
 //! The command line, as clap reads it. The same description makes the completions of the package.
 
-use crate::{error::CtlError, hold::HoldCommand, judge, print, received, restore, tell::Acknowledged};
+use crate::{
+    error::CtlError, guard::Guard, hold::HoldCommand, judge, print, received, restore, tell::Acknowledged,
+};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
 use mastmaint_words::{BackupName, JobName, RunId};
@@ -55,6 +57,8 @@ pub enum Command {
         #[arg(long)]
         despite_hold: bool,
     },
+    /// Change Mastodon under guard: what goes wrong is put back as it was. Root only; a hold keeps it from running.
+    Guard(Guard),
     /// End a run: TERM, its grace, KILL. A second cancel kills at once.
     Cancel {
         /// Id of the run, or as much of it as names its second, or a job's name for its current run.

@@ -37,15 +37,28 @@ pub(crate) struct Detach {
 impl Detach {
     /// Blocks the signal; from now on it waits for [`Detach::watch`].
     pub(crate) fn prepare() -> Result<Self, CtlError> {
+        Self::prepare_for(&[Signal::SIGINT])
+    }
+
+    /// The same for these signals.
+    pub(crate) fn prepare_for(signals: &[Signal]) -> Result<Self, CtlError> {
         let system = |e: nix::Error| CtlError::System { what: "cannot prepare for Ctrl-C", source: e.into() };
-        let mut mask = SigSet::empty();
-        mask.add(Signal::SIGINT);
+        let mask: SigSet = signals.iter().copied().collect();
         mask.thread_block().map_err(system)?;
         Ok(Self { interrupts: SignalFd::new(&mask).map_err(system)? })
     }
 
     /// Ends the program at Ctrl-C, saying that the run goes on and how to end it.
     pub(crate) fn watch(self, run: &RunId) -> Result<(), CtlError> {
+        self.watch_then(run, || ())
+    }
+
+    /// The same, after something has been tidied up.
+    pub(crate) fn watch_then(
+        self,
+        run: &RunId,
+        tidy: impl FnOnce() + Send + 'static,
+    ) -> Result<(), CtlError> {
         let farewell = format!(
             "\ndetached; run {run} goes on. See it with `mastmaintctl show {run}`, end it with `mastmaintctl cancel {run}`"
         );
@@ -53,6 +66,7 @@ impl Detach {
             .spawn(move || {
                 if self.interrupts.read_signal().is_ok() {
                     print::talk(&farewell);
+                    tidy();
                     std::process::exit(exit::DETACHED.into());
                 }
             })

@@ -2,12 +2,13 @@
 //! fits the rooms to it. Data goes to standard output, talk to standard error.
 
 pub mod backups;
-pub mod by_hand;
+mod by_hand;
 pub mod check;
 pub mod cli;
 pub mod client;
 pub mod error;
 pub mod follow;
+pub mod guard;
 pub mod hold;
 pub mod init;
 pub mod judge;
@@ -70,6 +71,7 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
         Command::Run { job, follow, dry_run, despite_hold } => {
             order::run(&daemon, job, order::How { follow, dry_run, despite_hold })
         }
+        Command::Guard(guard) => guard::guard(&daemon, &guard),
         Command::Approve { run, follow } => order::approve(&daemon, run, follow),
         Command::Cancel { run } => order::cancel(&daemon, run),
         Command::Pause { job } => order::pause(&daemon, job),

@@ -2,7 +2,7 @@
 //! shows and, for what only a person may do, starts `mastmaint-restore` itself.
 
 use crate::{
-    by_hand::{self, ByHand},
+    by_hand::{self, Fragment},
     check,
     client::Daemon,
     error::CtlError,
@@ -11,7 +11,7 @@ use crate::{
 };
 use mastmaint_control::words::VERSION;
 use mastmaint_words::{
-    BackupName, RunId, human,
+    BackupName, JobName, RunId, human,
     restore::{Phase, Restoring},
 };
 use serde::Serialize;
@@ -63,7 +63,6 @@ pub struct Typed {
 
 /// Rehearses, asks, and restores.
 pub(crate) fn restore(daemon: &Daemon, config: &Path, asked: &Typed) -> Result<u8, CtlError> {
-    let by_hand = ByHand { daemon, config, job: JOB };
     let received = match &asked.received {
         None if asked.stdin => received::receive(config, asked)?,
         given => given.clone(),
@@ -82,7 +81,7 @@ pub(crate) fn restore(daemon: &Daemon, config: &Path, asked: &Typed) -> Result<u
         (None, None) => return Err(CtlError::Usage("name a backup, or say --stdin".to_owned())),
     };
     if let Some(rehearsal) = rehearsal {
-        let rehearsed = by_hand::run(&by_hand, &rehearsal)?;
+        let rehearsed = run_by_hand(daemon, config, &rehearsal)?;
         if rehearsed != exit::FINE {
             return Ok(rehearsed);
         }
@@ -98,7 +97,14 @@ pub(crate) fn restore(daemon: &Daemon, config: &Path, asked: &Typed) -> Result<u
         print::talk(&format!("nothing was stopped and nothing was changed; the copy is kept{later}"));
         return Ok(exit::NOT_FINE);
     }
-    by_hand::run(&by_hand, &job)
+    run_by_hand(daemon, config, &job)
+}
+
+/// Runs a job that is written for this one run. No hold keeps a restore from running.
+fn run_by_hand(daemon: &Daemon, config: &Path, job: &str) -> Result<u8, CtlError> {
+    let name: JobName = JOB.parse().map_err(|_| CtlError::BadReply)?;
+    let text = format!("jobs:\n  {JOB}: {job}\n");
+    by_hand::run(daemon, &Fragment { config, what: "restore", job: name, text, despite_hold: false })
 }
 
 fn is_known(config: &Path, backup: &BackupName) -> Result<(), CtlError> {
@@ -118,7 +124,7 @@ pub(crate) fn rollback(daemon: &Daemon, config: &Path, run: &RunId, yes: bool) -
         return Ok(exit::NOT_FINE);
     }
     let text = written(&Job { steps: vec![Step { restore: What::Back { rollback: run } }] })?;
-    by_hand::run(&ByHand { daemon, config, job: JOB }, &text)
+    run_by_hand(daemon, config, &text)
 }
 
 /// Removes what a restore has replaced. Only a person does that, so no run does.

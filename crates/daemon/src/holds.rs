@@ -48,6 +48,7 @@ fn may_be_held(job: &Job) -> bool {
         | Action::Services(_)
         | Action::Run(_)
         | Action::Probe(_)
+        | Action::Guard(_)
         | Action::Verify(_) => true,
         Action::Restore(_) => false,
     })

@@ -100,10 +100,29 @@ impl Manifest {
         files.map(String::as_str).collect()
     }
 
+    /// What each listed theme that was built leads to, below `public`, with its digest where that is known.
+    pub fn stylesheets<'m>(&'m self, themes: &'m Themes) -> impl Iterator<Item = Stylesheet<'m>> {
+        themes.0.iter().filter_map(|theme| {
+            let entry = self.entries.get(self.themes.get(theme)?)?;
+            Some(Stylesheet { theme, file: entry.file.as_deref()?, integrity: entry.integrity.as_deref() })
+        })
+    }
+
     /// Files whose content is known, below `public`, each with its digest as pages name it: `sha384-BASE64`.
     pub fn digests(&self) -> impl Iterator<Item = (&str, &str)> {
         self.entries.values().filter_map(|entry| Some((entry.file.as_deref()?, entry.integrity.as_deref()?)))
     }
+}
+
+/// The stylesheet of a theme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stylesheet<'m> {
+    /// The theme's name.
+    pub theme: &'m str,
+    /// It, below `public`.
+    pub file: &'m str,
+    /// Its digest.
+    pub integrity: Option<&'m str>,
 }
 
 /// What is wrong with a build.

@@ -14,6 +14,7 @@ mod services;
 mod site;
 mod units;
 pub mod until;
+mod visit;
 mod web;
 
 pub use ask::{Asker, ask_all};

@@ -14,14 +14,22 @@ use std::{
 };
 
 const USAGE: &str = "usage: mastmaint-probe --accepted DIR --digest DIGEST [--unwalled] < PROBES, or with --until-yes \
-                     PROBE --within-ms N";
+                     PROBE or --visit, and --within-ms N";
 
 /// What is asked.
 struct Order {
     prober: Prober,
     digest: Digest,
-    /// One probe until it says yes, for so long; else those on standard input.
-    until: Option<(ProbeName, Duration)>,
+    /// This until it says yes, for so long; else the probes on standard input.
+    until: Option<(Until, Duration)>,
+}
+
+/// What is asked until it says yes.
+enum Until {
+    /// One probe.
+    Probe(ProbeName),
+    /// The site, as a visitor gets it.
+    Visit,
 }
 
 fn main() -> ExitCode {
@@ -32,8 +40,12 @@ fn main() -> ExitCode {
 }
 
 fn run(Order { prober, digest, until }: &Order) -> Result<u8, String> {
-    if let Some((probe, within)) = until {
-        return Ok(until::yes(&Asker::of(prober, digest)?, probe, *within));
+    if let Some((what, within)) = until {
+        let asker = Asker::of(prober, digest)?;
+        return Ok(match what {
+            Until::Probe(probe) => until::yes(&asker, probe, *within),
+            Until::Visit => until::well(&asker, *within),
+        });
     }
     let mut text = String::new();
     io::stdin().read_to_string(&mut text).map_err(|error| error.to_string())?;
@@ -50,19 +62,22 @@ fn run(Order { prober, digest, until }: &Order) -> Result<u8, String> {
 
 fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Order, String> {
     let (mut accepted, mut digest, mut walled) = (None, None, true);
-    let (mut probe, mut within) = (None, None);
+    let (mut what, mut within) = (None, None);
     while let Some(argument) = arguments.next() {
         match argument.to_string_lossy().as_ref() {
             "--accepted" => accepted = arguments.next().map(PathBuf::from),
             "--digest" => digest = arguments.next().and_then(|d| d.to_string_lossy().parse().ok()),
-            "--until-yes" => probe = arguments.next().and_then(|p| p.to_string_lossy().parse().ok()),
+            "--until-yes" => {
+                what = arguments.next().and_then(|p| p.to_string_lossy().parse().ok()).map(Until::Probe);
+            }
+            "--visit" => what = Some(Until::Visit),
             "--within-ms" => within = arguments.next().and_then(|n| n.to_string_lossy().parse().ok()),
             "--unwalled" => walled = false,
             _ => return Err(USAGE.to_owned()),
         }
     }
     let (Some(accepted), Some(digest)) = (accepted, digest) else { return Err(USAGE.to_owned()) };
-    let until = probe.zip(within.map(Duration::from_millis));
+    let until = what.zip(within.map(Duration::from_millis));
     Ok(Order { prober: Prober { accepted, systemctl: Systemctl::new(walled) }, digest, until })
 }
 

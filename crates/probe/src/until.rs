@@ -1,6 +1,6 @@
 //! A probe as a step of a job: asked until it says yes, or for so long.
 
-use crate::{Asker, ask_all};
+use crate::{Asker, ask_all, visit};
 use mastmaint_runner::{probe::Said, protocol::AskedProbe};
 use mastmaint_words::ProbeName;
 use std::{
@@ -18,26 +18,42 @@ pub const NO: u8 = 1;
 /// Exit status of a probe that could not be asked.
 pub const NOT_ASKED: u8 = 3;
 
-/// Asks until the probe says yes or the time is over; what it says goes to standard output when it changes, and the last
-/// word of a probe that never did to standard error.
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a step speaks to the runner over both")]
+/// What a look at the site may take, each time.
+const VISIT: Duration = Duration::from_secs(30);
+
+/// Asks a probe until it says yes.
 pub fn yes(asker: &Asker, probe: &ProbeName, within: Duration) -> u8 {
+    let mut note = None;
+    until(probe.as_str(), within, || {
+        let question = AskedProbe { name: probe.clone(), note: note.take() };
+        let answer = ask_all(asker, vec![question]).next();
+        let unheard = || Said::NotAsked { why: "the configuration has no such probe".to_owned() };
+        answer.map_or_else(unheard, |answer| {
+            note = answer.note;
+            answer.said
+        })
+    })
+}
+
+/// Looks at the site and every theme as a visitor, until all of it is well.
+pub fn well(asker: &Asker, within: Duration) -> u8 {
+    until("the site", within, || visit::ask(asker, Instant::now() + VISIT.min(within)))
+}
+
+/// Asks until the answer is yes or the time is over; what is said goes to standard output when it changes, and the last
+/// word of who never said yes to standard error.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a step speaks to the runner over both")]
+fn until(whom: &str, within: Duration, mut ask: impl FnMut() -> Said) -> u8 {
     let end = Instant::now() + within;
-    let (mut last, mut note) = (String::new(), None);
+    let mut last = String::new();
     loop {
-        let question = AskedProbe { name: probe.clone(), note };
-        let Some(answer) = ask_all(asker, vec![question]).next() else {
-            eprintln!("the configuration has no such probe");
-            return NOT_ASKED;
-        };
-        note = answer.note;
-        let (status, text) = match answer.said {
+        let (status, text) = match ask() {
             Said::Answers { what } => (YES, what),
             Said::Silent { why } => (NO, why),
             Said::NotAsked { why } => (NOT_ASKED, why),
         };
         if status == YES {
-            println!("{probe} says yes: {text}");
+            println!("{whom} says yes: {text}");
             return YES;
         }
         if Instant::now() + PAUSE >= end {
@@ -45,7 +61,7 @@ pub fn yes(asker: &Asker, probe: &ProbeName, within: Duration) -> u8 {
             return status;
         }
         if text != last {
-            println!("{probe} does not say yes yet: {text}");
+            println!("{whom} does not say yes yet: {text}");
             last = text;
         }
         thread::sleep(PAUSE);

@@ -77,7 +77,7 @@ fn one(site: &Site, path: &str) -> Result<Vec<Asset>, String> {
 }
 
 /// What is wrong with a stylesheet or script.
-fn fault(visitor: &Visitor, asset: &Asset, in_full: bool) -> Option<String> {
+pub(crate) fn fault(visitor: &Visitor, asset: &Asset, in_full: bool) -> Option<String> {
     let url = page::absolute(visitor.base(), &asset.at);
     let answer = match if in_full { visitor.get(&url) } else { head(visitor, &url) } {
         Ok(answer) => answer,

@@ -2,7 +2,7 @@
 
 use crate::{Blind, Instance};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
-use mastmaint_instance::assets::{self, Fault, Manifest, Themes};
+use mastmaint_instance::assets::{self, Fault, Manifest, Stylesheet, Themes};
 use mastmaint_words::Looked;
 use sha2::{Digest as _, Sha384};
 use std::{
@@ -59,6 +59,11 @@ impl Build {
     /// How many files there must be.
     pub fn files(&self) -> usize {
         self.manifest.as_ref().map_or(0, |(manifest, _)| manifest.files().len())
+    }
+
+    /// The stylesheet of each theme that was built.
+    pub fn stylesheets(&self) -> impl Iterator<Item = Stylesheet<'_>> {
+        self.manifest.iter().flat_map(|(manifest, _)| manifest.stylesheets(&self.themes))
     }
 
     /// What is wrong with it, as far as names and sizes tell; the themes first.

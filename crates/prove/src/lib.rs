@@ -8,6 +8,7 @@ pub mod before;
 pub mod database;
 mod holes;
 pub mod key;
+pub mod migrations;
 pub mod scope;
 pub mod signer;
 pub mod store;

@@ -1,12 +1,12 @@
 //! `mastmaint-prove`: started by the runner in the room of a command, before it and after it. All it does is in the
 //! library.
 
-use mastmaint_prove::{Blind, Instance, after, assets, before, together};
+use mastmaint_prove::{Blind, Instance, after, assets, before, migrations, together};
 use mastmaint_words::{Looked, Sample};
 use std::{io::Read as _, path::PathBuf, process::ExitCode};
 
 const USAGE: &str = "usage: mastmaint-prove --live DIR before ROWS COMMAND…, or after (the sample on standard input), \
-                     or together, or assets";
+                     or together, or assets, or migrations";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
@@ -38,6 +38,7 @@ fn answer(args: &[String]) -> Option<Result<Looked, Blind>> {
         }
         ("after", []) => Some(read_sample().and_then(|before| after::look(&instance, &before))),
         ("assets", []) => Some(assets::look(&instance)),
+        ("migrations", []) => Some(migrations::look(&instance)),
         ("together", []) => Some(together::look(&instance).map(Looked::State)),
         _ => None,
     }

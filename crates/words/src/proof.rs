@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What a command must remove, taken before it: kept by the runner and given back after it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +62,11 @@ pub enum Looked {
         count: usize,
         /// The first of that, as sentences.
         faults: Vec<String>,
+    },
+    /// Which migrations the database has seen.
+    Migrations {
+        /// Their versions.
+        versions: BTreeSet<String>,
     },
     /// Nothing can be said.
     Blind {

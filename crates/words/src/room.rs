@@ -22,13 +22,15 @@ pub enum Room {
     Restore,
     /// Questions to the instance's services: the instance's user with a network.
     Probe,
+    /// Guarded changes: the instance's user, with a network and its Rails root to write in.
+    Change,
     /// Sends mail, webhooks and pings; no step runs in it.
     Notify,
 }
 
 impl Room {
     /// Every room there is.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Tootctl,
         Self::Systemctl,
         Self::Run,
@@ -36,6 +38,7 @@ impl Room {
         Self::Remote,
         Self::Restore,
         Self::Probe,
+        Self::Change,
         Self::Notify,
     ];
 
@@ -49,6 +52,7 @@ impl Room {
             Self::Remote => "remote",
             Self::Restore => "restore",
             Self::Probe => "probe",
+            Self::Change => "change",
             Self::Notify => "notify",
         }
     }

@@ -5,6 +5,7 @@
 mod approvals;
 mod config;
 mod control;
+mod guard;
 mod holds;
 mod notify;
 mod outcomes;

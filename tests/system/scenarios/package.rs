@@ -7,11 +7,12 @@ use crate::{
 };
 use std::{path::Path, process::Command, time::Duration};
 
-const ROOMS: [&str; 9] =
-    ["tootctl", "systemctl", "run", "verify", "remote", "drill", "boot", "probe", "notify"];
+const ROOMS: [&str; 10] =
+    ["tootctl", "systemctl", "run", "verify", "remote", "drill", "boot", "probe", "change", "notify"];
 
 /// Scores of the design: `systemd-analyze security --offline=true` says at most this.
-const SCORES: [(&str, f64); 11] = [
+const SCORES: [(&str, f64); 12] = [
+    ("mastmaintd-change@.service", 2.0),
     ("mastmaintd-remote@.service", 1.4),
     ("mastmaintd-probe@.service", 1.4),
     ("mastmaintd-recover.service", 0.8),
@@ -55,6 +56,7 @@ pub(crate) fn a_fresh_install_waits_for_its_config(debian: Debian) {
     assert_eq!(stat("/var/lib/mastmaintd-accepted/run"), "root:mastmaintd-run 2750");
     assert_eq!(stat("/var/lib/mastmaintd-accepted/verify"), "root:root 2750");
     assert_eq!(stat("/var/lib/mastmaintd-accepted/remote"), "root:mastmaintd-remote 2750");
+    assert_eq!(stat("/var/lib/mastmaintd-accepted/change"), "root:mastmaintd-change 2750");
     assert_eq!(stat("/etc/mastmaintd/remote"), "root:root 700");
     assert_eq!(stat("/var/lib/mastmaintd-accepted/notify"), "root:mastmaintd-notify 2750");
     assert_eq!(state(&machine, "mastmaintd-recover.path"), enabled("active"));

@@ -34,7 +34,7 @@ fn host(debian: Debian) -> Machine {
     let lines = format!(
         "set -e; mkdir -p /backup && mount -t tmpfs tmpfs /backup\n\
          cd {LIVE} && mkdir -p config app/javascript/styles {UPLOADS}/1 'odd\nname' && echo 'default: styles/application.scss' >config/themes.yml\n\
-         echo 'body {{}}' >app/javascript/styles/application.scss && echo old >{UPLOADS}/1/old.png && ln -s ../config odd*/link\n\
+         echo 'body {{}}' >app/javascript/styles/application.scss && echo old >{UPLOADS}/1/old.png && (cd odd* && ln -s ../config link)\n\
          echo secret=1 >>.env.production && chmod 640 .env.production && chown -hR mastodon:mastodon {LIVE}\n\
          rsnapshot daily && sleep 1.1 && rsnapshot daily"
     );

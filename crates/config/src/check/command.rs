@@ -17,6 +17,7 @@ pub(super) enum Key {
     Verify,
     Probe,
     Restore,
+    Guard,
 }
 
 impl Key {
@@ -28,16 +29,18 @@ impl Key {
             Self::Verify => "verify",
             Self::Probe => "probe",
             Self::Restore => "restore",
+            Self::Guard => "guard",
         }
     }
 
-    const fn wanted(self) -> &'static str {
+    pub(super) const fn wanted(self) -> &'static str {
         match self {
             Self::Tootctl => "a command, like \"media remove --days 14\"",
             Self::Systemctl => "a verb and units, like {restart: [mastodon-web]}",
             Self::Verify => "the name of a backup",
             Self::Probe => "the name of a probe",
             Self::Restore => "the name of a backup, or a map like {backup: nightly-files, snapshot: daily.1}",
+            Self::Guard => "a command or a list of commands, like bin/rails assets:precompile",
             Self::Run => "a program by its whole path, like /usr/local/bin/tidy, and its arguments",
         }
     }
@@ -48,6 +51,9 @@ impl Key {
             Self::Systemctl => "name the verb and the units only",
             Self::Verify | Self::Restore => "name the backup only",
             Self::Probe => "name the probe only",
+            Self::Guard => {
+                "write it as a list with a shell, like [[/bin/sh, -c, \"…\"]], or put quotes around it"
+            }
             Self::Run => {
                 "write it as a list with a shell, like [/bin/sh, -c, \"…\"], or put quotes around it"
             }
@@ -157,7 +163,7 @@ fn mistake_in(words: &[String], key: Key) -> Option<Mistake> {
     {
         return Some(Mistake::Dash { word: word.clone() });
     }
-    if key != Key::Run {
+    if !matches!(key, Key::Run | Key::Guard) {
         let own = key.as_str();
         if first == own || first.strip_suffix(own).is_some_and(|rest| rest.ends_with('/')) {
             return Some(Mistake::Doubled { given: first.clone(), key: own });

@@ -1,6 +1,6 @@
 //! One job: its schedule, its policy, its steps.
 
-use super::{Defaults, MOST_STEPS, TIMEOUT, bracket, requires, restore, step};
+use super::{Defaults, MOST_STEPS, TIMEOUT, bracket, guard, requires, restore, step};
 use crate::{
     calendar::Schedule,
     mistake::Mistake,
@@ -54,7 +54,7 @@ pub(super) fn job(
         if f.get("schedule").is_some() { (random_delay, window, catch_up) } else { Default::default() };
     let job_timeout = reader.span_within(&f, "timeout", "a timeout", TIMEOUT, "a job takes at most 30d");
     let retry = super::retry(reader, &f, defaults.retry);
-    let change = reader.boolean(&f, "change").unwrap_or(false);
+    let is_change = reader.boolean(&f, "change").unwrap_or(false);
     let has_window = f.get("schedule").is_some() && f.get("window").is_some();
     let required = requires::requires(reader, &f, instance, has_window);
     let own_lock = super::lock(reader, &f);
@@ -76,6 +76,7 @@ pub(super) fn job(
     let restores = restore::stands_right(reader, &f, &within, &around);
     let then = bracket::then(reader, &f, &around, stopped.is_some() || restores);
     bracket::plain_stops(reader, &f, &within.iter().chain(&then));
+    let is_guarded = guard::is_one(reader, &path, stopped.is_some() || restores);
     let steps = match (restores, around.instance) {
         (true, Some(instance)) => restore::put_together(within, then, instance),
         _ => bracket::put_together(stopped, restore::with_tries(within), then, settle),
@@ -111,7 +112,7 @@ pub(super) fn job(
         catch_up,
         timeout,
         retry,
-        change,
+        change: is_change || is_guarded,
         requires: required,
         lock,
         lock_wait,
@@ -158,7 +159,7 @@ pub(super) fn list(
     }
     let numbered = items.iter().take(MOST_STEPS).enumerate();
     numbered
-        .filter_map(|(index, item)| step::step(reader, item, &format!("{path}[{}]", index + 1), around))
+        .flat_map(|(index, item)| step::steps(reader, item, &format!("{path}[{}]", index + 1), around))
         .collect()
 }
 

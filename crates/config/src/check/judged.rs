@@ -21,15 +21,17 @@ pub(super) fn judged(reader: &mut Reader, f: &Fields<'_>, action: Option<&Action
         fail_on: patterns(reader, f, "fail_on"),
     };
     let Some(action) = action else { return judged };
-    let is_run = matches!(action, Action::Run(_));
+    let is_run = matches!(action, Action::Run(_) | Action::Guard(_));
     let is_verify = matches!(action, Action::Verify(_));
-    let has_items =
-        !matches!(action, Action::Systemctl(_) | Action::Verify(_) | Action::Probe(_) | Action::Restore(_));
+    let has_items = !matches!(
+        action,
+        Action::Systemctl(_) | Action::Verify(_) | Action::Probe(_) | Action::Restore(_) | Action::Guard(_)
+    );
     for (key, has_effect, why) in [
         ("tolerate", has_items, "only tootctl and run steps have items that may fail"),
         ("full", is_verify, "only `verify` steps read more or less"),
-        ("expect", is_run, "only `run` steps are judged by patterns"),
-        ("fail_on", is_run, "only `run` steps are judged by patterns"),
+        ("expect", is_run, "only `run` and `guard` steps are judged by patterns"),
+        ("fail_on", is_run, "only `run` and `guard` steps are judged by patterns"),
     ] {
         if f.get(key).is_some() && !has_effect {
             reader.wrong(f.key_place(key), &f.path_of(key), Mistake::Misplaced { why });

@@ -5,6 +5,7 @@ mod bracket;
 mod command;
 mod drill;
 mod effect;
+mod guard;
 mod holds;
 mod instance;
 mod job;
@@ -65,7 +66,7 @@ pub(crate) use probes::KEYS as PROBE;
 #[cfg(test)]
 pub(crate) use requires::{FREE, KEYS as REQUIRES, LOAD, PRESSURE};
 #[cfg(test)]
-pub(crate) use restore::KEYS as RESTORE;
+pub(crate) use restore::WRITTEN as RESTORE;
 #[cfg(test)]
 pub(crate) use step::KEYS as STEP;
 
@@ -138,6 +139,7 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
     for (name, job) in &mut jobs {
         backup::verified(reader, name, job, listed, &backups);
         backup::send_away(job, &backups);
+        guard::is_covered(reader, name, job, &backups);
     }
     reader.mistakes.is_empty().then(|| Settings {
         instance: instance.flatten(),

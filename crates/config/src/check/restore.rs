@@ -11,11 +11,14 @@ use crate::{
 };
 use mastmaint_words::{BackupName, NameError, RunId, Span, backup::Backup};
 
-/// The keys of a restore.
-pub(crate) const KEYS: &[&str] =
-    &["backup", "snapshot", "with_media", "with_env", "unproved", "rehearse", "rollback", "received"];
-/// What stands alone: the run that it names says all the rest.
-const OF_RUNS: [&str; 2] = ["rollback", "received"];
+/// The keys of a restore: those that people write, then [`OF_RUNS`].
+const KEYS: [&str; 8] =
+    ["backup", "snapshot", "with_media", "with_env", "unproved", "rehearse", "rollback", "received"];
+/// What stands alone, and is written by mastmaintctl: the run that it names says all the rest.
+const OF_RUNS: [&str; 2] = [KEYS[6], KEYS[7]];
+/// What people write.
+#[cfg(test)]
+pub(crate) const WRITTEN: &[&str] = KEYS.split_at(6).0;
 /// A backup is copied and checked while Mastodon runs; no admin wants that cut by the usual two hours.
 pub(super) const TIMEOUT: Span = Span::from_secs(12 * 3600);
 /// Rails starts within seconds; a cold disk may take longer.
@@ -33,7 +36,7 @@ pub(super) fn action(reader: &mut Reader, f: &Fields<'_>) -> Option<RestoreActio
         return Some(RestoreAction::Prepare(Restore { backup, snapshot, with_media, with_env, unproved }));
     }
     let wanted = "the name of a backup, or a map like {backup: nightly-files, snapshot: daily.1}";
-    let f = reader.fields(node, &f.path_of("restore"), wanted, KEYS)?;
+    let f = reader.fields(node, &f.path_of("restore"), wanted, &KEYS)?;
     if let Some(key) = OF_RUNS.into_iter().find(|key| f.get(key).is_some()) {
         let run = of_run(reader, &f, key)?;
         return Some(match key {

@@ -3,14 +3,16 @@
 use super::{
     Defaults,
     command::{self, Key},
-    judged, restore, tootctl,
+    guard, judged, restore, tootctl,
 };
 use crate::{
     diagnostic::Place,
+    guard::GuardAction,
     mistake::{self, Mistake},
     read::{At, Fields, Reader},
     settings::{
-        Action, Environment, Instance, OnPartial, Step, SystemctlAction, SystemctlVerb, VerifyAction,
+        Action, Environment, Instance, OnPartial, Step, SystemctlAction, SystemctlVerb, USUAL_SETTLE,
+        VerifyAction,
     },
     tree::{Kind, Node},
     units,
@@ -25,6 +27,11 @@ pub(crate) const KEYS: &[&str] = &[
     "verify",
     "probe",
     "restore",
+    "guard",
+    "keep",
+    "build",
+    "memory",
+    "restart",
     "full",
     "timeout",
     "grace",
@@ -39,13 +46,14 @@ pub(crate) const KEYS: &[&str] = &[
     "fail_on",
     "environment",
 ];
-const ACTIONS: [(&str, Key); 6] = [
+const ACTIONS: [(&str, Key); 7] = [
     ("tootctl", Key::Tootctl),
     ("systemctl", Key::Systemctl),
     ("run", Key::Run),
     ("verify", Key::Verify),
     ("probe", Key::Probe),
     ("restore", Key::Restore),
+    ("guard", Key::Guard),
 ];
 /// A service that was just started needs some seconds until it answers; one that takes longer is not well.
 const PROBE_TIMEOUT: Span = Span::from_secs(120);
@@ -63,11 +71,23 @@ pub(super) struct Surroundings<'a> {
     pub(super) probes: &'a [&'a str],
 }
 
-pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surroundings<'_>) -> Option<Step> {
-    let f =
-        reader.fields(node, path, "a map with an action, like `tootctl: media remove --days 14`", KEYS)?;
-    let action = action(reader, &f, around);
-    let written = reader.span_within(&f, "timeout", "a timeout", super::TIMEOUT, "a step takes at most 30d");
+/// The steps that one entry of a list becomes: one, or those of a guard.
+pub(super) fn steps(reader: &mut Reader, node: &Node, path: &str, around: &Surroundings<'_>) -> Vec<Step> {
+    let wanted = "a map with an action, like `tootctl: media remove --days 14`";
+    let Some(f) = reader.fields(node, path, wanted, KEYS) else { return vec![] };
+    let step = step(reader, &f, around);
+    if f.get("guard").is_none() {
+        guard::misplaced(reader, &f);
+        return step.into_iter().collect();
+    }
+    let written = guard::written(reader, &f, around);
+    let settle = around.instance.map_or(USUAL_SETTLE, |instance| instance.settle);
+    written.zip(step).map(|(written, step)| guard::steps(written, &step, settle)).unwrap_or_default()
+}
+
+fn step(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Option<Step> {
+    let action = action(reader, f, around);
+    let written = reader.span_within(f, "timeout", "a timeout", super::TIMEOUT, "a step takes at most 30d");
     if let (Some(own), Some(job)) = (&written, &around.job_timeout)
         && own.value > job.value
     {
@@ -82,20 +102,20 @@ pub(super) fn step(reader: &mut Reader, node: &Node, path: &str, around: &Surrou
     };
     let timeout = written.as_ref().map_or(usual, |at| at.value);
     let grace = reader
-        .span_within(&f, "grace", "a grace", super::GRACE, "a grace is at most 1d")
+        .span_within(f, "grace", "a grace", super::GRACE, "a grace is at most 1d")
         .map_or(around.defaults.grace, |at| at.value);
-    let quiet_limit = super::quiet_limit(reader, &f);
+    let quiet_limit = super::quiet_limit(reader, f);
     let on_partial = reader
-        .word(&f, "on_partial", "word", &[("go-on", OnPartial::GoOn), ("stop", OnPartial::Stop)])
+        .word(f, "on_partial", "word", &[("go-on", OnPartial::GoOn), ("stop", OnPartial::Stop)])
         .unwrap_or_default();
-    let go_on = reader.boolean(&f, "continue").unwrap_or(false);
-    let prove = super::effect::prove(reader, &f, action.as_ref());
-    let at_most = super::effect::at_most(reader, &f, action.as_ref());
-    let judged = judged::judged(reader, &f, action.as_ref());
-    let own = reader.environment(&f, "environment");
-    let dangerous = tootctl::dangerous(reader, &f, action.as_ref(), around.is_scheduled);
+    let go_on = reader.boolean(f, "continue").unwrap_or(false);
+    let prove = super::effect::prove(reader, f, action.as_ref());
+    let at_most = super::effect::at_most(reader, f, action.as_ref());
+    let judged = judged::judged(reader, f, action.as_ref());
+    let own = reader.environment(f, "environment");
+    let dangerous = tootctl::dangerous(reader, f, action.as_ref(), around.is_scheduled);
     let action = action?;
-    let quiet_limit = quiet_limit_of(reader, &f, &action, quiet_limit, timeout, around);
+    let quiet_limit = quiet_limit_of(reader, f, &action, quiet_limit, timeout, around);
     let mut environment = Environment::new();
     if matches!(action, Action::Systemctl(_) | Action::Verify(_) | Action::Probe(_) | Action::Restore(_)) {
         if !own.is_empty() {
@@ -161,7 +181,7 @@ fn action(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Opt
         return None;
     }
     let path = f.path_of(name);
-    if matches!(key, Key::Tootctl | Key::Systemctl | Key::Restore)
+    if matches!(key, Key::Tootctl | Key::Systemctl | Key::Restore | Key::Guard)
         && around.instance.is_none()
         && !around.instance_is_wrong
     {
@@ -180,6 +200,8 @@ fn action(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Opt
         Key::Verify => verify(reader, f).map(Action::Verify),
         Key::Probe => probe(reader, f, around).map(Action::Probe),
         Key::Restore => restore::action(reader, f).map(Action::Restore),
+        // What it is made of is read with the keys that only it has.
+        Key::Guard => Some(Action::Guard(GuardAction::Check)),
     }
 }
 

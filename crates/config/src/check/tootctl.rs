@@ -36,7 +36,8 @@ pub(super) fn dangerous(
             | Action::Services(_)
             | Action::Verify(_)
             | Action::Probe(_)
-            | Action::Restore(_),
+            | Action::Restore(_)
+            | Action::Guard(_),
         )
         | None => {
             no_effect(reader, f, is_meant && action.is_some());

@@ -1,6 +1,7 @@
 //! Tests of the whole way from text to settings.
 
 mod files;
+mod guard;
 mod host;
 mod mistakes;
 mod properties;

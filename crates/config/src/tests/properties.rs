@@ -122,7 +122,8 @@ fn step() -> impl Strategy<Value = Step> {
                     | Action::Services(_)
                     | Action::Verify(_)
                     | Action::Probe(_)
-                    | Action::Restore(_) => Judged::default(),
+                    | Action::Restore(_)
+                    | Action::Guard(_) => Judged::default(),
                 };
                 // What has an effect that can be looked at.
                 let removes = matches!(&action, Action::Tootctl(args) if effect::can_be_sampled(args));

@@ -57,7 +57,7 @@ fn its_examples_load_too() {
     let kinds: Vec<_> = all.settings.probes.values().map(|probe| probe.question.kind()).collect();
     assert_eq!(kinds.len(), Question::KINDS.len(), "{kinds:?}");
     let jobs = &all.settings.jobs;
-    assert_eq!(jobs.len(), 13);
+    assert_eq!(jobs.len(), 14);
     assert!(jobs["restore-files"].restores());
     assert_eq!(jobs["clean-statuses"].timeout.to_string(), "12h");
     assert_eq!(
@@ -155,6 +155,7 @@ fn every_key_stands_in_it() {
         check::JOB,
         check::WINDOW,
         check::STEP,
+        check::RESTORE,
         check::TARGET,
         check::SMTP,
         check::PROVE,

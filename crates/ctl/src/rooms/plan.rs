@@ -2,6 +2,7 @@
 //! `/home/mastodon/live`; for any other a drop-in says what differs.
 
 mod boot;
+mod change;
 mod restore;
 
 use mastmaint_words::{Room, restore::Restoring};
@@ -126,6 +127,7 @@ fn one(room: Room, resident: Option<&Resident>, backups: &[PathBuf]) -> Result<W
         (Room::Tootctl, Some(resident)) => tootctl(resident),
         (Room::Probe, None) => Ok(Wanted { network: PROBE_NETWORK, ..plain(SHIPPED_USER) }),
         (Room::Probe, Some(resident)) => probe(resident),
+        (Room::Change, resident) => change::change(resident),
     }
 }
 

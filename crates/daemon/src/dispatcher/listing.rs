@@ -10,7 +10,7 @@ use mastmaint_control::words::{
 };
 use mastmaint_health::{LastRun, NextRun, NowRunning, Phase, Refused, Situation, Stopped};
 use mastmaint_ledger::{RunRecord, RunWithSteps, SpaceTrend, StepRecord};
-use mastmaint_words::{JobName, Numbers};
+use mastmaint_words::{JobName, Numbers, StepIndex};
 
 impl Dispatcher {
     /// One page about everything.
@@ -167,10 +167,11 @@ fn stopped(bracket: &BracketLine) -> Stopped {
 }
 
 fn now_running(active: &Active) -> Option<NowRunning> {
+    let step = active.steps.values().find(|step| step.end.is_none()).map(|step| step.key.step);
     Some(NowRunning {
         job: active.spec.job_name.clone(),
-        step: active.steps.values().find(|step| step.end.is_none()).map(|step| step.key.step),
-        of: u16::try_from(active.spec.job.steps.len()).unwrap_or(u16::MAX),
+        step,
+        of: active.spec.job.steps_in_sight(step.unwrap_or(StepIndex(0))),
         since: active.started?,
     })
 }
@@ -181,7 +182,7 @@ fn step_now(active: &Active) -> Option<StepNow> {
     let newest = active.handle.progress.borrow();
     Some(StepNow {
         step: record.key.step,
-        of: u16::try_from(active.spec.job.steps.len()).unwrap_or(u16::MAX),
+        of: active.spec.job.steps_in_sight(record.key.step),
         title: record.title.clone(),
         since: record.at,
         progress: newest.as_ref().filter(|(of, _)| *of == record.key.step).map(|(_, p)| p.clone()),

@@ -172,7 +172,8 @@ impl ChildRooms {
             | Room::Verify
             | Room::Remote
             | Room::Restore
-            | Room::Probe => self.runner.clone(),
+            | Room::Probe
+            | Room::Change => self.runner.clone(),
         }
     }
 

@@ -247,8 +247,7 @@ impl Drive {
                 done.push(policy::Done { step, verdict: self.take_up(step, resumed).await });
             }
         }
-        let verdicts: Vec<Verdict> = done.into_iter().map(|done| done.verdict).collect();
-        let verdict = policy::verdict_of_run(&verdicts);
+        let verdict = policy::verdict_of_job(&self.spec.job, &done);
         failpoint!("run.before-end");
         let ended = RunNews::Ended { run: self.spec.id.clone(), verdict: Box::new(verdict) };
         // The dispatcher outlives its runs; if it is gone the next daemon finds the run open and ends it.
@@ -279,7 +278,7 @@ impl Drive {
 
     /// A step that nobody has begun.
     async fn begin(&mut self, step: StepIndex, definition: &Step) -> Verdict {
-        let is_owed = step::is_owed(definition);
+        let is_owed = self.is_owed(step, definition);
         let (recorded, room) = if self.spec.begun.take_if(|begun| begun.key.step == step).is_some() {
             // Recorded with the run. From there on it is a step under way: a cancel is its room's business.
             (true, self.outside.rooms.open(definition.action.room()).await)
@@ -299,7 +298,7 @@ impl Drive {
             // Opening a room asks nothing of it, so it need not wait for the disk; what is asked of it does.
             tokio::join!(self.record_start(&record), self.outside.rooms.open(record.room))
         };
-        if !recorded && step::may_stop_services(definition) && !self.spec.dry_run {
+        if !recorded && step::needs_a_record(definition) && !is_owed && !self.spec.dry_run {
             return step::not_without_a_record();
         }
         failpoint!("run.step-recorded");
@@ -313,7 +312,7 @@ impl Drive {
         let step = begun.key.step;
         self.tell(Told::StepAdopted { step, title: begun.title.clone() });
         self.announce(step, definition).await;
-        let may_start = step::is_owed(definition)
+        let may_start = self.is_owed(step, definition)
             || (self.outside.same_boot
                 && begun.journaled == 0
                 && self.spec.only.is_none()
@@ -323,7 +322,7 @@ impl Drive {
     }
 
     async fn announce(&self, step: StepIndex, definition: &Step) {
-        let of = u16::try_from(self.spec.job.steps.len()).unwrap_or(u16::MAX);
+        let of = self.spec.job.steps_in_sight(step);
         // Nobody may be following.
         let _ = self.follow.send(FollowEvent::StepStarted { step, of, title: definition.action.title() });
         self.note(step, definition, None).await;

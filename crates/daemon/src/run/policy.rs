@@ -1,5 +1,7 @@
 //! What a run does next, and how it ended. Pure: steps that are over in, a decision out.
 
+mod guarded;
+
 use mastmaint_config::settings::{Job, OnPartial, Retry, RetryOn, Step};
 use mastmaint_words::{Grade, Numbers, Outcome, Reason, Span, StepIndex, Verdict};
 use std::time::Duration;
@@ -23,8 +25,12 @@ pub struct Done {
 }
 
 /// What comes after the steps that are over, given in their order. Whatever ends the run early, services that it has
-/// stopped are started first.
+/// stopped are started first, and a guarded change that does not stay is put back.
 pub fn next(job: &Job, done: &[Done]) -> Next {
+    let guard = job.guard();
+    if let Some(way) = guard.and_then(|guard| guarded::way_back(&guard, done)) {
+        return way;
+    }
     let is_stopped = done.iter().any(|done| {
         let step = job.steps.get(usize::from(done.step.0));
         step.is_some_and(|step| stops_the_run(step, done.verdict.outcome))
@@ -36,7 +42,11 @@ pub fn next(job: &Job, done: &[Done]) -> Next {
             None => Next::End,
         };
     }
-    let following = done.last().map_or(0, |done| usize::from(done.step.0) + 1);
+    let mut following = done.last().map_or(0, |done| usize::from(done.step.0) + 1);
+    if let Some(guard) = guard.filter(|guard| usize::from(guard.put_back.0) == following) {
+        // The change stays.
+        following = usize::from(guard.look_again.0) + 1;
+    }
     match u16::try_from(following) {
         Ok(index) if following < job.steps.len() => Next::Step(StepIndex(index)),
         _ => Next::End,
@@ -61,6 +71,16 @@ pub fn verdict_of_run(done: &[Verdict]) -> Verdict {
         grade: done.iter().map(|v| v.grade).min().unwrap_or(Grade::Exit),
         reasons: worst.map(|v| v.reasons.clone()).unwrap_or_default(),
         numbers: sum(done.iter().map(|v| v.numbers)),
+    }
+}
+
+/// The verdict of a run of a job: that of its steps, and what became of its guard.
+pub fn verdict_of_job(job: &Job, done: &[Done]) -> Verdict {
+    let verdicts: Vec<Verdict> = done.iter().map(|done| done.verdict.clone()).collect();
+    let verdict = verdict_of_run(&verdicts);
+    match job.guard() {
+        Some(guard) => guarded::told(&guard, done, verdict),
+        None => verdict,
     }
 }
 

@@ -12,7 +12,10 @@ use crate::{
     tell::Told,
 };
 use jiff::Timestamp;
-use mastmaint_config::settings::{Action, ServicesAction, Step};
+use mastmaint_config::{
+    guard::GuardAction,
+    settings::{Action, ServicesAction, Step},
+};
 use mastmaint_control::words::FollowEvent;
 use mastmaint_failpoints::failpoint;
 use mastmaint_ledger::{StepEnd, Verified};
@@ -58,45 +61,45 @@ pub(super) async fn let_forget(connection: &mut Connection, key: StepKey) {
     let _ = tokio::time::timeout(PATIENCE, connection.ask_once(Op::Forget { key })).await;
 }
 
-/// Whether the step can leave a service stopped.
-pub(super) fn may_stop_services(step: &Step) -> bool {
-    step.action.stops_services()
-}
-
-/// Whether the step starts what the run has stopped, or moves what must not stay halfway: neither a cancel nor the
-/// job's timeout takes that back.
-pub(super) fn is_owed(step: &Step) -> bool {
-    match &step.action {
-        Action::Services(action) => *action == ServicesAction::Start,
-        Action::Restore(action) => action.moves_live(),
-        _ => false,
-    }
+/// Whether the step can leave a service stopped or a change half done, so that somebody must know of it.
+pub(super) fn needs_a_record(step: &Step) -> bool {
+    step.action.stops_services() || matches!(step.action, Action::Guard(GuardAction::Begin(_)))
 }
 
 /// The verdict of a step that must not run because its start could not be recorded.
 pub(super) fn not_without_a_record() -> Verdict {
-    let text = "services are not stopped while the ledger cannot be written; see \"mastmaintctl status\"";
+    let text = "services are not stopped, and nothing is changed under guard, while the ledger cannot be written; see \"mastmaintctl status\"";
     Verdict::because(Outcome::Failed, Grade::Exit, Reason::new("not-recording", text))
 }
 
 impl Drive {
+    /// Whether the step starts what the run has stopped, moves what must not stay halfway, or is part of the way back of
+    /// its guard: neither a cancel nor the job's timeout takes that back.
+    pub(super) fn is_owed(&self, step: StepIndex, definition: &Step) -> bool {
+        let moves_live = matches!(&definition.action, Action::Restore(action) if action.moves_live());
+        moves_live
+            || matches!(definition.action, Action::Services(ServicesAction::Start))
+            || self.spec.job.guard().is_some_and(|guard| guard.is_way_back(step))
+    }
+
     /// Drives a step to its end and returns its verdict; by then it is recorded (if it can be) and told.
     pub(super) async fn drive_step(&mut self, step: StepIndex, definition: &Step, begin: Begin) -> Verdict {
         let clock = Instant::now();
+        let is_owed = self.is_owed(step, definition);
         let limit = self.deadline.saturating_duration_since(clock);
         let start = Op::Start {
             digest: self.spec.digest.clone(),
             job: self.spec.job_name.clone(),
             key: self.spec.key(step),
             dry_run: self.spec.dry_run,
-            limit: (!is_owed(definition)).then(|| Span::new(limit)),
+            limit: (!is_owed).then(|| Span::new(limit)),
         };
         let (opened, seq, sent, start) = match begin {
             Begin::Fresh { room } => (Some(room), 0, Timestamp::now(), Some(start)),
             Begin::Adopted { after, at, may_start } => (None, after, at, may_start.then_some(start)),
         };
         // Seen here, so that the same cancel is not heard a second time: that would kill at once.
-        let cancel_owed = *self.cancels.borrow_and_update() > 0 && !is_owed(definition);
+        let cancel_owed = *self.cancels.borrow_and_update() > 0 && !is_owed;
         let mut follow = Follow {
             step,
             room: definition.action.room(),

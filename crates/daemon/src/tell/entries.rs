@@ -140,7 +140,9 @@ fn of_telling(telling: Telling) -> Entry {
 /// The entry for something about a run. What is no run's has been dealt with.
 fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
     let step_of = |step: StepIndex| {
-        spec.map_or_else(String::new, |spec| format!("{} {step}/{}", spec.job_name, spec.job.steps.len()))
+        spec.map_or_else(String::new, |spec| {
+            format!("{} {step}/{}", spec.job_name, spec.job.steps_in_sight(step))
+        })
     };
     let job = || spec.map_or_else(String::new, |spec| spec.job_name.to_string());
     match told {

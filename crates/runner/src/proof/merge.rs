@@ -53,7 +53,7 @@ pub(crate) fn of_sample(looked: Result<Looked, String>) -> Proof {
             Proof::Missing { outcome, reason: left(items, rows, files, dangling, example) }
         }
         Ok(Looked::Blind { why, .. }) | Err(why) => not_taken(why),
-        Ok(Looked::Sample(_) | Looked::State(_) | Looked::Assets { .. }) => {
+        Ok(Looked::Sample(_) | Looked::State(_) | Looked::Assets { .. } | Looked::Migrations { .. }) => {
             not_taken("the prover answered something else")
         }
     }

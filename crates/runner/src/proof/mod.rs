@@ -22,6 +22,8 @@ pub(crate) struct Around {
     pub(crate) sample: Option<u16>,
     /// Whether it builds the assets, so that the build is looked at after it.
     pub(crate) assets: bool,
+    /// The Rails root and what Rails runs as: whatever it builds is built, also where nothing seems to have changed.
+    pub(crate) forces_build: Option<(PathBuf, String)>,
     /// The same once more with `--dry-run`.
     pub(crate) again: Option<Again>,
     /// Whether database and files must be one state before it may run.

@@ -53,6 +53,11 @@ impl Prover {
         self.ask(&["assets".to_owned()], None, limit)
     }
 
+    /// Asks the database which migrations it has seen.
+    pub(crate) fn migrations(&self, limit: Duration) -> Result<Looked, String> {
+        self.ask(&["migrations".to_owned()], None, limit)
+    }
+
     fn ask(&self, words: &[String], input: Option<&Sample>, limit: Duration) -> Result<Looked, String> {
         let name = self.program.display();
         let mut child = Command::new(&self.program)

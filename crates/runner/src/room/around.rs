@@ -4,6 +4,7 @@
 use super::plan::Process;
 use super::work::settled;
 use crate::exec::{Limits, OrderReceiver, Sink, execute};
+use crate::guard;
 use crate::proof::{self, Again, Around, Proof, Prover};
 use crate::protocol::{EndingCause, EventKind, StepReport};
 use crate::verdict::{Judge, Terms, cut_short};
@@ -33,6 +34,9 @@ pub(super) fn run(
         Ok(named) => named,
         Err(verdict) => return settled(key, redacted(verdict, process)),
     };
+    if let Some((live, environment)) = &around.forces_build {
+        guard::force_build(live, environment);
+    }
     let sample = sample(process);
     let before = free(around);
     let mut report = once(key, process, left(process, clock), orders, sink);

@@ -7,6 +7,7 @@ mod around;
 mod ask;
 mod client;
 pub mod connection;
+mod guarded;
 mod hub;
 mod orphans;
 mod plan;
@@ -171,7 +172,7 @@ fn about_step(
                 std::thread::sleep(Duration::from_millis(20));
             }
             (Known::Died(dir), _) => {
-                // A start of services that was cut is owed still: this runner goes on with it.
+                // A start of services that was cut is owed still, and the end of a change: this runner goes on with it.
                 let dir = match begin_again(options, key, dir) {
                     Ok(begun) => {
                         work::work(begun, connection, op)?;

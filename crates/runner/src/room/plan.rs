@@ -1,7 +1,7 @@
 //! From what a request names to what is done: the step is looked up in the accepted configuration, and everything
 //! about its process is decided before anything runs.
 
-use super::{Options, probed, restore, services::End, verify};
+use super::{Options, guarded, probed, restore, services::End, verify};
 use crate::exec::{Ended, Limits, StepCommand};
 use crate::output::Patterns;
 use crate::proof::{Again, Around, Prover};
@@ -32,15 +32,18 @@ pub(super) enum Work {
     Run(Box<Process>),
     /// Services are stopped or started.
     Services(Box<End>),
+    /// A change is begun, looked at, or ended.
+    Guard(Box<guarded::Part>),
     /// Nothing runs; this is the outcome.
     Settled(Verdict),
 }
 
 impl Work {
     /// Whether it is owed in any case: without a durable record of the step, and again if a runner died of it.
-    pub(super) const fn is_owed(&self) -> bool {
+    pub(super) fn is_owed(&self) -> bool {
         match self {
             Self::Services(end) => end.is_owed(),
+            Self::Guard(part) => part.is_owed(),
             Self::Run(process) => process.is_owed,
             Self::Settled(_) => false,
         }
@@ -115,6 +118,7 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
         Action::Verify(action) => Ok(verify::plan(options, &view, step, action, named)),
         Action::Probe(probe) => Ok(probed::plan(options, step, probe, named)),
         Action::Restore(action) => Ok(restore::plan(options, &view, step, action, named)),
+        Action::Guard(action) => Ok(guarded::plan(options, &view, step, action, named)),
         Action::Systemctl(action) => {
             let services = view.instance.as_ref().map_or(&[][..], |instance| &instance.services);
             let systemctl = systemctl::Systemctl::new(options.walled);
@@ -231,22 +235,22 @@ fn local_media(instance: &Instance, environment: &Environment) -> Option<PathBuf
 }
 
 /// What the step says of how it is judged.
-fn terms(step: &Step, version: Option<Series>) -> Terms {
+pub(super) fn terms(step: &Step, version: Option<Series>) -> Terms {
     Terms { version, tolerated_errors: u64::from(step.judged.tolerated_errors), ..Terms::default() }
 }
 
-fn patterns(step: &Step) -> Patterns {
+pub(super) fn patterns(step: &Step) -> Patterns {
     Patterns { expect: step.judged.expect.clone(), fail_on: step.judged.fail_on.clone() }
 }
 
 /// The series of the installed Mastodon, without starting Ruby; `None` if its file says none in the usual way.
-fn installed_version(instance: &Instance) -> Option<Series> {
+pub(super) fn installed_version(instance: &Instance) -> Option<Series> {
     let text = fs::read_to_string(instance.live.join("lib/mastodon/version.rb")).ok()?;
     Version::from_ruby(&text).map(|version| version.series())
 }
 
 /// Rails leaves files that belong to whoever runs it, and PostgreSQL asks the kernel who that is.
-fn wrong_user(options: &Options, instance: &Instance) -> Option<Verdict> {
+pub(super) fn wrong_user(options: &Options, instance: &Instance) -> Option<Verdict> {
     let uid = geteuid();
     let name = User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
     if name == instance.user {
@@ -257,7 +261,7 @@ fn wrong_user(options: &Options, instance: &Instance) -> Option<Verdict> {
     } else {
         format!("start mastmaintd as {}, or correct instance.user", instance.user)
     };
-    let text = format!("tootctl would run as {name} but the instance belongs to {}; {remedy}", instance.user);
+    let text = format!("it would run as {name} but the instance belongs to {}; {remedy}", instance.user);
     let reason = Reason::new("wrong-user", text);
     Some(Verdict::because(Outcome::Failed, Grade::Exit, reason))
 }

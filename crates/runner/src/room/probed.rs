@@ -29,6 +29,16 @@ const MARGIN: Duration = Duration::from_secs(5);
 const PATH: &str = "/usr/bin:/bin";
 
 pub(super) fn plan(options: &Options, step: &Step, probe: &ProbeName, named: &Named) -> Work {
+    ask(options, step, named, &["--until-yes", probe.as_str()], format!("the probe {probe}"))
+}
+
+/// Pages and themes as a visitor gets them.
+pub(super) fn look(options: &Options, step: &Step, named: &Named) -> Work {
+    ask(options, step, named, &["--visit"], "the site".to_owned())
+}
+
+/// Asks until what is asked says yes.
+fn ask(options: &Options, step: &Step, named: &Named, words: &[&str], whom: String) -> Work {
     let time = named.limit.map_or(step.timeout, |limit| limit.min(step.timeout)).get();
     let within = time.saturating_sub(MARGIN.min(time / 4));
     let mut args = vec![
@@ -36,11 +46,10 @@ pub(super) fn plan(options: &Options, step: &Step, probe: &ProbeName, named: &Na
         options.accepted.display().to_string(),
         "--digest".to_owned(),
         named.digest.to_string(),
-        "--until-yes".to_owned(),
-        probe.to_string(),
         "--within-ms".to_owned(),
         within.as_millis().to_string(),
     ];
+    args.extend(words.iter().map(|word| (*word).to_owned()));
     let mut environment = environment::for_program(&Environment::new(), Path::new("/"), PATH);
     if !options.walled {
         args.push("--unwalled".to_owned());
@@ -53,12 +62,11 @@ pub(super) fn plan(options: &Options, step: &Step, probe: &ProbeName, named: &Na
         directory: PathBuf::from("/"),
         patterns: Patterns::default(),
     };
-    let probe = probe.clone();
-    run(command, step, named, Redactor::from_secrets([]), Box::new(move |ended| judge(&probe, ended)))
+    run(command, step, named, Redactor::from_secrets([]), Box::new(move |ended| judge(&whom, ended)))
 }
 
 /// Its exit status decides, and its last word says why.
-fn judge(probe: &ProbeName, ended: &Ended) -> Verdict {
+fn judge(whom: &str, ended: &Ended) -> Verdict {
     let Ending::Exited(status) = ended.ending else { return Judge::of_any().judge(ended) };
     if ended.cut_short.is_some() {
         return Judge::of_any().judge(ended);
@@ -67,12 +75,10 @@ fn judge(probe: &ProbeName, ended: &Ended) -> Verdict {
     let because =
         |outcome, grade, code: &str, text: String| Verdict::because(outcome, grade, Reason::new(code, text));
     match status {
-        YES => because(Outcome::Ok, Grade::Proved, "probe-yes", format!("the probe {probe} says yes")),
-        NO => {
-            because(Outcome::Failed, Grade::Proved, "probe-no", format!("the probe {probe} says no: {why}"))
-        }
+        YES => because(Outcome::Ok, Grade::Proved, "probe-yes", format!("{whom} says yes")),
+        NO => because(Outcome::Failed, Grade::Proved, "probe-no", format!("{whom} says no: {why}")),
         NOT_ASKED => {
-            let text = format!("the probe {probe} cannot be asked: {why}");
+            let text = format!("{whom} cannot be asked: {why}");
             because(Outcome::Failed, Grade::Exit, "probe-not-asked", text)
         }
         _ => Judge::of_any().judge(ended),
@@ -93,7 +99,7 @@ mod tests {
             survivors_killed: 0,
             oom_kills: 0,
         };
-        judge(&"web".parse().unwrap(), &ended)
+        judge("the probe web", &ended)
     }
 
     #[test]

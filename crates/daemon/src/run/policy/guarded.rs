@@ -1,0 +1,208 @@
+//! What a run with a guard does next. Whatever ends the change before it stays, the run goes over the way back: what was
+//! changed is put back, and where web has started on it, web is restarted and looked at again. Pure, as the rest.
+
+use super::{Done, Next};
+use mastmaint_config::guard::Guard;
+use mastmaint_runner::guard::owes_restart;
+use mastmaint_words::{Outcome, StepIndex, Verdict};
+
+/// The next step of the way back; `None` if the run is not on it.
+pub(super) fn way_back(guard: &Guard, done: &[Done]) -> Option<Next> {
+    let of = |step: StepIndex| done.iter().find(|done| done.step == step);
+    let Some(put_back) = of(guard.put_back) else {
+        let is_bad = |done: &&Done| !matches!(done.verdict.outcome, Outcome::Ok | Outcome::Skipped);
+        let bad = done.iter().filter(|done| guard.holds(done.step)).find(is_bad)?;
+        debug_assert!(
+            of(guard.begin).is_some() || bad.step == guard.begin,
+            "nothing of it runs before its begin"
+        );
+        return Some(Next::Step(guard.put_back));
+    };
+    if of(guard.look_again).is_some() {
+        return Some(Next::End);
+    }
+    if of(guard.restart_again).is_some() {
+        return Some(Next::Step(guard.look_again));
+    }
+    // Nothing had been changed, or the change stays: web runs what is there.
+    let is_nothing = put_back.verdict.outcome == Outcome::Skipped;
+    let has_started_on_it = of(guard.restart).is_some() || owes_restart(&put_back.verdict);
+    Some(if !is_nothing && has_started_on_it { Next::Step(guard.restart_again) } else { Next::End })
+}
+
+/// The verdict of the run with what became of the change, in the sentence that people see first.
+pub(super) fn told(guard: &Guard, done: &[Done], mut verdict: Verdict) -> Verdict {
+    let of = |step: StepIndex| done.iter().find(|done| done.step == step).map(|done| &done.verdict);
+    let why =
+        |verdict: &Verdict| verdict.reasons.first().map(|reason| reason.text.clone()).unwrap_or_default();
+    let is_ok = |verdict: &Verdict| verdict.outcome == Outcome::Ok;
+    let Some(put_back) = of(guard.put_back).filter(|verdict| verdict.outcome != Outcome::Skipped) else {
+        return verdict;
+    };
+    let again = [of(guard.restart_again), of(guard.look_again)].into_iter().flatten();
+    let became = match again.into_iter().find(|verdict| !is_ok(verdict)) {
+        _ if !is_ok(put_back) => format!("it is NOT put back: {}", why(put_back)),
+        Some(not_well) => format!("it is put back, and Mastodon is not well: {}", why(not_well)),
+        None => "it is put back, Mastodon is as before".to_owned(),
+    };
+    // What was wrong with the change comes first, whatever was worse.
+    let first = done.iter().find(|done| {
+        guard.holds(done.step) && !matches!(done.verdict.outcome, Outcome::Ok | Outcome::Skipped)
+    });
+    if let Some(first) = first {
+        verdict.reasons.clone_from(&first.verdict.reasons);
+    }
+    if let Some(reason) = verdict.reasons.first_mut() {
+        reason.text = format!("{}; {became}", reason.text);
+    }
+    verdict
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{
+        next,
+        tests::{job, step},
+        verdict_of_job,
+    };
+    use super::*;
+    use mastmaint_config::{
+        guard::{GuardAction, MEMORY, SafePoint},
+        settings::{Action, Job, Step, SystemctlAction, SystemctlVerb},
+    };
+    use mastmaint_runner::guard::RESTART_OWED;
+    use mastmaint_words::{Grade, Reason};
+
+    /// A step before it, a command, a step after it.
+    fn guarded() -> Job {
+        let part = |action| Step { action: Action::Guard(action), ..step() };
+        let units = vec!["mastodon-web".parse().unwrap()];
+        let restart = || Step {
+            action: Action::Systemctl(SystemctlAction { verb: SystemctlVerb::Restart, units: units.clone() }),
+            ..step()
+        };
+        let point = SafePoint { keep: vec![], memory: MEMORY, builds: false, migrates: false };
+        job(vec![
+            step(),
+            part(GuardAction::Begin(point)),
+            part(GuardAction::Command(vec!["bin/true".into()])),
+            part(GuardAction::Check),
+            restart(),
+            part(GuardAction::Look),
+            part(GuardAction::Keep),
+            part(GuardAction::PutBack),
+            restart(),
+            part(GuardAction::Look),
+            step(),
+        ])
+    }
+
+    fn ended(outcome: Outcome, why: &str) -> Verdict {
+        Verdict::because(outcome, Grade::Read, Reason::new("x", why))
+    }
+
+    /// The steps that are run when each ends as said, all others well.
+    fn steps(ends: &[(u16, Outcome)]) -> (Vec<u16>, Verdict) {
+        let job = guarded();
+        let mut done: Vec<Done> = Vec::new();
+        while let Next::Step(step) = next(&job, &done) {
+            let outcome = ends.iter().find(|end| end.0 == step.0).map_or(Outcome::Ok, |end| end.1);
+            done.push(Done { step, verdict: ended(outcome, &format!("step {}", step.0)) });
+        }
+        (done.iter().map(|done| done.step.0).collect(), verdict_of_job(&job, &done))
+    }
+
+    #[test]
+    fn a_change_that_is_well_stays_and_the_run_goes_on_after_it() {
+        let (run, verdict) = steps(&[]);
+        assert_eq!((run, verdict.outcome), (vec![0, 1, 2, 3, 4, 5, 6, 10], Outcome::Ok));
+        assert_eq!(steps(&[(0, Outcome::Failed)]).0, [0], "nothing had begun");
+        assert_eq!(steps(&[(10, Outcome::Failed)]).0, [0, 1, 2, 3, 4, 5, 6, 10], "it stays all the same");
+    }
+
+    #[test]
+    fn whatever_goes_wrong_is_put_back_and_web_restarted_only_if_it_started_on_it() {
+        for outcome in
+            Outcome::ALL.into_iter().filter(|outcome| !matches!(outcome, Outcome::Ok | Outcome::Skipped))
+        {
+            for wrong in 1..=3_u16 {
+                let expected: Vec<u16> = (0..=wrong).chain([7]).collect();
+                assert_eq!(steps(&[(wrong, outcome)]).0, expected, "{outcome} at {wrong}");
+            }
+            for wrong in 4..=6_u16 {
+                let expected: Vec<u16> = (0..=wrong).chain([7, 8, 9]).collect();
+                assert_eq!(steps(&[(wrong, outcome)]).0, expected, "{outcome} at {wrong}");
+            }
+        }
+        assert_eq!(steps(&[(1, Outcome::Failed), (7, Outcome::Skipped)]).0, [0, 1, 7], "refused");
+        assert_eq!(
+            steps(&[(6, Outcome::Interrupted), (7, Outcome::Skipped)]).0,
+            [0, 1, 2, 3, 4, 5, 6, 7],
+            "it stays"
+        );
+        // As far as it comes: a restart that fails is looked at all the same.
+        assert_eq!(
+            steps(&[(5, Outcome::Failed), (7, Outcome::Failed), (8, Outcome::Failed)]).0,
+            [0, 1, 2, 3, 4, 5, 7, 8, 9]
+        );
+    }
+
+    #[test]
+    fn a_host_that_went_down_has_started_web_on_what_it_found() {
+        let job = guarded();
+        let mut done: Vec<Done> = (0..=2)
+            .map(|step| Done {
+                step: StepIndex(step),
+                verdict: ended(if step == 2 { Outcome::Interrupted } else { Outcome::Ok }, ""),
+            })
+            .collect();
+        let owed = Verdict::because(Outcome::Ok, Grade::Proved, Reason::new(RESTART_OWED, "put back"));
+        done.push(Done { step: StepIndex(7), verdict: owed });
+        assert_eq!(next(&job, &done), Next::Step(StepIndex(8)));
+    }
+
+    #[test]
+    fn the_run_says_what_was_wrong_and_what_became_of_it() {
+        let text = |ends: &[(u16, Outcome)]| steps(ends).1.reasons[0].text.clone();
+        assert_eq!(text(&[(2, Outcome::Failed)]), "step 2; it is put back, Mastodon is as before");
+        assert_eq!(text(&[(5, Outcome::Partial)]), "step 5; it is put back, Mastodon is as before");
+        assert_eq!(
+            text(&[(5, Outcome::Partial), (9, Outcome::Failed)]),
+            "step 5; it is put back, and Mastodon is not well: step 9"
+        );
+        assert_eq!(
+            text(&[(2, Outcome::Cancelled), (7, Outcome::Failed)]),
+            "step 2; it is NOT put back: step 7"
+        );
+        assert_eq!(text(&[(1, Outcome::Failed), (7, Outcome::Skipped)]), "step 1");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_run_whose_change_does_not_stay_ends_without_its_way_back(
+            outcomes in proptest::collection::vec(proptest::sample::select(Outcome::ALL.to_vec()), 11),
+            owes in proptest::bool::ANY,
+        ) {
+            let (job, guard) = (guarded(), guarded().guard().unwrap());
+            let mut done: Vec<Done> = Vec::new();
+            while let Next::Step(step) = next(&job, &done) {
+                proptest::prop_assert!(done.len() < 11, "it never ends");
+                proptest::prop_assert!(done.iter().all(|over| over.step < step), "a step is done once");
+                let mut verdict = ended(outcomes[usize::from(step.0)], "");
+                if owes && step == guard.put_back {
+                    verdict.reasons = vec![Reason::new(RESTART_OWED, "")];
+                }
+                done.push(Done { step, verdict });
+            }
+            let of = |step| done.iter().find(|done| done.step == step).map(|done| done.verdict.outcome);
+            let fine = |outcome| matches!(outcome, Some(Outcome::Ok | Outcome::Skipped));
+            let begun = of(guard.begin).is_some();
+            let stays = fine(of(guard.keep));
+            proptest::prop_assert_eq!(of(guard.put_back).is_some(), begun && !stays);
+            let has_put_back = of(guard.put_back).is_some_and(|outcome| outcome != Outcome::Skipped);
+            let on_it = of(guard.restart).is_some() || owes;
+            proptest::prop_assert_eq!(of(guard.look_again).is_some(), has_put_back && on_it);
+            proptest::prop_assert_eq!(of(guard.restart_again), of(guard.look_again).and(of(guard.restart_again)));
+        }
+    }
+}

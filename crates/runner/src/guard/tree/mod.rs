@@ -1,0 +1,106 @@
+//! Trees of files by descriptors of directories. The instance's user owns the Rails root and everything above it up to
+//! its home, so any name may become something else at any moment: no symbolic link is followed, and nothing is reached
+//! that is not below the directory that was opened.
+
+mod attributes;
+mod copy;
+mod remove;
+mod same;
+
+pub(super) use copy::{Amount, copy, size};
+pub(super) use remove::{remove, thin_out};
+pub(super) use same::same;
+
+use rustix::{
+    fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, openat2, statat},
+    io::Errno,
+};
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    io,
+    os::{
+        fd::{BorrowedFd, OwnedFd},
+        unix::ffi::OsStrExt as _,
+    },
+    path::Path,
+};
+
+/// Deeper than any build; a tree without end must not take the process along.
+const DEEPEST: usize = 64;
+
+/// Something by its name in an open directory.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Named<'a> {
+    /// The directory.
+    pub(super) at: BorrowedFd<'a>,
+    /// Its name there.
+    pub(super) name: &'a OsStr,
+}
+
+impl Named<'_> {
+    /// What it is, if it is there.
+    pub(super) fn stat(&self) -> io::Result<Option<Stat>> {
+        match statat(self.at, self.name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// It as a directory.
+    pub(super) fn directory(&self) -> io::Result<OwnedFd> {
+        directory(self.at, Path::new(self.name))
+    }
+
+    /// It as a file to read; one that is none any more is an error.
+    pub(super) fn file(&self) -> io::Result<File> {
+        // Without the last flag a pipe that was put there would wait for its writer.
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = File::from(openat2(self.at, self.name, flags, Mode::empty(), beneath())?);
+        if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no file any more")) }
+    }
+}
+
+/// A directory below an open one; an empty path is that one itself.
+pub(super) fn directory(at: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    Ok(openat2(at, path, flags, Mode::empty(), beneath())?)
+}
+
+fn beneath() -> ResolveFlags {
+    ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS
+}
+
+/// The names in a directory, in order.
+pub(super) fn names(directory: BorrowedFd<'_>) -> io::Result<Vec<OsString>> {
+    let mut names = Vec::new();
+    for entry in Dir::read_from(directory)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name != b"." && name != b".." {
+            names.push(OsStr::from_bytes(name).to_owned());
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// What kind of thing it is.
+pub(super) fn kind(stat: &Stat) -> FileType {
+    FileType::from_raw_mode(stat.st_mode)
+}
+
+/// Its permissions.
+pub(super) fn mode(stat: &Stat) -> Mode {
+    Mode::from_raw_mode(stat.st_mode & 0o7777)
+}
+
+fn too_deep() -> io::Error {
+    io::Error::other(format!("it is deeper than {DEEPEST} directories"))
+}
+
+fn odd() -> io::Error {
+    io::Error::other("it is neither a file nor a directory nor a symbolic link")
+}
