@@ -125,7 +125,7 @@ fn titles(run: &Value) -> Vec<&str> {
     run["steps"].as_array().unwrap().iter().map(|step| step["title"].as_str().unwrap()).collect()
 }
 
-/// A theme as TangerineUI brings it.
+/// A theme as `TangerineUI` brings it.
 fn tangerine(at: &Path) -> String {
     let styles = at.join("mastodon").join(STYLES);
     fs::create_dir_all(styles.join("tangerineui")).unwrap();

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-const ARMED: &str = "/run/mastmaint-failpoints";
+pub(super) const ARMED: &str = "/run/mastmaint-failpoints";
 /// What the run room writes at each execution of the step.
 const DONE: &str = "/var/lib/mastmaintd-run/done";
 /// Of each release, in the gate and with `--long`.
@@ -159,7 +159,7 @@ fn kill_once(machine: &Machine, place: Place, passes: u32) -> bool {
     let job = if place.way == Way::Run { "bracketed" } else { "long" };
     // The other ways arm it only where they begin: some of these places are passed before, too.
     if place.way == Way::Run {
-        arm(machine, place, passes);
+        arm(machine, place.point, passes);
     }
     let ill = place.point == NOT_CONFIRMED;
     if ill {
@@ -169,7 +169,7 @@ fn kill_once(machine: &Machine, place: Place, passes: u32) -> bool {
     if place.way != Way::Run {
         machine.until("the step runs", Duration::from_mins(1), |m| (executions(m) > done).then_some(()));
         assert_eq!(states(machine), ["inactive"; 4], "{place:?}");
-        arm(machine, place, passes);
+        arm(machine, place.point, passes);
         let how = if place.way == Way::Adopt {
             "kill -KILL $(systemctl show -P MainPID mastmaintd)"
         } else {
@@ -208,14 +208,13 @@ fn kill_once(machine: &Machine, place: Place, passes: u32) -> bool {
 }
 
 /// Whoever comes by may count down in it.
-fn arm(machine: &Machine, place: Place, passes: u32) {
-    let point = place.point;
+pub(super) fn arm(machine: &Machine, point: &str, passes: u32) {
     machine
         .sh(&format!("cd {ARMED} && echo {passes} > hit/new && chmod 666 hit/new && mv hit/new {point}"))
         .ok();
 }
 
-fn history(machine: &Machine) -> Vec<Value> {
+pub(super) fn history(machine: &Machine) -> Vec<Value> {
     let listing = machine.until("the daemon answers", Duration::from_mins(1), |m| {
         let done = ctl(m, "history --number 1000 --json");
         if done.status == 0 { serde_json::from_str::<Value>(&done.out).ok() } else { None }
@@ -229,7 +228,7 @@ fn executions(machine: &Machine) -> usize {
 }
 
 /// The same programs with failpoints; the daemon is started again at once and a person's patience is not waited for.
-fn put_deadly_programs_in_place(machine: &Machine) {
+pub(super) fn put_deadly_programs_in_place(machine: &Machine) {
     machine.sh("systemctl stop mastmaintd mastmaintd-recover").ok();
     for (program, folder) in [
         ("mastmaintd", "/usr/bin"),
@@ -241,7 +240,14 @@ fn put_deadly_programs_in_place(machine: &Machine) {
         machine.put(&from_env("MASTMAINT_DEADLY").join(program), &at);
         machine.sh(&format!("chmod 755 {at}")).ok();
     }
-    for unit in ["mastmaintd", "mastmaintd-recover", "mastmaintd-systemctl@", "mastmaintd-run@"] {
+    for unit in [
+        "mastmaintd",
+        "mastmaintd-recover",
+        "mastmaintd-systemctl@",
+        "mastmaintd-run@",
+        "mastmaintd-change@",
+        "mastmaintd-probe@",
+    ] {
         let more = if unit == "mastmaintd" { "RestartSec=100ms\n" } else { "" };
         machine.write(
             &format!("/etc/systemd/system/{unit}.service.d/deadly.conf"),
@@ -254,10 +260,10 @@ fn put_deadly_programs_in_place(machine: &Machine) {
 }
 
 /// Random numbers from a seed that is said, so that a sample can be had again.
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let given = std::env::var("MASTMAINT_SEED").ok().and_then(|seed| seed.parse().ok());
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_secs());
         let seed = given.unwrap_or_else(now);
@@ -267,7 +273,7 @@ impl Dice {
     }
 
     /// xorshift64*: which place is next needs no better.
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
