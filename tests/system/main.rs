@@ -63,6 +63,8 @@ on_both! {
         every_kind_of_dump_comes_to_life,
         a_drill_that_is_killed_leaves_nothing_and_reads_nothing_else,
     ];
+    guard: [a_change_stays_or_is_put_back, a_host_that_goes_down_in_a_change_has_mastodon_as_before];
+    guard_kills: [every_kill_in_a_change_ends_as_before_or_as_after];
     kills: [every_kill_in_a_bracket_ends_with_everything_up];
     outlive: [
         a_step_goes_on_over_a_restart,

@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-const ARMED: &str = "/run/mastmaint-failpoints";
+pub(super) const ARMED: &str = "/run/mastmaint-failpoints";
 /// What the run room writes at each execution of the step.
 const DONE: &str = "/var/lib/mastmaintd-run/done";
 /// Of each release, in the gate and with `--long`.
@@ -159,7 +159,7 @@ fn kill_once(machine: &Machine, place: Place, passes: u32) -> bool {
     let job = if place.way == Way::Run { "bracketed" } else { "long" };
     // The other ways arm it only where they begin: some of these places are passed before, too.
     if place.way == Way::Run {
-        arm(machine, place, passes);
+        arm(machine, place.point, passes);
     }
     let ill = place.point == NOT_CONFIRMED;
     if ill {
@@ -169,7 +169,7 @@ fn kill_once(machine: &Machine, place: Place, passes: u32) -> bool {
     if place.way != Way::Run {
         machine.until("the step runs", Duration::from_mins(1), |m| (executions(m) > done).then_some(()));
         assert_eq!(states(machine), ["inactive"; 4], "{place:?}");
-        arm(machine, place, passes);
+        arm(machine, place.point, passes);
         let how = if place.way == Way::Adopt {
             "kill -KILL $(systemctl show -P MainPID mastmaintd)"
         } else {
@@ -205,12 +205,8 @@ fn kill_once(machine: &Machine, place: Place, passes: u32) -> bool {
     was_stopped
 }
 
-fn arm(machine: &Machine, place: Place, passes: u32) {
-    arm_at(machine, place.point, passes);
-}
-
 /// Whoever comes by may count down in it.
-pub(super) fn arm_at(machine: &Machine, point: &str, passes: u32) {
+pub(super) fn arm(machine: &Machine, point: &str, passes: u32) {
     machine
         .sh(&format!("cd {ARMED} && echo {passes} > hit/new && chmod 666 hit/new && mv hit/new {point}"))
         .ok();
@@ -258,6 +254,8 @@ pub(super) fn put_deadly_programs_in_place(machine: &Machine) {
         "mastmaintd-systemctl@",
         "mastmaintd-run@",
         "mastmaintd-restore@",
+        "mastmaintd-change@",
+        "mastmaintd-probe@",
     ] {
         let more = if unit == "mastmaintd" { "RestartSec=100ms\n" } else { "" };
         machine.write(

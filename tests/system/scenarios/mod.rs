@@ -4,6 +4,8 @@ pub(crate) mod backups;
 pub(crate) mod boot;
 pub(crate) mod brackets;
 pub(crate) mod drill;
+pub(crate) mod guard;
+pub(crate) mod guard_kills;
 pub(crate) mod kills;
 pub(crate) mod notify;
 pub(crate) mod outlive;

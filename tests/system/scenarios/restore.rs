@@ -1,7 +1,7 @@
 //! A Mastodon that was wrecked is brought back from what rsnapshot has kept, from within the walls of the restore room,
 //! and nothing that was there is gone afterwards.
 
-use super::kills::{Dice, arm_at, await_hit, history, put_deadly_programs_in_place};
+use super::kills::{Dice, arm, await_hit, history, put_deadly_programs_in_place};
 use crate::{
     answering::{all_are, answering, open_brackets, states},
     host::{configure, ctl, ended_run},
@@ -149,7 +149,7 @@ pub(crate) fn cut_anywhere_it_is_finished_before_mastodon_starts(debian: Debian)
         eprintln!("{} cut {number}: {point}", debian.suite());
         wreck(&machine);
         let runs = history(&machine).len();
-        arm_at(&machine, point, 0);
+        arm(&machine, point, 0);
         ctl(&machine, "run restore-files").ok();
         await_hit(&machine, point);
         machine.until(&format!("the run is over after {point}"), Duration::from_mins(3), |m| {
@@ -163,7 +163,7 @@ pub(crate) fn cut_anywhere_it_is_finished_before_mastodon_starts(debian: Debian)
 
     // The host goes down in the middle, and nobody is there to go on before systemd starts Mastodon.
     wreck(&machine);
-    arm_at(&machine, "switch.before-exchange", 0);
+    arm(&machine, "switch.before-exchange", 0);
     ctl(&machine, "run restore-files").ok();
     await_hit(&machine, "switch.before-exchange");
     machine.power_cut();
