@@ -5,13 +5,16 @@ use crate::{
     error::{RestoreError, io_at},
     file::{Dress, PIECE, dress, hash_of},
     meter::Meter,
-    open::below,
+    open::directory_below,
     owners::Owner,
     record,
     walk::{Entry, Visitor, walk},
 };
 use mastmaint_verify::{Kind, Line, prove::stat_of, shown};
-use rustix::fs::{Mode, OFlags, readlinkat};
+use rustix::{
+    fs::{Mode, OFlags, openat, readlinkat},
+    io::Errno,
+};
 use std::{
     ffi::CString,
     os::fd::OwnedFd,
@@ -74,7 +77,7 @@ fn check_all(
     ends: &AtomicBool,
     meter: &Meter<'_>,
 ) {
-    let mut buffer = vec![0; PIECE];
+    let mut reading = Reading { run, last: None, buffer: vec![0; PIECE] };
     loop {
         let batch = taken.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(batch) = batch else { return };
@@ -82,7 +85,7 @@ fn check_all(
             if ends.load(Ordering::Relaxed) {
                 break;
             }
-            if let Err(error) = one(run, &line, &mut buffer, meter) {
+            if let Err(error) = one(&mut reading, &line, meter) {
                 ends.store(true, Ordering::Relaxed);
                 failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
             }
@@ -90,13 +93,12 @@ fn check_all(
     }
 }
 
-fn one(run: &OwnedFd, line: &Line, buffer: &mut [u8], meter: &Meter<'_>) -> Result<(), RestoreError> {
+fn one(reading: &mut Reading<'_>, line: &Line, meter: &Meter<'_>) -> Result<(), RestoreError> {
     let path = line.path_bytes().unwrap_or_default();
     let differs = |what| RestoreError::Differs { path: shown(&path), what };
-    let name = CString::new(path.as_slice()).map_err(|_| differs("name"))?;
     match line.kind {
         Kind::File => {
-            let file = open(run, &name, OFlags::RDONLY | OFlags::NOATIME, &path)?;
+            let file = reading.open(&path, OFlags::RDONLY | OFlags::NOATIME)?;
             let stat = stat_of(&file).map_err(io_at(&path, "look at in the copy"))?;
             if Some(stat.size) != line.size {
                 return Err(differs("size"));
@@ -104,14 +106,15 @@ fn one(run: &OwnedFd, line: &Line, buffer: &mut [u8], meter: &Meter<'_>) -> Resu
             if let Some(what) = differing(line, &Line::of(&path, &stat, None, None)) {
                 return Err(differs(what));
             }
-            let hash = hash_of(&file, buffer).map_err(io_at(&path, "read in the copy"))?;
+            let hash =
+                hash_of(&file, stat.size, &mut reading.buffer).map_err(io_at(&path, "read in the copy"))?;
             if line.blake3.as_deref() != Some(blake3::Hash::from_bytes(hash).to_hex().as_str()) {
                 return Err(differs("content"));
             }
             meter.file(stat.size);
         }
         Kind::Directory => {
-            let directory = open(run, &name, OFlags::RDONLY | OFlags::DIRECTORY, &path)?;
+            let directory = reading.open(&path, OFlags::RDONLY | OFlags::DIRECTORY)?;
             let mtime = i64::try_from(line.mtime.as_nanosecond()).unwrap_or_default();
             let owner = Owner { uid: line.uid, gid: line.gid };
             let mode = line.permissions().ok_or_else(|| differs("mode"))?;
@@ -123,7 +126,7 @@ fn one(run: &OwnedFd, line: &Line, buffer: &mut [u8], meter: &Meter<'_>) -> Resu
             }
         }
         Kind::Link => {
-            let opened = open(run, &name, OFlags::PATH, &path)?;
+            let opened = reading.open(&path, OFlags::PATH)?;
             let stat = stat_of(&opened).map_err(io_at(&path, "look at in the copy"))?;
             let target = readlinkat(&opened, c"", Vec::new()).map_err(io_at(&path, "read the link"))?;
             if line.target_bytes().as_deref() != Some(target.to_bytes()) {
@@ -150,8 +153,28 @@ fn differing(recorded: &Line, now: &Line) -> Option<&'static str> {
     }
 }
 
-fn open(run: &OwnedFd, name: &CString, flags: OFlags, path: &[u8]) -> Result<OwnedFd, RestoreError> {
-    below(run, name.as_c_str(), flags, Mode::empty()).map_err(io_at(path, "open in the copy"))
+/// The copy, as one thread goes through it.
+struct Reading<'a> {
+    run: &'a OwnedFd,
+    /// The directory that was opened last: most names lie where the one before them lay.
+    last: Option<(Vec<u8>, OwnedFd)>,
+    buffer: Vec<u8>,
+}
+
+impl Reading<'_> {
+    fn open(&mut self, path: &[u8], flags: OFlags) -> Result<OwnedFd, RestoreError> {
+        let of = |what| io_at::<Errno>(path, what);
+        let at = path.iter().rposition(|b| *b == b'/');
+        let (above, name) = at.map_or((&b"."[..], path), |at| (&path[..at], &path[at + 1..]));
+        let c_name = |name: &[u8]| CString::new(name).map_err(|_| of("use the name")(Errno::INVAL));
+        if self.last.as_ref().is_none_or(|(last, _)| last != above) {
+            let fd = directory_below(self.run, c_name(above)?.as_c_str()).map_err(of("open in the copy"))?;
+            self.last = Some((above.to_vec(), fd));
+        }
+        let Some((_, directory)) = &self.last else { return Err(of("open in the copy")(Errno::NOENT)) };
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        openat(directory, c_name(name)?, flags, Mode::empty()).map_err(of("open in the copy"))
+    }
 }
 
 /// How many names there are below the directory of a run, except for the one in which missing uploads lie.
@@ -190,9 +213,8 @@ mod tests {
         let manifest = at.join("manifest");
         let recorder = Recorder::begin(&manifest).unwrap();
         let run: OwnedFd = fs::File::open(at.join("run")).unwrap().into();
-        let stat = |path: &str| {
-            stat_of(open(&run, &CString::new(path).unwrap(), OFlags::PATH, b"").unwrap()).unwrap()
-        };
+        let mut reading = Reading { run: &run, last: None, buffer: Vec::new() };
+        let mut stat = |path: &str| stat_of(reading.open(path.as_bytes(), OFlags::PATH).unwrap()).unwrap();
         let hash = *blake3::hash(b"content").as_bytes();
         recorder.add(&Line::of(b"live", &stat("live"), None, None)).unwrap();
         recorder.add(&Line::of(b"live/a\nb", &stat("live/a\nb"), Some(hash), None)).unwrap();

@@ -5,7 +5,8 @@ use crate::{
     file::{self, Dress, PIECE},
     making::dress_of,
     names::Policy,
-    survey::{Key, Survey, key},
+    proofs::Proofs,
+    survey::{Key, Survey},
     walk::{Entry, Visitor, walk},
     work::{Job, Queue, Work},
 };
@@ -44,6 +45,7 @@ pub(crate) fn tree(
         policy,
         twice: &survey.twice,
         met: Survey::default(),
+        proofs: Proofs::of(work.tree),
         targets: vec![live],
         firsts: HashMap::new(),
         seconds: Vec::new(),
@@ -72,6 +74,7 @@ struct Copying<'a> {
     twice: &'a HashSet<Key>,
     /// What was copied: it must be what was looked at before.
     met: Survey,
+    proofs: Proofs<'a>,
     targets: Vec<Arc<OwnedFd>>,
     firsts: HashMap<Key, (Vec<u8>, [u8; 32])>,
     seconds: Vec<Second>,
@@ -84,13 +87,19 @@ impl Copying<'_> {
     }
 
     /// A file with several names in the tree: the first is copied here and now, the others are its links.
-    fn several(&mut self, entry: &Entry<'_>, key: Key, into: Vec<u8>) -> Result<(), RestoreError> {
+    fn several(
+        &mut self,
+        entry: &Entry<'_>,
+        key: Key,
+        into: Vec<u8>,
+        proof: Option<[u8; 32]>,
+    ) -> Result<(), RestoreError> {
         if let Some((first, hash)) = self.firsts.get(&key) {
             let second = Second { first: first.clone(), to: into, stat: entry.stat, hash: *hash };
             self.seconds.push(second);
             return Ok(());
         }
-        let job = Job::new(entry, self.target()?, into.clone());
+        let job = Job::new(entry, self.target()?, into.clone(), proof);
         let hash = self.work.copy(&job, &mut self.buffer)?;
         self.firsts.insert(key, (into, hash));
         Ok(())
@@ -120,13 +129,11 @@ impl Visitor for Copying<'_> {
         let into = into(entry.path);
         match entry.kind() {
             Kind::File => {
-                let device =
-                    self.work.tree.device(entry.above.as_fd()).map_err(io_at(entry.path, "look at"))?;
-                let key = key(device, entry.stat.ino);
+                let (key, proof) = (self.proofs.key(entry)?, self.proofs.proof(entry, entry.path)?);
                 if self.twice.contains(&key) {
-                    return self.several(entry, key, into);
+                    return self.several(entry, key, into, proof);
                 }
-                self.queue.add(Job::new(entry, self.target()?, into))
+                self.queue.add(Job::new(entry, self.target()?, into, proof))
             }
             Kind::Link => {
                 let target = readlinkat(entry.above, entry.name, Vec::new());

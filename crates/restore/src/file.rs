@@ -78,17 +78,22 @@ pub(crate) fn write_all(file: impl AsFd, mut bytes: &[u8]) -> Result<(), Errno> 
     Ok(())
 }
 
-/// Reads a file to its end.
-pub(crate) fn hash_of(file: &OwnedFd, buffer: &mut [u8]) -> Result<[u8; 32], Errno> {
+/// Reads a file of this size to its end.
+pub(crate) fn hash_of(file: &OwnedFd, size: u64, buffer: &mut [u8]) -> Result<[u8; 32], Errno> {
     let mut hasher = blake3::Hasher::new();
-    loop {
+    let mut length = 0_u64;
+    while length < size {
         match read(file, &mut *buffer) {
-            Ok(0) => return Ok(*hasher.finalize().as_bytes()),
-            Ok(count) => drop(hasher.update(&buffer[..count])),
+            Ok(0) => break,
+            Ok(count) => {
+                hasher.update(&buffer[..count]);
+                length += count as u64;
+            }
             Err(Errno::INTR) => {}
             Err(error) => return Err(error),
         }
     }
+    Ok(*hasher.finalize().as_bytes())
 }
 
 /// A file of the backup that is to be copied.
@@ -125,7 +130,8 @@ pub(crate) fn copy(
     let file = create(to, name).map_err(io_at(path, "make in the copy"))?;
     let mut hasher = blake3::Hasher::new();
     let mut length = 0_u64;
-    loop {
+    // One that has grown meanwhile has another size or time at the end.
+    while length < stat.size {
         match read(&from, &mut *buffer) {
             Ok(0) => break,
             Ok(count) => {

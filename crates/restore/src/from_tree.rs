@@ -99,7 +99,7 @@ impl<'a> FromTree<'a> {
         let recorder = Recorder::begin(&journal.manifest())?;
         let meter = Meter::new(ground.site.tell, self.amount());
         let making = Making { owners: self.owners, recorder: &recorder, meter: &meter };
-        let work = Work { tree: &self.tree, making };
+        let work = Work { tree: &self.tree, making, unproved: ground.order.unproved };
         with_workers(&work, |queue| {
             copy::tree(&work, queue, &self.root, &stage.fd, &ground.policy, &self.whole)?;
             let Some(Added { there, here, .. }) = self.puts_beside() else { return Ok(()) };

@@ -31,6 +31,7 @@ mod owners;
 mod places;
 mod plan;
 mod prepare;
+mod proofs;
 mod prune;
 mod receive;
 mod record;

@@ -6,6 +6,7 @@ use crate::{
     inode::seen_at,
     names::{CACHE, UPLOADS},
     open::{directory_below, directory_if_there},
+    proofs::Proofs,
     survey::Survey,
     walk::{Entry, Visitor, walk},
     work::{Job, Queue, Work},
@@ -115,7 +116,7 @@ fn look<S: Sink>(uploads: &Arc<OwnedFd>, today: &OwnedFd, sink: S) -> Result<S, 
 /// What only the backup has.
 pub(crate) fn survey(tree: &Tree, uploads: &Arc<OwnedFd>, today: &OwnedFd) -> Result<Survey, RestoreError> {
     struct Counting<'a> {
-        tree: &'a Tree,
+        proofs: Proofs<'a>,
         survey: Survey,
     }
     impl Sink for Counting<'_> {
@@ -123,14 +124,13 @@ pub(crate) fn survey(tree: &Tree, uploads: &Arc<OwnedFd>, today: &OwnedFd) -> Re
             self.survey.count(entry);
             // Its directories, at most.
             self.survey.needs.inodes += levels.len() as u64;
-            let device = self.tree.device(entry.above.as_fd()).map_err(io_at(entry.path, "look at"))?;
-            if self.tree.proof(device, &entry.stat, entry.path).is_none() {
+            if self.proofs.proof(entry, entry.path)?.is_none() {
                 self.survey.unproved.add(entry.path);
             }
             Ok(())
         }
     }
-    Ok(look(uploads, today, Counting { tree, survey: Survey::default() })?.survey)
+    Ok(look(uploads, today, Counting { proofs: Proofs::of(tree), survey: Survey::default() })?.survey)
 }
 
 /// Copies it into `missing`, an empty directory of the copy.
@@ -145,6 +145,7 @@ pub(crate) fn copy(
         work: &'a Work<'a>,
         queue: &'a Queue<'a>,
         missing: &'a Arc<OwnedFd>,
+        proofs: Proofs<'a>,
     }
     impl Sink for Copying<'_> {
         fn missing(&mut self, entry: &Entry<'_>, levels: &mut [Level]) -> Result<(), RestoreError> {
@@ -159,10 +160,11 @@ pub(crate) fn copy(
                 level.target = Some(Arc::clone(&target));
                 above = target;
             }
-            self.queue.add(Job::new(entry, &above, into(entry.path)))
+            let proof = self.proofs.proof(entry, entry.path)?;
+            self.queue.add(Job::new(entry, &above, into(entry.path), proof))
         }
     }
-    look(uploads, today, Copying { work, queue, missing }).map(drop)
+    look(uploads, today, Copying { work, queue, missing, proofs: Proofs::of(work.tree) }).map(drop)
 }
 
 /// Where a path of the Rails root lies in the directory of the run.

@@ -5,6 +5,7 @@ use crate::{
     Did, Site,
     error::{RestoreError, io_at, io_on},
     names::{CACHE, UPLOADS},
+    proofs::Proofs,
     receive::{END, Head, MAGIC, VERSION},
     survey::Few,
     trust,
@@ -51,7 +52,7 @@ pub fn send(site: &Site<'_>, order: &RestoreOrder, out: &mut dyn Write) -> Resul
 
     let spool = spool(site.state, order)?;
     let mut announcing = Announcing {
-        tree: &tree,
+        proofs: Proofs::of(&tree),
         with_cache: order.with_media,
         out: BufWriter::new(&spool),
         amount: Amount::default(),
@@ -118,7 +119,7 @@ fn is_sent(path: &[u8], with_cache: bool) -> bool {
 }
 
 struct Announcing<'a> {
-    tree: &'a Tree,
+    proofs: Proofs<'a>,
     with_cache: bool,
     out: BufWriter<&'a File>,
     amount: Amount,
@@ -150,9 +151,8 @@ impl Visitor for Announcing<'_> {
     fn thing(&mut self, entry: &Entry<'_>) -> Result<(), RestoreError> {
         match entry.kind() {
             Kind::File => {
-                let device = self.tree.device(entry.above.as_fd()).map_err(io_at(entry.path, "look at"))?;
                 let path = entry.path.strip_prefix(b"live/").unwrap_or(entry.path);
-                let proof = self.tree.proof(device, &entry.stat, path);
+                let proof = self.proofs.proof(entry, path)?;
                 if proof.is_none() {
                     self.unproved.add(path);
                 }

@@ -3,12 +3,12 @@
 use crate::{
     error::RestoreError,
     names::Policy,
+    proofs::Proofs,
     space::Needs,
     walk::{Entry, Visitor, walk},
 };
 use mastmaint_verify::{Kind, bring::Tree, prove::Device, shown};
 use mastmaint_words::restore::Amount;
-use rustix::fd::AsFd as _;
 use std::{collections::HashSet, os::fd::OwnedFd, sync::Arc};
 
 /// So many names are told of what there is too much of.
@@ -80,13 +80,14 @@ impl Survey {
 
 /// Looks at all that the policy takes.
 pub(crate) fn survey(tree: &Tree, root: &Arc<OwnedFd>, policy: &Policy) -> Result<Survey, RestoreError> {
-    let mut looking = Looking { tree, policy, met: HashSet::new(), survey: Survey::default() };
+    let mut looking =
+        Looking { proofs: Proofs::of(tree), policy, met: HashSet::new(), survey: Survey::default() };
     walk(root, &mut Vec::new(), &mut looking)?;
     Ok(looking.survey)
 }
 
 struct Looking<'a> {
-    tree: &'a Tree,
+    proofs: Proofs<'a>,
     policy: &'a Policy,
     /// Those that have several names, here or in other generations.
     met: HashSet<Key>,
@@ -108,14 +109,14 @@ impl Visitor for Looking<'_> {
         }
         self.survey.count(entry);
         if entry.kind() == Kind::File {
-            let device =
-                self.tree.device(entry.above.as_fd()).map_err(crate::error::io_at(entry.path, "look at"))?;
-            if self.tree.proof(device, &entry.stat, entry.path).is_none() {
+            if self.proofs.proof(entry, entry.path)?.is_none() {
                 self.survey.unproved.add(entry.path);
             }
-            let key = key(device, entry.stat.ino);
-            if entry.stat.links > 1 && !self.met.insert(key) {
-                self.survey.twice.insert(key);
+            if entry.stat.links > 1 {
+                let key = self.proofs.key(entry)?;
+                if !self.met.insert(key) {
+                    self.survey.twice.insert(key);
+                }
             }
         }
         Ok(())

@@ -1,12 +1,12 @@
 //! Copying files by two threads, which are handed them one by one.
 
 use crate::{
-    error::{RestoreError, io_at},
+    error::RestoreError,
     file::{self, Original, PIECE},
     making::{Making, dress_of},
     walk::Entry,
 };
-use mastmaint_verify::{Line, bring::Tree, prove::Stat};
+use mastmaint_verify::{Line, bring::Tree, prove::Stat, shown};
 use std::{
     ffi::CString,
     os::fd::{AsFd as _, OwnedFd},
@@ -27,6 +27,8 @@ const QUEUE: usize = 128;
 pub(crate) struct Work<'a> {
     pub(crate) tree: &'a Tree,
     pub(crate) making: Making<'a>,
+    /// Also what no proof speaks for.
+    pub(crate) unproved: bool,
 }
 
 /// A file that is to be copied.
@@ -39,10 +41,12 @@ pub(crate) struct Job {
     path: Vec<u8>,
     /// In the copy.
     into: Vec<u8>,
+    /// The hash that it was proved to have.
+    proof: Option<[u8; 32]>,
 }
 
 impl Job {
-    pub(crate) fn new(entry: &Entry<'_>, to: &Arc<OwnedFd>, into: Vec<u8>) -> Self {
+    pub(crate) fn new(entry: &Entry<'_>, to: &Arc<OwnedFd>, into: Vec<u8>, proof: Option<[u8; 32]>) -> Self {
         Self {
             from: Arc::clone(entry.above),
             to: Arc::clone(to),
@@ -50,20 +54,24 @@ impl Job {
             stat: entry.stat,
             path: entry.path.to_vec(),
             into,
+            proof,
         }
     }
 }
 
 impl Work<'_> {
     pub(crate) fn copy(&self, job: &Job, buffer: &mut [u8]) -> Result<[u8; 32], RestoreError> {
-        let device = self.tree.device(job.from.as_fd()).map_err(io_at(&job.path, "look at"))?;
+        if job.proof.is_none() && !self.unproved {
+            // It had one when it was looked at.
+            return Err(RestoreError::Unsettled { path: shown(&job.path) });
+        }
         let dressed = self.making.dressed(&job.stat);
         let original = Original {
             above: job.from.as_fd(),
             name: &job.name,
             stat: &job.stat,
             path: &job.path,
-            proof: self.tree.proof(device, &job.stat, &job.path),
+            proof: job.proof,
         };
         let hash = file::copy(&original, job.to.as_fd(), dress_of(&dressed), buffer)?;
         self.making.recorder.add(&Line::of(&job.into, &dressed, Some(hash), None))?;

@@ -129,8 +129,8 @@ impl Extractor<'_> {
         )?;
         let file =
             below(&*above, name.as_c_str(), OFlags::RDONLY, Mode::empty()).map_err(io_at(into, "open"))?;
-        let hash = hash_of(&file, buffer).map_err(io_at(into, "read in the copy"))?;
         let stat = stat_of(&file).map_err(io_at(into, "look at in the copy"))?;
+        let hash = hash_of(&file, stat.size, buffer).map_err(io_at(into, "read in the copy"))?;
         self.recorder.add(&Line::of(into, &stat, Some(hash), None))?;
         Ok(hash)
     }

@@ -1,0 +1,134 @@
+//! How long a restore takes beside `tar | tar`, which checks nothing: 46,000 files of 550 MB, as the facts have them.
+//!
+//! `cargo run --release -p mastmaint-restore --example bench_restore -- DIR [ROUNDS]`; DIR takes about 2 GB and is
+//! emptied at the end.
+
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a measurement that cannot be made is none")]
+
+use jiff::Timestamp;
+use mastmaint_restore::{Site, Untold, back, prepare, prune, switch};
+use mastmaint_verify::{Request, keep, verify};
+use mastmaint_words::restore::{RestoreOrder, Restoring};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+const FILES: u64 = 46_000;
+const BYTES: u64 = 550 << 20;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1);
+    let place = tempfile::tempdir_in(arguments.next().expect("a directory")).unwrap();
+    let rounds: u32 = arguments.next().map_or(5, |rounds| rounds.parse().unwrap());
+    let place = place.path();
+    make(&place.join("backup/live"));
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).unwrap().unwrap().name;
+    let order = |round: u32| -> RestoreOrder {
+        let text = format!(
+            r#"{{"run":"20261126T2000{round:02}Z-7k3f9q","name":"files","live":"{0}/home/live","user":"{user}","backup":
+            {{"kind":"tree","path":"{0}/backup","live":"live","prove_every":"7d","wait":"2h"}}}}"#,
+            place.display()
+        );
+        serde_json::from_str(&text).unwrap()
+    };
+    proved(place, &order(0));
+    fs::create_dir_all(place.join("home/live/public/system")).unwrap();
+    fs::create_dir(place.join("by-tar")).unwrap();
+    let (state, proofs) = (place.join("state"), place.join("verify/proofs"));
+    let site = Site { state: &state, proofs: &proofs, group: None, tell: &Untold, reach: &|_| () };
+    for round in 0..rounds {
+        let order = order(round);
+        let by_tar = timed(|| tar(place));
+        fs::remove_dir_all(place.join("by-tar/live")).unwrap();
+        settle(place);
+        let prepared = timed(|| _ = prepare(&site, &order).unwrap());
+        let switched = timed(|| _ = switch(&site, &order).unwrap());
+        let back = timed(|| _ = back(&site, &order).unwrap());
+        let plan = fs::read(Restoring::path(&state, &order.run)).unwrap();
+        let plan = serde_json::from_slice::<Restoring>(&plan).unwrap().plan;
+        prune(&site, &order).unwrap();
+        println!(
+            "{} files, {} MB: tar | tar {:.2} s, prepare with its check {:.2} s ({:.2} of it), switch {:.0} ms, back {:.0} ms",
+            plan.whole.files,
+            plan.whole.bytes >> 20,
+            by_tar.as_secs_f64(),
+            prepared.as_secs_f64(),
+            prepared.as_secs_f64() / by_tar.as_secs_f64(),
+            switched.as_secs_f64() * 1000.0,
+            back.as_secs_f64() * 1000.0,
+        );
+        settle(place);
+    }
+}
+
+fn timed(work: impl FnOnce()) -> Duration {
+    let begun = Instant::now();
+    work();
+    begun.elapsed()
+}
+
+fn settle(place: &Path) {
+    Command::new("sync").arg("-f").arg(place).status().unwrap();
+}
+
+/// What the post-mortem did, and then on the disk, as the restore is.
+fn tar(place: &Path) {
+    let script =
+        "set -e; tar -C \"$1/backup\" -cpf - live | tar -C \"$1/by-tar\" -xpf -; sync -f \"$1/by-tar\"";
+    let done = Command::new("sh").args(["-c", script, "sh"]).arg(place).status().unwrap();
+    assert!(done.success());
+}
+
+fn proved(place: &Path, order: &RestoreOrder) {
+    let state = place.join("verify");
+    let request = Request {
+        name: order.name.as_str(),
+        backup: &order.backup,
+        files: None,
+        inside: None,
+        proofs: &state.join("proofs"),
+        scratch: &state.join("scratch"),
+        drills: None,
+        boots: None,
+        full: true,
+        now: Timestamp::now(),
+    };
+    let mut report = verify(&request, &Untold).unwrap();
+    report.findings.clear();
+    keep(&report, &order.name, &state).unwrap();
+}
+
+/// Files as an instance has them: many small ones, some large, a dozen in each directory.
+fn make(live: &Path) {
+    let code = "def major\n 4\nend\ndef minor\n 6\nend\n";
+    fs::create_dir_all(live.join("lib/mastodon")).unwrap();
+    fs::create_dir_all(live.join("public")).unwrap();
+    fs::write(live.join("lib/mastodon/version.rb"), code).unwrap();
+    let mut content = vec![0_u8; 4 << 20];
+    unlike(&mut content);
+    let mean = usize::try_from(BYTES / FILES).unwrap();
+    for n in 0..FILES {
+        let directory = live.join(format!("node_modules/p{}/d{}", n / 144, n / 12));
+        if n % 12 == 0 {
+            fs::create_dir_all(&directory).unwrap();
+        }
+        let n = usize::try_from(n).unwrap();
+        // One in a hundred holds a third of all bytes.
+        let size = if n % 100 == 0 { mean * 33 } else { mean * 2 / 3 * (n % 7 + 1) / 4 };
+        fs::write(directory.join(format!("f{n}.js")), &content[n..n + size]).unwrap();
+    }
+}
+
+/// Bytes that do not repeat, the same each time.
+fn unlike(bytes: &mut [u8]) {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    for byte in bytes {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        *byte = state.to_le_bytes()[0];
+    }
+}
