@@ -8,7 +8,7 @@ use crate::{
     image::Debian,
     machine::Machine,
 };
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 const LIVE: &str = "/home/mastodon/live";
 const UPLOADS: &str = "public/system/media_attachments/files";
@@ -31,11 +31,13 @@ const TREE: &str = "find . -path ./public/system -prune -o ! -name '.env.product
 fn host(debian: Debian) -> Machine {
     let machine = answering(debian, "  nothing: {steps: [{run: /bin/true}]}\n", "");
     machine.write("/etc/rsnapshot.conf", RSNAPSHOT);
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/verify/tests/fixture");
+    machine.put(&fixture.join(".env.production"), "/root/env");
     let lines = format!(
         "set -e; mkdir -p /backup && mount -t tmpfs tmpfs /backup\n\
          cd {LIVE} && mkdir -p config app/javascript/styles {UPLOADS}/1 'odd\nname' && echo 'default: styles/application.scss' >config/themes.yml\n\
          echo 'body {{}}' >app/javascript/styles/application.scss && echo old >{UPLOADS}/1/old.png && (cd odd* && ln -s ../config link)\n\
-         echo secret=1 >>.env.production && chmod 640 .env.production && chown -hR mastodon:mastodon {LIVE}\n\
+         grep -E '^(SECRET|VAPID|ACTIVE_RECORD|OTP)' /root/env >>.env.production && chmod 640 .env.production && chown -hR mastodon:mastodon {LIVE}\n\
          rsnapshot daily && sleep 1.1 && rsnapshot daily"
     );
     machine.sh(&lines).ok();

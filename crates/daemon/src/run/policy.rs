@@ -2,7 +2,7 @@
 
 mod guarded;
 
-use mastmaint_config::settings::{Job, OnPartial, Retry, RetryOn, Step};
+use mastmaint_config::settings::{Bracket, Job, OnPartial, Retry, RetryOn, Step};
 use mastmaint_words::{Grade, Numbers, Outcome, Reason, Span, StepIndex, Verdict};
 use std::time::Duration;
 
@@ -36,7 +36,9 @@ pub fn next(job: &Job, done: &[Done]) -> Next {
         step.is_some_and(|step| stops_the_run(step, done.verdict.outcome))
     });
     if is_stopped {
-        let owed = job.bracket().map(|bracket| bracket.start);
+        // What comes before the stop (a copy that is made while Mastodon runs) owes nothing.
+        let has_begun = |bracket: &Bracket<'_>| done.iter().any(|done| done.step >= bracket.stop);
+        let owed = job.bracket().filter(has_begun).map(|bracket| bracket.start);
         return match owed.filter(|start| done.iter().all(|done| done.step < *start)) {
             Some(start) => Next::Step(start),
             None => Next::End,
@@ -228,6 +230,9 @@ pub(crate) mod tests {
             assert_eq!(next(&job, &done), Next::End, "then is for what went well: {bad}");
         }
         let ok = Outcome::Ok;
+        let prepared = Job { steps: [vec![step()], job.steps.clone()].concat(), ..job.clone() };
+        assert_eq!(next(&prepared, &over(&[Outcome::Failed])), Next::End, "nothing was stopped yet");
+        assert_eq!(next(&prepared, &over(&[ok, Outcome::Failed])), Next::Step(StepIndex(4)));
         assert_eq!(next(&job, &over(&[ok, ok, ok])), start);
         assert_eq!(next(&job, &over(&[ok, ok, ok, ok])), Next::Step(StepIndex(4)));
         assert_eq!(next(&job, &over(&[ok, ok, ok, Outcome::Failed])), Next::End, "not confirmed");
