@@ -171,7 +171,7 @@ mod tests {
         fs::remove_file(live.join("Gemfile")).unwrap();
         let said = before.changes(&taken()).unwrap();
         assert_eq!(said, "Gemfile (removed), app/models/user.rb, lib/new\nline.rb (new)");
-        fs::write(&saved, b"path\01 2").unwrap();
+        fs::write(&saved, b"path\x001 2").unwrap();
         assert!(Listing::load(&saved).is_err());
     }
 }

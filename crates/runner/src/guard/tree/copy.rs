@@ -118,7 +118,7 @@ fn times(stat: &Stat) -> Timestamps {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guard::tree::{directory, remove};
+    use crate::guard::tree::remove;
     use std::{
         fs,
         os::unix::fs::{MetadataExt as _, PermissionsExt as _},
@@ -126,8 +126,7 @@ mod tests {
     };
 
     fn opened(path: &Path) -> std::os::fd::OwnedFd {
-        directory(rustix::fs::CWD, path.strip_prefix("/").unwrap_or(path))
-            .unwrap_or_else(|_| File::open(path).unwrap().into())
+        File::open(path).unwrap().into()
     }
 
     fn tree(at: &Path) {
