@@ -134,6 +134,7 @@ mod tests {
         fs::write(at.join("packs/.vite/manifest.json"), "{}").unwrap();
         fs::write(at.join("packs/a.css"), "body {}").unwrap();
         fs::set_permissions(at.join("packs/a.css"), fs::Permissions::from_mode(0o640)).unwrap();
+        fs::set_permissions(at.join("packs/.vite"), fs::Permissions::from_mode(0o2750)).unwrap();
         std::os::unix::fs::symlink("/etc", at.join("packs/out")).unwrap();
     }
 
