@@ -57,6 +57,22 @@ pub fn build(live: &Path) -> io::Result<Vec<String>> {
     Ok(left_out)
 }
 
+/// Makes a build as large as a real one: so many more files of so many bytes, some of which it writes down.
+pub fn enlarge(live: &Path, files: usize, written_down: usize, bytes: usize) -> io::Result<()> {
+    let packs = live.join("public/packs");
+    let path = packs.join(".vite/manifest.json");
+    let mut manifest: serde_json::Value = serde_json::from_slice(&fs::read(&path)?)?;
+    for number in 0..files {
+        let file = format!("assets/chunk-{number:05}.js");
+        let content = format!("// {number}\n").repeat(bytes / 8);
+        fs::write(packs.join(&file), &content)?;
+        if number < written_down {
+            manifest[&file] = json!({ "file": file, "integrity": sum(&content) });
+        }
+    }
+    fs::write(path, manifest.to_string())
+}
+
 /// The lines of `config/themes.yml`.
 fn themes(live: &Path) -> io::Result<Vec<(String, String)>> {
     let text = fs::read_to_string(live.join("config/themes.yml"))?;

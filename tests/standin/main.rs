@@ -1,7 +1,7 @@
 //! A stand-in for Mastodon's `bin/tootctl` and `bin/rails`, for tests and the demo only: it plays recordings of the
 //! real ones and moves rows and files of a made-up instance as they did. What a call meets is said in
 //! `live/standin.yaml`; its own troubles end it with status 70 and a line that begins with `standin:`.
-#![expect(clippy::print_stderr, reason = "standard error is where a command speaks")]
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "this is where a command speaks")]
 
 mod build;
 mod calls;
@@ -45,6 +45,11 @@ fn run(first_us: u64) -> Result<(), String> {
     let exe = std::env::current_exe().map_err(|e| format!("cannot find myself: {e}"))?;
     let program = exe.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let live = exe.parent().and_then(Path::parent).ok_or("not in the bin/ of an instance")?;
+    if argv == ["--version"] {
+        // Of a copy, too, in which no uploads lie.
+        println!("{}", version(live)?);
+        return Ok(());
+    }
     let scenario = Scenario::read(live)?;
     let met = scenario.meets(&argv);
     let (calls, nth) = Calls::begin(live, first_us, &program, &argv, met.map_or("", |(key, _)| key));

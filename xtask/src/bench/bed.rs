@@ -67,8 +67,9 @@ impl Bed {
         let mut command = Command::new(program("mastmaintd"));
         command.arg("--config").arg(self.path("etc/mastmaintd.yaml"));
         command.arg("--state-dir").arg(self.path("state")).arg("--runtime-dir").arg(self.path("run"));
-        // As systemd would: without what cargo adds for the programs that it starts.
-        command.env_clear().env("PATH", "/usr/bin:/bin").env("NOTIFY_SOCKET", &socket);
+        // As systemd would: without what cargo adds for the programs that it starts. Stand-ins of the bed come first.
+        let path = format!("{}:/usr/bin:/bin", self.path("bin").display());
+        command.env_clear().env("PATH", path).env("NOTIFY_SOCKET", &socket);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let begin = Instant::now();
         let child = start(&mut command)?;

@@ -4,6 +4,7 @@
 mod bed;
 mod bracket;
 mod flood;
+mod guard;
 mod idle;
 mod judge;
 mod lateness;
@@ -29,13 +30,14 @@ struct Row {
 type Measure = fn() -> Result<Vec<Row>>;
 
 /// What can be measured, by name, in the order of the table. The last takes long and gigabytes: only if it is named.
-const ALL: [(&str, Measure); 9] = [
+const ALL: [(&str, Measure); 10] = [
     ("sizes", sizes::measure),
     ("idle", idle::measure),
     ("ready", ready::measure),
     ("lateness", lateness::measure),
     ("rooms", rooms::measure),
     ("bracket", bracket::measure),
+    ("guard", guard::measure),
     ("flood", flood::measure),
     ("judge", judge::measure),
     ("verify", verify::measure),

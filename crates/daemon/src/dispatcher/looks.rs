@@ -103,7 +103,7 @@ impl Dispatcher {
         };
         let mut events = active.handle.follow.subscribe();
         let current = active.steps.values().find(|step| step.end.is_none()).map(|step| {
-            let of = u16::try_from(active.spec.job.steps.len()).unwrap_or(u16::MAX);
+            let of = active.spec.job.steps_in_sight(step.key.step);
             FollowEvent::StepStarted { step: step.key.step, of, title: step.title.clone() }
         });
         let waiting = self.wait_of(&run).map(|why| FollowEvent::Waiting { why });

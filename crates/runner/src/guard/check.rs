@@ -1,7 +1,7 @@
 //! Whether the change left assets that are whole, and what it changed beside what is kept.
 
 use super::{
-    READ, Scene, failed,
+    NOT_KEPT, READ, Scene, failed,
     listing::Listing,
     no_record, open,
     record::{Change, Record},
@@ -48,7 +48,7 @@ pub(crate) fn check(scene: &mut Scene<'_>) -> Verdict {
         Ok(None) => {}
         Ok(Some(changed)) => {
             let text = format!("changed beside what is kept, so not put back if it must be: {changed}");
-            verdict.reasons.push(Reason::new("not-kept", text));
+            verdict.reasons.push(Reason::new(NOT_KEPT, text));
         }
         Err(error) => scene.say(format!("what else was changed cannot be told: {error}")),
     }

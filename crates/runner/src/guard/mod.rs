@@ -29,6 +29,9 @@ pub fn owes_restart(put_back: &Verdict) -> bool {
     put_back.reasons.iter().any(|reason| reason.code == RESTART_OWED)
 }
 
+/// Code of the reason that names what was changed and is not put back, because it was not kept.
+pub const NOT_KEPT: &str = "not-kept";
+
 /// What the database may take to say its migrations.
 const ASK: Duration = Duration::from_mins(2);
 /// What reading every built file may take, on a slow disk.
@@ -79,8 +82,12 @@ pub(crate) fn force_build(live: &Path, environment: &str) {
     }
 }
 
-/// The boot of the host.
+/// The boot of the host, as systemd has it: in a container whose room has a `/proc` of its own, the kernel's file is that of
+/// the machine around it.
 fn boot() -> String {
+    if let Ok(id) = std::env::var("MASTMAINT_BOOT_ID") {
+        return id;
+    }
     let id = fs::read_to_string("/proc/sys/kernel/random/boot_id");
     id.map(|id| id.trim().to_owned()).unwrap_or_default()
 }

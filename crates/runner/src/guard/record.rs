@@ -63,6 +63,9 @@ pub(super) enum Phase {
     PutBack {
         /// What was, for people.
         how: String,
+        /// What was changed beside it and was not, for people.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        not: Option<String>,
         /// Whether web may have started on the change.
         owes_restart: bool,
     },

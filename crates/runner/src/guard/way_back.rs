@@ -1,7 +1,7 @@
 //! How a change ends: it stays, or it is put back. Both can be done again by another runner if the one before died.
 
 use super::{
-    RESTART_OWED, Scene, boot, check,
+    NOT_KEPT, RESTART_OWED, Scene, boot, check,
     exchange::{self, Became},
     failed, no_record, open,
     record::{Change, Phase, Record},
@@ -50,8 +50,15 @@ pub(crate) fn put_back(scene: &mut Scene<'_>) -> Verdict {
         Err(error) => return no_record(error),
     };
     match &record.phase {
-        Phase::Kept => return skipped("kept", "the change had been found well and stays"),
-        Phase::PutBack { how, owes_restart } => return done(how, *owes_restart),
+        Phase::Kept => {
+            let _ = change.drop_copies();
+            return skipped("kept", "the change had been found well and stays");
+        }
+        // By one that was killed before it could say so.
+        Phase::PutBack { how, not, owes_restart } => {
+            let _ = change.drop_copies();
+            return done(how, not.as_deref(), *owes_restart);
+        }
         Phase::Begun => {}
     }
     if let Err(verdict) = may_be_put_back(&record, &change, scene) {
@@ -62,25 +69,32 @@ pub(crate) fn put_back(scene: &mut Scene<'_>) -> Verdict {
         Ok(how) => how,
         Err(verdict) => return verdict,
     };
-    let left = match outside {
-        Ok(None) => String::new(),
-        Ok(Some(changed)) => format!("; NOT put back, for it was not kept: {changed}"),
-        Err(error) => format!("; what else was changed cannot be told: {error}"),
+    let not = match outside {
+        Ok(None) => None,
+        Ok(Some(changed)) => Some(format!("changed beside what was kept, and NOT put back: {changed}")),
+        Err(error) => Some(format!("what was changed beside what was kept cannot be told: {error}")),
     };
-    let how = format!("{how}{left}");
     let owes_restart = record.boot != boot();
     failpoint!("guard.put-back");
     // Where that cannot be written, whoever looks next finds everything as it was.
-    if change.write(&Record { phase: Phase::PutBack { how: how.clone(), owes_restart }, ..record }).is_ok() {
+    if change
+        .write(&Record {
+            phase: Phase::PutBack { how: how.clone(), not: not.clone(), owes_restart },
+            ..record
+        })
+        .is_ok()
+    {
         failpoint!("guard.put-back-recorded");
         let _ = change.drop_copies();
     }
-    done(&how, owes_restart)
+    done(&how, not.as_deref(), owes_restart)
 }
 
-fn done(how: &str, owes_restart: bool) -> Verdict {
+fn done(how: &str, not: Option<&str>, owes_restart: bool) -> Verdict {
     let code = if owes_restart { RESTART_OWED } else { "put-back" };
-    Verdict::because(Outcome::Ok, Grade::Proved, Reason::new(code, how))
+    let mut verdict = Verdict::because(Outcome::Ok, Grade::Proved, Reason::new(code, how));
+    verdict.reasons.extend(not.map(|not| Reason::new(NOT_KEPT, not)));
+    verdict
 }
 
 /// Files alone do not bring back what a migration changed, and code that is older than its database is worse than none.

@@ -139,6 +139,8 @@ fn tried(view: &RoomView, step: &Step, run_of_copy: &RunId, named: &Named) -> Wo
         Ok(settings) => environment.extend(settings.into_pairs()),
         Err(error) => return failed("no-settings", &format!("today's settings cannot be read: {error}")),
     }
+    // Nothing can be written there.
+    environment.insert("BOOTSNAP_READONLY".to_owned(), "true".to_owned());
     let redactor = Redactor::for_instance(&instance.live, &environment);
     let command = StepCommand {
         program: copy.join("bin/tootctl"),

@@ -3,7 +3,7 @@
 
 use super::{Done, Next};
 use mastmaint_config::guard::Guard;
-use mastmaint_runner::guard::owes_restart;
+use mastmaint_runner::guard::{NOT_KEPT, owes_restart};
 use mastmaint_words::{Outcome, StepIndex, Verdict};
 
 /// The next step of the way back; `None` if the run is not on it.
@@ -43,7 +43,10 @@ pub(super) fn told(guard: &Guard, done: &[Done], mut verdict: Verdict) -> Verdic
     let became = match again.into_iter().find(|verdict| !is_ok(verdict)) {
         _ if !is_ok(put_back) => format!("it is NOT put back: {}", why(put_back)),
         Some(not_well) => format!("it is put back, and Mastodon is not well: {}", why(not_well)),
-        None => "it is put back, Mastodon is as before".to_owned(),
+        None => match put_back.reasons.iter().find(|reason| reason.code == NOT_KEPT) {
+            Some(not) => format!("it is put back as far as it was kept; {}", not.text),
+            None => "it is put back, Mastodon is as before".to_owned(),
+        },
     };
     // What was wrong with the change comes first, whatever was worse.
     let first = done.iter().find(|done| {
@@ -175,6 +178,15 @@ mod tests {
             "step 2; it is NOT put back: step 7"
         );
         assert_eq!(text(&[(1, Outcome::Failed), (7, Outcome::Skipped)]), "step 1");
+        // What was not kept is not as before.
+        let job = guarded();
+        let mut put_back = ended(Outcome::Ok, "put back");
+        put_back.reasons.push(Reason::new(NOT_KEPT, "NOT put back: x"));
+        let over = [(1, ended(Outcome::Ok, "")), (2, ended(Outcome::Failed, "step 2")), (7, put_back)];
+        let done: Vec<Done> =
+            over.into_iter().map(|(step, verdict)| Done { step: StepIndex(step), verdict }).collect();
+        let said = verdict_of_job(&job, &done).reasons[0].text.clone();
+        assert_eq!(said, "step 2; it is put back as far as it was kept; NOT put back: x");
     }
 
     proptest::proptest! {

@@ -118,7 +118,7 @@ fn times(stat: &Stat) -> Timestamps {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::guard::tree::{directory, remove};
+    use crate::guard::tree::remove;
     use std::{
         fs,
         os::unix::fs::{MetadataExt as _, PermissionsExt as _},
@@ -126,8 +126,7 @@ mod tests {
     };
 
     fn opened(path: &Path) -> std::os::fd::OwnedFd {
-        directory(rustix::fs::CWD, path.strip_prefix("/").unwrap_or(path))
-            .unwrap_or_else(|_| File::open(path).unwrap().into())
+        File::open(path).unwrap().into()
     }
 
     fn tree(at: &Path) {
@@ -135,6 +134,7 @@ mod tests {
         fs::write(at.join("packs/.vite/manifest.json"), "{}").unwrap();
         fs::write(at.join("packs/a.css"), "body {}").unwrap();
         fs::set_permissions(at.join("packs/a.css"), fs::Permissions::from_mode(0o640)).unwrap();
+        fs::set_permissions(at.join("packs/.vite"), fs::Permissions::from_mode(0o2750)).unwrap();
         std::os::unix::fs::symlink("/etc", at.join("packs/out")).unwrap();
     }
 

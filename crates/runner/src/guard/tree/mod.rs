@@ -12,7 +12,7 @@ pub(super) use remove::{remove, thin_out};
 pub(super) use same::same;
 
 use rustix::{
-    fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, Stat, openat2, statat},
+    fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, statat},
     io::Errno,
 };
 use std::{
@@ -20,10 +20,10 @@ use std::{
     fs::File,
     io,
     os::{
-        fd::{BorrowedFd, OwnedFd},
+        fd::{AsFd as _, BorrowedFd, OwnedFd},
         unix::ffi::OsStrExt as _,
     },
-    path::Path,
+    path::{Component, Path},
 };
 
 /// Deeper than any build; a tree without end must not take the process along.
@@ -50,27 +50,40 @@ impl Named<'_> {
 
     /// It as a directory.
     pub(super) fn directory(&self) -> io::Result<OwnedFd> {
-        directory(self.at, Path::new(self.name))
+        step(self.at, self.name)
     }
 
     /// It as a file to read; one that is none any more is an error.
     pub(super) fn file(&self) -> io::Result<File> {
         // Without the last flag a pipe that was put there would wait for its writer.
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = File::from(openat2(self.at, self.name, flags, Mode::empty(), beneath())?);
+        let file = File::from(openat(self.at, self.name, flags, Mode::empty())?);
         if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no file any more")) }
     }
 }
 
-/// A directory below an open one; an empty path is that one itself.
+/// A directory below an open one; an empty path is that one itself. Name by name: `openat2`, which could say all of this
+/// in one call, is not there in a room that may make no setuid files (systemd cannot look into its arguments).
 pub(super) fn directory(at: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
-    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    Ok(openat2(at, path, flags, Mode::empty(), beneath())?)
+    let mut directory = step(at, OsStr::new("."))?;
+    for part in path.components() {
+        let Component::Normal(name) = part else { return Err(io::ErrorKind::InvalidInput.into()) };
+        directory = step(directory.as_fd(), name)?;
+    }
+    Ok(directory)
 }
 
-fn beneath() -> ResolveFlags {
-    ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS
+fn step(at: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    match openat(at, name, flags, Mode::empty()) {
+        // Of a link the kernel says no more than that it is no directory.
+        Err(Errno::NOTDIR)
+            if Named { at, name }.stat()?.is_some_and(|stat| kind(&stat) == FileType::Symlink) =>
+        {
+            Err(Errno::LOOP.into())
+        }
+        opened => Ok(opened?),
+    }
 }
 
 /// The names in a directory, in order.
