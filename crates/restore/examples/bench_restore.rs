@@ -21,7 +21,7 @@ const BYTES: u64 = 550 << 20;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let place = tempfile::tempdir_in(arguments.next().expect("a directory")).unwrap();
+    let place = tempfile::tempdir_in(arguments.next().unwrap()).unwrap();
     let rounds: u32 = arguments.next().map_or(5, |rounds| rounds.parse().unwrap());
     let place = place.path();
     make(&place.join("backup/live"));

@@ -5,7 +5,7 @@ use mastmaint_restore::{Did, RestoreError, Site, Tell, Told, prepare, switch};
 use mastmaint_words::restore::{Phase, RestoreOrder};
 use std::{
     fs,
-    os::unix::fs::{lchown, symlink},
+    os::unix::fs::{MetadataExt as _, lchown, symlink},
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -100,6 +100,43 @@ fn the_place_of_copies_must_be_ours() {
         lchown(&staging, Some(1), Some(1)).unwrap();
         assert_eq!(host.asked(prepare).unwrap_err().code(), "staging-is-foreign");
     }
+}
+
+#[test]
+fn only_who_tries_it_out_may_look_into_a_prepared_copy() {
+    if !is_root() {
+        return;
+    }
+    let host = Host::new();
+    let modes = || {
+        let mode = |path: &Path| fs::metadata(path).unwrap();
+        [mode(host.staged("").parent().unwrap()), mode(&host.staged(""))]
+            .map(|m| (m.mode() & 0o7777, m.gid()))
+    };
+    prepared(&host, &|_| assert_eq!(modes(), [(0o700, 0); 2], "nobody while it is written")).unwrap();
+    assert_eq!(modes(), [(0o700, 0); 2]);
+    let host = Host::new();
+    let (state, proofs) = (host.path("state"), host.path("verify/proofs"));
+    prepare(&Site { group: Some("daemon"), ..site(&state, &proofs) }, &host.order).unwrap();
+    let of_group = |path: PathBuf| {
+        let found = fs::metadata(path).unwrap();
+        (found.mode() & 0o7777, found.uid(), found.gid())
+    };
+    assert_eq!(of_group(host.staged("")), (0o750, 0, 1));
+    assert_eq!(of_group(host.staged("..")), (0o750, 0, 1));
+}
+
+#[test]
+fn a_verification_is_not_kept_waiting() {
+    let host = Host::new();
+    let done = AtomicBool::new(false);
+    prepared(&host, &|_| {
+        if !done.swap(true, Ordering::Relaxed) {
+            host.verify();
+        }
+    })
+    .unwrap();
+    assert!(done.into_inner());
 }
 
 #[test]
