@@ -327,3 +327,39 @@ fn what_was_exchanged_since_the_copy_was_made_is_not_switched() {
     assert_eq!(host.journal().trouble, None);
     assert_eq!(read(host.live("app/models/account.rb")), "class Account; end\n");
 }
+
+/// Somebody moves live away between the last look and the exchange, and puts something else there or nothing.
+fn moved_at_the_last_moment(with_decoy: bool) {
+    let host = Host::new();
+    host.asked(prepare).unwrap();
+    let (live, parked) = (host.live(""), host.path("home/mastodon/parked"));
+    let (state, proofs) = (host.path("state"), host.path("verify/proofs"));
+    let reach = |point: &'static str| {
+        if point == "switch.before-exchange" {
+            fs::rename(&live, &parked).unwrap();
+            if with_decoy {
+                write(&live.join("decoy"), "mine");
+            }
+        }
+    };
+    let error = switch(&Site { reach: &reach, ..site(&state, &proofs) }, &host.order).unwrap_err();
+    assert_eq!(error.code(), "moved", "{error}");
+    assert!(error.to_string().contains("parked"), "it says where today's tree is: {error}");
+    assert_eq!(live.join("decoy").exists(), with_decoy, "what was there is there again");
+    assert_eq!(read(parked.join("config/themes.yml")), "broken: true\n");
+    let new = "public/system/media_attachments/files/002/original/new.png";
+    assert_eq!(read(parked.join(new)), "new today", "its uploads are with it again");
+    assert!(host.staged("live/app").exists());
+    if with_decoy {
+        fs::remove_dir_all(&live).unwrap();
+    }
+    fs::rename(&parked, &live).unwrap();
+    assert_eq!(host.asked(switch).unwrap(), Did::Done);
+    assert_eq!(read(live.join(new)), "new today");
+}
+
+#[test]
+fn what_was_not_meant_is_exchanged_back() {
+    moved_at_the_last_moment(true);
+    moved_at_the_last_moment(false);
+}
