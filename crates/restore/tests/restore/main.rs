@@ -5,5 +5,6 @@
 mod common;
 mod faults;
 mod kills;
+mod program;
 mod streams;
 mod whole;
