@@ -9,6 +9,10 @@ use jiff::Timestamp;
 use mastmaint_restore::{Site, Untold, back, prepare, prune, switch};
 use mastmaint_verify::{Request, keep, verify};
 use mastmaint_words::restore::{RestoreOrder, Restoring};
+use nix::sys::{
+    resource::{UsageWho, getrusage},
+    time::TimeValLike as _,
+};
 use std::{
     fs,
     path::Path,
@@ -21,7 +25,7 @@ const BYTES: u64 = 550 << 20;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let place = tempfile::tempdir_in(arguments.next().unwrap_or_else(|| "/tmp".to_owned())).unwrap();
+    let place = tempfile::tempdir_in(arguments.next().unwrap()).unwrap();
     let rounds: u32 = arguments.next().map_or(5, |rounds| rounds.parse().unwrap());
     let place = place.path();
     make(&place.join("backup/live"));
@@ -39,29 +43,48 @@ fn main() {
     fs::create_dir(place.join("by-tar")).unwrap();
     let (state, proofs) = (place.join("state"), place.join("verify/proofs"));
     let site = Site { state: &state, proofs: &proofs, group: None, tell: &Untold, reach: &|_| () };
+    let (mut children, mut own) = (Duration::ZERO, Duration::ZERO);
     for round in 0..rounds {
+        settled(UsageWho::RUSAGE_CHILDREN, &mut children);
         let order = order(round);
-        let by_tar = timed(|| tar(place));
+        let (by_tar, tar_used) = (timed(|| tar(place)), used(UsageWho::RUSAGE_CHILDREN, &mut children));
         fs::remove_dir_all(place.join("by-tar/live")).unwrap();
         settle(place);
+        settled(UsageWho::RUSAGE_SELF, &mut own);
         let prepared = timed(|| _ = prepare(&site, &order).unwrap());
+        let prepare_used = used(UsageWho::RUSAGE_SELF, &mut own);
         let switched = timed(|| _ = switch(&site, &order).unwrap());
         let back = timed(|| _ = back(&site, &order).unwrap());
         let plan = fs::read(Restoring::path(&state, &order.run)).unwrap();
         let plan = serde_json::from_slice::<Restoring>(&plan).unwrap().plan;
         prune(&site, &order).unwrap();
         println!(
-            "{} files, {} MB: tar | tar {:.2} s, prepare with its check {:.2} s ({:.2} of it), switch {:.0} ms, back {:.0} ms",
+            "{} files, {} MB: tar | tar {:.2} s (of the processor {:.2}), prepare with its check {:.2} s ({:.2}): {:.2} of it, switch {:.0} ms, back {:.0} ms",
             plan.whole.files,
             plan.whole.bytes >> 20,
             by_tar.as_secs_f64(),
+            tar_used.as_secs_f64(),
             prepared.as_secs_f64(),
+            prepare_used.as_secs_f64(),
             prepared.as_secs_f64() / by_tar.as_secs_f64(),
             switched.as_secs_f64() * 1000.0,
             back.as_secs_f64() * 1000.0,
         );
         settle(place);
     }
+}
+
+/// What was used of the processor since the last look.
+fn used(who: UsageWho, last: &mut Duration) -> Duration {
+    let before = *last;
+    settled(who, last);
+    last.saturating_sub(before)
+}
+
+fn settled(who: UsageWho, last: &mut Duration) {
+    let usage = getrusage(who).unwrap();
+    let times = [usage.user_time(), usage.system_time()];
+    *last = times.iter().map(|t| Duration::from_micros(u64::try_from(t.num_microseconds()).unwrap())).sum();
 }
 
 fn timed(work: impl FnOnce()) -> Duration {

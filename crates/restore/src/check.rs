@@ -5,10 +5,10 @@ use crate::{
     error::{RestoreError, io_at},
     file::{Dress, PIECE, dress, hash_of},
     meter::Meter,
-    open::directory_below,
+    open::{directory_below, directory_if_there},
     owners::Owner,
     record,
-    walk::{Entry, Visitor, walk},
+    tally::tally,
 };
 use mastmaint_verify::{Kind, Line, prove::stat_of, shown};
 use rustix::{
@@ -20,7 +20,7 @@ use std::{
     os::fd::OwnedFd,
     path::Path,
     sync::{
-        Arc, Mutex, PoisonError,
+        Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc::{Receiver, sync_channel},
     },
@@ -177,24 +177,11 @@ impl Reading<'_> {
     }
 }
 
-/// How many names there are below the directory of a run, except for the one in which missing uploads lie.
+/// How many names there are below the directory of a run, without that of the directory of missing uploads itself.
 fn names_in(run: &OwnedFd) -> Result<u64, RestoreError> {
-    struct Counting(u64);
-    impl Visitor for Counting {
-        fn enter(&mut self, entry: &Entry<'_>) -> Result<bool, RestoreError> {
-            self.0 += u64::from(entry.path != crate::stage::MISSING.as_bytes());
-            Ok(true)
-        }
-
-        fn thing(&mut self, _: &Entry<'_>) -> Result<(), RestoreError> {
-            self.0 += 1;
-            Ok(())
-        }
-    }
-    let mut counting = Counting(0);
-    let run = Arc::new(run.try_clone().map_err(io_at(b"", "open in the copy"))?);
-    walk(&run, &mut Vec::new(), &mut counting)?;
-    Ok(counting.0)
+    let missing =
+        directory_if_there(run, crate::stage::MISSING).map_err(io_at(b"missing", "open in the copy"))?;
+    Ok(tally(run)? - u64::from(missing.is_some()))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use crate::{
 };
 use mastmaint_verify::{
     Kind,
-    prove::{Stat, stat_at},
+    prove::{Stat, stat_at, stat_of},
     rsnapshot::names,
     shown,
 };
@@ -73,25 +73,22 @@ pub(crate) fn all(tree: &OwnedFd) -> Result<Vec<CString>, RestoreError> {
 
 fn read(tree: &OwnedFd, name: &CStr) -> Result<(Content, Stat), RestoreError> {
     let of = |what| io_at::<Errno>(name.to_bytes(), what);
-    let stat = stat_at(tree.as_fd(), name).map_err(of("look at"))?;
-    let odd = |what: &str| RestoreError::NotNow {
-        what: format!("{} {what}; move it away", shown(name.to_bytes())),
-    };
-    match Kind::of(&stat) {
-        Kind::Link => {
-            Ok((Content::Link(readlinkat(tree, name, Vec::new()).map_err(of("read the link"))?), stat))
-        }
-        Kind::File if stat.size <= LARGEST => {
-            let file =
-                below(tree, name, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).map_err(of("open"))?;
-            let mut content = Vec::new();
-            let read = File::from(file).take(LARGEST + 1).read_to_end(&mut content);
-            read.map_err(io_at(name.to_bytes(), "read"))?;
-            Ok((Content::File(content), stat))
-        }
-        Kind::File => Err(odd("is too large for an environment file")),
-        Kind::Directory | Kind::Other => Err(odd("has the name of an environment file and is none")),
+    let met = stat_at(tree.as_fd(), name).map_err(of("look at"))?;
+    if Kind::of(&met) == Kind::Link {
+        let target = readlinkat(tree, name, Vec::new()).map_err(of("read the link"))?;
+        return Ok((Content::Link(target), met));
     }
+    let file = below(tree, name, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).map_err(of("open"))?;
+    // Whose it is says what was opened, never the name: that may stand for a file of root's by now.
+    let stat = stat_of(&file).map_err(of("look at"))?;
+    if !stat.is_file() || stat.size > LARGEST {
+        let what =
+            format!("{} is no environment file, or too large for one; move it away", shown(name.to_bytes()));
+        return Err(RestoreError::NotNow { what });
+    }
+    let mut content = Vec::new();
+    File::from(file).take(LARGEST + 1).read_to_end(&mut content).map_err(io_at(name.to_bytes(), "read"))?;
+    Ok((Content::File(content), stat))
 }
 
 fn put(tree: &OwnedFd, name: &CStr, content: &Content, stat: &Stat, run: &RunId) -> Result<(), RestoreError> {

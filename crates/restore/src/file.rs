@@ -2,7 +2,6 @@
 
 use crate::{
     error::{RestoreError, io_at},
-    open::below,
     owners::Owner,
 };
 use mastmaint_verify::{
@@ -11,8 +10,8 @@ use mastmaint_verify::{
 };
 use rustix::{
     fs::{
-        AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, Uid, chownat, fchmod, fchown, futimens, symlinkat,
-        utimensat,
+        AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, Uid, chownat, fchmod, fchown, futimens, openat,
+        symlinkat, utimensat,
     },
     io::{Errno, read, write},
 };
@@ -33,9 +32,10 @@ pub(crate) struct Dress {
     pub(crate) mtime: i64,
 }
 
-/// Makes an empty file. Something that has the name already is an error, whatever it is.
+/// Makes an empty file. Something that has the name already is an error, whatever it is; the name has no slash.
 pub(crate) fn create(to: impl AsFd, name: &CStr) -> Result<OwnedFd, Errno> {
-    below(to, name, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(0o600))
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    openat(to, name, flags, Mode::from_raw_mode(0o600))
 }
 
 /// Gives an open file or directory its owner, its permissions and its time, in this order: a new owner takes bits off.

@@ -49,9 +49,11 @@ impl Seen {
     }
 
     /// Whether a name in the directory `above` is a place where something is mounted, or lies on another file system.
-    /// Both are asked: a bind mount has the device of what is around it, and a subvolume is no mount.
-    pub(crate) const fn is_apart_from(&self, above: &Self) -> bool {
-        self.is_mount_root || self.mount != above.mount || self.inode.device != above.inode.device
+    /// Both are asked: a bind mount has the device of what is around it, and a subvolume is no mount. The device of a
+    /// file says nothing: on an overlay it is that of the layer in which it lies.
+    pub(crate) fn is_apart_from(&self, above: &Self) -> bool {
+        let is_elsewhere = self.is_directory() && self.inode.device != above.inode.device;
+        self.is_mount_root || self.mount != above.mount || is_elsewhere
     }
 
     pub(crate) fn is_directory(&self) -> bool {

@@ -43,6 +43,7 @@ mod stage;
 mod step;
 mod survey;
 mod switch;
+mod tally;
 mod today;
 mod trust;
 mod uploads;

@@ -9,7 +9,7 @@ use crate::{
 };
 use mastmaint_words::{RunId, restore::Restoring};
 use rustix::{
-    fs::{AtFlags, Gid, Mode, fchmod, fchown, mkdirat, unlinkat},
+    fs::{AtFlags, Gid, Mode, RenameFlags, fchmod, fchown, mkdirat, renameat_with, unlinkat},
     io::Errno,
     process::geteuid,
 };
@@ -49,7 +49,27 @@ impl Stage {
         if seen(&fd).map_err(io_on(&path, "look at"))?.is_apart_from(&parent.seen) {
             return Err(foreign(&path));
         }
-        Ok(Self { fd, above, path })
+        let stage = Self { fd, above, path };
+        stage.try_exchange()?;
+        Ok(stage)
+    }
+
+    /// Whether this file system can let two directories change places in one step. Better known now than when services
+    /// are stopped.
+    fn try_exchange(&self) -> Result<(), RestoreError> {
+        let of = |what| io_on::<Errno>(&self.path, what);
+        let names = [c"a", c"b"];
+        for name in names {
+            mkdirat(&self.fd, name, Mode::from_raw_mode(0o700)).map_err(of("make a directory in"))?;
+        }
+        let exchanged = renameat_with(&self.fd, names[0], &self.fd, names[1], RenameFlags::EXCHANGE);
+        for name in names {
+            unlinkat(&self.fd, name, AtFlags::REMOVEDIR).map_err(of("remove a directory in"))?;
+        }
+        exchanged.map_err(|error| {
+            let what = format!("this file system cannot exchange two directories ({error}); restore by hand");
+            RestoreError::Unfit { code: "no-exchange", at: self.path.clone(), what }
+        })
     }
 
     /// Opens it as it is; `None` if there is none.

@@ -8,6 +8,7 @@ use crate::{
 };
 use mastmaint_verify::{Line, bring::Tree, prove::Stat, shown};
 use std::{
+    cell::RefCell,
     ffi::CString,
     os::fd::{AsFd as _, OwnedFd},
     sync::{
@@ -20,8 +21,11 @@ use std::{
 
 /// Of two cores one hashes while the other writes.
 const WORKERS: usize = 2;
-/// So many files wait at most: each keeps two directories open.
-const QUEUE: usize = 128;
+/// Files are handed over in batches of so many, or of so many bytes: one by one the threads would mostly wake each other.
+const BATCH: usize = 32;
+const BATCH_BYTES: u64 = 1024 * 1024;
+/// So many batches wait at most: each file keeps two directories open.
+const QUEUE: usize = 3;
 
 /// What all copying has in common.
 pub(crate) struct Work<'a> {
@@ -92,10 +96,9 @@ pub(crate) fn with_workers<T>(
             scope.spawn(|| copy_all(work, &taken, &failed, &ends));
         }
         // Dropped at its end: then the workers have seen all.
-        let queue = Queue { jobs, ends: &ends };
+        let queue = Queue { jobs, batch: RefCell::default(), ends: &ends };
         let walked = walk(&queue);
-        drop(queue);
-        walked
+        queue.end().and(walked)
     });
     match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
         Some(error) => Err(error),
@@ -105,39 +108,58 @@ pub(crate) fn with_workers<T>(
 
 /// Where files that are to be copied are handed over.
 pub(crate) struct Queue<'a> {
-    jobs: SyncSender<Job>,
+    jobs: SyncSender<Vec<Job>>,
+    batch: RefCell<(Vec<Job>, u64)>,
     ends: &'a AtomicBool,
 }
 
 impl Queue<'_> {
     pub(crate) fn add(&self, job: Job) -> Result<(), RestoreError> {
+        let mut batch = self.batch.borrow_mut();
+        let (jobs, bytes) = &mut *batch;
+        *bytes += job.stat.size;
+        jobs.push(job);
+        if jobs.len() < BATCH && *bytes < BATCH_BYTES {
+            return Ok(());
+        }
+        *bytes = 0;
+        self.send(std::mem::take(jobs))
+    }
+
+    fn end(self) -> Result<(), RestoreError> {
+        let (jobs, _) = self.batch.take();
+        self.send(jobs)
+    }
+
+    fn send(&self, jobs: Vec<Job>) -> Result<(), RestoreError> {
         // Somebody has failed and says so.
         let ended = || RestoreError::NotNow { what: "the copy ended".to_owned() };
         if self.ends.load(Ordering::Relaxed) {
-            Err(ended())
-        } else {
-            self.jobs.send(job).map_err(|_| ended())
+            return Err(ended());
         }
+        self.jobs.send(jobs).map_err(|_| ended())
     }
 }
 
 fn copy_all(
     work: &Work<'_>,
-    taken: &Mutex<Receiver<Job>>,
+    taken: &Mutex<Receiver<Vec<Job>>>,
     failed: &Mutex<Option<RestoreError>>,
     ends: &AtomicBool,
 ) {
     let mut buffer = vec![0; PIECE];
     loop {
-        let job = taken.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        let Ok(job) = job else { return };
-        // What waits is taken and dropped: whoever hands over must not wait for ever.
-        if ends.load(Ordering::Relaxed) {
-            continue;
-        }
-        if let Err(error) = work.copy(&job, &mut buffer) {
-            ends.store(true, Ordering::Relaxed);
-            failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        let batch = taken.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(batch) = batch else { return };
+        for job in batch {
+            // What waits is taken and dropped: whoever hands over must not wait for ever.
+            if ends.load(Ordering::Relaxed) {
+                break;
+            }
+            if let Err(error) = work.copy(&job, &mut buffer) {
+                ends.store(true, Ordering::Relaxed);
+                failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+            }
         }
     }
 }

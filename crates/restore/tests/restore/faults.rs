@@ -5,7 +5,7 @@ use mastmaint_restore::{Did, RestoreError, Site, Tell, Told, prepare, switch};
 use mastmaint_words::restore::{Phase, RestoreOrder};
 use std::{
     fs,
-    os::unix::fs::{lchown, symlink},
+    os::unix::fs::{MetadataExt as _, lchown, symlink},
     path::{Path, PathBuf},
     process::Command,
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
@@ -100,6 +100,43 @@ fn the_place_of_copies_must_be_ours() {
         lchown(&staging, Some(1), Some(1)).unwrap();
         assert_eq!(host.asked(prepare).unwrap_err().code(), "staging-is-foreign");
     }
+}
+
+#[test]
+fn only_who_tries_it_out_may_look_into_a_prepared_copy() {
+    if !is_root() {
+        return;
+    }
+    let host = Host::new();
+    let modes = || {
+        let mode = |path: &Path| fs::metadata(path).unwrap();
+        [mode(host.staged("").parent().unwrap()), mode(&host.staged(""))]
+            .map(|m| (m.mode() & 0o7777, m.gid()))
+    };
+    prepared(&host, &|_| assert_eq!(modes(), [(0o700, 0); 2], "nobody while it is written")).unwrap();
+    assert_eq!(modes(), [(0o700, 0); 2]);
+    let host = Host::new();
+    let (state, proofs) = (host.path("state"), host.path("verify/proofs"));
+    prepare(&Site { group: Some("daemon"), ..site(&state, &proofs) }, &host.order).unwrap();
+    let of_group = |path: PathBuf| {
+        let found = fs::metadata(path).unwrap();
+        (found.mode() & 0o7777, found.uid(), found.gid())
+    };
+    assert_eq!(of_group(host.staged("")), (0o750, 0, 1));
+    assert_eq!(of_group(host.staged("..")), (0o750, 0, 1));
+}
+
+#[test]
+fn a_verification_is_not_kept_waiting() {
+    let host = Host::new();
+    let done = AtomicBool::new(false);
+    prepared(&host, &|_| {
+        if !done.swap(true, Ordering::Relaxed) {
+            host.verify();
+        }
+    })
+    .unwrap();
+    assert!(done.into_inner());
 }
 
 #[test]
@@ -289,4 +326,40 @@ fn what_was_exchanged_since_the_copy_was_made_is_not_switched() {
     assert_eq!(host.asked(switch).unwrap(), Did::Done);
     assert_eq!(host.journal().trouble, None);
     assert_eq!(read(host.live("app/models/account.rb")), "class Account; end\n");
+}
+
+/// Somebody moves live away between the last look and the exchange, and puts something else there or nothing.
+fn moved_at_the_last_moment(with_decoy: bool) {
+    let host = Host::new();
+    host.asked(prepare).unwrap();
+    let (live, parked) = (host.live(""), host.path("home/mastodon/parked"));
+    let (state, proofs) = (host.path("state"), host.path("verify/proofs"));
+    let reach = |point: &'static str| {
+        if point == "switch.before-exchange" {
+            fs::rename(&live, &parked).unwrap();
+            if with_decoy {
+                write(&live.join("decoy"), "mine");
+            }
+        }
+    };
+    let error = switch(&Site { reach: &reach, ..site(&state, &proofs) }, &host.order).unwrap_err();
+    assert_eq!(error.code(), "moved", "{error}");
+    assert!(error.to_string().contains("parked"), "it says where today's tree is: {error}");
+    assert_eq!(live.join("decoy").exists(), with_decoy, "what was there is there again");
+    assert_eq!(read(parked.join("config/themes.yml")), "broken: true\n");
+    let new = "public/system/media_attachments/files/002/original/new.png";
+    assert_eq!(read(parked.join(new)), "new today", "its uploads are with it again");
+    assert!(host.staged("live/app").exists());
+    if with_decoy {
+        fs::remove_dir_all(&live).unwrap();
+    }
+    fs::rename(&parked, &live).unwrap();
+    assert_eq!(host.asked(switch).unwrap(), Did::Done);
+    assert_eq!(read(live.join(new)), "new today");
+}
+
+#[test]
+fn what_was_not_meant_is_exchanged_back() {
+    moved_at_the_last_moment(true);
+    moved_at_the_last_moment(false);
 }

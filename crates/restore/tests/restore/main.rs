@@ -5,6 +5,7 @@
 mod common;
 mod faults;
 mod kills;
+mod program;
 mod resume;
 mod streams;
 mod whole;

@@ -97,7 +97,7 @@ impl Store {
             Err((_, Errno::EWOULDBLOCK)) => return Err(VerifyError::Busy { path: lock }),
             Err((_, error)) => return Err(of(directory)(error.into())),
         };
-        let mut store = Self::empty(directory, Some(held));
+        let mut store = Self::empty(directory, None);
         if !store.read_all().map_err(of(directory))? {
             store.forget();
             return Ok(store);
@@ -106,6 +106,8 @@ impl Store {
         if let Some(mut frames) = Frames::open(&night).map_err(of(directory))? {
             store.proofs_of(&mut frames).map_err(of(directory))?;
         }
+        // All of it is read: tonight's verification need not wait.
+        drop(held);
         Ok(store)
     }
 
