@@ -87,26 +87,28 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
     if matches!(verb, Verb::Resume) {
         return Ok(resume(&site)?);
     }
-    if let Some(run) = of_run {
-        let run: RunId = run.parse().map_err(|_| usage("--run takes the id of a run"))?;
-        return match verb {
-            Verb::Switch => Ok(switch(&site, &run)?),
-            Verb::Back => Ok(back(&site, &run)?),
-            Verb::Prune => Ok(prune(&site, &run)?),
-            Verb::Prepare | Verb::Send | Verb::List | Verb::Resume => Err(usage("--run has no place here")),
-        };
+    let order: Option<RestoreOrder> = order
+        .map(|text| serde_json::from_str(&text))
+        .transpose()
+        .map_err(|error| Failure::Usage(format!("the order: {error}")))?;
+    let of_run = of_run.map(|run| run.parse::<RunId>()).transpose();
+    let of_run = of_run.map_err(|_| usage("--run takes the id of a run"))?;
+    let run = of_run.or_else(|| order.as_ref().map(|order| order.run.clone()));
+    let run = run.ok_or_else(|| usage("which restore is missing: --run RUN, or an order"))?;
+    match verb {
+        Verb::Switch => return Ok(switch(&site, &run)?),
+        Verb::Back => return Ok(back(&site, &run)?),
+        Verb::Prune => return Ok(prune(&site, &run)?),
+        Verb::Prepare | Verb::Send | Verb::List | Verb::Resume => {}
     }
     let proofs = proofs.ok_or_else(|| usage("--proofs is missing"))?;
     let order = order.ok_or_else(|| usage("the order is missing"))?;
-    let order: RestoreOrder =
-        serde_json::from_str(&order).map_err(|e| Failure::Usage(format!("the order: {e}")))?;
     let site = Site { proofs: &proofs, ..site };
     match verb {
-        Verb::Prepare if from_stdin => Ok(receive(&site, &order, Box::new(std::io::stdin()))?),
-        Verb::Prepare => Ok(prepare(&site, &order)?),
         // What is said goes where the stream does not.
         Verb::Send => Ok(send(&Site { tell: &Untold, ..site }, &order, &mut std::io::stdout().lock())?),
-        Verb::Switch | Verb::Back | Verb::Prune | Verb::List | Verb::Resume => Err(usage("--run is missing")),
+        _ if from_stdin => Ok(receive(&site, &order, Box::new(std::io::stdin()))?),
+        _ => Ok(prepare(&site, &order)?),
     }
 }
 
