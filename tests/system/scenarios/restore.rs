@@ -159,8 +159,12 @@ pub(crate) fn cut_anywhere_it_is_finished_before_mastodon_starts(debian: Debian)
             (now.len() == runs + 1 && now.iter().all(|run| run["state"] == "ended")).then_some(())
         });
         is_restored(&machine, &good, point);
+        // The program that was killed has failed, and what became of its switch is said.
         let run = ended_run(&machine, "restore-files");
-        assert_eq!(run["outcome"], "ok", "{point}: {run:#}");
+        assert_eq!(run["outcome"], "failed", "{point}: {run:#}");
+        let restores = ctl(&machine, "restores").ok();
+        let known = restores.lines().find(|line| line.starts_with(run["run"].as_str().unwrap()));
+        assert!(known.is_some_and(|line| line.contains(": live; what was there is ")), "{point}: {restores}");
     }
 
     // The host goes down in the middle, and nobody is there to go on before systemd starts Mastodon.

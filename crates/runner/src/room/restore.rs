@@ -225,7 +225,18 @@ fn judge(ended: &Ended, wanted: Wanted, journal: impl Fn() -> io::Result<Restori
             (_, Some(trouble)) => verdict(Outcome::Failed, Grade::Read, &trouble.code, trouble.why.clone()),
             _ => Judge::of_any().judge(ended),
         },
-        _ => Judge::of_any().judge(ended),
+        (Ending::Exited(_), _) | (_, Err(_)) => Judge::of_any().judge(ended),
+        (_, Ok(journal)) if wanted == Wanted::Prepared || !journal.is_between() => {
+            Judge::of_any().judge(ended)
+        }
+        (_, Ok(journal)) => {
+            let text = format!(
+                "it was killed in the middle of the switch; that is finished, or taken back, before any service is \
+                 started: see \"mastmaintctl restores\" for {}",
+                journal.run
+            );
+            verdict(Outcome::Failed, Grade::Exit, "switch-cut", text)
+        }
     }
 }
 
