@@ -6,5 +6,6 @@ mod common;
 mod faults;
 mod kills;
 mod program;
+mod rotation;
 mod streams;
 mod whole;
