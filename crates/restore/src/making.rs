@@ -8,7 +8,7 @@ use crate::{
     owners::{Owner, Owners, safe_mode},
     record::Recorder,
 };
-use mastmaint_verify::{Kind, Line, prove::Stat};
+use mastmaint_verify::{Line, prove::Stat};
 use rustix::fs::{Mode, mkdirat};
 use std::{ffi::CStr, os::fd::OwnedFd, sync::Arc};
 
@@ -42,7 +42,7 @@ impl Making<'_> {
 /// A thing of the backup as it will be in the copy.
 pub(crate) fn dressed(owners: &Owners, stat: &Stat) -> Stat {
     let owner = owners.of(Owner { uid: stat.uid, gid: stat.gid });
-    let mode = safe_mode(Kind::of(stat), u32::from(stat.mode & 0o7777));
+    let mode = safe_mode(u32::from(stat.mode & 0o7777));
     let mode = (stat.mode & 0o170_000) | u16::try_from(mode).unwrap_or_default();
     Stat { uid: owner.uid, gid: owner.gid, mode, ..*stat }
 }

@@ -6,7 +6,7 @@ use crate::{
 };
 use mastmaint_verify::Kind;
 use rustix::{
-    fs::{Mode, OFlags, ResolveFlags, openat, openat2, readlinkat},
+    fs::{Mode, OFlags, openat, readlinkat},
     io::Errno,
     path::Arg,
 };
@@ -22,34 +22,43 @@ use std::{
 
 /// Links to links, but not for ever.
 const MOST_LINKS: usize = 40;
-/// How often a walk that met a rename is begun again.
-const TRIES: usize = 1000;
 
-/// Opens something below a directory. No link on the way is followed, none at the end, and nothing leads out.
-pub(crate) fn below<P: Arg + Copy>(
-    above: impl AsFd,
-    path: P,
-    flags: OFlags,
-    mode: Mode,
-) -> Result<OwnedFd, Errno> {
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-    for _ in 0..TRIES {
-        match openat2(&above, path, flags | OFlags::NOFOLLOW | OFlags::CLOEXEC, mode, resolve) {
-            // A rename somewhere on the system, just now: the kernel cannot tell whether it led out.
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            other => return other,
-        }
+/// Opens something below a directory. No link on the way is followed, none at the end, and nothing leads out. It goes
+/// name by name: `openat2` would do it at once, and the rooms have none (`RestrictSUIDSGID=` cannot look into its
+/// arguments and takes it away).
+pub(crate) fn below<P: Arg>(above: impl AsFd, path: P, flags: OFlags, mode: Mode) -> Result<OwnedFd, Errno> {
+    let path = path.into_c_str()?;
+    let step = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let is_plain = |name: &&[u8]| !name.is_empty() && *name != b".";
+    let mut names = path.to_bytes().split(|b| *b == b'/').filter(is_plain).peekable();
+    if path.to_bytes().starts_with(b"/") {
+        return Err(Errno::XDEV);
     }
-    Err(Errno::AGAIN)
+    let mut here: Option<OwnedFd> = None;
+    while let Some(name) = names.next() {
+        if name == b".." {
+            return Err(Errno::XDEV);
+        }
+        let name = CString::new(name).map_err(|_| Errno::INVAL)?;
+        let flags = if names.peek().is_some() { step } else { flags | OFlags::NOFOLLOW | OFlags::CLOEXEC };
+        let mode = if names.peek().is_some() { Mode::empty() } else { mode };
+        let opened = match &here {
+            Some(here) => openat(here, &name, flags, mode),
+            None => openat(&above, &name, flags, mode),
+        };
+        here = Some(opened?);
+    }
+    // Nothing but dots: the directory itself.
+    here.map_or_else(|| openat(&above, c".", flags | OFlags::CLOEXEC, mode), Ok)
 }
 
 /// Opens a directory below another one.
-pub(crate) fn directory_below<P: Arg + Copy>(above: impl AsFd, path: P) -> Result<OwnedFd, Errno> {
+pub(crate) fn directory_below<P: Arg>(above: impl AsFd, path: P) -> Result<OwnedFd, Errno> {
     below(above, path, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
 }
 
 /// The same; nothing there, or something that is no directory, is an answer.
-pub(crate) fn directory_if_there<P: Arg + Copy>(above: impl AsFd, path: P) -> Result<Option<OwnedFd>, Errno> {
+pub(crate) fn directory_if_there<P: Arg>(above: impl AsFd, path: P) -> Result<Option<OwnedFd>, Errno> {
     match directory_below(above, path) {
         Ok(fd) => Ok(Some(fd)),
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),

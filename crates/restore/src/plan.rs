@@ -149,7 +149,8 @@ fn notes(facts: &Facts<'_>) -> Vec<String> {
     let of = |few: &Few, what: &str| (few.count > 0).then(|| format!("{what}: {}", few.told()));
     let parts = [facts.whole, facts.missing];
     for survey in parts {
-        notes.extend(of(&survey.setuid, "runs as another; that bit is taken off"));
+        notes
+            .extend(of(&survey.setuid, "had the bit of a user or group that others run as; it is taken off"));
         notes.extend(of(&survey.others, "device, pipe or socket; left out"));
         notes.extend(of(&survey.unproved, "without a proof"));
     }

@@ -54,7 +54,7 @@ pub(crate) struct Survey {
     pub(crate) unproved: Few,
     /// Devices, pipes, sockets: they are left out.
     pub(crate) others: Few,
-    /// Files that run as somebody else.
+    /// What has the bits by which a file runs as another.
     pub(crate) setuid: Few,
     /// Files that are met under two names at least.
     pub(crate) twice: HashSet<Key>,
@@ -68,12 +68,12 @@ impl Survey {
                 self.amount.files += 1;
                 self.amount.bytes += entry.stat.size;
                 self.needs.add(entry.stat.size);
-                if entry.stat.mode & 0o6000 != 0 {
-                    self.setuid.add(entry.path);
-                }
             }
             Kind::Directory | Kind::Link => self.needs.add(1),
             Kind::Other => self.others.add(entry.path),
+        }
+        if matches!(entry.kind(), Kind::File | Kind::Directory) && entry.stat.mode & 0o6000 != 0 {
+            self.setuid.add(entry.path);
         }
     }
 }

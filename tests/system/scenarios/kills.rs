@@ -260,7 +260,7 @@ pub(super) fn put_deadly_programs_in_place(machine: &Machine) {
         let more = if unit == "mastmaintd" { "RestartSec=100ms\n" } else { "" };
         machine.write(
             &format!("/etc/systemd/system/{unit}.service.d/deadly.conf"),
-            &format!("[Service]\nReadWritePaths={ARMED}\n{more}"),
+            &format!("[Service]\nReadWritePaths=-{ARMED}\n{more}"),
         );
     }
     machine

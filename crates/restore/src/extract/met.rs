@@ -20,12 +20,12 @@ impl Met {
             Sort::File | Sort::Second => {
                 let amount = if is_missing { &mut self.missing } else { &mut self.whole };
                 add(amount, header.stat.size);
-                if header.stat.mode & 0o6000 != 0 {
-                    self.setuid.add(path);
-                }
             }
             Sort::Other => self.others.add(path),
             Sort::Directory | Sort::Link => {}
+        }
+        if matches!(header.sort, Sort::File | Sort::Directory) && header.stat.mode & 0o6000 != 0 {
+            self.setuid.add(path);
         }
     }
 }

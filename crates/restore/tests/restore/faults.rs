@@ -176,6 +176,24 @@ fn a_copy_with_another_owner_is_not_switched_in() {
     assert!(message.contains("another owner"), "{message}");
 }
 
+#[test]
+fn an_archive_ends_before_the_disk_is_full() {
+    if !is_root() {
+        return;
+    }
+    let mut host = Host::unverified();
+    write(&host.in_backup("large"), &"x".repeat(40 << 20));
+    let archive = host.path("a.tar");
+    let tar =
+        Command::new("tar").arg("-cf").arg(&archive).arg("-C").arg(host.path("backup")).arg("home").status();
+    assert!(tar.unwrap().success());
+    host.order.backup.place =
+        serde_json::from_str(&format!(r#"{{"kind":"tar","path":"{}"}}"#, archive.display())).unwrap();
+    host.verify();
+    let _small = moved(&mut host, "40m");
+    assert!(refused(&host, "no-space", NOTHING).contains("Make room"));
+}
+
 /// A small file system, unmounted at the end.
 struct Small(PathBuf);
 

@@ -7,5 +7,6 @@ mod faults;
 mod kills;
 mod program;
 mod resume;
+mod rotation;
 mod streams;
 mod whole;
