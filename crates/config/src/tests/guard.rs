@@ -43,7 +43,7 @@ fn a_guard_becomes_steps_with_its_way_back_among_them() {
     let alone = loaded("instance: {}\njobs: {a: {steps: [{guard: []}]}}").settings;
     assert_eq!([1, 6].map(|at| alone.jobs["a"].steps_in_sight(StepIndex(at))), [6, 9]);
     assert!(job.change, "a hold binds it");
-    assert_eq!(job.lock.as_ref().map(|lock| lock.as_str()), Some("mastodon"));
+    assert_eq!(job.lock.as_ref().map(mastmaint_words::LockName::as_str), Some("mastodon"));
     let rooms: Vec<Room> = job.steps[1..=10].iter().map(|step| step.action.room()).collect();
     assert_eq!(rooms.iter().filter(|room| **room == Room::Change).count(), 6, "{rooms:?}");
     assert_eq!(rooms.iter().filter(|room| **room == Room::Probe).count(), 2);
