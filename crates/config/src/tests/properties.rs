@@ -146,6 +146,20 @@ fn step() -> impl Strategy<Value = Step> {
         )
 }
 
+/// The steps of a guard, as a file that writes it has them.
+fn guard() -> impl Strategy<Value = Vec<Step>> {
+    let guard = select(vec![
+        "guard: []",
+        "guard: ['bin/x \"a b\"', [bin/y, '', '#']], keep: [config/x], build: false",
+        "guard: bin/rails assets:precompile, timeout: 7m, grace: 3s, expect: '^done$', environment: {A: 'é'}",
+        "guard: bin/x, quiet_limit: 5m, memory: 3 GB, restart: [mastodon-sidekiq, mastodon-web]",
+    ]);
+    guard.prop_map(|guard| {
+        let text = format!("instance: {{}}\njobs: {{a: {{steps: [{{{guard}}}]}}}}");
+        loaded(&text).settings.jobs["a"].steps.clone()
+    })
+}
+
 fn job() -> impl Strategy<Value = Job> {
     let cron = select(vec!["30 0 * * *", "@daily", "*/5 * * * *", "15,45 2 * * 1-5"]);
     let zone = select(vec!["UTC", "Europe/Paris", "Australia/Lord_Howe"]);
@@ -159,7 +173,7 @@ fn job() -> impl Strategy<Value = Job> {
         option::of("[a-z][a-z0-9-]{0,6}".prop_map(|n| n.parse().unwrap())),
         (any::<bool>(), span(99_999), option::of(requires())),
         collection::vec(step(), 1..3),
-        option::of((any::<bool>(), collection::vec(step(), 0..2))),
+        (option::of((any::<bool>(), collection::vec(step(), 0..2))), option::of(guard())),
     )
         .prop_map(
             |(
@@ -169,9 +183,13 @@ fn job() -> impl Strategy<Value = Job> {
                 (times, backoff, on),
                 lock,
                 (change, lock_wait, requires),
-                steps,
-                bracket,
+                mut steps,
+                (bracket, guard),
             )| {
+                // A guard is no part of a bracket.
+                let guard = guard.filter(|_| bracket.is_none()).unwrap_or_default();
+                let change = change || !guard.is_empty();
+                steps.extend(guard);
                 let (stopped, then) = match bracket {
                     Some((web_only, then)) => {
                         let all = ["mastodon-web", "mastodon-sidekiq"].into_iter().take(if web_only {
