@@ -7,13 +7,26 @@ use crate::{
 };
 use std::{path::Path, process::Command, time::Duration};
 
-const ROOMS: [&str; 10] =
-    ["tootctl", "systemctl", "run", "verify", "remote", "drill", "boot", "probe", "change", "notify"];
+const ROOMS: [&str; 11] = [
+    "tootctl",
+    "systemctl",
+    "run",
+    "verify",
+    "remote",
+    "restore",
+    "drill",
+    "boot",
+    "probe",
+    "change",
+    "notify",
+];
 
 /// Scores of the design: `systemd-analyze security --offline=true` says at most this.
-const SCORES: [(&str, f64); 12] = [
+const SCORES: [(&str, f64); 14] = [
     ("mastmaintd-change@.service", 2.0),
     ("mastmaintd-remote@.service", 1.4),
+    ("mastmaintd-restore@.service", 1.2),
+    ("mastmaintd-resume.service", 2.5),
     ("mastmaintd-probe@.service", 1.4),
     ("mastmaintd-recover.service", 0.8),
     ("mastmaintd.service", 0.3),
@@ -103,7 +116,7 @@ pub(crate) fn units_are_as_tight_as_designed(debian: Debian) {
         as_tight_as(&machine, unit, most);
     }
     let rooms = ROOMS.map(|room| format!("mastmaintd-{room}.socket mastmaintd-{room}@1.service")).join(" ");
-    let done = machine.sh(&format!("systemd-analyze verify --man=no mastmaintd.service mastmaintd-recover.service mastmaintd-recover.path {rooms}"));
+    let done = machine.sh(&format!("systemd-analyze verify --man=no mastmaintd.service mastmaintd-recover.service mastmaintd-recover.path mastmaintd-resume.service {rooms}"));
     let ours: Vec<_> = done.err.lines().filter(|l| l.contains("mastmaint")).collect();
     assert!(done.status == 0 && ours.is_empty(), "{}{}", done.out, done.err);
 }
@@ -121,12 +134,12 @@ pub(crate) fn nothing_shipped_can_be_told_to_die(debian: Debian) {
     let machine = mastodon(debian);
     install(&machine, &deb());
     let programs = "/usr/bin/mastmaintd /usr/bin/mastmaintctl /usr/lib/mastmaintd/mastmaint-runner \
-                    /usr/lib/mastmaintd/mastmaintd-recover";
+                    /usr/lib/mastmaintd/mastmaintd-recover /usr/lib/mastmaintd/mastmaint-restore";
     let found =
         machine.sh(&format!("grep -laE 'mastmaint-failpoints|open\\.recorded|close\\.noted' {programs}"));
     assert_eq!((found.status, found.out.as_str()), (1, ""), "{}", found.err);
     // The control: in what the kill matrix puts in their place they are.
-    for program in ["mastmaintd", "mastmaint-runner", "mastmaintd-recover"] {
+    for program in ["mastmaintd", "mastmaint-runner", "mastmaintd-recover", "mastmaint-restore"] {
         let deadly = std::fs::read(from_env("MASTMAINT_DEADLY").join(program)).unwrap();
         assert!(deadly.windows(20).any(|bytes| bytes == b"mastmaint-failpoints"), "{program}");
     }
