@@ -76,12 +76,22 @@ fn page(name: &str, stream: &mut TcpStream) -> io::Result<()> {
         () if ailment(name) == "500" => "500 Internal Server Error",
         () if name == "web" && !has(&format!("host: {DOMAIN}")) => "403 Forbidden",
         () if name == "web" && !has("x-forwarded-proto: https") => "301 Moved Permanently",
-        () if path == there => "200 OK",
+        () if name == "web" && is_unbuilt(path) => "500 Internal Server Error",
+        () if path.split('?').next() == Some(there) => "200 OK",
         () => "404 Not Found",
     };
     let body = if name == "web" && status == "200 OK" { PAGE } else { "" };
     let length = body.len();
     write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}")
+}
+
+/// Whether a page is asked for by somebody whose theme (`?theme=NAME`) is listed and was not built: the anonymous page is
+/// fine meanwhile.
+fn is_unbuilt(path: &str) -> bool {
+    let Some((_, theme)) = path.split_once("?theme=") else { return false };
+    let read = |file: &str| fs::read_to_string(format!("/home/mastodon/live/{file}")).unwrap_or_default();
+    let listed = read("config/themes.yml").lines().any(|line| line.starts_with(&format!("{theme}:")));
+    listed && !read("public/packs/.vite/manifest-lookup.json").contains(&format!("\"themes/{theme}\""))
 }
 
 fn hostname() -> String {

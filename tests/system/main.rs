@@ -84,6 +84,7 @@ on_both! {
         a_wrecked_mastodon_comes_back_and_nothing_is_lost,
         cut_anywhere_it_is_finished_before_mastodon_starts,
     ];
+    replay: [the_post_mortem];
     requires: [nothing_begins_while_something_is_in_its_way];
     rooms: [
         tootctl_reaches_other_servers_and_run_does_not,

@@ -40,6 +40,8 @@ enum Task {
         #[arg(long)]
         long: bool,
     },
+    /// Play the post-mortem again in a container and print a timeline: by hand, under guard, and the restore.
+    Replay,
     /// Measure the figures of docs/performance.md on the release build and print them as one table.
     Bench {
         /// Only these: sizes, idle, ready, lateness, rooms, bracket, flood, judge.
@@ -59,6 +61,7 @@ fn main() -> ExitCode {
         Task::Test { long, no_system } => suites::test(long, !no_system),
         Task::Demo => demo::run().map_err(|error| shell::TaskError::Hopeless(error.to_string())),
         Task::System { filter, long } => suites::system(filter.as_deref(), long),
+        Task::Replay => suites::replay(),
         Task::Bench { names } => bench::run(&names),
         Task::Package { profile } => {
             package::package(&profile).map(|deb| shell::print(&deb.display().to_string()))

@@ -18,7 +18,7 @@ const LONG: &str = "MASTMAINT_LONG_TESTS";
 const FUZZ_SECONDS: &str = "600";
 
 /// What hardly depends on the release of Debian and takes its time: the gate shows it on one, `--long` on both.
-const ONCE: [&str; 8] = [
+const ONCE: [&str; 9] = [
     "trixie::backups",
     "trixie::boot",
     "trixie::drill",
@@ -26,6 +26,7 @@ const ONCE: [&str; 8] = [
     "trixie::probes",
     "trixie::proofs",
     "trixie::remote",
+    "trixie::replay",
     "trixie::requires",
 ];
 
@@ -76,6 +77,13 @@ pub(crate) fn system(filter: Option<&str>, long: bool) -> Result<()> {
         tests.env(LONG, "1");
     }
     run(tests)
+}
+
+/// The post-mortem, played again on Debian 12, with how long each part of it took.
+pub(crate) fn replay() -> Result<()> {
+    apt::install(apt::CONTAINERS)?;
+    let deb = package::package(package::TESTED)?;
+    run(in_containers(&deb, &["--ignored", "--exact", "--nocapture", "bookworm::replay::the_post_mortem"])?)
 }
 
 /// The programs with failpoints, beside those of the package and never in it: the kill matrix puts them in place.

@@ -14,6 +14,7 @@ pub(crate) mod probes;
 pub(crate) mod proofs;
 pub(crate) mod reload;
 pub(crate) mod remote;
+pub(crate) mod replay;
 pub(crate) mod requires;
 pub(crate) mod restore;
 pub(crate) mod rooms;

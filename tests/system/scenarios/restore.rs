@@ -23,6 +23,21 @@ backups:
 const RSNAPSHOT: &str = "config_version\t1.2\nsnapshot_root\t/backup/snapshots/\ncmd_cp\t/bin/cp\ncmd_rm\t/bin/rm\n\
     cmd_rsync\t/usr/bin/rsync\nretain\tdaily\t3\nlockfile\t/run/rsnapshot.pid\nlogfile\t/var/log/rsnapshot\nverbose\t1\n\
     loglevel\t3\nbackup\t/home/mastodon/\thost/\n";
+/// Two nights of rsnapshot. The settings have what a verification looks for.
+pub(super) fn back_up(machine: &Machine) {
+    machine.write("/etc/rsnapshot.conf", RSNAPSHOT);
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/verify/tests/fixture");
+    machine.put(&fixture.join(".env.production"), "/root/env");
+    // On a disk of its own: inode numbers of the overlay below a container do not last.
+    let lines = format!(
+        "set -e; mkdir -p /backup && mount -t tmpfs tmpfs /backup && cd {LIVE}\n\
+         grep -E '^(SECRET|VAPID|ACTIVE_RECORD|OTP)' /root/env >>.env.production && chmod 640 .env.production\n\
+         mkdir -p public/system/media_attachments && chown -hR mastodon:mastodon {LIVE}\n\
+         rsnapshot daily && sleep 1.1 && rsnapshot daily"
+    );
+    machine.sh(&lines).ok();
+}
+
 /// Everything that a tree is, but for its uploads and settings: names, kinds, modes, owners, contents.
 const TREE: &str = "find . -path ./public/system -prune -o ! -name '.env.production' -printf '%P %y %m %U:%G %l ' \
     \\( -type f -exec sha256sum {} \\; -o -printf '\\n' \\) | sort";
@@ -30,17 +45,12 @@ const TREE: &str = "find . -path ./public/system -prune -o ! -name '.env.product
 /// A Mastodon whose files were backed up and proved.
 fn host(debian: Debian) -> Machine {
     let machine = answering(debian, "  nothing: {steps: [{run: /bin/true}]}\n", "");
-    machine.write("/etc/rsnapshot.conf", RSNAPSHOT);
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/verify/tests/fixture");
-    machine.put(&fixture.join(".env.production"), "/root/env");
     let lines = format!(
-        "set -e; mkdir -p /backup && mount -t tmpfs tmpfs /backup\n\
-         cd {LIVE} && mkdir -p config app/javascript/styles {UPLOADS}/1 'odd\nname' && echo 'default: styles/application.scss' >config/themes.yml\n\
-         echo 'body {{}}' >app/javascript/styles/application.scss && echo old >{UPLOADS}/1/old.png && (cd odd* && ln -s ../config link)\n\
-         grep -E '^(SECRET|VAPID|ACTIVE_RECORD|OTP)' /root/env >>.env.production && chmod 640 .env.production && chown -hR mastodon:mastodon {LIVE}\n\
-         rsnapshot daily && sleep 1.1 && rsnapshot daily"
+        "set -e; cd {LIVE} && mkdir -p config app/javascript/styles {UPLOADS}/1 'odd\nname' && echo 'default: styles/application.scss' >config/themes.yml\n\
+         echo 'body {{}}' >app/javascript/styles/application.scss && echo old >{UPLOADS}/1/old.png && (cd odd* && ln -s ../config link)"
     );
     machine.sh(&lines).ok();
+    back_up(&machine);
     configure(&machine, JOBS);
     ctl(&machine, "reload").ok();
     let verified = ctl(&machine, "verify files --follow");
@@ -48,7 +58,7 @@ fn host(debian: Debian) -> Machine {
     machine
 }
 
-fn tree(machine: &Machine, at: &str) -> String {
+pub(super) fn tree(machine: &Machine, at: &str) -> String {
     machine.sh(&format!("cd {at} && {TREE}")).ok()
 }
 
