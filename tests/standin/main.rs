@@ -45,8 +45,8 @@ fn run(first_us: u64) -> Result<(), String> {
     let exe = std::env::current_exe().map_err(|e| format!("cannot find myself: {e}"))?;
     let program = exe.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let live = exe.parent().and_then(Path::parent).ok_or("not in the bin/ of an instance")?;
-    if argv == ["--version"] {
-        // Of a copy, too, in which no uploads lie.
+    // A copy that is restored has no uploads before its switch, and so no rows that a recording could move.
+    if argv == ["--version"] && !live.join("public/system").exists() {
         println!("{}", version(live)?);
         return Ok(());
     }

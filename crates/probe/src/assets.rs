@@ -14,7 +14,7 @@ pub(crate) fn ask(live: &Path, note: Option<&str>) -> Heard {
     let build = match Build::read(live) {
         Ok(build) => build,
         // What is not there or cannot be understood here, Mastodon cannot read either.
-        Err(why) if live.join("config").is_dir() => return wrong(why).into(),
+        Err(why) if live.is_dir() => return wrong(why).into(),
         Err(why) => return unknown(why).into(),
     };
     let mut faults = build.faults();
