@@ -118,7 +118,8 @@ pub(crate) fn the_post_mortem(debian: Debian) {
     let restored = ctl(&machine, "restore files --yes");
     assert_eq!(restored.status, 0, "{}{}", restored.out, restored.err);
     let down = missed(&machine);
-    time.say(&format!("restored from last night's backup; about {:.1} s without a page", down as f64 / 5.0));
+    let down = Duration::from_millis(200) * u32::try_from(down).unwrap();
+    time.say(&format!("restored from last night's backup; about {:.1} s without a page", down.as_secs_f64()));
     assert_eq!(seen(&machine), good);
     until_all_say_yes(&machine);
     time.say("every probe says yes");
