@@ -15,10 +15,7 @@ use std::{
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, chown},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
 };
 
 const AS_ROOT: &str = "run it as root (sudo)";
@@ -91,8 +88,8 @@ fn started(
 struct Placed {
     path: PathBuf,
     daemon: Daemon,
-    is_tidy: AtomicBool,
-    _lock: Flock<File>,
+    /// Given back when it is tidied up: whoever waits for Ctrl-C keeps the rest for as long as this program runs.
+    lock: Mutex<Option<Flock<File>>>,
 }
 
 impl Placed {
@@ -125,14 +122,13 @@ impl Placed {
         // One that lies there is left over from a mastmaintctl that was killed: nobody holds the lock.
         let path = directory.join(format!("90-by-hand-{}.yaml", fragment.what));
         write(&directory, &path, main.gid(), &fragment.text).map_err(|e| file("cannot write", &path, e))?;
-        Ok(Self { path, daemon: daemon.clone(), is_tidy: AtomicBool::new(false), _lock: lock })
+        Ok(Self { path, daemon: daemon.clone(), lock: Mutex::new(Some(lock)) })
     }
 
     /// Removes it and has the configuration accepted without it. Once.
     fn tidy(&self) {
-        if self.is_tidy.swap(true, Ordering::SeqCst) {
-            return;
-        }
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(_until_the_end) = lock else { return };
         if let Err(error) = fs::remove_file(&self.path) {
             print::talk(&format!(
                 "cannot remove {}: {error}; remove it and reload mastmaintd",
