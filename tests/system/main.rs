@@ -83,6 +83,7 @@ on_both! {
     restore: [
         a_wrecked_mastodon_comes_back_and_nothing_is_lost,
         cut_anywhere_it_is_finished_before_mastodon_starts,
+        a_backup_server_pushes_over_ssh,
     ];
     replay: [the_post_mortem];
     requires: [nothing_begins_while_something_is_in_its_way];

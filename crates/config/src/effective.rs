@@ -176,8 +176,8 @@ enum WrittenRestore<'a> {
     Back {
         rollback: &'a RunId,
     },
-    Received {
-        received: &'a RunId,
+    Prepared {
+        prepared: &'a RunId,
     },
 }
 
@@ -288,9 +288,9 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
         Action::Systemctl(action) => {
             WrittenAction::Units(BTreeMap::from([(action.verb.as_str(), action.units.as_slice())]))
         }
-        // Of a copy that came from another host nothing else is written.
-        Action::Restore(RestoreAction::Switch(Copied::Received(received))) => {
-            WrittenAction::Restore(WrittenRestore::Received { received })
+        // Of a copy that is there already nothing else is written.
+        Action::Restore(RestoreAction::Switch(Copied::By(prepared))) => {
+            WrittenAction::Restore(WrittenRestore::Prepared { prepared })
         }
         Action::Restore(RestoreAction::Try(_) | RestoreAction::Switch(Copied::Here))
         | Action::Services(_)

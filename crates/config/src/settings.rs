@@ -301,8 +301,8 @@ pub enum RestoreAction {
 pub enum Copied {
     /// The one that the same run has made.
     Here,
-    /// One that came from another host.
-    Received(RunId),
+    /// One that an earlier run has made, or that came from another host.
+    By(RunId),
 }
 
 impl RestoreAction {
@@ -331,7 +331,7 @@ impl Copied {
     pub const fn run<'a>(&'a self, own: &'a RunId) -> &'a RunId {
         match self {
             Self::Here => own,
-            Self::Received(run) => run,
+            Self::By(run) => run,
         }
     }
 }

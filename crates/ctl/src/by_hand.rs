@@ -4,7 +4,7 @@
 
 use crate::{client::Daemon, error::CtlError, exit, follow, order, print, render};
 use mastmaint_control::words::{Reply, Request};
-use mastmaint_words::JobName;
+use mastmaint_words::{JobName, RunId};
 use nix::{
     fcntl::{Flock, FlockArg},
     sys::signal::Signal,
@@ -37,8 +37,17 @@ pub(crate) struct Fragment<'a> {
     pub(crate) despite_hold: bool,
 }
 
+/// What became of it.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// Its run.
+    pub(crate) run: RunId,
+    /// The exit status that says how it ended.
+    pub(crate) status: u8,
+}
+
 /// Has it accepted, runs it and follows the run to its end. Ctrl-C ends the looking, never the run.
-pub(crate) fn run(daemon: &Daemon, fragment: &Fragment<'_>) -> Result<u8, CtlError> {
+pub(crate) fn run(daemon: &Daemon, fragment: &Fragment<'_>) -> Result<Ran, CtlError> {
     // Before anything is there that has to be tidied up.
     let detach = follow::Detach::prepare_for(&[Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])?;
     let placed = Arc::new(Placed::put(daemon, fragment)?);
@@ -52,7 +61,7 @@ fn started(
     fragment: &Fragment<'_>,
     placed: &Arc<Placed>,
     detach: follow::Detach,
-) -> Result<u8, CtlError> {
+) -> Result<Ran, CtlError> {
     order::reload(daemon)?;
     let request =
         Request::Run { job: fragment.job.clone(), dry_run: false, despite_hold: fragment.despite_hold };
@@ -74,13 +83,14 @@ fn started(
     }
     if let Some(over) = over {
         print::talk(&format!("run {run} {}", render::ended(&over)));
-        return Ok(over.outcome.map_or(exit::NOT_FINE, exit::of));
+        return Ok(Ran { run, status: over.outcome.map_or(exit::NOT_FINE, exit::of) });
     }
     let wait = waits_for.map(|why| format!("; it {}", print::tame(&why))).unwrap_or_default();
     print::talk(&format!("run {run} is queued{wait}"));
     let theirs = Arc::clone(placed);
     detach.watch_then(&run, move || theirs.tidy())?;
-    follow::follow(daemon, &run)
+    let status = follow::follow(daemon, &run)?;
+    Ok(Ran { run, status })
 }
 
 /// A fragment that lies there, nobody else's beside it.

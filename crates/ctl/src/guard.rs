@@ -58,7 +58,7 @@ pub(crate) fn guard(daemon: &Daemon, guard: &Guard) -> Result<u8, CtlError> {
         text,
         despite_hold: guard.despite_hold,
     };
-    by_hand::run(daemon, &fragment)
+    by_hand::run(daemon, &fragment).map(|ran| ran.status)
 }
 
 /// The commands as the configuration has them; none where only the assets are built.

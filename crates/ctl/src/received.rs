@@ -76,14 +76,8 @@ const TRIES: &str = "mastmaintd-tootctl";
 
 fn walled(run: &RunId, live: &Path, state: &Path) -> Command {
     let mut command = Command::new("systemd-run");
-    command.args([
-        "--pipe",
-        "--wait",
-        "--collect",
-        "--quiet",
-        "--unit",
-        &format!("mastmaintd-receive-{run}"),
-    ]);
+    // Not mastmaintd-…: the drop-in of all rooms would take away what is given here.
+    command.args(["--pipe", "--wait", "--collect", "--quiet", "--unit", &format!("mastmaint-receive-{run}")]);
     let writes =
         [live.parent().unwrap_or(live), state].map(|path| format!("ReadWritePaths={}", path.display()));
     for wall in WALLS.iter().map(ToString::to_string).chain(writes) {

@@ -2,7 +2,7 @@
 //! shows and, for what only a person may do, starts `mastmaint-restore` itself.
 
 use crate::{
-    by_hand::{self, Fragment},
+    by_hand::{self, Fragment, Ran},
     check,
     client::Daemon,
     error::CtlError,
@@ -33,14 +33,14 @@ const JOB: &str = "restore-by-hand";
 #[expect(clippy::struct_excessive_bools, reason = "each is an option that is typed or not")]
 pub struct Typed {
     /// From which backup.
-    #[arg(value_name = "NAME", required_unless_present_any = ["stdin", "received"])]
+    #[arg(value_name = "NAME", required_unless_present_any = ["stdin", "prepared"])]
     pub(crate) backup: Option<BackupName>,
     /// What `mastmaintctl send` on another host writes into this command.
-    #[arg(long, conflicts_with_all = ["backup", "snapshot", "received"])]
+    #[arg(long, conflicts_with_all = ["backup", "snapshot", "prepared"])]
     pub(crate) stdin: bool,
-    /// A copy that came from another host before, by its run.
+    /// A copy that was made before, or came from another host, by its run.
     #[arg(long, value_name = "RUN", conflicts_with_all = ["backup", "snapshot", "with_media", "with_env", "unproved", "rehearse"])]
-    pub(crate) received: Option<RunId>,
+    pub(crate) prepared: Option<RunId>,
     /// From which of its states, like daily.1; the newest complete one if it is not said.
     #[arg(long, value_name = "STATE")]
     pub(crate) snapshot: Option<String>,
@@ -61,47 +61,38 @@ pub struct Typed {
     pub(crate) yes: bool,
 }
 
-/// Rehearses, asks, and restores.
+/// Rehearses, asks, and switches in what was rehearsed.
 pub(crate) fn restore(daemon: &Daemon, config: &Path, asked: &Typed) -> Result<u8, CtlError> {
-    let received = match &asked.received {
-        None if asked.stdin => received::receive(config, asked)?,
-        given => given.clone(),
-    };
-    if asked.stdin && received.is_none() {
-        return Ok(exit::NOT_FINE);
-    }
-    let (rehearsal, job) = match (&asked.backup, &received) {
-        (_, Some(run)) => {
-            (None, written(&Job { steps: vec![Step { restore: What::Received { received: run } }] })?)
-        }
-        (Some(backup), None) => {
+    let prepared = match (&asked.prepared, &asked.backup) {
+        (Some(run), _) => run.clone(),
+        (None, Some(backup)) => {
             is_known(config, backup)?;
-            (Some(job(asked, backup, true)?), job(asked, backup, false)?)
+            let rehearsed = run_by_hand(daemon, config, &rehearsal(asked, backup)?)?;
+            if rehearsed.status != exit::FINE {
+                return Ok(rehearsed.status);
+            }
+            rehearsed.run
         }
-        (None, None) => return Err(CtlError::Usage("name a backup, or say --stdin".to_owned())),
+        (None, None) => match received::receive(config, asked)? {
+            Some(run) => run,
+            None => return Ok(exit::NOT_FINE),
+        },
     };
-    if let Some(rehearsal) = rehearsal {
-        let rehearsed = run_by_hand(daemon, config, &rehearsal)?;
-        if rehearsed != exit::FINE {
-            return Ok(rehearsed);
-        }
-    }
-    let later = received
-        .as_ref()
-        .map_or_else(String::new, |run| format!("; `mastmaintctl restore --received {run}` switches it in"));
+    let later = format!("`mastmaintctl restore --prepared {prepared}` switches it in, or `prune` removes it");
     if asked.rehearse {
-        print::talk(&format!("the copy is made and checked, and nothing was changed{later}"));
+        print::talk(&format!("the copy is made and checked, and nothing was changed; {later}"));
         return Ok(exit::FINE);
     }
     if !asked.yes && !is_wanted("Stop Mastodon for the switch and bring these files back?")? {
-        print::talk(&format!("nothing was stopped and nothing was changed; the copy is kept{later}"));
+        print::talk(&format!("nothing was stopped and nothing was changed; the copy is kept: {later}"));
         return Ok(exit::NOT_FINE);
     }
-    run_by_hand(daemon, config, &job)
+    let job = written(&Job { steps: vec![Step { restore: What::Prepared { prepared: &prepared } }] })?;
+    run_by_hand(daemon, config, &job).map(|ran| ran.status)
 }
 
 /// Runs a job that is written for this one run. No hold keeps a restore from running.
-fn run_by_hand(daemon: &Daemon, config: &Path, job: &str) -> Result<u8, CtlError> {
+fn run_by_hand(daemon: &Daemon, config: &Path, job: &str) -> Result<Ran, CtlError> {
     let name: JobName = JOB.parse().map_err(|_| CtlError::BadReply)?;
     let text = format!("jobs:\n  {JOB}: {job}\n");
     by_hand::run(daemon, &Fragment { config, what: "restore", job: name, text, despite_hold: false })
@@ -124,7 +115,7 @@ pub(crate) fn rollback(daemon: &Daemon, config: &Path, run: &RunId, yes: bool) -
         return Ok(exit::NOT_FINE);
     }
     let text = written(&Job { steps: vec![Step { restore: What::Back { rollback: run } }] })?;
-    run_by_hand(daemon, config, &text)
+    run_by_hand(daemon, config, &text).map(|ran| ran.status)
 }
 
 /// Removes what a restore has replaced. Only a person does that, so no run does.
@@ -233,7 +224,7 @@ struct Step<'a> {
 #[derive(Serialize)]
 #[serde(untagged)]
 enum What<'a> {
-    Forth {
+    Rehearsal {
         backup: &'a BackupName,
         #[serde(skip_serializing_if = "Option::is_none")]
         snapshot: Option<&'a str>,
@@ -245,19 +236,19 @@ enum What<'a> {
     Back {
         rollback: &'a RunId,
     },
-    Received {
-        received: &'a RunId,
+    Prepared {
+        prepared: &'a RunId,
     },
 }
 
-fn job(asked: &Typed, backup: &BackupName, rehearse: bool) -> Result<String, CtlError> {
-    let restore = What::Forth {
+fn rehearsal(asked: &Typed, backup: &BackupName) -> Result<String, CtlError> {
+    let restore = What::Rehearsal {
         backup,
         snapshot: asked.snapshot.as_deref(),
         with_media: asked.with_media,
         with_env: asked.with_env,
         unproved: asked.unproved,
-        rehearse,
+        rehearse: true,
     };
     written(&Job { steps: vec![Step { restore }] })
 }
@@ -276,7 +267,7 @@ mod tests {
         let asked = Typed {
             backup: None,
             stdin: false,
-            received: None,
+            prepared: None,
             snapshot: Some("daily.1".into()),
             with_media: true,
             with_env: false,
@@ -286,10 +277,9 @@ mod tests {
         };
         let run = "20261126T200000Z-7k3f9q".parse().unwrap();
         let back = written(&Job { steps: vec![Step { restore: What::Back { rollback: &run } }] }).unwrap();
-        let received = What::Received { received: &run };
-        let received = written(&Job { steps: vec![Step { restore: received }] }).unwrap();
-        let job = |rehearse| job(&asked, &"files".parse().unwrap(), rehearse).unwrap();
-        for job in [job(true), job(false), back, received] {
+        let prepared = What::Prepared { prepared: &run };
+        let prepared = written(&Job { steps: vec![Step { restore: prepared }] }).unwrap();
+        for job in [rehearsal(&asked, &"files".parse().unwrap()).unwrap(), back, prepared] {
             let text = format!(
                 "instance: {{live: /home/mastodon/live, user: mastodon, services: [mastodon-web]}}\n\
                  backups: {{files: {{kind: tree, path: /backup/files}}}}\njobs: {{restore-by-hand: {job}}}\n"

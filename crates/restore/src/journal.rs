@@ -65,6 +65,15 @@ impl Journal {
         replaced.map_err(io_on(&path, "write the journal"))
     }
 
+    /// Makes the journal of another run say that nothing is left of it.
+    pub(crate) fn put_aside(&self, other: &mut Restoring) -> Result<(), RestoreError> {
+        other.phase = Phase::Pruned;
+        other.at = Timestamp::now();
+        let path = self.directory.join(format!("{}.json", other.run));
+        let replaced = serde_json::to_vec(other).map_err(io::Error::from).and_then(|t| replace(&path, &t));
+        replaced.map_err(io_on(&path, "write the journal"))
+    }
+
     /// Makes it say that this is done next.
     pub(crate) fn next(&self, restoring: &mut Restoring, phase: Phase) -> Result<(), RestoreError> {
         restoring.phase = phase;

@@ -7,7 +7,7 @@ use crate::{
     from_stream::{self, FromStream},
     from_tree::FromTree,
     ground::Ground,
-    journal::{Journal, begin},
+    journal::{Journal, begin, list},
     stage::Stage,
     today::Parent,
 };
@@ -62,6 +62,7 @@ fn around(
             return Err(RestoreError::NotNow { what });
         }
     }
+    drop_others(site, &journal, order)?;
     let mut restoring = begin(order);
     journal.write(&mut restoring)?;
     match make(&journal, &mut restoring) {
@@ -79,6 +80,23 @@ fn around(
             Err(journal.failed(&mut restoring, error))
         }
     }
+}
+
+/// Removes copies of earlier runs that nobody has switched in: each takes as much room as the instance.
+fn drop_others(site: &Site<'_>, journal: &Journal, order: &RestoreOrder) -> Result<(), RestoreError> {
+    for mut other in list(site.state)? {
+        let is_idle = matches!(other.phase, Phase::Preparing | Phase::Prepared);
+        if !is_idle || other.run == order.run || other.live != order.live {
+            continue;
+        }
+        let parent = Parent::open(&other.live)?;
+        if let Some(stage) = Stage::open(&parent, &other.run)? {
+            stage.remove(&parent, &other.run)?;
+            site.tell.say(&format!("removed the copy of run {}, which was never switched in", other.run));
+        }
+        journal.put_aside(&mut other)?;
+    }
+    Ok(())
 }
 
 fn tell(site: &Site<'_>, restoring: &Restoring) {

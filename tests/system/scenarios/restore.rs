@@ -200,3 +200,39 @@ fn is_restored(machine: &Machine, good: &str, after: &str) {
     assert_eq!(uploads, "new\nold\n", "after {after}");
     assert_eq!(machine.sh("ls /var/lib/mastmaintd-restore/switching").ok(), "", "after {after}");
 }
+
+/// Lets root in by a key, and writes down which host that is.
+const SSH: &str = "set -e; install -d -m 700 /root/.ssh; cd /root/.ssh; ssh-keygen -q -t ed25519 -N '' -f id_ed25519
+cp id_ed25519.pub authorized_keys; printf '127.0.0.1 %s\\n' \"$(cut -d' ' -f1,2 /etc/ssh/ssh_host_ed25519_key.pub)\" >known_hosts
+cd /; mkdir -p /run/sshd; systemctl start ssh";
+const SEND: &str = "mastmaintctl send files";
+const RECEIVE: &str = "ssh -o BatchMode=yes root@127.0.0.1 mastmaintctl restore --stdin";
+
+pub(crate) fn a_backup_server_pushes_over_ssh(debian: Debian) {
+    let machine = host(debian);
+    machine.sh(SSH).ok();
+    let good = tree(&machine, LIVE);
+    wreck(&machine);
+    let wrecked = tree(&machine, LIVE);
+
+    // A line that breaks off, a host that is another one, and nobody who could be asked: nothing is changed.
+    let cut = machine.sh(&format!("{SEND} | head -c 30000 | {RECEIVE} --yes"));
+    assert_eq!((cut.status, tree(&machine, LIVE) == wrecked), (1, true), "{}{}", cut.out, cut.err);
+    machine.sh("cp /root/.ssh/known_hosts /root/right; sed -i 's/AAAA/AAAB/' /root/.ssh/known_hosts").ok();
+    let other = machine.sh(&format!("{SEND} | {RECEIVE} --yes"));
+    assert_ne!(other.status, 0, "{}", other.err);
+    machine.sh("mv /root/right /root/.ssh/known_hosts").ok();
+    let kept = machine.sh(&format!("{SEND} | {RECEIVE} --rehearse"));
+    assert_eq!(kept.status, 0, "{}{}", kept.out, kept.err);
+    assert_eq!(tree(&machine, LIVE), wrecked);
+    let run =
+        kept.err.split("--prepared ").nth(1).and_then(|rest| rest.split('`').next()).unwrap().to_owned();
+
+    let restored = ctl(&machine, &format!("restore --prepared {run} --yes"));
+    assert_eq!(restored.status, 0, "{}{}", restored.out, restored.err);
+    is_restored(&machine, &good, "what was received before");
+    wreck(&machine);
+    let restored = machine.sh(&format!("{SEND} | {RECEIVE} --yes"));
+    assert_eq!(restored.status, 0, "{}{}", restored.out, restored.err);
+    is_restored(&machine, &good, "what was pushed");
+}

@@ -13,7 +13,7 @@ use mastmaint_words::{BackupName, NameError, RunId, Span, backup::Backup};
 
 /// The keys of a restore: those that people write, then [`OF_RUNS`].
 const KEYS: [&str; 8] =
-    ["backup", "snapshot", "with_media", "with_env", "unproved", "rehearse", "rollback", "received"];
+    ["backup", "snapshot", "with_media", "with_env", "unproved", "rehearse", "rollback", "prepared"];
 /// What stands alone, and is written by mastmaintctl: the run that it names says all the rest.
 const OF_RUNS: [&str; 2] = [KEYS[6], KEYS[7]];
 /// What people write.
@@ -41,7 +41,7 @@ pub(super) fn action(reader: &mut Reader, f: &Fields<'_>) -> Option<RestoreActio
         let run = of_run(reader, &f, key)?;
         return Some(match key {
             "rollback" => RestoreAction::Back(run),
-            _ => RestoreAction::Switch(Copied::Received(run)),
+            _ => RestoreAction::Switch(Copied::By(run)),
         });
     }
     let backup = reader.text(&f, "backup", "the name of a backup, like nightly-files");
@@ -60,7 +60,7 @@ pub(super) fn action(reader: &mut Reader, f: &Fields<'_>) -> Option<RestoreActio
 
 fn of_run(reader: &mut Reader, f: &Fields<'_>, key: &'static str) -> Option<RunId> {
     for other in KEYS.iter().filter(|other| **other != key && f.get(other).is_some()) {
-        let why = "what is taken back, or came from another host, says all of it by its run";
+        let why = "what is taken back, or was prepared before, says all of it by its run";
         reader.wrong(f.key_place(other), &f.path_of(other), Mistake::Misplaced { why });
     }
     let given = reader.text(f, key, "the id of a run")?;
@@ -216,7 +216,7 @@ mod tests {
                 &["rehearse", "try", "run"],
             ),
             (
-                "{steps: [{restore: {received: 20261126T200000Z-7k3f9q}}]}",
+                "{steps: [{restore: {prepared: 20261126T200000Z-7k3f9q}}]}",
                 &["try", "stop", "switch", "start"],
             ),
             ("{steps: [{restore: {rollback: 20261126T200000Z-7k3f9q}}]}", &["stop", "back", "start"]),

@@ -4,6 +4,7 @@
 
 mod common;
 mod faults;
+mod idle;
 mod kills;
 mod program;
 mod resume;
