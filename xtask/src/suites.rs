@@ -18,16 +18,21 @@ const LONG: &str = "MASTMAINT_LONG_TESTS";
 const FUZZ_SECONDS: &str = "600";
 
 /// What hardly depends on the release of Debian and takes its time: the gate shows it on one, `--long` on both.
-const ONCE: [&str; 9] = [
+const ONCE: [&str; 14] = [
     "trixie::backups",
     "trixie::boot",
     "trixie::drill",
+    "trixie::guard_kills",
     "trixie::notify",
+    "trixie::outlive",
     "trixie::probes",
     "trixie::proofs",
+    "trixie::reload",
     "trixie::remote",
     "trixie::replay",
     "trixie::requires",
+    "trixie::restore::a_backup_server",
+    "trixie::schedule",
 ];
 
 /// All tests.
