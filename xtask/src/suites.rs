@@ -18,9 +18,11 @@ const LONG: &str = "MASTMAINT_LONG_TESTS";
 const FUZZ_SECONDS: &str = "600";
 
 /// What hardly depends on the release of Debian and takes its time: the gate shows it on one, `--long` on both.
-const ONCE: [&str; 14] = [
+const ONCE: [&str; 18] = [
     "trixie::backups",
     "trixie::boot",
+    "trixie::brackets::a_",
+    "trixie::brackets::they_come_back",
     "trixie::drill",
     "trixie::guard_kills",
     "trixie::notify",
@@ -32,6 +34,8 @@ const ONCE: [&str; 14] = [
     "trixie::replay",
     "trixie::requires",
     "trixie::restore::a_backup_server",
+    "trixie::restore::cut",
+    "trixie::rooms::a_",
     "trixie::schedule",
 ];
 
