@@ -18,13 +18,14 @@ const LONG: &str = "MASTMAINT_LONG_TESTS";
 const FUZZ_SECONDS: &str = "600";
 
 /// What hardly depends on the release of Debian and takes its time: the gate shows it on one, `--long` on both.
-const ONCE: [&str; 18] = [
+const ONCE: [&str; 19] = [
     "trixie::backups",
     "trixie::boot",
     "trixie::brackets::a_",
     "trixie::brackets::they_come_back",
     "trixie::drill",
     "trixie::guard_kills",
+    "trixie::kills",
     "trixie::notify",
     "trixie::outlive",
     "trixie::probes",
