@@ -2,6 +2,7 @@
 
 use crate::{cli, error::CtlError, exit, order::count, print, when::When};
 use mastmaint_config::{Loaded, Rejection, Settings, Source, Trust};
+use mastmaint_words::{BackupName, backup::Backup};
 use std::{fmt::Write as _, path::Path};
 
 /// How many of the next starts are named.
@@ -17,6 +18,15 @@ pub(crate) fn config(file: &Path) -> Result<u8, CtlError> {
     let yaml = mastmaint_config::shown_yaml(&load(file)?).map_err(CtlError::BadConfig)?;
     print::data(&yaml)?;
     Ok(exit::FINE)
+}
+
+/// A backup by its name.
+pub(crate) fn backup<'s>(settings: &'s Settings, name: &BackupName) -> Result<&'s Backup, CtlError> {
+    settings.backups.get(name).ok_or_else(|| {
+        let known: Vec<_> = settings.backups.keys().map(BackupName::as_str).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        CtlError::Usage(format!("there is no backup {name}; there are: {known}"))
+    })
 }
 
 /// Loads a configuration; warnings and mistakes are printed.

@@ -33,11 +33,7 @@ struct Line {
 
 pub(crate) fn manifest(config: &Path, state: &Path, backup: &BackupName, json: bool) -> Result<u8, CtlError> {
     let settings = check::load(config)?;
-    let Some(described) = settings.backups.get(backup) else {
-        let known: Vec<_> = settings.backups.keys().map(BackupName::as_str).collect();
-        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-        return Err(CtlError::Usage(format!("there is no backup {backup}; there are: {known}")));
-    };
+    let described = check::backup(&settings, backup)?;
     let order =
         Order { name: backup.clone(), backup: described.clone(), files: None, inside: None, full: false };
     let order = serde_json::to_string(&order).map_err(io::Error::from)?;

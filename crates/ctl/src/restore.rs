@@ -66,7 +66,7 @@ pub(crate) fn restore(daemon: &Daemon, config: &Path, asked: &Typed) -> Result<u
     let prepared = match (&asked.prepared, &asked.backup) {
         (Some(run), _) => run.clone(),
         (None, Some(backup)) => {
-            is_known(config, backup)?;
+            check::backup(&check::load(config)?, backup)?;
             let rehearsed = run_by_hand(daemon, config, &rehearsal(asked, backup)?)?;
             if rehearsed.status != exit::FINE {
                 return Ok(rehearsed.status);
@@ -96,16 +96,6 @@ fn run_by_hand(daemon: &Daemon, config: &Path, job: &str) -> Result<Ran, CtlErro
     let name: JobName = JOB.parse().map_err(|_| CtlError::BadReply)?;
     let text = format!("jobs:\n  {JOB}: {job}\n");
     by_hand::run(daemon, &Fragment { config, what: "restore", job: name, text, despite_hold: false })
-}
-
-fn is_known(config: &Path, backup: &BackupName) -> Result<(), CtlError> {
-    let settings = check::load(config)?;
-    if settings.backups.contains_key(backup) {
-        return Ok(());
-    }
-    let known: Vec<_> = settings.backups.keys().map(BackupName::as_str).collect();
-    let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
-    Err(CtlError::Usage(format!("there is no backup {backup}; there are: {known}")))
 }
 
 /// Changes places again.

@@ -58,19 +58,20 @@ impl Journal {
 
     /// Makes it say this, durably.
     pub(crate) fn write(&self, restoring: &mut Restoring) -> Result<(), RestoreError> {
-        restoring.at = Timestamp::now();
-        let path = self.path("json");
-        let replaced =
-            serde_json::to_vec(restoring).map_err(io::Error::from).and_then(|t| replace(&path, &t));
-        replaced.map_err(io_on(&path, "write the journal"))
+        self.keep(restoring)
     }
 
     /// Makes the journal of another run say that nothing is left of it.
     pub(crate) fn put_aside(&self, other: &mut Restoring) -> Result<(), RestoreError> {
         other.phase = Phase::Pruned;
-        other.at = Timestamp::now();
-        let path = self.directory.join(format!("{}.json", other.run));
-        let replaced = serde_json::to_vec(other).map_err(io::Error::from).and_then(|t| replace(&path, &t));
+        self.keep(other)
+    }
+
+    fn keep(&self, restoring: &mut Restoring) -> Result<(), RestoreError> {
+        restoring.at = Timestamp::now();
+        let path = self.directory.join(format!("{}.json", restoring.run));
+        let replaced =
+            serde_json::to_vec(restoring).map_err(io::Error::from).and_then(|t| replace(&path, &t));
         replaced.map_err(io_on(&path, "write the journal"))
     }
 

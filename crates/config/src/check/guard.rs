@@ -2,6 +2,7 @@
 //! stands among them, right behind what is done when all is well.
 
 use super::{
+    bracket,
     command::{self, Key},
     effect as sizes, step,
 };
@@ -12,9 +13,7 @@ use crate::{
     mistake::Mistake,
     read::{Fields, Reader, is_control},
     requires::Service,
-    settings::{
-        Action, Environment, Instance, Job, Judged, OnPartial, Prove, Step, SystemctlAction, SystemctlVerb,
-    },
+    settings::{Action, Instance, Job, Judged, OnPartial, Step, SystemctlAction, SystemctlVerb},
     tree::{Kind, Node},
 };
 use mastmaint_words::{
@@ -41,7 +40,6 @@ const LOOK: u32 = 12;
 /// What the look itself takes to end.
 const LOOK_MORE: Span = Span::from_secs(5);
 const KEEP: Span = Span::from_secs(600);
-const GRACE: Span = Span::from_secs(10);
 
 /// A guard as written.
 #[derive(Debug, Clone)]
@@ -259,19 +257,7 @@ pub(crate) fn steps(written: Written, command: &Step, settle: Span) -> Vec<Step>
     }
     let migrates = commands.iter().any(|argv| effect::migrates(argv));
     let begin = GuardAction::Begin(SafePoint { keep, memory, builds, migrates });
-    let part = |action, timeout| Step {
-        action: Action::Guard(action),
-        timeout,
-        grace: GRACE,
-        quiet_limit: None,
-        on_partial: OnPartial::Stop,
-        go_on: false,
-        prove: Prove::default(),
-        at_most: None,
-        dangerous: false,
-        judged: Judged::default(),
-        environment: Environment::new(),
-    };
+    let part = |action, timeout| bracket::of_its_own(Action::Guard(action), timeout);
     // Those that ask the database do it as the commands would.
     let asking = |action, timeout| Step { environment: command.environment.clone(), ..part(action, timeout) };
     let again = || Step {
