@@ -1,23 +1,17 @@
 //! `mastmaint-restore`: one verb of one restore. All it does is in the library; here it is asked and answered.
 
 use mastmaint_restore::{
-    Did, RestoreError, Site, Tell, Told, Untold, back, list, prepare, prune, receive, resume, send, switch,
+    Did, RestoreError, Site, Untold, back, list, prepare, prune, receive, resume, send, switch,
 };
-use mastmaint_words::{RunId, human, restore::RestoreOrder};
-use std::{
-    path::PathBuf,
-    process::ExitCode,
-    sync::Mutex,
-    time::{Duration, Instant},
-};
+use mastmaint_verify::prove::Progress;
+use mastmaint_words::{RunId, restore::RestoreOrder};
+use std::{path::PathBuf, process::ExitCode};
 
 const USAGE: &str = "usage: mastmaint-restore --state DIR --proofs DIR [--group NAME] (prepare [--stdin]|send) ORDER, or \
                      mastmaint-restore --state DIR (switch|back|prune) --run RUN, or mastmaint-restore --state DIR \
                      (list|resume); ORDER is JSON: what mastmaintd makes of its configuration. Exit \
                      status: 0 done, 1 refused or failed, 3 nothing to do";
 const NOTHING: u8 = 3;
-/// How often it says how far it is.
-const SAY_EVERY: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1)) {
@@ -80,7 +74,7 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
     if matches!(verb, Verb::List) {
         return print(&state);
     }
-    let progress = Progress::new();
+    let progress = Progress::new("copied and read back");
     let nowhere = state.join("proofs");
     let tell = &progress;
     let site = Site { state: &state, proofs: &nowhere, group: group.as_deref(), tell, reach: &reach };
@@ -129,63 +123,8 @@ fn reach(point: &'static str) {
 #[cfg(not(feature = "failpoints"))]
 const fn reach(_: &'static str) {}
 
-/// Says now and then how far it is.
-struct Progress {
-    begun: Instant,
-    said: Mutex<Instant>,
-}
-
-impl Progress {
-    fn new() -> Self {
-        Self { begun: Instant::now(), said: Mutex::new(Instant::now()) }
-    }
-}
-
-impl Tell for Progress {
-    #[expect(clippy::print_stdout, reason = "its output is what people read of it")]
-    fn progress(&self, told: Told) {
-        // Whoever finds the lock taken knows that somebody else says it.
-        let Ok(mut said) = self.said.try_lock() else { return };
-        if said.elapsed() < SAY_EVERY {
-            return;
-        }
-        *said = Instant::now();
-        println!("{}", line(&told, self.begun.elapsed()));
-    }
-
-    #[expect(clippy::print_stdout, reason = "its output is what people read of it")]
-    fn say(&self, text: &str) {
-        println!("{text}");
-    }
-}
-
-/// `1200/92000 | 1.1 GB of 8.6 GB copied and read back, 110 MB a second, 1 min left`: what stands before the bar is read
-/// by the runner.
-fn line(told: &Told, since: Duration) -> String {
-    let Told { read, bytes, due, due_bytes, .. } = *told;
-    let rate = bytes / since.as_secs().max(1);
-    let whole = due_bytes.max(bytes);
-    let left = (whole - bytes)
-        .checked_div(rate)
-        .map_or_else(String::new, |seconds| format!(", {} left", human::span(Duration::from_secs(seconds))));
-    let (bytes, whole, rate) = (human::bytes(bytes), human::bytes(whole), human::bytes(rate));
-    format!("{read}/{} | {bytes} of {whole} copied and read back, {rate} a second{left}", due.max(read))
-}
-
 #[expect(clippy::print_stderr, reason = "a program on its own has nowhere else to say why it ended")]
 fn complain(text: &str, status: u8) -> ExitCode {
     eprintln!("mastmaint-restore: {text}");
     ExitCode::from(status)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn progress_has_files_bytes_rate_and_time_left() {
-        let told = Told { files: 9, read: 3, bytes: 30 << 20, due: 9, due_bytes: 90 << 20 };
-        let said = line(&told, Duration::from_secs(3));
-        assert_eq!(said, "3/9 | 30 MB of 90 MB copied and read back, 10 MB a second, 6 s left");
-    }
 }

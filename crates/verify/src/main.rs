@@ -1,26 +1,18 @@
 //! `mastmaint-verify`: one verification, or one manifest. All it does is in the library; here it is asked and answered.
 
 use mastmaint_verify::{
-    Finding, Order, Report, Request, Severity, VerifyError,
-    drill::Door,
-    keep, manifest,
-    prove::{Tell, Told},
+    Finding, Order, Report, Request, Severity, VerifyError, drill::Door, keep, manifest, prove::Progress,
     verify,
 };
-use mastmaint_words::human;
 use std::{
     io::{BufWriter, Write as _},
     path::PathBuf,
     process::ExitCode,
-    sync::Mutex,
-    time::{Duration, Instant},
 };
 
 const USAGE: &str = "usage: mastmaint-verify [--manifest] --state DIR [--drills SOCKET --boots SOCKET] ORDER; ORDER is JSON: what \
                      mastmaintd makes of its configuration. Without --drills a dump is brought to life by \
                      mastmaint-drill, started beside this. Exit status: 0 nothing to mend, 10 warnings, 11 failures, 1 not verified";
-/// How often it says how far it is.
-const SAY_EVERY: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1)) {
@@ -77,7 +69,7 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure>
         full: order.full,
         now,
     };
-    let report = verify(&request, &Progress::new()).map_err(Failure::Verify)?;
+    let report = verify(&request, &Progress::new("read")).map_err(Failure::Verify)?;
     tell(&report);
     keep(&report, &order.name, &state).map_err(Failure::Told)?;
     Ok(ExitCode::from(match report.worst() {
@@ -105,64 +97,8 @@ fn tell(report: &Report) {
     println!("{}: {}", report.backup, report.sentence);
 }
 
-/// Says now and then how far it is: files, bytes, rate.
-struct Progress {
-    begun: Instant,
-    said: Mutex<Instant>,
-}
-
-impl Progress {
-    fn new() -> Self {
-        Self { begun: Instant::now(), said: Mutex::new(Instant::now()) }
-    }
-}
-
-impl Tell for Progress {
-    #[expect(clippy::print_stdout, reason = "its output is what people read of it")]
-    fn progress(&self, told: Told) {
-        // Whoever finds the lock taken knows that somebody else says it.
-        let Ok(mut said) = self.said.try_lock() else { return };
-        if said.elapsed() < SAY_EVERY {
-            return;
-        }
-        *said = Instant::now();
-        println!("{}", line(&told, self.begun.elapsed()));
-    }
-
-    #[expect(clippy::print_stdout, reason = "its output is what people read of it")]
-    fn say(&self, text: &str) {
-        println!("{text}");
-    }
-}
-
-/// `1200/47200 | 1.1 GB of 4.34 GB read, 110 MB a second, 30 s left`: what stands before the bar is read by the runner.
-fn line(told: &Told, since: Duration) -> String {
-    let Told { read, bytes, due, due_bytes, .. } = *told;
-    let seconds = since.as_secs().max(1);
-    let (rate, whole) = (bytes / seconds, due_bytes.max(bytes));
-    let left = (whole - bytes)
-        .checked_div(rate)
-        .map_or_else(String::new, |seconds| format!(", {} left", human::span(Duration::from_secs(seconds))));
-    let (bytes, whole, rate) = (human::bytes(bytes), human::bytes(whole), human::bytes(rate));
-    format!("{read}/{} | {bytes} of {whole} read, {rate} a second{left}", due.max(read))
-}
-
 #[expect(clippy::print_stderr, reason = "a program on its own has nowhere else to say why it ended")]
 fn complain(text: &str, status: u8) -> ExitCode {
     eprintln!("mastmaint-verify: {text}");
     ExitCode::from(status)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn progress_has_files_bytes_rate_and_time_left() {
-        let told = Told { files: 9, read: 3, bytes: 30 << 20, due: 9, due_bytes: 90 << 20 };
-        let said = line(&told, Duration::from_secs(3));
-        assert_eq!(said, "3/9 | 30 MB of 90 MB read, 10 MB a second, 6 s left");
-        let none = line(&Told::default(), Duration::ZERO);
-        assert_eq!(none, "0/0 | 0 bytes of 0 bytes read, 0 bytes a second");
-    }
 }

@@ -10,6 +10,7 @@ mod night;
 mod open;
 mod outcome;
 mod pick;
+mod progress;
 mod report;
 mod run;
 mod seen;
@@ -27,6 +28,7 @@ pub use night::Nightly;
 pub use open::{OpenedDirectory, Stat, open_directory, open_file, stat_at, stat_of};
 pub use outcome::{Outcome, Summary};
 pub use pick::{Candidate, pick};
+pub use progress::Progress;
 pub use store::{History, Identity, Proof, State, Store};
 pub use tell::{Tell, Told, Untold};
 
