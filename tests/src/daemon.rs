@@ -175,6 +175,19 @@ impl Daemon {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// What it has logged, once a text is in it: the daemon writes its lines beside its work, so that a run can be
+    /// over before its last line is there.
+    ///
+    /// # Panics
+    ///
+    /// When the text does not come.
+    pub fn log_with(&self, text: &str) -> String {
+        let there = wait_for(|| self.log().contains(text));
+        let log = self.log();
+        assert!(there, "{text:?} is not in the log:\n{log}");
+        log
+    }
+
     /// What it told systemd, line by line.
     pub fn notes(&self) -> Vec<String> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).clone()

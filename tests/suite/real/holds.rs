@@ -71,8 +71,7 @@ fn a_hold_of_the_configuration_begins_and_ends_by_itself() {
     daemon.ctl(&["reload"]).exits(0);
     let listed = daemon.ctl(&["hold", "list", "--json"]).exits(0).json();
     assert_eq!((&listed["holds"][0]["id"], &listed["holds"][0]["reason"]), (&Value::Null, &"short".into()));
-    assert!(wait_for(|| daemon.log().contains("a hold is over: short")), "{}", daemon.log());
-    let log = daemon.log();
+    let log = daemon.log_with("a hold is over: short");
     assert!(log.find("a hold is on: jobs marked change") < log.find("a hold is over: short"), "{log}");
     daemon.ctl(&["run", "upgrade", "--follow"]).exits(0);
 }
@@ -136,8 +135,8 @@ fn a_run_by_hand_is_not_tried_again_outside_of_the_window() {
     .unwrap();
     let daemon = place.start().unwrap();
     daemon.ctl(&["run", "work", "--follow"]).exits(1);
-    assert!(daemon.log().contains("not tried again, its window would be closed by then"), "{}", daemon.log());
-    assert!(!daemon.log().contains("tried again at"), "{}", daemon.log());
+    let log = daemon.log_with("not tried again, its window would be closed by then");
+    assert!(!log.contains("tried again at"), "{log}");
 }
 
 #[test]
@@ -175,7 +174,7 @@ fn a_cancel_outlives_the_daemon_and_is_not_taken_for_a_second_one() {
     .unwrap();
     let first = place.start().unwrap();
     first.ctl(&["run", "work"]).exits(0);
-    assert!(wait_for(|| first.log().contains("work 1: ready")), "{}", first.log());
+    first.log_with("work 1: ready");
     first.ctl(&["cancel", "work"]).exits(0);
     first.kill().unwrap();
     let ledger = Ledger::open(&place.path("state/ledger.sqlite"), jiff::Timestamp::now()).unwrap().ledger;

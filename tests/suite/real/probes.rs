@@ -81,7 +81,7 @@ fn the_theme_that_breaks_is_named_and_told_once_across_a_crash_while_the_page_is
     assert!(first.text.contains("assets:precompile"), "what to do first is missing: {first:?}");
     let status = daemon.ctl(&["status"]).exits(1);
     assert!(status.stdout.contains("assets says no since"), "{}", status.stdout);
-    assert!(daemon.log().contains("the probe assets says no since"), "{}", daemon.log());
+    daemon.log_with("the probe assets says no since");
 
     daemon.kill().unwrap();
     daemon = place.start().unwrap();

@@ -45,7 +45,6 @@ fn a_quiet_step_is_warned_of_and_ended() {
     assert_eq!(run["outcome"], "timed-out", "{run:#}");
     assert_eq!(run["steps"][0]["reasons"][0]["code"], "quiet-limit");
     assert_eq!(run["steps"].as_array().map(Vec::len), Some(1));
-    let log = daemon.log();
-    assert!(log.contains("without a sign of life for 1 s; it is ended after 2 s of that"), "{log}");
+    daemon.log_with("without a sign of life for 1 s; it is ended after 2 s of that");
     assert!(daemon.below("sleep").is_empty(), "nothing of it is left");
 }

@@ -54,7 +54,7 @@ fn a_corrupt_ledger_is_set_aside_and_named() {
         .map(|e| e.file_name().to_string_lossy().into_owned())
         .collect();
     assert_eq!(aside.len(), 1, "the damaged one is kept");
-    assert!(second.log().contains(&aside[0]), "and named in the log:\n{}", second.log());
+    second.log_with(&aside[0]);
 }
 
 #[test]
@@ -136,12 +136,12 @@ fn a_step_that_the_ledger_does_not_know_keeps_its_lock() {
     tmpfs.fill();
     let answer = first.ctl(&["run", "long"]).exits(0);
     assert!(answer.stderr.contains("will not know this run"), "{answer:?}");
-    assert!(wait_for(|| first.log().contains("long 1/1: /bin/sleep 4")), "{}", first.log());
+    first.log_with("long 1/1: /bin/sleep 4");
     first.kill().unwrap();
     fs::remove_file(place.path("state/ballast")).unwrap();
     let second = place.start().unwrap();
     second.ctl(&["run", "short", "--follow"]).exits(0);
-    let log = second.log();
+    let log = second.log_with("short started");
     let place_of = |text: &str| log.find(text).unwrap_or_else(|| panic!("{text} is missing in:\n{log}"));
     assert!(place_of("long: ok") < place_of("short started"), "{log}");
     assert!(second.newest("long").is_none(), "and nothing of it is made up in the ledger");
