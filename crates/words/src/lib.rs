@@ -3,6 +3,7 @@
 //! can speak of the same things without knowing each other.
 
 pub mod backup;
+pub mod database;
 pub mod exit;
 mod hold;
 pub mod human;
