@@ -5,6 +5,7 @@
 use std::{
     fs, io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// A cgroup of the unified hierarchy; it is removed when it is dropped.
@@ -23,6 +24,13 @@ impl Cgroup {
             }
             _ => Self(dir),
         }
+    }
+
+    /// The time of processors that has been used in it.
+    pub(crate) fn cpu(&self) -> Duration {
+        let text = fs::read_to_string(self.0.join("cpu.stat")).unwrap();
+        let used = text.lines().find_map(|line| line.strip_prefix("usage_usec ")?.parse().ok());
+        Duration::from_micros(used.expect("the kernel counts what a cgroup uses"))
     }
 
     /// Where a process writes its id to move in.
@@ -66,6 +74,6 @@ fn remove(dir: &Path) {
         if fs::remove_dir(dir).is_ok() {
             return;
         }
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        std::thread::sleep(Duration::from_millis(10));
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::{
     answering::answering,
-    host::{ctl, from_env, maintained},
+    host::{configure, ctl, from_env, maintained},
     image::Debian,
 };
 use std::{fmt::Write as _, fs, thread::sleep, time::Duration};
@@ -93,4 +93,38 @@ fn bracket() {
     for (name, text) in [("in-room", in_room), ("in-run", in_run), ("systemctl", systemctl)] {
         fs::write(out.join(name), text).unwrap();
     }
+}
+
+const PROBES: &str = "probes:
+  web: {address: 127.0.0.1:3000, every: 5s}
+  api: {address: 127.0.0.1:3000, every: 5s}
+  assets: {every: 5s}
+  units: {every: 5s}
+  disk: {every: 5s}
+";
+/// So long, once with probes and once without.
+const WATCHED: Duration = Duration::from_mins(4);
+/// How often they are asked in that time.
+const ASKED: u32 = 48;
+
+#[test]
+#[ignore = "a benchmark: cargo xtask bench probes"]
+fn probes() {
+    let nothing = "  nothing: {steps: [{run: /bin/true}]}\n";
+    let machine = answering(Debian::Bookworm, nothing, "");
+    machine.sh("mkdir -p /home/mastodon/live/config && echo 'default: styles/application.scss' >/home/mastodon/live/config/themes.yml").ok();
+    let used = |probes: &str| {
+        configure(&machine, &format!("{nothing}{probes}"));
+        ctl(&machine, "reload").ok();
+        // What is done once, at the first look, is not what a minute costs.
+        sleep(Duration::from_secs(15));
+        let before = machine.cpu();
+        sleep(WATCHED);
+        machine.cpu().saturating_sub(before)
+    };
+    let (with, without) = (used(PROBES), used(""));
+    let each = with.saturating_sub(without) / ASKED;
+    let said = ctl(&machine, "incidents").out;
+    fs::write(from_env("MASTMAINT_FIGURES").join("each"), each.as_micros().to_string()).unwrap();
+    assert!(!said.contains("web"), "what was measured did not answer: {said}");
 }

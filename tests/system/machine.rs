@@ -66,6 +66,11 @@ impl Machine {
         machine
     }
 
+    /// The time of processors that all of it has used since it was made.
+    pub(crate) fn cpu(&self) -> Duration {
+        self.cgroup.cpu()
+    }
+
     /// Where its files are seen from outside.
     pub(crate) fn root(&self) -> PathBuf {
         self.dir.join("root")

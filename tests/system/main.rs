@@ -11,6 +11,15 @@ mod image;
 mod machine;
 mod scenarios;
 
+/// Made while other tests wait, so that no container has to wait for it.
+#[test]
+#[ignore = "makes the images of the containers: cargo xtask test"]
+fn images() {
+    for debian in [image::Debian::Bookworm, image::Debian::Trixie] {
+        image::base(debian);
+    }
+}
+
 /// Every scenario on both releases, as `bookworm::FILE::SCENARIO`.
 macro_rules! on_both {
     ($($file:ident: [$($scenario:ident),* $(,)?];)*) => {

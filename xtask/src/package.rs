@@ -68,6 +68,10 @@ pub(crate) fn pack(profile: &str, version: Option<&str>) -> Result<PathBuf> {
         vec!["deb", "--no-build", "--locked", "--package", "mastmaintd", "--profile", profile, "--output"];
     let out = out.display().to_string();
     args.push(&out);
+    if profile == TESTED {
+        // Nobody downloads it, and what is built for tests is large.
+        args.push("--fast");
+    }
     if let Some(version) = version {
         args.extend(["--deb-version", version]);
     }

@@ -23,8 +23,9 @@ const ONCE: [&str; 19] = [
     "trixie::boot",
     "trixie::brackets::a_",
     "trixie::brackets::they_come_back",
+    "trixie::database",
     "trixie::drill",
-    "trixie::guard_kills",
+    "trixie::guard",
     "trixie::kills",
     "trixie::notify",
     "trixie::outlive",
@@ -34,8 +35,7 @@ const ONCE: [&str; 19] = [
     "trixie::remote",
     "trixie::replay",
     "trixie::requires",
-    "trixie::restore::a_backup_server",
-    "trixie::restore::cut",
+    "trixie::restore",
     "trixie::rooms::a_",
     "trixie::schedule",
 ];
@@ -48,18 +48,20 @@ pub(crate) fn test(long: bool, containers: bool) -> Result<()> {
         apt::install(apt::BACKUPS)?;
         apt::install(apt::CONTAINERS)?;
     }
-    // It is built while the tests wait, in a directory of its own.
-    let tool = containers.then(|| thread::spawn(package::cargo_deb));
-    let mut tests = cargo(["test", "--workspace", "--locked"]);
+    let build = ["test", "--workspace", "--locked"];
+    run(cargo(build.into_iter().chain(["--no-run"])))?;
+    // What the container tests need and no test builds is made while the tests wait, in directories of its own.
+    let prepared = containers.then(|| thread::spawn(prepare));
+    let mut tests = cargo(build);
     // Most of them wait for processes rather than for the processor.
-    tests.env("RUST_TEST_THREADS", "4");
+    tests.env("RUST_TEST_THREADS", "6");
     if long {
         tests.env(LONG, "1");
     }
     run(tests)?;
-    if let Some(tool) = tool {
+    if let Some(prepared) = prepared {
         // What went wrong with it is said when it is needed.
-        let _ = tool.join();
+        let _ = prepared.join();
         system(None, long)?;
     }
     if long {
@@ -70,13 +72,26 @@ pub(crate) fn test(long: bool, containers: bool) -> Result<()> {
     Ok(())
 }
 
+/// cargo-deb, and the images of the containers.
+fn prepare() -> Result<()> {
+    package::cargo_deb()?;
+    let mut images =
+        apt::as_root(&test_program()?.display().to_string(), &["--ignored", "--exact", "images"])?;
+    in_machines(&mut images);
+    run(images)
+}
+
+fn in_machines(tests: &mut Command) {
+    tests.env("MASTMAINT_SYSTEM_DIR", target().join("machines"));
+}
+
 /// The container tests.
 pub(crate) fn system(filter: Option<&str>, long: bool) -> Result<()> {
     apt::install(apt::CONTAINERS)?;
     let deb = package::package(package::TESTED)?;
     let next = package::pack(package::TESTED, Some("99.0.0-1"))?;
     let deadly = deadly()?;
-    let mut args = vec!["--ignored", "--test-threads=6", "--skip", "figures::"];
+    let mut args = vec!["--ignored", "--test-threads=6", "--skip", "figures::", "--skip", "images"];
     if filter.is_none() && !long {
         args.extend(ONCE.into_iter().flat_map(|name| ["--skip", name]));
     }
@@ -124,6 +139,11 @@ pub(crate) fn figures_of_bracket(out: &Path) -> Result<()> {
     run(measured("figures::bracket", out)?)
 }
 
+/// Measures in a container what `bench probes` reads below `out`.
+pub(crate) fn figures_of_probes(out: &Path) -> Result<()> {
+    run(measured("figures::probes", out)?)
+}
+
 fn measured(name: &str, out: &Path) -> Result<Command> {
     apt::install(apt::CONTAINERS)?;
     let deb = package::package("release")?;
@@ -140,8 +160,8 @@ fn in_containers(deb: &Path, args: &[&str]) -> Result<Command> {
     tests
         .env("MASTMAINT_DEB", deb)
         .env("MASTMAINT_STANDIN", target().join("debug/standin-tootctl"))
-        .env("MASTMAINT_STANDIN_SERVICE", target().join("debug/standin-service"))
-        .env("MASTMAINT_SYSTEM_DIR", target().join("machines"));
+        .env("MASTMAINT_STANDIN_SERVICE", target().join("debug/standin-service"));
+    in_machines(&mut tests);
     Ok(tests)
 }
 

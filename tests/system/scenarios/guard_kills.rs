@@ -50,7 +50,7 @@ const JOBS: &str = "  change:
 ";
 
 pub(crate) fn every_kill_in_a_change_ends_as_before_or_as_after(debian: Debian) {
-    let machine = built(debian, JOBS);
+    let mut machine = built(debian, JOBS);
     put_deadly_programs_in_place(&machine);
     let long = std::env::var_os("MASTMAINT_LONG_TESTS").is_some();
     let mut dice = Dice::new();
@@ -64,19 +64,32 @@ pub(crate) fn every_kill_in_a_change_ends_as_before_or_as_after(debian: Debian) 
         let (point, change, passes) = round[dice.below(round.len())];
         let passes = u32::try_from(dice.below(passes as usize + 1)).unwrap();
         eprintln!("{} kill {}: {change:?} at {point} after {passes}", debian.suite(), kills + 1);
-        stayed += usize::from(kill_once(&machine, point, change, passes));
+        stayed += usize::from(end_once(&mut machine, point, change, passes, End::Kill));
         kills += 1;
     }
+    // The same with the power of the whole host.
+    let cuts = if long { PLACES.len() } else { 0 };
+    for (point, change, _) in PLACES.into_iter().take(cuts) {
+        eprintln!("{} power cut: {change:?} at {point}", debian.suite());
+        stayed += usize::from(end_once(&mut machine, point, change, 0, End::PowerCut));
+    }
     eprintln!(
-        "{}: {kills} kills in {} s, {stayed} changes stayed",
+        "{}: {kills} kills and {cuts} power cuts in {} s, {stayed} changes stayed",
         debian.suite(),
         begin.elapsed().as_secs()
     );
 }
 
-/// One change with one kill; whether it stayed.
-fn kill_once(machine: &Machine, point: &'static str, change: Change, passes: u32) -> bool {
-    let what = format!("{change:?} at {point} after {passes}");
+/// What ends a change in its middle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    Kill,
+    PowerCut,
+}
+
+/// One change that is ended once; whether it stayed.
+fn end_once(machine: &mut Machine, point: &'static str, change: Change, passes: u32, end: End) -> bool {
+    let what = format!("{end:?}: {change:?} at {point} after {passes}");
     next_build(machine, if change == Change::Well { "whole" } else { "half" }, "");
     let (before, runs) = (seen(machine), history(machine).len());
     machine.sh(&format!("rm -f {ARMED}/hit/*")).ok();
@@ -85,6 +98,13 @@ fn kill_once(machine: &Machine, point: &'static str, change: Change, passes: u32
     machine.until(&format!("{what} is hit"), Duration::from_mins(2), |m| {
         (m.sh(&format!("test -e {ARMED}/hit/{point}")).status == 0).then_some(())
     });
+    if end == End::PowerCut {
+        machine.power_cut();
+        machine.power_on();
+        let answers = |m: &Machine| (ctl(m, "status").status != 4).then_some(());
+        machine.until("the daemon answers", Duration::from_mins(2), answers);
+    }
+    let machine = &*machine;
     let run = machine.until(&format!("the run is over after {what}"), Duration::from_mins(3), |m| {
         let runs_now = history(m);
         let is_over = runs_now.len() == runs + 1 && runs_now.iter().all(|run| run["state"] == "ended");

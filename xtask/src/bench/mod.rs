@@ -8,6 +8,7 @@ mod guard;
 mod idle;
 mod judge;
 mod lateness;
+mod probes;
 mod process;
 mod ready;
 mod rooms;
@@ -30,7 +31,7 @@ struct Row {
 type Measure = fn() -> Result<Vec<Row>>;
 
 /// What can be measured, by name, in the order of the table. The last takes long and gigabytes: only if it is named.
-const ALL: [(&str, Measure); 10] = [
+const ALL: [(&str, Measure); 11] = [
     ("sizes", sizes::measure),
     ("idle", idle::measure),
     ("ready", ready::measure),
@@ -38,6 +39,7 @@ const ALL: [(&str, Measure); 10] = [
     ("rooms", rooms::measure),
     ("bracket", bracket::measure),
     ("guard", guard::measure),
+    ("probes", probes::measure),
     ("flood", flood::measure),
     ("judge", judge::measure),
     ("verify", verify::measure),
