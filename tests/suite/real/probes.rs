@@ -101,6 +101,15 @@ fn the_theme_that_breaks_is_named_and_told_once_across_a_crash_while_the_page_is
 }
 
 #[test]
+fn a_no_is_asked_about_again_soon_however_seldom_the_probe_is_asked() {
+    let mail = MailServer::start().unwrap();
+    let (place, site) = place("  web: {every: 1h, down_after: 2, timeout: 30s}\n", &mail);
+    site.answers(&["/about"], 500);
+    let daemon = place.start().unwrap();
+    comes(&daemon, "down", &["web"]);
+}
+
+#[test]
 fn a_reload_takes_probes_in_and_out_and_closes_what_is_open() {
     let mail = MailServer::start().unwrap();
     let (place, site) = place(&probes(&["web"]), &mail);

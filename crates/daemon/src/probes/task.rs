@@ -28,6 +28,9 @@ use tokio::sync::{mpsc, watch};
 
 /// How soon a ledger that could not be read is tried again.
 const LOAD_AGAIN: Duration = Duration::from_mins(1);
+/// A no is asked about again this soon, where the probe's own time is longer: three of them make an incident, which shall
+/// not take three of those. A service that is restarted by hand is up again before the third.
+const ASK_AGAIN: Duration = Duration::from_secs(15);
 /// An incident that was over longer ago than this is nothing that anybody has yet to hear of.
 const STALE: SignedDuration = SignedDuration::from_hours(24);
 const TAKEN_OUT: &str = "the probe was taken out of the configuration";
@@ -226,6 +229,9 @@ impl Task {
         let now = as_kept(Timestamp::now());
         watched.note = of.note;
         let change = watched.standing.hear(&of.name, Terms::of(&watched.probe), now, &of.said);
+        if watched.standing.doubtful_since().is_some() {
+            watched.due = watched.due.min(Instant::now() + ASK_AGAIN);
+        }
         let blind = watched.is_blind(&of.said);
         watched.last = Some((now, of.said));
         if let Some(news) = blind {
