@@ -8,7 +8,8 @@ use crate::guard::GuardAction;
 use crate::probes::Probes;
 use crate::requires::Requires;
 use crate::settings::{
-    Action, AtMost, Copied, Environment, Job, OnPartial, Prove, Restore, RestoreAction, Retry, Settings, Step,
+    Action, AtMost, Copied, DatabaseAction, Dump, Environment, Job, OnPartial, Prove, Restore, RestoreAction,
+    Retry, Settings, Step,
 };
 use jiff::Timestamp;
 use mastmaint_words::{
@@ -159,6 +160,7 @@ enum WrittenAction<'a> {
     Words(&'a [String]),
     Backup(&'a BackupName),
     Restore(WrittenRestore<'a>),
+    Database(WrittenDatabase<'a>),
     Probe(&'a ProbeName),
     Units(BTreeMap<&'static str, &'a [UnitName]>),
     Commands(Vec<&'a [String]>),
@@ -178,6 +180,26 @@ enum WrittenRestore<'a> {
     },
     Prepared {
         prepared: &'a RunId,
+    },
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum WrittenDatabase<'a> {
+    Forth {
+        #[serde(flatten)]
+        dump: &'a Dump,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        rehearse: bool,
+    },
+    Back {
+        rollback: &'a RunId,
+    },
+    Prepared {
+        prepared: &'a RunId,
+    },
+    Prune {
+        prune: &'a RunId,
     },
 }
 
@@ -252,7 +274,7 @@ fn written(job: &Job) -> WrittenJob<'_> {
         window: job.window.map(|w| WrittenWindow { from: w.from.map(time), until: time(w.until) }),
         catch_up: job.catch_up,
     });
-    let (bracket, guard) = (job.bracket(), job.guard());
+    let (bracket, guard, swap) = (job.bracket(), job.guard(), job.swap());
     let (mut steps, mut then) = (Vec::new(), Vec::new());
     for (index, step) in job.indexed_steps() {
         let list = if bracket.is_some_and(|bracket| index > bracket.start) { &mut then } else { &mut steps };
@@ -260,6 +282,8 @@ fn written(job: &Job) -> WrittenJob<'_> {
             Action::Guard(GuardAction::Begin(point)) => written_guard::written(job, step, point),
             // A part of the guard, which stands there as a whole.
             _ if guard.is_some_and(|guard| guard.begin < index && index <= guard.look_again) => None,
+            // What follows from a restore of a database.
+            _ if swap.is_some_and(|swap| swap.matches <= index && index <= swap.keep_down) => None,
             _ => written_step(step),
         });
     }
@@ -292,7 +316,15 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
         Action::Restore(RestoreAction::Switch(Copied::By(prepared))) => {
             WrittenAction::Restore(WrittenRestore::Prepared { prepared })
         }
-        Action::Restore(RestoreAction::Try(_) | RestoreAction::Switch(Copied::Here))
+        Action::Database(DatabaseAction::Switch(Copied::By(prepared))) => {
+            WrittenAction::Database(WrittenDatabase::Prepared { prepared })
+        }
+        Action::Restore(
+            RestoreAction::Try(_) | RestoreAction::Switch(Copied::Here) | RestoreAction::Back(Copied::Here),
+        )
+        | Action::Database(
+            DatabaseAction::Switch(Copied::Here) | DatabaseAction::Match | DatabaseAction::Back(Copied::Here),
+        )
         | Action::Services(_)
         | Action::Guard(_) => {
             return None;
@@ -303,8 +335,20 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
         Action::Restore(RestoreAction::Prepare(restore)) => {
             WrittenAction::Restore(WrittenRestore::Forth { restore, rehearse: false })
         }
-        Action::Restore(RestoreAction::Back(rollback)) => {
+        Action::Restore(RestoreAction::Back(Copied::By(rollback))) => {
             WrittenAction::Restore(WrittenRestore::Back { rollback })
+        }
+        Action::Database(DatabaseAction::Rehearse(dump)) => {
+            WrittenAction::Database(WrittenDatabase::Forth { dump, rehearse: true })
+        }
+        Action::Database(DatabaseAction::Load(dump)) => {
+            WrittenAction::Database(WrittenDatabase::Forth { dump, rehearse: false })
+        }
+        Action::Database(DatabaseAction::Back(Copied::By(rollback))) => {
+            WrittenAction::Database(WrittenDatabase::Back { rollback })
+        }
+        Action::Database(DatabaseAction::Prune(prune)) => {
+            WrittenAction::Database(WrittenDatabase::Prune { prune })
         }
     };
     Some(WrittenStep {
@@ -330,7 +374,11 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
 fn tolerate(step: &Step) -> Option<Tolerate> {
     let has_items = !matches!(
         step.action,
-        Action::Systemctl(_) | Action::Verify(_) | Action::Probe(_) | Action::Restore(_)
+        Action::Systemctl(_)
+            | Action::Verify(_)
+            | Action::Probe(_)
+            | Action::Restore(_)
+            | Action::Database(_)
     );
     has_items.then_some(Tolerate { errors: step.judged.tolerated_errors })
 }

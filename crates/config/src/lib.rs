@@ -21,6 +21,7 @@ pub mod probes;
 mod read;
 mod repair;
 pub mod requires;
+pub mod restores;
 mod sample;
 pub mod settings;
 mod source;

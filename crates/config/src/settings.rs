@@ -1,9 +1,10 @@
 //! Checked settings: what the rest of mastmaintd works with. Nothing in here can be wrong any more; the only way to
 //! make one is [`crate::load`] (or reading back what it once accepted).
 
+pub use crate::restores::{Copied, DatabaseAction, Dump, Restore, RestoreAction, Swap};
 use crate::{calendar::Schedule, guard::GuardAction, probes::Probes, requires::Requires, targets::Target};
 use mastmaint_words::{
-    BackupName, Bytes, Hold, JobName, LockName, Percent, ProbeName, RunId, Span, StepIndex, UnitName,
+    BackupName, Bytes, Hold, JobName, LockName, Percent, ProbeName, Span, StepIndex, UnitName,
     backup::Backups,
 };
 use serde::{Deserialize, Serialize};
@@ -260,6 +261,8 @@ pub enum Action {
     Probe(ProbeName),
     /// A part of a restore of files.
     Restore(RestoreAction),
+    /// A part of a restore of a database.
+    Database(DatabaseAction),
     /// An end of a bracket.
     Services(ServicesAction),
     /// A part of a guarded change.
@@ -279,82 +282,6 @@ pub struct VerifyAction {
     pub remote: bool,
 }
 
-/// The parts of a restore. All services are stopped between those that prepare and those that move what is live.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RestoreAction {
-    /// A copy is made beside the running instance and checked, and nothing else.
-    Rehearse(Restore),
-    /// The same, to be switched in.
-    Prepare(Restore),
-    /// Mastodon's code is started in the copy, as the instance's user and with today's settings.
-    Try(Copied),
-    /// The copy changes places with what is there.
-    Switch(Copied),
-    /// What a run has switched in changes places with what was there before.
-    Back(RunId),
-}
-
-/// Which copy.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Copied {
-    /// The one that the same run has made.
-    Here,
-    /// One that an earlier run has made, or that came from another host.
-    By(RunId),
-}
-
-impl RestoreAction {
-    fn title(&self) -> String {
-        let of = |restore: &Restore| match &restore.snapshot {
-            Some(name) => format!("{name} of {}", restore.backup),
-            None => restore.backup.to_string(),
-        };
-        match self {
-            Self::Rehearse(restore) => format!("rehearse the restore of {}", of(restore)),
-            Self::Prepare(restore) => format!("prepare the restore of {}", of(restore)),
-            Self::Try(_) => "try the code that was restored".to_owned(),
-            Self::Switch(_) => "switch to what was restored".to_owned(),
-            Self::Back(run) => format!("switch back to what was there before {run}"),
-        }
-    }
-
-    /// Whether it moves what is live: such a step is never left halfway.
-    pub const fn moves_live(&self) -> bool {
-        matches!(self, Self::Switch(_) | Self::Back(_))
-    }
-}
-
-impl Copied {
-    /// The run that made it.
-    pub const fn run<'a>(&'a self, own: &'a RunId) -> &'a RunId {
-        match self {
-            Self::Here => own,
-            Self::By(run) => run,
-        }
-    }
-}
-
-/// What is restored, and how.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Restore {
-    /// From which backup.
-    pub backup: BackupName,
-    /// From which of its states, by name (`daily.1`); the newest complete one if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub snapshot: Option<String>,
-    /// Uploads, too, are those of the backup; else today's stay and only what is missing comes back.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub with_media: bool,
-    /// Settings and secrets, too, are those of the backup; else today's stay.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub with_env: bool,
-    /// What is not proved will do.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub unproved: bool,
-}
-
 /// The two ends of a bracket, the time in which a job has stopped services and owes their start.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -366,6 +293,8 @@ pub enum ServicesAction {
     },
     /// What was recorded is started again and watched until it stays up and answers.
     Start,
+    /// What was recorded stays down until a person starts it: there is nothing whole that it could run on.
+    KeepDown,
 }
 
 /// What the systemctl room does.
@@ -443,8 +372,18 @@ impl Action {
             | Self::Verify(_)
             | Self::Probe(_)
             | Self::Restore(_)
+            | Self::Database(_)
             | Self::Guard(_)
-            | Self::Services(ServicesAction::Start) => false,
+            | Self::Services(ServicesAction::Start | ServicesAction::KeepDown) => false,
+        }
+    }
+
+    /// Whether it moves what is live: such a step is never left halfway.
+    pub const fn moves_live(&self) -> bool {
+        match self {
+            Self::Restore(action) => action.moves_live(),
+            Self::Database(action) => action.moves_live(),
+            _ => false,
         }
     }
 
@@ -459,6 +398,7 @@ impl Action {
             Self::Verify(_) => Room::Verify,
             Self::Probe(_) => Room::Probe,
             Self::Restore(_) => Room::Restore,
+            Self::Database(action) => action.room(),
             Self::Guard(action) => action.room(),
         }
     }
@@ -472,6 +412,7 @@ impl Action {
             Self::Verify(_) => "verify",
             Self::Probe(_) => "probe",
             Self::Restore(_) => "restore",
+            Self::Database(_) => "restore-database",
             Self::Services(_) => "services",
             Self::Guard(_) => "guard",
         }
@@ -491,10 +432,12 @@ impl Action {
             Self::Verify(action) => format!("verify {}", action.backup),
             Self::Probe(probe) => format!("probe {probe}"),
             Self::Restore(action) => action.title(),
+            Self::Database(action) => action.title(),
             Self::Services(ServicesAction::Stop { units }) => {
                 let units: Vec<_> = units.iter().map(UnitName::as_str).collect();
                 format!("stop {}, to be started again", units.join(" "))
             }
+            Self::Services(ServicesAction::KeepDown) => "leave the services stopped".to_owned(),
             Self::Services(ServicesAction::Start) => {
                 "start what was stopped, and see that it works".to_owned()
             }
@@ -519,11 +462,6 @@ impl Job {
         self.steps
             .iter()
             .any(|step| matches!(&step.action, Action::Verify(action) if action.backup == *backup))
-    }
-
-    /// Whether it ends with other files in the place of the instance's.
-    pub fn restores(&self) -> bool {
-        self.steps.iter().any(|step| matches!(&step.action, Action::Restore(action) if action.moves_live()))
     }
 
     /// Where its bracket begins and ends, if it stops services.

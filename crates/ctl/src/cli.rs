@@ -162,8 +162,8 @@ pub enum Command {
         #[arg(long, value_name = "DIR", default_value = crate::manifest::STATE)]
         state: PathBuf,
     },
-    /// Bring Mastodon's files back from a backup: a copy is made and checked beside, you are asked, and all services are
-    /// stopped for the seconds in which it changes places with what is there. Needs root.
+    /// Bring Mastodon's files, its database, or both back from backups: what comes back is made and checked beside, you
+    /// are asked, and all services are stopped for the seconds in which it changes places with what is there. Needs root.
     Restore {
         /// What is restored, and how.
         #[command(flatten)]
@@ -182,10 +182,14 @@ pub enum Command {
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
     },
-    /// Switch back to what was there before a restore; what was uploaded since comes along. Needs root.
+    /// Switch back to what was there before a restore; what was uploaded since comes along, what was written into the
+    /// restored database since stays in that. Needs root.
     Rollback {
         /// The run that restored.
         run: RunId,
+        /// How PostgreSQL is reached, as for `restore`.
+        #[arg(long = "env", value_name = "NAME=VALUE", value_parser = restore::variable)]
+        environment: Vec<(String, String)>,
         /// Do not ask.
         #[arg(long)]
         yes: bool,
@@ -197,6 +201,12 @@ pub enum Command {
     Prune {
         /// The run that restored.
         run: RunId,
+        /// How PostgreSQL is reached, as for `restore`.
+        #[arg(long = "env", value_name = "NAME=VALUE", value_parser = restore::variable)]
+        environment: Vec<(String, String)>,
+        /// The configuration.
+        #[arg(long, value_name = "FILE", default_value = CONFIG)]
+        config: PathBuf,
         /// Where the room keeps its journals.
         #[arg(long, value_name = "DIR", default_value = restore::STATE)]
         state: PathBuf,

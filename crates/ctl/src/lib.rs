@@ -19,6 +19,7 @@ pub mod print;
 pub mod received;
 pub mod render;
 pub mod restore;
+pub mod restores;
 pub mod rooms;
 pub mod table;
 pub mod tell;
@@ -84,9 +85,13 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
         }
         Command::Restore { what, config } => restore::restore(&daemon, &config, &what),
         Command::Send { what, config } => received::send(&config, &what),
-        Command::Rollback { run, yes, config } => restore::rollback(&daemon, &config, &run, yes),
-        Command::Prune { run, state } => restore::prune(&state, &run),
-        Command::Restores { state, json } => restore::list(&state, &when, json),
+        Command::Rollback { run, environment, yes, config } => {
+            restore::rollback(&daemon, &config, &run, &environment, yes)
+        }
+        Command::Prune { run, environment, config, state } => {
+            restore::prune(&daemon, &config, &state, &run, &environment)
+        }
+        Command::Restores { state, json } => restores::list(&state, &when, json),
         Command::Ack { what, until } => tell::ack(&daemon, &when, what, until.as_deref()),
         Command::Notify { what: cli::Notify::Test { target, json } } => tell::test(&daemon, target, json),
         Command::Hold { command } => hold::hold(&daemon, &when, command),

@@ -1,4 +1,4 @@
-//! `restore`, `rollback`, `prune`, `restores`: the way back by hand. What is done is done by runs, in rooms; this asks,
+//! `restore`, `rollback`, `prune`: the way back by hand. What is done is done by runs, in rooms; this asks,
 //! shows and, for what only a person may do, starts `mastmaint-restore` itself.
 
 use crate::{
@@ -6,20 +6,20 @@ use crate::{
     check,
     client::Daemon,
     error::CtlError,
-    exit, print, received,
-    when::When,
+    exit, print, received, restores,
 };
-use mastmaint_control::words::VERSION;
-use mastmaint_words::{
-    BackupName, JobName, RunId, human,
-    restore::{Phase, Restoring},
+use mastmaint_config::{
+    Settings,
+    settings::{Environment, Instance},
 };
+use mastmaint_instance::Variables;
+use mastmaint_words::{BackupName, JobName, RunId, database::Loading, restore::Restoring};
 use serde::Serialize;
 use std::{
-    fmt::Write as _,
-    fs::{self, File},
+    collections::BTreeMap,
+    fs::File,
     io::{self, BufRead as _, BufReader},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
 };
 
@@ -32,18 +32,25 @@ const JOB: &str = "restore-by-hand";
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option that is typed or not")]
 pub struct Typed {
-    /// From which backup.
-    #[arg(value_name = "NAME", required_unless_present_any = ["stdin", "prepared"])]
-    pub(crate) backup: Option<BackupName>,
+    /// From which backup; one of files, one of the database, or one of each.
+    #[arg(value_name = "NAME", required_unless_present_any = ["stdin", "prepared"], num_args = 1..=2)]
+    pub(crate) backups: Vec<BackupName>,
     /// What `mastmaintctl send` on another host writes into this command.
-    #[arg(long, conflicts_with_all = ["backup", "snapshot", "prepared"])]
+    #[arg(long, conflicts_with_all = ["backups", "snapshot", "dump", "prepared"])]
     pub(crate) stdin: bool,
     /// A copy that was made before, or came from another host, by its run.
-    #[arg(long, value_name = "RUN", conflicts_with_all = ["backup", "snapshot", "with_media", "with_env", "unproved", "rehearse"])]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["backups", "snapshot", "dump", "with_media", "with_env", "unproved", "rehearse"])]
     pub(crate) prepared: Option<RunId>,
     /// From which of its states, like daily.1; the newest complete one if it is not said.
     #[arg(long, value_name = "STATE")]
     pub(crate) snapshot: Option<String>,
+    /// Which dump of the database, by name; the newest complete one if it is not said.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) dump: Option<String>,
+    /// How PostgreSQL is reached for the restore of the database, like `DB_PORT=5432` where the instance goes through
+    /// `PgBouncer`.
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = variable)]
+    pub(crate) environment: Vec<(String, String)>,
     /// Uploads are those of the backup, too; else today's stay and only what is missing comes back.
     #[arg(long)]
     pub(crate) with_media: bool,
@@ -63,31 +70,39 @@ pub struct Typed {
 
 /// Rehearses, asks, and switches in what was rehearsed.
 pub(crate) fn restore(daemon: &Daemon, config: &Path, asked: &Typed) -> Result<u8, CtlError> {
-    let prepared = match (&asked.prepared, &asked.backup) {
-        (Some(run), _) => run.clone(),
-        (None, Some(backup)) => {
-            check::backup(&check::load(config)?, backup)?;
-            let rehearsed = run_by_hand(daemon, config, &rehearsal(asked, backup)?)?;
-            if rehearsed.status != exit::FINE {
-                return Ok(rehearsed.status);
-            }
-            rehearsed.run
-        }
-        (None, None) => match received::receive(config, asked)? {
+    let settings = check::load(config)?;
+    let prepared = if let Some(run) = &asked.prepared {
+        run.clone()
+    } else if asked.stdin {
+        match received::receive(config, asked)? {
             Some(run) => run,
             None => return Ok(exit::NOT_FINE),
-        },
+        }
+    } else {
+        let job = rehearsal(asked, &Wanted::among(&settings, &asked.backups)?)?;
+        let rehearsed = run_by_hand(daemon, config, &job)?;
+        if rehearsed.status != exit::FINE {
+            return Ok(rehearsed.status);
+        }
+        rehearsed.run
     };
+    let parts = Parts::of(Path::new(STATE), &prepared);
     let later = format!("`mastmaintctl restore --prepared {prepared}` switches it in, or `prune` removes it");
     if asked.rehearse {
-        print::talk(&format!("the copy is made and checked, and nothing was changed; {later}"));
+        print::talk(&format!("what comes back lies beside, checked, and nothing was changed; {later}"));
         return Ok(exit::FINE);
     }
-    if !asked.yes && !is_wanted("Stop Mastodon for the switch and bring these files back?")? {
-        print::talk(&format!("nothing was stopped and nothing was changed; the copy is kept: {later}"));
+    if !asked.yes && !is_wanted(&format!("Stop Mastodon for the switch and bring back {}?", parts.named()))? {
+        print::talk(&format!(
+            "nothing was stopped and nothing was changed; what was prepared is kept: {later}"
+        ));
         return Ok(exit::NOT_FINE);
     }
-    let job = written(&Job { steps: vec![Step { restore: What::Prepared { prepared: &prepared } }] })?;
+    let mut job = parts.job(&|| What::Prepared { prepared: &prepared }, &asked.environment);
+    if parts.database {
+        job.then = followers(settings.instance.as_ref());
+    }
+    let job = written(&job)?;
     run_by_hand(daemon, config, &job).map(|ran| ran.status)
 }
 
@@ -99,17 +114,38 @@ fn run_by_hand(daemon: &Daemon, config: &Path, job: &str) -> Result<Ran, CtlErro
 }
 
 /// Changes places again.
-pub(crate) fn rollback(daemon: &Daemon, config: &Path, run: &RunId, yes: bool) -> Result<u8, CtlError> {
+pub(crate) fn rollback(
+    daemon: &Daemon,
+    config: &Path,
+    run: &RunId,
+    environment: &[(String, String)],
+    yes: bool,
+) -> Result<u8, CtlError> {
     if !yes && !is_wanted(&format!("Stop Mastodon and switch back to what was there before {run}?"))? {
         print::talk("nothing was stopped and nothing was changed");
         return Ok(exit::NOT_FINE);
     }
-    let text = written(&Job { steps: vec![Step { restore: What::Back { rollback: run } }] })?;
+    let parts = Parts::of(Path::new(STATE), run);
+    let text = written(&parts.job(&|| What::Back { rollback: run }, environment))?;
     run_by_hand(daemon, config, &text).map(|ran| ran.status)
 }
 
-/// Removes what a restore has replaced. Only a person does that, so no run does.
-pub(crate) fn prune(state: &Path, run: &RunId) -> Result<u8, CtlError> {
+/// Removes what a restore has replaced. Only a person does that: no job that is configured can.
+pub(crate) fn prune(
+    daemon: &Daemon,
+    config: &Path,
+    state: &Path,
+    run: &RunId,
+    environment: &[(String, String)],
+) -> Result<u8, CtlError> {
+    let parts = Parts::of(state, run);
+    if parts.database {
+        let database = vec![Step::of_database(What::Prune { prune: run }, environment)];
+        let pruned = run_by_hand(daemon, config, &written(&Job { steps: database, then: vec![] })?)?;
+        if pruned.status != exit::FINE || !parts.files {
+            return Ok(pruned.status);
+        }
+    }
     let program = received::program();
     let failed = |why: String| CtlError::Command { command: format!("{} prune", program.display()), why };
     let status = Command::new(&program)
@@ -122,70 +158,75 @@ pub(crate) fn prune(state: &Path, run: &RunId) -> Result<u8, CtlError> {
     Ok(if status.success() { exit::FINE } else { exit::NOT_FINE })
 }
 
-/// What was restored, newest first.
-pub(crate) fn list(state: &Path, when: &When, json: bool) -> Result<u8, CtlError> {
-    let mut restores = journals(state)?;
-    restores.sort_by(|a, b| b.run.cmp(&a.run));
-    if json {
-        print::json(&Listing { version: VERSION, restores })?;
-        return Ok(exit::FINE);
-    }
-    if restores.is_empty() {
-        print::talk("nothing was restored on this host");
-    }
-    let mut text = String::new();
-    for restore in &restores {
-        let _ = writeln!(text, "{}  {}  {}", restore.run, when.at(restore.began), stands(restore));
-    }
-    print::data(&text)?;
-    Ok(exit::FINE)
+/// What a run restores, by what it has left of its preparation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Parts {
+    files: bool,
+    database: bool,
 }
 
-#[derive(Serialize)]
-struct Listing {
-    version: u16,
-    restores: Vec<Restoring>,
-}
+impl Parts {
+    fn of(state: &Path, run: &RunId) -> Self {
+        let database = Loading::path(&restores::of_loads(state), run).exists();
+        // Of a run of which nothing is known the engine says so.
+        Self { files: !database || Restoring::path(state, run).exists(), database }
+    }
 
-fn journals(state: &Path) -> Result<Vec<Restoring>, CtlError> {
-    let directory = Restoring::directory(state);
-    let entries = match fs::read_dir(&directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        other => other.map_err(|source| CtlError::File {
-            what: "cannot read",
-            path: directory.clone(),
-            source,
-            advice: "only root may; try with sudo",
-        })?,
-    };
-    let files = entries
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|e| e == "json"));
-    let read = |path: PathBuf| serde_json::from_slice(&fs::read(path).ok()?).ok();
-    Ok(files.filter_map(read).collect())
-}
-
-/// How a restore stands, for people.
-fn stands(restore: &Restoring) -> String {
-    let of = match &restore.generation {
-        Some(generation) => format!("{} of {}", generation.name, restore.backup),
-        None => restore.backup.to_string(),
-    };
-    let amount = || format!("{} files, {}", restore.plan.whole.files, human::bytes(restore.plan.whole.bytes));
-    match &restore.phase {
-        Phase::Preparing => format!("{of}: being copied"),
-        Phase::Prepared => format!("{of}: {} copied and checked, not switched in", amount()),
-        Phase::Switching { .. } => format!("{of}: in the middle of its switch"),
-        Phase::Switched if restore.today.is_some() => {
-            format!("{of}: live; what was there is {}", restore.before().display())
+    const fn named(self) -> &'static str {
+        match (self.files, self.database) {
+            (true, true) => "these files and this database",
+            (false, true) => "this database",
+            _ => "these files",
         }
-        Phase::Switched => format!("{of}: live; nothing was there before"),
-        Phase::GoingBack { .. } => format!("{of}: on its way back"),
-        Phase::Back => format!("{of}: taken back; what was restored is {}", restore.restored().display()),
-        Phase::Refused { code, why } => format!("{of}: not restored: {} [{code}]", print::tame(why)),
-        Phase::Pruned => format!("{of}: what was beside has been removed"),
     }
+
+    fn job<'a>(self, what: &dyn Fn() -> What<'a>, environment: &'a [(String, String)]) -> Job<'a> {
+        let files = self.files.then(|| Step::of_files(what()));
+        let database = self.database.then(|| Step::of_database(what(), environment));
+        Job { steps: files.into_iter().chain(database).collect(), then: vec![] }
+    }
+}
+
+/// Which backups were named: at most one of files and one of the database.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Wanted<'a> {
+    files: Option<&'a BackupName>,
+    database: Option<&'a BackupName>,
+}
+
+impl<'a> Wanted<'a> {
+    fn among(settings: &Settings, names: &'a [BackupName]) -> Result<Self, CtlError> {
+        let mut wanted = Self::default();
+        for name in names {
+            let holds_a_dump = check::backup(settings, name)?.place.kind() == "postgres";
+            let (part, what) =
+                if holds_a_dump { (&mut wanted.database, "databases") } else { (&mut wanted.files, "files") };
+            if let Some(other) = part.replace(name) {
+                let text = format!("{other} and {name} are both backups of {what}; name one of them");
+                return Err(CtlError::Usage(text));
+            }
+        }
+        Ok(wanted)
+    }
+}
+
+/// What a database of another time needs once Mastodon is up: timelines in Redis, and the index of Elasticsearch where the
+/// instance has one. That it fails undoes nothing.
+fn followers<'a>(instance: Option<&Instance>) -> Vec<Step<'a>> {
+    let of = |line| Step { tootctl: Some(line), ..Step::default() };
+    let none = Environment::new();
+    let settings = instance.and_then(|instance| Variables::read(&instance.live, &none).ok());
+    let search = settings.filter(|settings| settings.is_true("ES_ENABLED"));
+    std::iter::once(of("feeds build")).chain(search.map(|_| of("search deploy"))).collect()
+}
+
+/// `NAME=VALUE`.
+pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write it as NAME=VALUE")?;
+    if name.is_empty() {
+        return Err("the name is missing before =".to_owned());
+    }
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 /// Asks a person at their terminal, which standard input need not be; nobody to ask is a no.
@@ -204,11 +245,31 @@ fn is_wanted(question: &str) -> Result<bool, CtlError> {
 #[derive(Serialize)]
 struct Job<'a> {
     steps: Vec<Step<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    then: Vec<Step<'a>>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Default)]
 struct Step<'a> {
-    restore: What<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    restore: Option<What<'a>>,
+    #[serde(rename = "restore-database", skip_serializing_if = "Option::is_none")]
+    database: Option<What<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tootctl: Option<&'a str>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    environment: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> Step<'a> {
+    fn of_files(what: What<'a>) -> Self {
+        Self { restore: Some(what), ..Self::default() }
+    }
+
+    fn of_database(what: What<'a>, environment: &'a [(String, String)]) -> Self {
+        let environment = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        Self { database: Some(what), environment, ..Self::default() }
+    }
 }
 
 #[derive(Serialize)]
@@ -223,24 +284,41 @@ enum What<'a> {
         unproved: bool,
         rehearse: bool,
     },
+    Dump {
+        backup: &'a BackupName,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        dump: Option<&'a str>,
+        unproved: bool,
+        rehearse: bool,
+    },
     Back {
         rollback: &'a RunId,
+    },
+    Prune {
+        prune: &'a RunId,
     },
     Prepared {
         prepared: &'a RunId,
     },
 }
 
-fn rehearsal(asked: &Typed, backup: &BackupName) -> Result<String, CtlError> {
-    let restore = What::Rehearsal {
-        backup,
-        snapshot: asked.snapshot.as_deref(),
-        with_media: asked.with_media,
-        with_env: asked.with_env,
-        unproved: asked.unproved,
-        rehearse: true,
-    };
-    written(&Job { steps: vec![Step { restore }] })
+fn rehearsal(asked: &Typed, wanted: &Wanted<'_>) -> Result<String, CtlError> {
+    let unproved = asked.unproved;
+    let files = wanted.files.map(|backup| {
+        Step::of_files(What::Rehearsal {
+            backup,
+            snapshot: asked.snapshot.as_deref(),
+            with_media: asked.with_media,
+            with_env: asked.with_env,
+            unproved,
+            rehearse: true,
+        })
+    });
+    let database = wanted.database.map(|backup| {
+        let dump = asked.dump.as_deref();
+        Step::of_database(What::Dump { backup, dump, unproved, rehearse: true }, &asked.environment)
+    });
+    written(&Job { steps: files.into_iter().chain(database).collect(), then: vec![] })
 }
 
 /// JSON is YAML, and quotes whatever needs it.
@@ -252,13 +330,26 @@ fn written(job: &Job<'_>) -> Result<String, CtlError> {
 mod tests {
     use super::*;
 
+    const HEAD: &str = "instance: {live: /home/mastodon/live, user: mastodon, services: [mastodon-web]}\n\
+        backups: {files: {kind: tree, path: /backup/files}, base: {kind: postgres, path: /backup/*.dump}}\n";
+
+    fn names(names: &[&str]) -> Vec<BackupName> {
+        names.iter().map(|name| name.parse().unwrap()).collect()
+    }
+
+    fn settings() -> Settings {
+        mastmaint_config::load_str("m.yaml", &format!("{HEAD}jobs: {{}}\n")).unwrap().settings
+    }
+
     #[test]
     fn what_is_typed_is_a_job_that_the_configuration_takes() {
         let asked = Typed {
-            backup: None,
+            backups: names(&["base", "files"]),
             stdin: false,
             prepared: None,
             snapshot: Some("daily.1".into()),
+            dump: Some("mastodon-3.dump".into()),
+            environment: vec![("DB_PORT".into(), "5432".into())],
             with_media: true,
             with_env: false,
             unproved: false,
@@ -266,15 +357,46 @@ mod tests {
             yes: true,
         };
         let run = "20261126T200000Z-7k3f9q".parse().unwrap();
-        let back = written(&Job { steps: vec![Step { restore: What::Back { rollback: &run } }] }).unwrap();
-        let prepared = What::Prepared { prepared: &run };
-        let prepared = written(&Job { steps: vec![Step { restore: prepared }] }).unwrap();
-        for job in [rehearsal(&asked, &"files".parse().unwrap()).unwrap(), back, prepared] {
-            let text = format!(
-                "instance: {{live: /home/mastodon/live, user: mastodon, services: [mastodon-web]}}\n\
-                 backups: {{files: {{kind: tree, path: /backup/files}}}}\njobs: {{restore-by-hand: {job}}}\n"
-            );
+        let both = Parts { files: true, database: true };
+        let back = written(&both.job(&|| What::Back { rollback: &run }, &asked.environment)).unwrap();
+        let prepared = written(&both.job(&|| What::Prepared { prepared: &run }, &[])).unwrap();
+        let prune = Job { steps: vec![Step::of_database(What::Prune { prune: &run }, &[])], then: vec![] };
+        let mut finished = both.job(&|| What::Prepared { prepared: &run }, &[]);
+        finished.then = followers(None);
+        let settings = settings();
+        let wanted = Wanted::among(&settings, &asked.backups).unwrap();
+        let finished = written(&finished).unwrap();
+        for job in [rehearsal(&asked, &wanted).unwrap(), back, prepared, written(&prune).unwrap(), finished] {
+            let text = format!("{HEAD}jobs: {{restore-by-hand: {job}}}\n");
             mastmaint_config::load_str("m.yaml", &text).unwrap();
         }
+    }
+
+    #[test]
+    fn one_of_each_is_enough() {
+        let settings = settings();
+        let named = names(&["base", "files"]);
+        let wanted = Wanted::among(&settings, &named).unwrap();
+        assert_eq!((wanted.files, wanted.database), (Some(&named[1]), Some(&named[0])));
+        assert!(Wanted::among(&settings, &names(&["files", "files"])).is_err());
+        assert!(Wanted::among(&settings, &names(&["nothing"])).is_err());
+        assert!(variable("DB_PORT").is_err() && variable("=x").is_err());
+        assert_eq!(variable("A=b=c").unwrap(), ("A".to_owned(), "b=c".to_owned()));
+    }
+
+    #[test]
+    fn what_a_run_has_prepared_is_what_comes_back() {
+        let place = tempfile::tempdir().unwrap();
+        let state = place.path().join("mastmaintd-restore");
+        let run = "20261126T200000Z-7k3f9q".parse().unwrap();
+        let put = |path: std::path::PathBuf| {
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "{}").unwrap();
+        };
+        assert_eq!(Parts::of(&state, &run), Parts { files: true, database: false });
+        put(Loading::path(&place.path().join("mastmaintd-verify"), &run));
+        assert_eq!(Parts::of(&state, &run), Parts { files: false, database: true });
+        put(Restoring::path(&state, &run));
+        assert_eq!(Parts::of(&state, &run), Parts { files: true, database: true });
     }
 }

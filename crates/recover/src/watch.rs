@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use mastmaint_failpoints::failpoint;
 use mastmaint_health::{Entry, Journal, MessageId};
 use mastmaint_runner::{
-    bracket::{self, Brackets, Closing, Pace, Phase, ProbeRoom, Record, Scene},
+    bracket::{self, Brackets, Closing, Pace, Phase, ProbeRoom, Record, Scene, Seen},
     systemctl::Systemctl,
 };
 use mastmaint_words::{RunId, UnitName};
@@ -29,6 +29,10 @@ use std::{
 
 /// Between two looks, while something is stopped.
 const LOOK: Duration = Duration::from_secs(2);
+/// Between two looks at what is kept down.
+const KEPT: Duration = Duration::from_secs(30);
+/// So many of those looks later it is said again.
+const REMIND_EVERY: u32 = 120;
 /// With `--now` a start that goes on is waited for.
 const LOCK: Duration = Duration::from_mins(15);
 /// Whom `journalctl -u` shows what is told here.
@@ -104,6 +108,10 @@ impl Watch {
         if self.tries.get(run).is_some_and(|(_, next)| *next > Instant::now()) {
             return Ok(());
         }
+        if let Phase::KeptDown { why } = &record.phase {
+            let why = why.clone();
+            return self.keep_down(record, &why, &brackets);
+        }
         if !self.args.now {
             let daemon = self.daemon(&record);
             let works = || others::works(&self.args.rooms, &self.systemctl, run);
@@ -113,6 +121,34 @@ impl Watch {
         }
         failpoint!("recover.decided");
         self.close(&mut record, &brackets);
+        Ok(())
+    }
+
+    /// What a restore has left without anything whole to run on is started by a person only; whoever did has taken over.
+    fn keep_down(
+        &mut self,
+        mut record: Record,
+        why: &str,
+        brackets: &Brackets,
+    ) -> Result<(), std::io::Error> {
+        let units: Vec<UnitName> = record.services.iter().map(|service| service.unit.clone()).collect();
+        let states = self.systemctl.look(&units).map_err(std::io::Error::other)?;
+        if states.iter().all(|state| !state.is_down()) {
+            let how = "a person has started the services again".to_owned();
+            self.tell(
+                &record,
+                Entry::warning(format!("{}: {how}", record.job)).id(MessageId::BracketRecovered),
+            );
+            record.phase =
+                Phase::Closed { at: Timestamp::now(), how, seen: Seen { theirs: units, ..Seen::default() } };
+            return brackets.put_away(&record);
+        }
+        let tries = self.tries.get(&record.run).map_or(1, |(tries, _)| tries.saturating_add(1));
+        if (tries - 1).is_multiple_of(REMIND_EVERY) {
+            let text = format!("{}: Mastodon stays down: {why}", record.job);
+            self.tell(&record, Entry::error(text).id(MessageId::BracketNotConfirmed));
+        }
+        self.tries.insert(record.run.clone(), (tries, Instant::now() + KEPT));
         Ok(())
     }
 

@@ -70,6 +70,11 @@ pub(crate) fn effects_are_looked_at_from_within_the_walls(debian: Debian) {
 fn database(machine: &Machine) {
     fs::write(machine.root().join("srv/dump"), postgres::dump()).unwrap();
     machine.write("/srv/rows.sql", &format!("{};\n", postgres::made_up_rows().join(";\n")));
+    cluster(machine);
+}
+
+/// A server of PostgreSQL that knows the user, and a pooler before it.
+pub(super) fn cluster(machine: &Machine) {
     machine.write("/etc/pgbouncer/here.ini", BOUNCER);
     machine
         .sh("pg_createcluster $(ls /usr/lib/postgresql) main --start >/dev/null && runuser -u postgres -- sh -c \"\

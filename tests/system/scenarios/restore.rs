@@ -20,7 +20,7 @@ const JOBS: &str = "  restore-files:
 backups:
   files: {kind: rsnapshot, config: /etc/rsnapshot.conf, live: host/home/mastodon/live, max_age: 26h}
 ";
-const RSNAPSHOT: &str = "config_version\t1.2\nsnapshot_root\t/backup/snapshots/\ncmd_cp\t/bin/cp\ncmd_rm\t/bin/rm\n\
+pub(super) const RSNAPSHOT: &str = "config_version\t1.2\nsnapshot_root\t/backup/snapshots/\ncmd_cp\t/bin/cp\ncmd_rm\t/bin/rm\n\
     cmd_rsync\t/usr/bin/rsync\nretain\tdaily\t3\nlockfile\t/run/rsnapshot.pid\nlogfile\t/var/log/rsnapshot\nverbose\t1\n\
     loglevel\t3\nbackup\t/home/mastodon/\thost/\n";
 /// Two nights of rsnapshot. The settings have what a verification looks for.

@@ -1,6 +1,7 @@
 //! The backups: what each is, where it is, and what it must hold.
 
 use super::{
+    database,
     place::{BackupKind, decrypt, misplaced, place},
     reach::{budgeted, keys_of_decrypt},
     restore,
@@ -9,7 +10,7 @@ use crate::{
     diagnostic::Place,
     mistake::{self, Mistake},
     read::{At, Fields, Reader},
-    settings::{Action, Job, RestoreAction},
+    settings::{Action, DatabaseAction, Job, RestoreAction},
     tree::{Kind, Node},
 };
 use mastmaint_words::{
@@ -100,6 +101,7 @@ pub(super) fn verified(
             Action::Restore(RestoreAction::Rehearse(restore) | RestoreAction::Prepare(restore)) => {
                 &restore.backup
             }
+            Action::Database(DatabaseAction::Rehearse(dump) | DatabaseAction::Load(dump)) => &dump.backup,
             _ => continue,
         };
         let path = format!("jobs.{name}.steps[{index}].{}", step.action.kind());
@@ -108,8 +110,13 @@ pub(super) fn verified(
         if known.is_none() && !is_written(backup) {
             unknown(reader, &path, &At { value: backup.to_string(), place }, backups);
         }
-        if let (Action::Restore(_), Some(known)) = (&step.action, known) {
-            restore::restorable(reader, place, &path, backup, known);
+        match (&step.action, known) {
+            (Action::Restore(_), Some(known)) => restore::restorable(reader, place, &path, backup, known),
+            (Action::Database(_), Some(known)) => {
+                let is_remote = known.is_remote(backups);
+                database::restorable(reader, place, &path, backup, known, is_remote);
+            }
+            _ => {}
         }
     }
 }

@@ -137,6 +137,11 @@ pub(super) fn start(settle: Span) -> Step {
     of_its_own(Action::Services(ServicesAction::Start), Span::new(START.get() + settle.get() * 3))
 }
 
+/// The step that leaves them stopped for a person.
+pub(super) fn keep_down() -> Step {
+    of_its_own(Action::Services(ServicesAction::KeepDown), STOP)
+}
+
 /// A step that nobody writes.
 pub(super) fn of_its_own(action: Action, timeout: Span) -> Step {
     Step {

@@ -17,6 +17,7 @@ pub(super) enum Key {
     Verify,
     Probe,
     Restore,
+    RestoreDatabase,
     Guard,
 }
 
@@ -29,6 +30,7 @@ impl Key {
             Self::Verify => "verify",
             Self::Probe => "probe",
             Self::Restore => "restore",
+            Self::RestoreDatabase => "restore-database",
             Self::Guard => "guard",
         }
     }
@@ -40,6 +42,7 @@ impl Key {
             Self::Verify => "the name of a backup",
             Self::Probe => "the name of a probe",
             Self::Restore => "the name of a backup, or a map like {backup: nightly-files, snapshot: daily.1}",
+            Self::RestoreDatabase => "the name of a backup, or a map like {backup: database, rehearse: true}",
             Self::Guard => "a command or a list of commands, like bin/rails assets:precompile",
             Self::Run => "a program by its whole path, like /usr/local/bin/tidy, and its arguments",
         }
@@ -49,7 +52,7 @@ impl Key {
         match self {
             Self::Tootctl => "put quotes around it if tootctl shall see it, or make steps of their own",
             Self::Systemctl => "name the verb and the units only",
-            Self::Verify | Self::Restore => "name the backup only",
+            Self::Verify | Self::Restore | Self::RestoreDatabase => "name the backup only",
             Self::Probe => "name the probe only",
             Self::Guard => {
                 "write it as a list with a shell, like [[/bin/sh, -c, \"…\"]], or put quotes around it"

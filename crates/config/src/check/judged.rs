@@ -25,7 +25,12 @@ pub(super) fn judged(reader: &mut Reader, f: &Fields<'_>, action: Option<&Action
     let is_verify = matches!(action, Action::Verify(_));
     let has_items = !matches!(
         action,
-        Action::Systemctl(_) | Action::Verify(_) | Action::Probe(_) | Action::Restore(_) | Action::Guard(_)
+        Action::Systemctl(_)
+            | Action::Verify(_)
+            | Action::Probe(_)
+            | Action::Restore(_)
+            | Action::Database(_)
+            | Action::Guard(_)
     );
     for (key, has_effect, why) in [
         ("tolerate", has_items, "only tootctl and run steps have items that may fail"),

@@ -3,6 +3,7 @@
 mod backup;
 mod bracket;
 mod command;
+mod database;
 mod drill;
 mod effect;
 mod guard;
@@ -49,6 +50,8 @@ pub(crate) const RETRY: &[&str] = &["times", "backoff", "on"];
 pub(crate) use backup::{BUDGET, KEYS as BACKUP};
 #[cfg(test)]
 pub(crate) use bracket::put_together;
+#[cfg(test)]
+pub(crate) use database::WRITTEN as RESTORE_DATABASE;
 #[cfg(test)]
 pub(crate) use drill::KEYS as DRILL;
 #[cfg(test)]

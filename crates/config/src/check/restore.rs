@@ -6,7 +6,7 @@ use crate::{
     diagnostic::Place,
     mistake::Mistake,
     read::{Fields, Reader},
-    settings::{Action, Copied, Instance, Restore, RestoreAction, Step},
+    settings::{Action, Copied, DatabaseAction, Instance, Restore, RestoreAction, Step},
     tree::{Kind, Node},
 };
 use mastmaint_words::{BackupName, NameError, RunId, Span, backup::Backup};
@@ -38,19 +38,14 @@ pub(super) fn action(reader: &mut Reader, f: &Fields<'_>) -> Option<RestoreActio
     let wanted = "the name of a backup, or a map like {backup: nightly-files, snapshot: daily.1}";
     let f = reader.fields(node, &f.path_of("restore"), wanted, &KEYS)?;
     if let Some(key) = OF_RUNS.into_iter().find(|key| f.get(key).is_some()) {
-        let run = of_run(reader, &f, key)?;
+        let run = of_run(reader, &f, &KEYS, key)?;
         return Some(match key {
-            "rollback" => RestoreAction::Back(run),
+            "rollback" => RestoreAction::Back(Copied::By(run)),
             _ => RestoreAction::Switch(Copied::By(run)),
         });
     }
-    let backup = reader.text(&f, "backup", "the name of a backup, like nightly-files");
-    if f.get("backup").is_none() {
-        let help = "name the backup, like `backup: nightly-files`";
-        reader.wrong(f.place, &f.path, Mistake::MissingKey { key: "backup", help });
-    }
-    let backup = backup.and_then(|at| name(reader, at.place, &f.path_of("backup"), &at.value));
-    let snapshot = snapshot(reader, &f);
+    let backup = backup(reader, &f, "name the backup, like `backup: nightly-files`");
+    let snapshot = state(reader, &f, "snapshot");
     let mut flag = |key| reader.boolean(&f, key).unwrap_or(false);
     let (with_media, with_env, unproved) = (flag("with_media"), flag("with_env"), flag("unproved"));
     let rehearse = flag("rehearse");
@@ -58,8 +53,9 @@ pub(super) fn action(reader: &mut Reader, f: &Fields<'_>) -> Option<RestoreActio
     Some(if rehearse { RestoreAction::Rehearse(restore) } else { RestoreAction::Prepare(restore) })
 }
 
-fn of_run(reader: &mut Reader, f: &Fields<'_>, key: &'static str) -> Option<RunId> {
-    for other in KEYS.iter().filter(|other| **other != key && f.get(other).is_some()) {
+/// The run that stands alone under a key.
+pub(super) fn of_run(reader: &mut Reader, f: &Fields<'_>, keys: &[&str], key: &str) -> Option<RunId> {
+    for other in keys.iter().filter(|other| **other != key && f.get(other).is_some()) {
         let why = "what is taken back, or was prepared before, says all of it by its run";
         reader.wrong(f.key_place(other), &f.path_of(other), Mistake::Misplaced { why });
     }
@@ -72,20 +68,29 @@ fn of_run(reader: &mut Reader, f: &Fields<'_>, key: &'static str) -> Option<RunI
     .ok()
 }
 
-fn name(reader: &mut Reader, place: Place, path: &str, given: &str) -> Option<BackupName> {
+/// The backup that must be named.
+pub(super) fn backup(reader: &mut Reader, f: &Fields<'_>, help: &'static str) -> Option<BackupName> {
+    if f.get("backup").is_none() {
+        reader.wrong(f.place, &f.path, Mistake::MissingKey { key: "backup", help });
+    }
+    let at = reader.text(f, "backup", "the name of a backup")?;
+    name(reader, at.place, &f.path_of("backup"), &at.value)
+}
+
+pub(super) fn name(reader: &mut Reader, place: Place, path: &str, given: &str) -> Option<BackupName> {
     given
         .parse()
         .map_err(|error: NameError| reader.wrong(place, path, Mistake::BadName { why: error.to_string() }))
         .ok()
 }
 
-/// `None` if what is written is none; `Some(None)` if nothing is written.
+/// Which state of a backup: `None` if what is written is none; `Some(None)` if nothing is written.
 #[expect(clippy::option_option, reason = "nothing written and written wrong are two things")]
-fn snapshot(reader: &mut Reader, f: &Fields<'_>) -> Option<Option<String>> {
-    if f.get("snapshot").is_none() {
+pub(super) fn state(reader: &mut Reader, f: &Fields<'_>, key: &str) -> Option<Option<String>> {
+    if f.get(key).is_none() {
         return Some(None);
     }
-    let given = reader.text(f, "snapshot", "a name, like daily.1")?;
+    let given = reader.text(f, key, "a name, like daily.1")?;
     let fits = |c: char| c.is_ascii_alphanumeric() || "._-+:@".contains(c);
     let is_name = given.value.chars().all(fits) && !given.value.starts_with(['.', '-']);
     if is_name && (1..=200).contains(&given.value.len()) {
@@ -93,7 +98,7 @@ fn snapshot(reader: &mut Reader, f: &Fields<'_>) -> Option<Option<String>> {
     }
     let why = "is no name of a state of a backup; write it as `mastmaintctl backups` does, like daily.1, \
                without a directory";
-    reader.wrong(given.place, &f.path_of("snapshot"), Mistake::BadName { why: why.to_owned() });
+    reader.wrong(given.place, &f.path_of(key), Mistake::BadName { why: why.to_owned() });
     None
 }
 
@@ -104,11 +109,12 @@ pub(super) fn stands_right(
     within: &[Step],
     around: &step::Surroundings<'_>,
 ) -> bool {
-    let is_restore = |step: &Step| matches!(&step.action, Action::Restore(action) if !matches!(action, RestoreAction::Rehearse(_)));
-    let Some(at) = within.iter().position(is_restore) else { return false };
+    let Some(at) = within.iter().position(|step| Part::of(step).is_some()) else { return false };
     let node = f.get("steps");
-    if at + 1 < within.len() {
-        let behind = node.and_then(|node| item(node, at + 1)).unwrap_or(f.place);
+    let parts: Vec<Option<Part>> = within[at..].iter().map(Part::of).collect();
+    let is_behind = |(n, part): &(usize, &Option<Part>)| part.is_none() || parts[..*n].contains(part);
+    if let Some((behind, _)) = parts.iter().enumerate().find(is_behind) {
+        let behind = node.and_then(|node| item(node, at + behind)).unwrap_or(f.place);
         reader.wrong(behind, &f.path_of("steps"), Mistake::AfterRestore);
     }
     if f.get(bracket::STOPPED).is_some() {
@@ -123,6 +129,28 @@ pub(super) fn stands_right(
         reader.wrong(place, &f.path_of("steps"), Mistake::NoServices);
     }
     true
+}
+
+/// What a step switches in, or takes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Files,
+    Database,
+}
+
+impl Part {
+    fn of(step: &Step) -> Option<Self> {
+        match &step.action {
+            Action::Restore(RestoreAction::Rehearse(_)) | Action::Database(DatabaseAction::Rehearse(_)) => {
+                None
+            }
+            Action::Restore(_) => Some(Self::Files),
+            Action::Database(action) => {
+                (!matches!(action, DatabaseAction::Prune(_))).then_some(Self::Database)
+            }
+            _ => None,
+        }
+    }
 }
 
 fn item(node: &Node, at: usize) -> Option<Place> {
@@ -162,29 +190,91 @@ fn trial(of: &Step, copy: Copied) -> Step {
 
 /// The steps of a job that restores: what it writes before, the preparation, and the switch within a bracket.
 pub(super) fn put_together(mut within: Vec<Step>, then: Vec<Step>, instance: &Instance) -> Vec<Step> {
-    let Some(last) = within.pop() else { return then };
-    let (prepared, switch) = match &last.action {
-        Action::Restore(back @ RestoreAction::Back(_)) => (vec![], back.clone()),
-        Action::Restore(switch @ RestoreAction::Switch(copy)) => {
-            (vec![trial(&last, copy.clone())], switch.clone())
-        }
-        _ => (with_tries(vec![last]), RestoreAction::Switch(Copied::Here)),
-    };
-    let before = with_tries(within).into_iter().chain(prepared);
-    let stop = bracket::stop(instance.services.clone());
-    let switch = bracket::of_its_own(Action::Restore(switch), SWITCH);
-    before.chain([stop, switch, bracket::start(instance.settle)]).chain(then).collect()
+    let at = within.iter().position(|step| Part::of(step).is_some()).unwrap_or(within.len());
+    let parts = within.split_off(at);
+    let of = |wanted| parts.iter().find(|step| Part::of(step) == Some(wanted));
+    let mut moves = Moves::default();
+    let mut steps = with_tries(within);
+    if let Some(files) = of(Part::Files) {
+        steps.extend(moves.add_files(files));
+    }
+    if let Some(loaded) = of(Part::Database) {
+        steps.extend(moves.add_database(loaded));
+    }
+    steps.push(bracket::stop(instance.services.clone()));
+    steps.extend(moves.there);
+    if let Some(matches) = moves.matches {
+        steps.push(matches.clone());
+        steps.push(bracket::stop(instance.services.clone()));
+        steps.extend(moves.back);
+        steps.extend([matches, bracket::start(instance.settle), bracket::keep_down()]);
+    } else {
+        steps.push(bracket::start(instance.settle));
+    }
+    steps.into_iter().chain(then).collect()
+}
+
+/// What is done while services are stopped.
+#[derive(Default)]
+struct Moves {
+    there: Vec<Step>,
+    /// In case that it does not match.
+    back: Vec<Step>,
+    /// Only a database that is switched in can be one that does not match.
+    matches: Option<Step>,
+}
+
+impl Moves {
+    /// Gives what is done before services are stopped.
+    fn add_files(&mut self, written: &Step) -> Vec<Step> {
+        let Action::Restore(action) = &written.action else { return vec![] };
+        let (before, copy) = match action {
+            RestoreAction::Back(of) => {
+                let back = Action::Restore(RestoreAction::Back(of.clone()));
+                self.there.push(bracket::of_its_own(back, SWITCH));
+                return vec![];
+            }
+            RestoreAction::Switch(copy) => (vec![trial(written, copy.clone())], copy.clone()),
+            _ => (with_tries(vec![written.clone()]), Copied::Here),
+        };
+        let switch = Action::Restore(RestoreAction::Switch(copy.clone()));
+        self.there.push(bracket::of_its_own(switch, SWITCH));
+        self.back.push(bracket::of_its_own(Action::Restore(RestoreAction::Back(copy)), SWITCH));
+        before
+    }
+
+    /// The files change places first: should the host go down in between, they are what comes back, and today's
+    /// database fits them as it does after a restore of files alone.
+    fn add_database(&mut self, written: &Step) -> Vec<Step> {
+        let Action::Database(action) = &written.action else { return vec![] };
+        let part = |action| Step {
+            environment: written.environment.clone(),
+            ..bracket::of_its_own(Action::Database(action), SWITCH)
+        };
+        let (before, copy) = match action {
+            DatabaseAction::Back(of) => {
+                self.there.insert(0, part(DatabaseAction::Back(of.clone())));
+                return vec![];
+            }
+            DatabaseAction::Switch(copy) => (vec![], copy.clone()),
+            _ => (vec![written.clone()], Copied::Here),
+        };
+        self.there.push(part(DatabaseAction::Switch(copy.clone())));
+        self.back.insert(0, part(DatabaseAction::Back(copy)));
+        self.matches = Some(part(DatabaseAction::Match));
+        before
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::{
         effective_yaml, load_str,
-        settings::{Action, RestoreAction, ServicesAction, Step},
+        settings::{Action, DatabaseAction, RestoreAction, ServicesAction, Step},
     };
 
     const HEAD: &str = "instance: {live: /home/mastodon/live, user: mastodon, services: [mastodon-web]}\n\
-        backups: {files: {kind: tree, path: /backup/files}}\n";
+        backups: {files: {kind: tree, path: /backup/files}, base: {kind: postgres, path: /backup/*.dump}}\n";
 
     fn kinds(steps: &[Step]) -> Vec<&'static str> {
         let kind = |step: &Step| match &step.action {
@@ -193,6 +283,13 @@ mod tests {
             Action::Restore(RestoreAction::Try(_)) => "try",
             Action::Restore(RestoreAction::Switch(_)) => "switch",
             Action::Restore(RestoreAction::Back(_)) => "back",
+            Action::Database(DatabaseAction::Rehearse(_)) => "rehearse-database",
+            Action::Database(DatabaseAction::Load(_)) => "load",
+            Action::Database(DatabaseAction::Switch(_)) => "switch-database",
+            Action::Database(DatabaseAction::Match) => "match",
+            Action::Database(DatabaseAction::Back(_)) => "back-database",
+            Action::Database(DatabaseAction::Prune(_)) => "prune",
+            Action::Services(ServicesAction::KeepDown) => "keep-down",
             Action::Services(ServicesAction::Stop { .. }) => "stop",
             Action::Services(ServicesAction::Start) => "start",
             other => other.kind(),
@@ -220,6 +317,65 @@ mod tests {
                 &["try", "stop", "switch", "start"],
             ),
             ("{steps: [{restore: {rollback: 20261126T200000Z-7k3f9q}}]}", &["stop", "back", "start"]),
+            (
+                "{steps: [{run: /bin/true}, {restore-database: base}], then: [{run: /bin/true}]}",
+                &[
+                    "run",
+                    "load",
+                    "stop",
+                    "switch-database",
+                    "match",
+                    "stop",
+                    "back-database",
+                    "match",
+                    "start",
+                    "keep-down",
+                    "run",
+                ],
+            ),
+            (
+                "{steps: [{restore-database: {backup: base, dump: m.dump}, environment: {DB_PORT: '5432'}}, {restore: files}]}",
+                &[
+                    "prepare",
+                    "try",
+                    "load",
+                    "stop",
+                    "switch",
+                    "switch-database",
+                    "match",
+                    "stop",
+                    "back-database",
+                    "back",
+                    "match",
+                    "start",
+                    "keep-down",
+                ],
+            ),
+            (
+                "{steps: [{restore-database: {backup: base, rehearse: true}}, {restore: {backup: files, rehearse: true}}]}",
+                &["rehearse-database", "rehearse", "try"],
+            ),
+            (
+                "{steps: [{restore: {prepared: 20261126T200000Z-7k3f9q}}, {restore-database: {prepared: 20261126T200000Z-7k3f9q}}]}",
+                &[
+                    "try",
+                    "stop",
+                    "switch",
+                    "switch-database",
+                    "match",
+                    "stop",
+                    "back-database",
+                    "back",
+                    "match",
+                    "start",
+                    "keep-down",
+                ],
+            ),
+            (
+                "{steps: [{restore: {rollback: 20261126T200000Z-7k3f9q}}, {restore-database: {rollback: 20261126T200000Z-7k3f9q}}]}",
+                &["stop", "back-database", "back", "start"],
+            ),
+            ("{steps: [{restore-database: {prune: 20261126T200000Z-7k3f9q}}]}", &["prune"]),
         ] {
             let loaded = load_str("m.yaml", &format!("{HEAD}jobs: {{a: {job}}}\n")).unwrap().settings;
             let steps = &loaded.jobs.values().next().unwrap().steps;

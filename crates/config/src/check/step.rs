@@ -3,7 +3,7 @@
 use super::{
     Defaults,
     command::{self, Key},
-    guard, judged, restore, tootctl,
+    database, guard, judged, restore, tootctl,
 };
 use crate::{
     diagnostic::Place,
@@ -27,6 +27,7 @@ pub(crate) const KEYS: &[&str] = &[
     "verify",
     "probe",
     "restore",
+    "restore-database",
     "guard",
     "keep",
     "build",
@@ -46,13 +47,14 @@ pub(crate) const KEYS: &[&str] = &[
     "fail_on",
     "environment",
 ];
-const ACTIONS: [(&str, Key); 7] = [
+const ACTIONS: [(&str, Key); 8] = [
     ("tootctl", Key::Tootctl),
     ("systemctl", Key::Systemctl),
     ("run", Key::Run),
     ("verify", Key::Verify),
     ("probe", Key::Probe),
     ("restore", Key::Restore),
+    (database::KEY, Key::RestoreDatabase),
     ("guard", Key::Guard),
 ];
 /// A service that was just started needs some seconds until it answers; one that takes longer is not well.
@@ -97,7 +99,7 @@ fn step(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Optio
     let inherited = around.job_timeout.as_ref().map_or(around.defaults.timeout, |at| at.value);
     let usual = match action {
         Some(Action::Probe(_)) => inherited.min(PROBE_TIMEOUT),
-        Some(Action::Restore(_)) => inherited.max(restore::TIMEOUT),
+        Some(Action::Restore(_) | Action::Database(_)) => inherited.max(restore::TIMEOUT),
         _ => inherited,
     };
     let timeout = written.as_ref().map_or(usual, |at| at.value);
@@ -119,7 +121,7 @@ fn step(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Optio
     let mut environment = Environment::new();
     if matches!(action, Action::Systemctl(_) | Action::Verify(_) | Action::Probe(_) | Action::Restore(_)) {
         if !own.is_empty() {
-            let why = "only tootctl and run steps have variables";
+            let why = "only tootctl, run and restore-database steps have variables";
             reader.odd(f.key_place("environment"), &f.path_of("environment"), Mistake::NoEffect { why });
         }
     } else {
@@ -181,7 +183,7 @@ fn action(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Opt
         return None;
     }
     let path = f.path_of(name);
-    if matches!(key, Key::Tootctl | Key::Systemctl | Key::Restore | Key::Guard)
+    if matches!(key, Key::Tootctl | Key::Systemctl | Key::Restore | Key::RestoreDatabase | Key::Guard)
         && around.instance.is_none()
         && !around.instance_is_wrong
     {
@@ -200,6 +202,7 @@ fn action(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Opt
         Key::Verify => verify(reader, f).map(Action::Verify),
         Key::Probe => probe(reader, f, around).map(Action::Probe),
         Key::Restore => restore::action(reader, f).map(Action::Restore),
+        Key::RestoreDatabase => database::action(reader, f).map(Action::Database),
         // What it is made of is read with the keys that only it has.
         Key::Guard => Some(Action::Guard(GuardAction::Check)),
     }

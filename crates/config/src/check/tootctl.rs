@@ -37,6 +37,7 @@ pub(super) fn dangerous(
             | Action::Verify(_)
             | Action::Probe(_)
             | Action::Restore(_)
+            | Action::Database(_)
             | Action::Guard(_),
         )
         | None => {

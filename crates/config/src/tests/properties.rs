@@ -123,6 +123,7 @@ fn step() -> impl Strategy<Value = Step> {
                     | Action::Verify(_)
                     | Action::Probe(_)
                     | Action::Restore(_)
+                    | Action::Database(_)
                     | Action::Guard(_) => Judged::default(),
                 };
                 // What has an effect that can be looked at.

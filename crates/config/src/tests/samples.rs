@@ -57,8 +57,8 @@ fn its_examples_load_too() {
     let kinds: Vec<_> = all.settings.probes.values().map(|probe| probe.question.kind()).collect();
     assert_eq!(kinds.len(), Question::KINDS.len(), "{kinds:?}");
     let jobs = &all.settings.jobs;
-    assert_eq!(jobs.len(), 14);
-    assert!(jobs["restore-files"].restores());
+    assert_eq!(jobs.len(), 15);
+    assert!(jobs["restore-files"].restores() && jobs["restore-all"].swap().is_some());
     assert_eq!(jobs["clean-statuses"].timeout.to_string(), "12h");
     assert_eq!(
         jobs["clean-statuses"].steps[0].timeout.to_string(),
@@ -156,6 +156,7 @@ fn every_key_stands_in_it() {
         check::WINDOW,
         check::STEP,
         check::RESTORE,
+        check::RESTORE_DATABASE,
         check::TARGET,
         check::SMTP,
         check::PROVE,

@@ -1,6 +1,7 @@
 //! What a run does next, and how it ended. Pure: steps that are over in, a decision out.
 
 mod guarded;
+mod swapped;
 
 use mastmaint_config::settings::{Bracket, Job, OnPartial, Retry, RetryOn, Step};
 use mastmaint_words::{Grade, Numbers, Outcome, Reason, Span, StepIndex, Verdict};
@@ -29,6 +30,9 @@ pub struct Done {
 pub fn next(job: &Job, done: &[Done]) -> Next {
     let guard = job.guard();
     if let Some(way) = guard.and_then(|guard| guarded::way_back(&guard, done)) {
+        return way;
+    }
+    if let Some(way) = swapped::next(job, done) {
         return way;
     }
     let is_stopped = done.iter().any(|done| {
@@ -76,13 +80,14 @@ pub fn verdict_of_run(done: &[Verdict]) -> Verdict {
     }
 }
 
-/// The verdict of a run of a job: that of its steps, and what became of its guard.
+/// The verdict of a run of a job: that of its steps, and what became of its guard or its restore.
 pub fn verdict_of_job(job: &Job, done: &[Done]) -> Verdict {
     let verdicts: Vec<Verdict> = done.iter().map(|done| done.verdict.clone()).collect();
     let verdict = verdict_of_run(&verdicts);
-    match job.guard() {
-        Some(guard) => guarded::told(&guard, done, verdict),
-        None => verdict,
+    match (job.guard(), job.swap()) {
+        (Some(guard), _) => guarded::told(&guard, done, verdict),
+        (None, Some(swap)) => swapped::told(&swap, done, verdict),
+        (None, None) => verdict,
     }
 }
 

@@ -76,9 +76,9 @@ impl Drive {
     /// Whether the step starts what the run has stopped, moves what must not stay halfway, or is part of the way back of
     /// its guard: neither a cancel nor the job's timeout takes that back.
     pub(super) fn is_owed(&self, step: StepIndex, definition: &Step) -> bool {
-        let moves_live = matches!(&definition.action, Action::Restore(action) if action.moves_live());
-        moves_live
+        definition.action.moves_live()
             || matches!(definition.action, Action::Services(ServicesAction::Start))
+            || self.spec.job.swap().is_some_and(|swap| swap.is_way_back(step))
             || self.spec.job.guard().is_some_and(|guard| guard.is_way_back(step))
     }
 
@@ -173,13 +173,18 @@ impl Drive {
             (ServicesAction::Start, _) if has_closed(verdict) => {
                 self.tell(Told::BracketClosed { step, how: reason() });
             }
-            (ServicesAction::Start, _) => self.tell(Told::BracketNotConfirmed { step, why: reason() }),
+            (ServicesAction::Start | ServicesAction::KeepDown, _) => {
+                self.tell(Told::BracketNotConfirmed { step, why: reason() });
+            }
         }
     }
 
     /// Whether a step relies on the services being stopped.
     pub(super) fn needs_services_stopped(&self, step: StepIndex) -> bool {
-        !self.spec.dry_run && self.spec.job.bracket().is_some_and(|bracket| bracket.holds(step))
+        let stops_them = self.spec.job.swap().is_some_and(|swap| swap.stop_again == step);
+        !self.spec.dry_run
+            && !stops_them
+            && self.spec.job.bracket().is_some_and(|bracket| bracket.holds(step))
     }
 
     /// Whether what a step relies on is so: a person, or whatever else starts services, may have started what the run

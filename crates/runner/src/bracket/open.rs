@@ -49,7 +49,11 @@ fn try_to(opening: &Opening, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
             )
         })?;
     let running = running(scene.systemctl, &opening.units)?;
-    if let Some(other) = Brackets::list(scene.state).0.iter().find(|other| shares(other, &opening.units)) {
+    // A run that stops again what a restart of the host has started goes on with its own record.
+    let before = brackets.of_run(&opening.run).map_err(|error| not_recorded(&error))?;
+    let others = Brackets::list(scene.state).0;
+    let in_the_way = |other: &&Record| other.run != opening.run && shares(other, &opening.units);
+    if let Some(other) = others.iter().find(in_the_way) {
         let text = format!(
             "nothing was stopped: run {} of {} has stopped services too and has not seen all of them come back; see \
              \"mastmaintctl status\"",
@@ -57,21 +61,30 @@ fn try_to(opening: &Opening, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
         );
         return Err(Reason::new("bracket-open", text));
     }
+    let mut services: Vec<Service> = running
+        .into_iter()
+        .map(|(unit, state)| Service { unit, before: state.invocation, ours: None })
+        .collect();
+    let opened = before.as_ref().map_or_else(Timestamp::now, |before| before.opened);
+    let owed = before.into_iter().flat_map(|before| before.services);
+    let is_known = |services: &[Service], one: &Service| services.iter().any(|s| s.unit == one.unit);
+    for one in owed {
+        if !is_known(&services, &one) {
+            services.push(Service { ours: None, ..one });
+        }
+    }
     let mut record = Record {
         run: opening.run.clone(),
         job: opening.job.clone(),
         digest: opening.digest.clone(),
-        opened: Timestamp::now(),
+        opened,
         boot: scene.systemctl.boot(),
         rebooted: false,
         early: vec![],
         resumed: None,
         settle: opening.settle,
         phase: Phase::Stopping,
-        services: running
-            .into_iter()
-            .map(|(unit, state)| Service { unit, before: state.invocation, ours: None })
-            .collect(),
+        services,
     };
     failpoint!("open.before-record");
     brackets.write(&record).map_err(|error| not_recorded(&error))?;

@@ -66,6 +66,11 @@ pub enum Phase {
         /// What is wrong.
         why: String,
     },
+    /// Left stopped for a person: there is no whole set of code, database and secrets that it could run on.
+    KeptDown {
+        /// What is wrong.
+        why: String,
+    },
     /// Over; the file is about to be put away.
     Closed {
         /// When.

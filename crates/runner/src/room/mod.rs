@@ -7,6 +7,7 @@ mod around;
 mod ask;
 mod client;
 pub mod connection;
+mod database;
 mod guarded;
 mod hub;
 mod orphans;

@@ -1,7 +1,7 @@
 //! From what a request names to what is done: the step is looked up in the accepted configuration, and everything
 //! about its process is decided before anything runs.
 
-use super::{Options, guarded, probed, restore, services::End, verify};
+use super::{Options, database, guarded, probed, restore, services::End, verify};
 use crate::exec::{Ended, Limits, StepCommand};
 use crate::output::Patterns;
 use crate::proof::{Again, Around, Prover};
@@ -118,6 +118,7 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
         Action::Verify(action) => Ok(verify::plan(options, &view, step, action, named)),
         Action::Probe(probe) => Ok(probed::plan(options, step, probe, named)),
         Action::Restore(action) => Ok(restore::plan(options, &view, step, action, named)),
+        Action::Database(action) => Ok(database::plan(options, &view, step, action, named)),
         Action::Guard(action) => Ok(guarded::plan(options, &view, step, action, named)),
         Action::Systemctl(action) => {
             let services = view.instance.as_ref().map_or(&[][..], |instance| &instance.services);

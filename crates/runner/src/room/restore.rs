@@ -120,7 +120,7 @@ fn asked(view: &RoomView, action: &RestoreAction, named: &Named) -> Result<Asked
             Ok(Asked { run: own.clone(), wanted: Wanted::Prepared, which: vec![order] })
         }
         RestoreAction::Try(copy) | RestoreAction::Switch(copy) => of(copy.run(own), Wanted::Switched),
-        RestoreAction::Back(run) => of(run, Wanted::Back),
+        RestoreAction::Back(copy) => of(copy.run(own), Wanted::Back),
     }
 }
 

@@ -36,7 +36,7 @@ impl End {
     ) -> Self {
         let units = match action {
             ServicesAction::Stop { units } => units.clone(),
-            ServicesAction::Start => Vec::new(),
+            ServicesAction::Start | ServicesAction::KeepDown => Vec::new(),
         };
         let opening = Opening {
             run: named.key.run.clone(),
@@ -52,7 +52,7 @@ impl End {
     /// Whether it may be done again by another runner if the one before died of it, and without a durable record of
     /// the step: a start is owed in any case.
     pub(super) const fn is_owed(&self) -> bool {
-        matches!(self.action, ServicesAction::Start)
+        matches!(self.action, ServicesAction::Start | ServicesAction::KeepDown)
     }
 
     /// Does it.
@@ -68,6 +68,7 @@ impl End {
             ServicesAction::Stop { .. } => bracket::open(&self.opening, &mut scene),
             ServicesAction::Start => start(&self.options, &self.opening.run, &mut scene)
                 .unwrap_or_else(|reason| Verdict::because(Outcome::Failed, Grade::Read, reason)),
+            ServicesAction::KeepDown => keep_down(&self.options, &self.opening.run),
         }
     }
 }
@@ -112,6 +113,39 @@ fn start(options: &Options, run: &RunId, scene: &mut Scene<'_>) -> Result<Verdic
                 "the room was stopped while services were being started; mastmaintd-recover goes on",
             ),
         )),
+    }
+}
+
+/// Leaves stopped what the run has stopped, also to `mastmaintd-recover`.
+fn keep_down(options: &Options, run: &RunId) -> Verdict {
+    let failed =
+        |code: &str, text: String| Verdict::because(Outcome::Failed, Grade::Read, Reason::new(code, text));
+    let not_kept = |why: String| {
+        failed(
+            "no-record",
+            format!("that the services stay down cannot be written down, so they may be started: {why}"),
+        )
+    };
+    let brackets = match Brackets::lock(&options.state, WAIT_FOR_OTHERS) {
+        Ok(Some(brackets)) => brackets,
+        Ok(None) => return not_kept("services are just being started".to_owned()),
+        Err(error) => return not_kept(error.to_string()),
+    };
+    let mut record = match brackets.of_run(run) {
+        Ok(Some(record)) => record,
+        Ok(None) => return closed_before(brackets.closed(run)),
+        Err(error) => return not_kept(error.to_string()),
+    };
+    let units: Vec<&str> = record.services.iter().map(|service| service.unit.as_str()).collect();
+    let why = format!(
+        "code, database and secrets do not belong together and could not be taken back; see \"mastmaintctl show {run}\", \
+         make them whole, then type \"systemctl start {}\"",
+        units.join(" ")
+    );
+    record.phase = Phase::KeptDown { why: why.clone() };
+    match brackets.write(&record) {
+        Ok(()) => failed("kept-down", format!("Mastodon stays down: {why}")),
+        Err(error) => not_kept(error.to_string()),
     }
 }
 
@@ -196,7 +230,7 @@ pub(super) fn list(options: &Options) -> Vec<EventKind> {
 
 fn line(record: Record) -> BracketLine {
     let not_confirmed = match record.phase {
-        Phase::NotConfirmed { why } => Some(why),
+        Phase::NotConfirmed { why } | Phase::KeptDown { why } => Some(why),
         Phase::Stopping | Phase::Stopped | Phase::Starting | Phase::Closed { .. } => None,
     };
     BracketLine {

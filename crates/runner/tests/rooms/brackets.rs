@@ -39,13 +39,15 @@ start|restart) for unit; do
 esac
 "#;
 
-/// A room with a bracket over these services: step 0 stops, step 1 starts.
+/// A room with a bracket over these services: steps 0 and 3 stop, 1 and 2 start, 4 leaves them stopped.
 fn room(running: &[&str]) -> Scratch {
     let units = ["mastodon-web", "mastodon-sidekiq"].map(|unit| unit.parse().unwrap()).to_vec();
     let actions = vec![
+        Action::Services(ServicesAction::Stop { units: units.clone() }),
+        Action::Services(ServicesAction::Start),
+        Action::Services(ServicesAction::Start),
         Action::Services(ServicesAction::Stop { units }),
-        Action::Services(ServicesAction::Start),
-        Action::Services(ServicesAction::Start),
+        Action::Services(ServicesAction::KeepDown),
     ];
     let mut room = Scratch::new(Room::Systemctl, &["mastodon-web", "mastodon-sidekiq"], actions);
     room.edit_accepted("\"settle\":\"10s\"", "\"settle\":\"1s\"");
@@ -346,6 +348,44 @@ fn what_systemd_has_started_after_a_reboot_is_watched_and_asked() {
     let text = &report.verdict.reasons[0].text;
     assert_eq!(report.verdict.outcome, Outcome::Ok, "{report:?}");
     assert!(text.contains("not asked whether it answers: mastodon-web"), "nobody wanted to ask: {report:?}");
+}
+
+#[test]
+fn what_a_restart_of_the_host_has_started_is_stopped_again_by_the_same_run() {
+    let room = both();
+    do_step(&room, 0);
+    reboot(&room);
+    set(&room, "mastodon-web", "ActiveState", "active");
+    assert_eq!(do_step(&room, 3).verdict.outcome, Outcome::Ok);
+    assert!(!is_active(&room, "mastodon-web"));
+    let open = open_brackets(&room);
+    assert_eq!(
+        (open.len(), open[0].units.len()),
+        (1, 2),
+        "what it had stopped before is owed still: {open:?}"
+    );
+    assert!(matches!(room.connect().ask(Op::Resume { run: key(0).run }).answer(), EventKind::Resumed));
+    assert_eq!(do_step(&room, 1).verdict.outcome, Outcome::Ok);
+    assert!(is_active(&room, "mastodon-web") && is_active(&room, "mastodon-sidekiq"));
+}
+
+#[test]
+fn what_is_kept_down_is_said_and_no_step_goes_on_in_it() {
+    let room = both();
+    do_step(&room, 0);
+    let report = do_step(&room, 4);
+    assert_eq!(report.verdict.reasons[0].code, "kept-down", "{report:?}");
+    assert!(
+        report.verdict.reasons[0].text.contains("systemctl start mastodon-web mastodon-sidekiq"),
+        "{report:?}"
+    );
+    let open = open_brackets(&room);
+    assert!(
+        open[0].not_confirmed.as_ref().is_some_and(|why| why.contains("do not belong together")),
+        "{open:?}"
+    );
+    assert!(!is_active(&room, "mastodon-web"));
+    assert!(matches!(room.connect().ask(Op::Resume { run: key(0).run }).answer(), EventKind::Refused { .. }));
 }
 
 #[test]

@@ -1,0 +1,202 @@
+//! Restores: files and databases that come back from backups. In a job a restore is several ordinary steps, so that it
+//! is run, recorded and taken over like any other; what is switched in must be one matching set of code, database and
+//! secrets, or is taken back before anything starts.
+
+use crate::settings::{Action, Job, ServicesAction};
+use mastmaint_words::{BackupName, Room, RunId, StepIndex};
+use serde::{Deserialize, Serialize};
+
+/// The parts of a restore. All services are stopped between those that prepare and those that move what is live.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestoreAction {
+    /// A copy is made beside the running instance and checked, and nothing else.
+    Rehearse(Restore),
+    /// The same, to be switched in.
+    Prepare(Restore),
+    /// Mastodon's code is started in the copy, as the instance's user and with today's settings.
+    Try(Copied),
+    /// The copy changes places with what is there.
+    Switch(Copied),
+    /// What was switched in changes places with what was there before.
+    Back(Copied),
+}
+
+/// Which copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Copied {
+    /// The one that the same run has made.
+    Here,
+    /// One that an earlier run has made, or that came from another host.
+    By(RunId),
+}
+
+impl RestoreAction {
+    pub(crate) fn title(&self) -> String {
+        let of = |restore: &Restore| match &restore.snapshot {
+            Some(name) => format!("{name} of {}", restore.backup),
+            None => restore.backup.to_string(),
+        };
+        match self {
+            Self::Rehearse(restore) => format!("rehearse the restore of {}", of(restore)),
+            Self::Prepare(restore) => format!("prepare the restore of {}", of(restore)),
+            Self::Try(_) => "try the code that was restored".to_owned(),
+            Self::Switch(_) => "switch to what was restored".to_owned(),
+            Self::Back(Copied::Here) => "switch back to the files that were there before".to_owned(),
+            Self::Back(Copied::By(run)) => format!("switch back to what was there before {run}"),
+        }
+    }
+
+    /// Whether it moves what is live: such a step is never left halfway.
+    pub const fn moves_live(&self) -> bool {
+        matches!(self, Self::Switch(_) | Self::Back(_))
+    }
+}
+
+impl Copied {
+    /// The run that made it.
+    pub const fn run<'a>(&'a self, own: &'a RunId) -> &'a RunId {
+        match self {
+            Self::Here => own,
+            Self::By(run) => run,
+        }
+    }
+}
+
+/// What is restored, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restore {
+    /// From which backup.
+    pub backup: BackupName,
+    /// From which of its states, by name (`daily.1`); the newest complete one if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<String>,
+    /// Uploads, too, are those of the backup; else today's stay and only what is missing comes back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_media: bool,
+    /// Settings and secrets, too, are those of the backup; else today's stay.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub with_env: bool,
+    /// What is not proved will do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unproved: bool,
+}
+
+/// The parts of a restore of a database. The dump goes into a new one beside today's; then the two change names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DatabaseAction {
+    /// The dump is brought to life beside today's database and checked, and nothing else.
+    Rehearse(Dump),
+    /// The same, to be switched in.
+    Load(Dump),
+    /// The new database takes the name of today's, which stays beside.
+    Switch(Copied),
+    /// Whether code, database and secrets belong together.
+    Match,
+    /// What was switched in changes names with what was there before.
+    Back(Copied),
+    /// The databases beside today's that a run has left are dropped.
+    Prune(RunId),
+}
+
+/// Which dump is brought to life, and how.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dump {
+    /// From which backup.
+    pub backup: BackupName,
+    /// Which of its dumps, by name; the newest complete one if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dump: Option<String>,
+    /// What is not proved will do.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unproved: bool,
+}
+
+impl DatabaseAction {
+    /// The room in which it is done: the verify room opens the dump, all else is asked of PostgreSQL as the instance.
+    pub const fn room(&self) -> Room {
+        match self {
+            Self::Rehearse(_) | Self::Load(_) => Room::Verify,
+            Self::Switch(_) | Self::Match | Self::Back(_) | Self::Prune(_) => Room::Tootctl,
+        }
+    }
+
+    /// Whether it moves what is live: such a step is never left halfway.
+    pub const fn moves_live(&self) -> bool {
+        matches!(self, Self::Switch(_) | Self::Back(_))
+    }
+
+    pub(crate) fn title(&self) -> String {
+        let of = |dump: &Dump| match &dump.dump {
+            Some(name) => format!("{name} of {}", dump.backup),
+            None => dump.backup.to_string(),
+        };
+        match self {
+            Self::Rehearse(dump) => format!("rehearse the restore of the database from {}", of(dump)),
+            Self::Load(dump) => format!("load the database from {}", of(dump)),
+            Self::Switch(_) => "switch to the database that was loaded".to_owned(),
+            Self::Match => "see that code, database and secrets belong together".to_owned(),
+            Self::Back(Copied::Here) => "switch back to the database that was there before".to_owned(),
+            Self::Back(Copied::By(run)) => format!("switch back to the database before {run}"),
+            Self::Prune(run) => format!("drop the databases that {run} has left beside"),
+        }
+    }
+}
+
+/// Where a restore of a database lies among the steps of its job. What follows [`Swap::matches`] up to the start is for
+/// a set that does not match; [`Swap::keep_down`] comes after a way back that left none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Swap {
+    /// Services are stopped.
+    pub stop: StepIndex,
+    /// Whether code, database and secrets belong together.
+    pub matches: StepIndex,
+    /// Services that a restart of the host has started are stopped again.
+    pub stop_again: StepIndex,
+    /// Whether what was taken back belongs together.
+    pub matches_again: StepIndex,
+    /// Services are started.
+    pub start: StepIndex,
+    /// Services stay down.
+    pub keep_down: StepIndex,
+}
+
+impl Swap {
+    /// Whether a step belongs to the way there: what goes wrong in it is taken back.
+    pub fn holds(&self, step: StepIndex) -> bool {
+        self.stop < step && step <= self.matches
+    }
+
+    /// Whether a step is part of the way back, which is owed once services were stopped.
+    pub fn is_way_back(&self, step: StepIndex) -> bool {
+        self.stop_again <= step && step <= self.keep_down && step != self.start
+    }
+}
+
+impl Job {
+    /// Whether it ends with other files or another database in the place of the instance's.
+    pub fn restores(&self) -> bool {
+        self.steps.iter().any(|step| step.action.moves_live())
+    }
+
+    /// Where its restore of a database lies, if it has one that must match.
+    pub fn swap(&self) -> Option<Swap> {
+        let at = |wanted: fn(&Action) -> bool| {
+            self.indexed_steps().filter(move |(_, step)| wanted(&step.action)).map(|(index, _)| index)
+        };
+        let stops = |action: &Action| matches!(action, Action::Services(ServicesAction::Stop { .. }));
+        let is_match = |action: &Action| matches!(action, Action::Database(DatabaseAction::Match));
+        let mut stop = at(stops);
+        let mut matches = at(is_match);
+        Some(Swap {
+            stop: stop.next()?,
+            matches: matches.next()?,
+            stop_again: stop.next()?,
+            matches_again: matches.next()?,
+            start: at(|action| matches!(action, Action::Services(ServicesAction::Start))).next()?,
+            keep_down: at(|action| matches!(action, Action::Services(ServicesAction::KeepDown))).next()?,
+        })
+    }
+}

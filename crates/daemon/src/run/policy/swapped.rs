@@ -1,0 +1,186 @@
+//! What a run that restores a database does next. Services are started only on a set that belongs together: whatever goes
+//! wrong from the stop on is taken back first, and what cannot be taken back keeps them down. Pure, as the rest.
+
+use super::{Done, Next};
+use mastmaint_config::settings::{Job, Swap};
+use mastmaint_words::{Outcome, StepIndex, Verdict};
+
+const fn is_fine(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Ok | Outcome::Skipped)
+}
+
+/// What comes next once services were stopped; `None` if the run is elsewhere, or goes on as any other.
+pub(super) fn next(job: &Job, done: &[Done]) -> Option<Next> {
+    let swap = job.swap()?;
+    let of = |step: StepIndex| done.iter().find(|done| done.step == step).map(|done| done.verdict.outcome);
+    of(swap.stop)?;
+    if of(swap.keep_down).is_some() {
+        return Some(Next::End);
+    }
+    if let Some(started) = of(swap.start) {
+        // What follows is for a restore that went well: that nothing had to be taken back.
+        let stays =
+            of(swap.stop_again).is_none() && of(swap.matches).is_some_and(is_fine) && is_fine(started);
+        let then = StepIndex(swap.keep_down.0 + 1);
+        let goes_on = stays && usize::from(then.0) < job.steps.len();
+        return Some(if goes_on { Next::Step(then) } else { Next::End })
+            .filter(|_| done.last().is_some_and(|last| last.step == swap.start));
+    }
+    if let Some(matches) = of(swap.matches_again) {
+        return Some(Next::Step(if is_fine(matches) { swap.start } else { swap.keep_down }));
+    }
+    if let Some(last) = done.last().filter(|last| last.step >= swap.stop_again) {
+        let following = StepIndex(last.step.0 + 1);
+        // Nothing had been switched: what was there before is what was there before.
+        let backs = done.iter().filter(|done| swap.stop_again < done.step && done.step < swap.matches_again);
+        let is_untouched = { backs }.all(|back| back.verdict.outcome == Outcome::Skipped);
+        return Some(Next::Step(if following == swap.matches_again && is_untouched {
+            swap.start
+        } else {
+            following
+        }));
+    }
+    let bad = done.iter().any(|done| swap.holds(done.step) && !is_fine(done.verdict.outcome));
+    if bad {
+        return Some(Next::Step(swap.stop_again));
+    }
+    // A stop that failed has switched nothing; the rest of the policy starts what it has stopped.
+    of(swap.matches).map(|_| Next::Step(swap.start))
+}
+
+/// The verdict of the run with what became of the restore, in the sentence that people see first.
+pub(super) fn told(swap: &Swap, done: &[Done], mut verdict: Verdict) -> Verdict {
+    let of = |step: StepIndex| done.iter().find(|done| done.step == step).map(|done| &done.verdict);
+    let Some(first) = done.iter().find(|done| swap.holds(done.step) && !is_fine(done.verdict.outcome)) else {
+        return verdict;
+    };
+    let became = if of(swap.keep_down).is_some() {
+        "it could not be taken back, and Mastodon STAYS DOWN".to_owned()
+    } else if of(swap.matches_again).is_some() {
+        "it is taken back, Mastodon is as before".to_owned()
+    } else {
+        "nothing was switched, Mastodon is as before".to_owned()
+    };
+    // What was wrong comes first, whatever was worse.
+    verdict.reasons.clone_from(&first.verdict.reasons);
+    if let Some(kept) = of(swap.keep_down) {
+        verdict.reasons.extend(kept.reasons.iter().cloned());
+    }
+    if let Some(reason) = verdict.reasons.first_mut() {
+        reason.text = format!("{}; {became}", reason.text);
+    }
+    verdict
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{
+        next,
+        tests::{job, step},
+        verdict_of_job,
+    };
+    use super::*;
+    use mastmaint_config::settings::{Action, Copied, DatabaseAction, RestoreAction, ServicesAction, Step};
+    use mastmaint_words::{Grade, Reason};
+
+    /// prepare 0, stop 1, files 2, database 3, match 4, stop 5, database back 6, files back 7, match 8, start 9,
+    /// keep down 10, then 11.
+    fn restoring() -> Job {
+        let part = |action| Step { action, ..step() };
+        let services = |action| part(Action::Services(action));
+        let database = |action| part(Action::Database(action));
+        let stop = || services(ServicesAction::Stop { units: vec!["mastodon-web".parse().unwrap()] });
+        job(vec![
+            step(),
+            stop(),
+            part(Action::Restore(RestoreAction::Switch(Copied::Here))),
+            database(DatabaseAction::Switch(Copied::Here)),
+            database(DatabaseAction::Match),
+            stop(),
+            database(DatabaseAction::Back(Copied::Here)),
+            part(Action::Restore(RestoreAction::Back(Copied::Here))),
+            database(DatabaseAction::Match),
+            services(ServicesAction::Start),
+            services(ServicesAction::KeepDown),
+            step(),
+        ])
+    }
+
+    fn run(ends: &[(u16, Outcome)]) -> (Vec<u16>, String) {
+        let job = restoring();
+        let mut done: Vec<Done> = Vec::new();
+        while let Next::Step(step) = next(&job, &done) {
+            assert!(done.len() < 12, "it never ends");
+            let outcome = ends.iter().find(|end| end.0 == step.0).map_or(Outcome::Ok, |end| end.1);
+            let verdict =
+                Verdict::because(outcome, Grade::Read, Reason::new("x", format!("step {}", step.0)));
+            done.push(Done { step, verdict });
+        }
+        let text = verdict_of_job(&job, &done).reasons[0].text.clone();
+        (done.iter().map(|done| done.step.0).collect(), text)
+    }
+
+    #[test]
+    fn a_set_that_matches_is_started_and_the_run_goes_on() {
+        assert_eq!(run(&[]).0, [0, 1, 2, 3, 4, 9, 11]);
+        assert_eq!(run(&[(0, Outcome::Failed)]).0, [0], "nothing was stopped");
+        assert_eq!(run(&[(11, Outcome::Failed)]).0, [0, 1, 2, 3, 4, 9, 11]);
+        assert_eq!(run(&[(9, Outcome::Failed)]).0, [0, 1, 2, 3, 4, 9], "mastmaintd-recover goes on");
+        assert_eq!(run(&[(1, Outcome::Failed)]).0, [0, 1, 9], "what was stopped is started");
+    }
+
+    #[test]
+    fn what_goes_wrong_is_taken_back_and_looked_at_again_before_anything_starts() {
+        for outcome in Outcome::ALL.into_iter().filter(|outcome| !is_fine(*outcome)) {
+            for wrong in 2..=4_u16 {
+                let expected: Vec<u16> = (0..=wrong).chain([5, 6, 7, 8, 9]).collect();
+                let (steps, text) = run(&[(wrong, outcome)]);
+                assert_eq!(steps, expected, "{outcome} at {wrong}");
+                assert_eq!(text, format!("step {wrong}; it is taken back, Mastodon is as before"));
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_not_switched_is_not_looked_at() {
+        let untouched = [(2, Outcome::Failed), (6, Outcome::Skipped), (7, Outcome::Skipped)];
+        let (steps, text) = run(&untouched);
+        assert_eq!(steps, [0, 1, 2, 5, 6, 7, 9]);
+        assert_eq!(text, "step 2; nothing was switched, Mastodon is as before");
+    }
+
+    #[test]
+    fn what_cannot_be_taken_back_stays_down() {
+        let (steps, text) = run(&[(4, Outcome::Failed), (8, Outcome::Failed)]);
+        assert_eq!(steps, [0, 1, 2, 3, 4, 5, 6, 7, 8, 10]);
+        assert_eq!(text, "step 4; it could not be taken back, and Mastodon STAYS DOWN");
+        // As far as it comes: a way back that fails in one part goes on with the others.
+        let (steps, _) =
+            run(&[(3, Outcome::Failed), (5, Outcome::Failed), (6, Outcome::Failed), (7, Outcome::Failed)]);
+        assert_eq!(steps, [0, 1, 2, 3, 5, 6, 7, 8, 9], "what matches is started, however it came to");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_is_started_on_a_set_that_nobody_saw_match(
+            outcomes in proptest::collection::vec(proptest::sample::select(Outcome::ALL.to_vec()), 12),
+        ) {
+            let job = restoring();
+            let mut done: Vec<Done> = Vec::new();
+            while let Next::Step(step) = next(&job, &done) {
+                proptest::prop_assert!(done.iter().all(|over| over.step < step), "a step is done once, in order");
+                let verdict = Verdict::because(outcomes[usize::from(step.0)], Grade::Read, Reason::new("x", ""));
+                done.push(Done { step, verdict });
+            }
+            let of = |step: u16| done.iter().find(|done| done.step.0 == step).map(|done| done.verdict.outcome);
+            let fine = |step: u16| of(step).is_some_and(is_fine);
+            if of(1).is_some() {
+                proptest::prop_assert!(of(9).is_some() != of(10).is_some(), "started or kept down, never neither");
+            }
+            if of(9).is_some() && of(2).is_some() {
+                let untouched = of(6) == Some(Outcome::Skipped) && of(7) == Some(Outcome::Skipped);
+                proptest::prop_assert!(fine(2) && fine(3) && fine(4) || untouched || fine(8));
+            }
+        }
+    }
+}

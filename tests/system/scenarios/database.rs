@@ -1,0 +1,171 @@
+//! A database that was wrecked comes back from last night's dump, alone or with the files, from within the walls of three
+//! rooms; nothing starts on what does not belong together, and nothing that was there is gone afterwards.
+
+use super::{
+    proofs::cluster,
+    restore::{RSNAPSHOT, tree},
+};
+use crate::{
+    answering::{all_are, answering, open_brackets, states},
+    host::{configure, ctl, ended_run},
+    image::Debian,
+    machine::Machine,
+};
+use mastmaint_tests::postgres;
+use std::{fs, path::Path, time::Duration};
+
+const LIVE: &str = "/home/mastodon/live";
+const JOBS: &str = "  restore-all:
+    steps:
+      - restore: files
+      - restore-database: base
+  restore-newer:
+    steps: [{restore-database: {backup: newer, unproved: true}}]
+backups:
+  files: {kind: rsnapshot, config: /etc/rsnapshot.conf, live: host/home/mastodon/live, max_age: 26h}
+  base: {kind: postgres, path: /backup/dumps/mastodon-*.dump, files: files, max_age: 26h}
+  newer: {kind: postgres, path: /backup/newer/*.dump}
+";
+/// A migration that no code on this host has.
+const FUTURE: &str = "20991231235959";
+
+fn psql(machine: &Machine, sql: &str) -> String {
+    machine.sh(&format!("cd / && runuser -u mastodon -- psql -XqAtd mastodon_production -c \"{sql}\"")).ok()
+}
+
+fn databases(machine: &Machine) -> Vec<String> {
+    let listed = psql(machine, "SELECT datname FROM pg_database WHERE datname LIKE 'mastodon%' ORDER BY 1");
+    listed.lines().map(str::to_owned).collect()
+}
+
+/// A Mastodon with its database, both backed up and proved.
+fn host(debian: Debian) -> Machine {
+    let machine = answering(debian, "  nothing: {steps: [{run: /bin/true}]}\n", "");
+    cluster(&machine);
+    fs::write(machine.root().join("srv/dump"), postgres::dump()).unwrap();
+    let fixture =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/verify/tests/fixture/.env.production");
+    machine.put(&fixture, "/root/env");
+    machine.write("/etc/rsnapshot.conf", RSNAPSHOT);
+    let lines = format!(
+        "set -e; cd / && as='runuser -u mastodon --'; $as createdb -T template0 -E UTF8 mastodon_production
+         $as pg_restore --no-owner -n public -d mastodon_production /srv/dump || true
+         cd {LIVE}; grep -E '^(SECRET|VAPID|ACTIVE_RECORD|OTP|LOCAL_DOMAIN)' /root/env >.env.production; chmod 640 .env.production
+         mkdir -p db/migrate config public/system/media_attachments; echo 'default: styles/application.scss' >config/themes.yml
+         for v in $($as psql -XqAtd mastodon_production -c 'SELECT version FROM schema_migrations'); do touch db/migrate/${{v}}_x.rb; done
+         chown -hR mastodon:mastodon {LIVE}
+         mkdir -p /backup && mount -t tmpfs tmpfs /backup && mkdir -p /backup/dumps /backup/newer && chown mastodon /backup/dumps /backup/newer
+         cd / && $as pg_dump -Fc -f /backup/dumps/mastodon-1.dump mastodon_production
+         $as psql -Xqd mastodon_production -c \"INSERT INTO schema_migrations VALUES ('{FUTURE}')\"
+         $as pg_dump -Fc -f /backup/newer/x.dump mastodon_production
+         $as psql -Xqd mastodon_production -c \"DELETE FROM schema_migrations WHERE version = '{FUTURE}'\"
+         rsnapshot daily && sleep 1.1 && rsnapshot daily"
+    );
+    machine.sh(&lines).ok();
+    configure(&machine, JOBS);
+    ctl(&machine, "reload").ok();
+    for backup in ["files", "base"] {
+        let verified = ctl(&machine, &format!("verify {backup} --follow"));
+        assert_eq!(verified.status, 0, "{}{}", verified.out, verified.err);
+    }
+    machine
+}
+
+fn wreck(machine: &Machine) {
+    psql(machine, "UPDATE accounts SET display_name = 'wrecked'; DELETE FROM statuses");
+    machine.sh(&format!("echo broken >{LIVE}/config/themes.yml")).ok();
+}
+
+/// Posts, and how many accounts say that they are wrecked.
+fn shape(machine: &Machine) -> (String, String) {
+    let count = |sql: &str| psql(machine, sql).trim().to_owned();
+    (
+        count("SELECT count(*) FROM statuses"),
+        count("SELECT count(*) FROM accounts WHERE display_name = 'wrecked'"),
+    )
+}
+
+#[track_caller]
+fn nothing_is_left_open(machine: &Machine) {
+    all_are(machine, "active");
+    machine.until("the bracket is closed", Duration::from_mins(3), |m| {
+        open_brackets(m).is_empty().then_some(())
+    });
+}
+
+pub(crate) fn files_and_database_come_back_as_one(debian: Debian) {
+    let machine = host(debian);
+    let (good_tree, good) = (tree(&machine, LIVE), shape(&machine));
+    wreck(&machine);
+    let (wrecked_tree, wrecked) = (tree(&machine, LIVE), shape(&machine));
+    assert_ne!((&good_tree, &good), (&wrecked_tree, &wrecked));
+
+    let restored = ctl(&machine, "run restore-all --follow");
+    assert_eq!(restored.status, 0, "{}{}", restored.out, restored.err);
+    nothing_is_left_open(&machine);
+    assert_eq!((tree(&machine, LIVE), shape(&machine)), (good_tree.clone(), good.clone()));
+    let run = ended_run(&machine, "restore-all")["run"].as_str().unwrap().to_owned();
+    let of_run = run.to_lowercase().replace('-', "_");
+    let before = format!("mastodon_production_before_{of_run}");
+    assert_eq!(databases(&machine), ["mastodon_production", before.as_str()], "what was there is beside");
+
+    let back = ctl(&machine, &format!("rollback {run} --yes"));
+    assert_eq!(back.status, 0, "{}{}", back.out, back.err);
+    nothing_is_left_open(&machine);
+    assert_eq!((tree(&machine, LIVE), shape(&machine)), (wrecked_tree, wrecked));
+    let after = format!("mastodon_production_restored_{of_run}");
+    assert_eq!(databases(&machine), ["mastodon_production", after.as_str()]);
+
+    // By hand: rehearsed, and switched in from what was rehearsed. A session of somebody else is in the way of that.
+    let rehearsed = ctl(&machine, "restore files base --rehearse");
+    assert_eq!(rehearsed.status, 0, "{}{}", rehearsed.out, rehearsed.err);
+    let prepared = rehearsed.err.split("--prepared ").nth(1).and_then(|rest| rest.split('`').next());
+    let prepared = prepared.unwrap().to_owned();
+    let before = (tree(&machine, LIVE), shape(&machine));
+    machine
+        .sh("systemd-run -q --unit=foreign -p User=postgres psql -d mastodon_production -c 'SELECT pg_sleep(600)'")
+        .ok();
+    machine.until("somebody else is connected", Duration::from_secs(30), |m| {
+        psql(m, "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%sleep(600)%' AND usename = 'postgres'")
+            .contains('1')
+            .then_some(())
+    });
+    let refused = ctl(&machine, &format!("restore --prepared {prepared} --yes"));
+    assert_eq!(refused.status, 1, "{}{}", refused.out, refused.err);
+    assert!(refused.err.contains("postgres"), "who it is was not said: {}", refused.err);
+    nothing_is_left_open(&machine);
+    assert_eq!((tree(&machine, LIVE), shape(&machine)), before, "the files were taken back too");
+    machine.sh("systemctl stop foreign").ok();
+}
+
+pub(crate) fn what_does_not_belong_together_is_not_started(debian: Debian) {
+    let machine = host(debian);
+    wreck(&machine);
+    let today = shape(&machine);
+
+    // The dump is of newer code than this host has.
+    let refused = ctl(&machine, "run restore-newer --follow");
+    assert_eq!(refused.status, 1, "{}{}", refused.out, refused.err);
+    assert!(refused.err.contains("is taken back, Mastodon is as before"), "{}", refused.err);
+    nothing_is_left_open(&machine);
+    assert_eq!(shape(&machine), today);
+
+    // And so is what is there today: whatever is taken back, nothing that could be started is left.
+    psql(&machine, &format!("INSERT INTO schema_migrations VALUES ('{FUTURE}')"));
+    let down = ctl(&machine, "run restore-newer --follow");
+    assert_eq!(down.status, 1, "{}{}", down.out, down.err);
+    assert!(down.err.contains("STAYS DOWN"), "{}", down.err);
+    machine.sh("sleep 20").ok();
+    assert!(states(&machine).iter().all(|state| state == "inactive"), "{:?}", states(&machine));
+    let status = ctl(&machine, "status");
+    assert_eq!(status.status, 1, "{}", status.out);
+    assert!(status.out.contains("do not belong together"), "{}", status.out);
+
+    // A person has mended it, and starts the services; nobody owes anything any more.
+    psql(&machine, &format!("DELETE FROM schema_migrations WHERE version = '{FUTURE}'"));
+    machine.sh("systemctl start mastodon-web mastodon-sidekiq mastodon-streaming").ok();
+    machine.until("a person has taken over", Duration::from_mins(3), |m| {
+        open_brackets(m).is_empty().then_some(())
+    });
+    all_are(&machine, "active");
+}
