@@ -14,10 +14,10 @@ use std::{
 /// The version of cargo-deb that the package's list of files was written for.
 const CARGO_DEB: &str = "3.8.0";
 /// Those in which the kill matrix kills.
-pub(crate) const WITH_FAILPOINTS: [&str; 4] =
-    ["mastmaintd", "mastmaint-runner", "mastmaintd-recover", "mastmaint-restore"];
+pub(crate) const WITH_FAILPOINTS: [&str; 5] =
+    ["mastmaintd", "mastmaint-runner", "mastmaintd-recover", "mastmaint-restore", "mastmaint-database"];
 /// All that are shipped.
-const PROGRAMS: [&str; 9] = [
+const PROGRAMS: [&str; 10] = [
     "mastmaintd",
     "mastmaintctl",
     "mastmaint-runner",
@@ -25,6 +25,7 @@ const PROGRAMS: [&str; 9] = [
     "mastmaint-probe",
     "mastmaint-verify",
     "mastmaint-restore",
+    "mastmaint-database",
     "mastmaint-notify",
     "mastmaintd-recover",
 ];

@@ -1,5 +1,6 @@
 //! Why a verification could not be done at all. What is wrong with a backup is a finding, not an error.
 
+use crate::wire::Unanswered;
 use std::{io, path::PathBuf};
 
 /// A verification that could not be done.
@@ -73,5 +74,14 @@ impl VerifyError {
 
     pub(crate) fn room(source: io::Error) -> Self {
         Self::Room(source)
+    }
+}
+
+impl From<Unanswered> for VerifyError {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::Cancelled => Self::Cancelled,
+            Unanswered::Room(source) => Self::Room(source),
+        }
     }
 }

@@ -1,24 +1,40 @@
-//! `mastmaint-verify`: one verification, or one manifest. All it does is in the library; here it is asked and answered.
+//! `mastmaint-verify`: one verification, one manifest, or the load of one dump. All it does is in the library; here it is asked and answered.
 
 use mastmaint_verify::{
-    Finding, Order, Report, Request, Severity, VerifyError, drill::Door, keep, manifest, prove::Progress,
+    Finding, Order, Report, Request, Severity, VerifyError,
+    drill::Door,
+    keep,
+    load::{self, NotLoaded},
+    manifest,
+    prove::{Progress, Tell, Told},
     verify,
 };
+use mastmaint_words::database::LoadOrder;
+use signal_hook::consts::{SIGINT, SIGTERM};
 use std::{
     io::{BufWriter, Write as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 const USAGE: &str = "usage: mastmaint-verify [--manifest] --state DIR [--drills SOCKET --boots SOCKET] ORDER; ORDER is JSON: what \
                      mastmaintd makes of its configuration. Without --drills a dump is brought to life by \
-                     mastmaint-drill, started beside this. Exit status: 0 nothing to mend, 10 warnings, 11 failures, 1 not verified";
+                     mastmaint-drill, started beside this. Exit status: 0 nothing to mend, 10 warnings, 11 failures, 1 not verified. \
+                     Or: mastmaint-verify --load --state DIR [--databases SOCKET] [--accepted DIR] ORDER, which loads a dump beside \
+                     the database of the running instance; without --databases by mastmaint-database, started beside this. Exit \
+                     status: 0 loaded, 1 not";
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1)) {
         Ok(status) => status,
         Err(Failure::Usage(why)) => complain(&format!("{why}\n{USAGE}"), 2),
         Err(Failure::Verify(error)) => complain(&format!("error: {error} [{}]", error.code()), 1),
+        Err(Failure::Load(error)) => complain(&format!("error: {error} [{}]", error.code()), 1),
+        Err(Failure::Signals(error)) => complain(&format!("error: signals cannot be caught: {error}"), 1),
         Err(Failure::Told(error)) => complain(&format!("error: the result cannot be kept: {error}"), 1),
     }
 }
@@ -26,17 +42,23 @@ fn main() -> ExitCode {
 enum Failure {
     Usage(String),
     Verify(VerifyError),
+    Load(NotLoaded),
+    Signals(std::io::Error),
     Told(std::io::Error),
 }
 
 fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure> {
     let usage = |why: &str| Failure::Usage(why.to_owned());
     let (mut state, mut order, mut wants_manifest) = (None, None, false);
-    let (mut drills, mut boots) = (None, None);
+    let (mut drills, mut boots, mut databases) = (None, None, None);
+    let (mut is_load, mut accepted) = (false, PathBuf::from(ACCEPTED));
     let door = |socket: String| Door::Socket(socket.into());
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--manifest" => wants_manifest = true,
+            "--load" => is_load = true,
+            "--databases" => databases = arguments.next().map(door),
+            "--accepted" => accepted = arguments.next().map_or(accepted, PathBuf::from),
             "--state" => state = arguments.next().map(PathBuf::from),
             "--drills" => drills = arguments.next().map(door),
             "--boots" => boots = arguments.next().map(door),
@@ -46,6 +68,11 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure>
     }
     let state = state.ok_or_else(|| usage("--state is missing"))?;
     let order = order.ok_or_else(|| usage("the order is missing"))?;
+    if is_load {
+        let order = serde_json::from_str(&order).map_err(|e| Failure::Usage(format!("the order: {e}")))?;
+        let door = databases.unwrap_or_else(|| Door::database(beside("mastmaint-database"), &accepted));
+        return load_one(&state, &door, &order);
+    }
     let order: Order = serde_json::from_str(&order).map_err(|e| Failure::Usage(format!("the order: {e}")))?;
     let proofs = state.join("proofs");
     let now = jiff::Timestamp::now();
@@ -55,7 +82,7 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure>
         out.flush().map_err(Failure::Told)?;
         return Ok(ExitCode::SUCCESS);
     }
-    let program = || Door::Program { program: beside(), place: state.join("drill") };
+    let program = || Door::drill(beside("mastmaint-drill"), state.join("drill"));
     let (drills, boots) = (drills.unwrap_or_else(program), boots.unwrap_or_else(program));
     let request = Request {
         name: order.name.as_str(),
@@ -79,9 +106,49 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure>
     }))
 }
 
+/// Where accepted configurations are kept.
+const ACCEPTED: &str = "/var/lib/mastmaintd-accepted";
+
 /// It is installed beside this program.
-fn beside() -> PathBuf {
-    std::env::current_exe().unwrap_or_default().with_file_name("mastmaint-drill")
+fn beside(program: &str) -> PathBuf {
+    std::env::current_exe().unwrap_or_default().with_file_name(program)
+}
+
+fn load_one(state: &Path, door: &Door, order: &LoadOrder) -> Result<ExitCode, Failure> {
+    // Who is told to end hangs up, and waits until nothing is left of the new database.
+    let is_cancelled = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&is_cancelled)).map_err(Failure::Signals)?;
+    }
+    let tell = Ending { progress: Progress::new("loaded"), is_cancelled };
+    let variables = load::variables(order).map_err(Failure::Load)?;
+    let site = load::Site { state, door, variables: &variables, tell: &tell };
+    let plan = load::load(&site, order).map_err(Failure::Load)?;
+    for text in plan.would_be_lost.iter().chain(&plan.differs).chain(&plan.notes) {
+        tell.say(text);
+    }
+    tell.say(&plan.sentence);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints, until it is told to end.
+struct Ending {
+    progress: Progress,
+    is_cancelled: Arc<AtomicBool>,
+}
+
+impl Tell for Ending {
+    fn progress(&self, told: Told) {
+        self.progress.progress(told);
+    }
+
+    fn say(&self, text: &str) {
+        self.progress.say(text);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.is_cancelled.load(Ordering::Relaxed)
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "its output is what people read of it")]

@@ -242,6 +242,7 @@ pub(super) fn put_deadly_programs_in_place(machine: &Machine) {
         ("mastmaint-runner", "/usr/lib/mastmaintd"),
         ("mastmaintd-recover", "/usr/lib/mastmaintd"),
         ("mastmaint-restore", "/usr/lib/mastmaintd"),
+        ("mastmaint-database", "/usr/lib/mastmaintd"),
     ] {
         let at = format!("{folder}/{program}");
         machine.sh(&format!("rm {at}")).ok();

@@ -7,7 +7,7 @@ use crate::{
 };
 use std::{path::Path, process::Command, time::Duration};
 
-const ROOMS: [&str; 11] = [
+const ROOMS: [&str; 12] = [
     "tootctl",
     "systemctl",
     "run",
@@ -15,6 +15,7 @@ const ROOMS: [&str; 11] = [
     "remote",
     "restore",
     "drill",
+    "database",
     "boot",
     "probe",
     "change",
@@ -22,7 +23,7 @@ const ROOMS: [&str; 11] = [
 ];
 
 /// Scores of the design: `systemd-analyze security --offline=true` says at most this.
-const SCORES: [(&str, f64); 14] = [
+const SCORES: [(&str, f64); 15] = [
     ("mastmaintd-change@.service", 2.0),
     ("mastmaintd-remote@.service", 1.4),
     ("mastmaintd-restore@.service", 1.2),
@@ -34,6 +35,7 @@ const SCORES: [(&str, f64); 14] = [
     ("mastmaintd-systemctl@.service", 0.8),
     ("mastmaintd-run@.service", 1.0),
     ("mastmaintd-verify@.service", 0.9),
+    ("mastmaintd-database@.service", 1.3),
     ("mastmaintd-drill@.service", 0.4),
     ("mastmaintd-boot@.service", 1.0),
     ("mastmaintd-notify@.service", 1.5),
@@ -50,8 +52,8 @@ pub(crate) fn a_fresh_install_waits_for_its_config(debian: Debian) {
         for room in ROOMS {
             assert_eq!(state(&machine, &format!("mastmaintd-{room}.socket")), enabled("active"), "{room}");
             let stat = machine.sh(&format!("stat -c '%U:%G %a' /run/mastmaintd-rooms/{room}.sock")).ok();
-            // These two hear the verify room only.
-            let is_for_verify = ["drill", "boot"].contains(&room);
+            // These hear the verify room only.
+            let is_for_verify = ["drill", "boot", "database"].contains(&room);
             let expected = if is_for_verify { "root:root 600" } else { "root:mastmaintd 660" };
             assert_eq!(stat.trim(), expected, "{room}");
         }
@@ -134,12 +136,15 @@ pub(crate) fn nothing_shipped_can_be_told_to_die(debian: Debian) {
     let machine = mastodon(debian);
     install(&machine, &deb());
     let programs = "/usr/bin/mastmaintd /usr/bin/mastmaintctl /usr/lib/mastmaintd/mastmaint-runner \
-                    /usr/lib/mastmaintd/mastmaintd-recover /usr/lib/mastmaintd/mastmaint-restore";
+                    /usr/lib/mastmaintd/mastmaintd-recover /usr/lib/mastmaintd/mastmaint-restore \
+                    /usr/lib/mastmaintd/mastmaint-database";
     let found =
         machine.sh(&format!("grep -laE 'mastmaint-failpoints|open\\.recorded|close\\.noted' {programs}"));
     assert_eq!((found.status, found.out.as_str()), (1, ""), "{}", found.err);
     // The control: in what the kill matrix puts in their place they are.
-    for program in ["mastmaintd", "mastmaint-runner", "mastmaintd-recover", "mastmaint-restore"] {
+    for program in
+        ["mastmaintd", "mastmaint-runner", "mastmaintd-recover", "mastmaint-restore", "mastmaint-database"]
+    {
         let deadly = std::fs::read(from_env("MASTMAINT_DEADLY").join(program)).unwrap();
         assert!(deadly.windows(20).any(|bytes| bytes == b"mastmaint-failpoints"), "{program}");
     }

@@ -20,8 +20,8 @@ const SHIPPED_LIVE: &str = "/home/mastodon/live";
 const SHIPPED_READABLE: [&str; 2] = [SHIPPED_LIVE, "/home/mastodon/.rbenv"];
 /// Where the systemctl room keeps accepted configurations.
 const ACCEPTED: &str = "/var/lib/mastmaintd-accepted";
-/// What the probe room sees of the network.
-const PROBE_NETWORK: &str = "as the instance needs";
+/// What rooms see of the network that ask the instance's services.
+const ASKING: &str = "as the instance needs";
 /// What `ProtectHome=tmpfs` hides.
 const HIDDEN: [&str; 3] = ["/home", "/root", "/run/user"];
 
@@ -40,7 +40,7 @@ pub struct Resident {
     pub media: Vec<PathBuf>,
 }
 
-/// A room: one in which steps run, or one in which the verify room has dumps brought to life.
+/// A room: one in which steps run, or one that the verify room hands dumps to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
     /// Of steps.
@@ -49,6 +49,8 @@ pub enum Which {
     Drill,
     /// Mastodon is started on it, too.
     Boot,
+    /// A dump is loaded beside the instance's database.
+    Database,
 }
 
 impl Which {
@@ -58,6 +60,7 @@ impl Which {
             Self::Steps(room) => room.as_str(),
             Self::Drill => "drill",
             Self::Boot => "boot",
+            Self::Database => "database",
         }
     }
 }
@@ -100,7 +103,8 @@ pub enum PlanError {
 /// Every room as this instance and these places of backups want it.
 pub fn plan(resident: Option<&Resident>, backups: &[PathBuf]) -> Result<Vec<Wanted>, PlanError> {
     let of_steps = Room::ALL.into_iter().map(|room| one(room, resident, backups));
-    of_steps.chain([Ok(boot::drill()), boot::boot(resident)]).collect()
+    let database = asking(Which::Database, resident);
+    of_steps.chain([Ok(boot::drill()), boot::boot(resident), database]).collect()
 }
 
 /// The unit of a room.
@@ -125,8 +129,7 @@ fn one(room: Room, resident: Option<&Resident>, backups: &[PathBuf]) -> Result<W
         (Room::Notify, _) => Ok(Wanted { network: "yes", ..plain("mastmaintd-notify") }),
         (Room::Tootctl, None) => Ok(plain(SHIPPED_USER)),
         (Room::Tootctl, Some(resident)) => tootctl(resident),
-        (Room::Probe, None) => Ok(Wanted { network: PROBE_NETWORK, ..plain(SHIPPED_USER) }),
-        (Room::Probe, Some(resident)) => probe(resident),
+        (Room::Probe, resident) => asking(Which::Steps(Room::Probe), resident),
         (Room::Change, resident) => change::change(resident),
     }
 }
@@ -169,7 +172,15 @@ fn tootctl(resident: &Resident) -> Result<Wanted, PlanError> {
 }
 
 /// Asks as the instance's user, and reads where the services are found: it sees the Rails root and writes nothing.
-fn probe(resident: &Resident) -> Result<Wanted, PlanError> {
+fn asking(room: Which, resident: Option<&Resident>) -> Result<Wanted, PlanError> {
+    let wanted = |user: &str, drop_in| Wanted {
+        room,
+        user: user.to_owned(),
+        network: ASKING,
+        writes: Vec::new(),
+        drop_in,
+    };
+    let Some(resident) = resident else { return Ok(wanted(SHIPPED_USER, None)) };
     if resident.user == "root" {
         return Err(PlanError::Root);
     }
@@ -182,13 +193,7 @@ fn probe(resident: &Resident) -> Result<Wanted, PlanError> {
         setting(&mut text, "BindReadOnlyPaths", &seen);
         text
     };
-    Ok(Wanted {
-        room: Which::Steps(Room::Probe),
-        user: resident.user.clone(),
-        network: PROBE_NETWORK,
-        writes: Vec::new(),
-        drop_in: (!fits_shipped).then(drop_in),
-    })
+    Ok(wanted(&resident.user, (!fits_shipped).then(drop_in)))
 }
 
 fn text(resident: &Resident, writes: &[PathBuf]) -> String {
@@ -329,6 +334,9 @@ mod tests {
         let text = wanted.drop_in.unwrap();
         let settings = text.split_once("[Service]\n").unwrap().1;
         assert_eq!(settings, "User=masto\nGroup=\nBindPaths=\nBindReadOnlyPaths=-/home/masto/live\n");
+        // So does the one in which a dump is loaded.
+        let database = asking(Which::Database, Some(&masto)).unwrap();
+        assert_eq!((database.drop_in.unwrap(), unit(database.room)), (text, "mastmaintd-database@.service".into()));
         let elsewhere = resident("masto", "/home/masto", "/srv/live", &[]);
         let text = one(Room::Probe, Some(&elsewhere), &[]).unwrap().drop_in.unwrap();
         assert!(text.ends_with("User=masto\nGroup=\nBindPaths=\n"), "{text}");

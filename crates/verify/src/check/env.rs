@@ -12,6 +12,12 @@ impl fmt::Debug for Env {
     }
 }
 
+impl FromIterator<(String, String)> for Env {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(pairs: T) -> Self {
+        Self(pairs.into_iter().collect())
+    }
+}
+
 impl Env {
     /// Reads the lines as dotenv does: `export`, quotes, comments.
     pub fn parse(text: &str) -> Self {

@@ -1,9 +1,10 @@
 //! A scratch PostgreSQL: made, started, and thrown away.
 
-use super::{Stop, programs::Programs, scratch::Scratch, space};
+use super::{Stop, scratch::Scratch, space};
 use crate::{
     error::VerifyError,
     finding::{Code, Finding},
+    revive::{Ask, Programs},
 };
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 use std::{
@@ -140,6 +141,11 @@ impl Cluster {
         psql
     }
 
+    /// One of its databases, to be asked.
+    pub(super) fn of<'a>(&'a self, database: &'a str) -> Asked<'a> {
+        Asked { cluster: self, database }
+    }
+
     /// Whether it has ended by itself.
     pub(super) fn is_dead(&mut self) -> bool {
         !matches!(self.server.try_wait(), Ok(None))
@@ -165,6 +171,26 @@ impl Cluster {
 
     pub(super) fn directory(&self) -> &Path {
         &self.directory
+    }
+}
+
+/// A question that takes longer is answered with no.
+const READ_ONLY: &str = "-c default_transaction_read_only=on -c statement_timeout=15min";
+
+/// A database of it that is asked; everything is only read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    cluster: &'a Cluster,
+    database: &'a str,
+}
+
+impl Ask for Asked<'_> {
+    fn ask(&self, sql: &str) -> Result<Result<String, String>, VerifyError> {
+        let mut psql = self.cluster.psql(self.database);
+        let done = psql.env("PGOPTIONS", READ_ONLY).args(["-c", sql]).output();
+        let done = done.map_err(VerifyError::drill(self.cluster.directory()))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        Ok(if done.status.success() { Ok(text(&done.stdout)) } else { Err(text(&done.stderr)) })
     }
 }
 

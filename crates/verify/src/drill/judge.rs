@@ -1,13 +1,13 @@
 //! What the answers of a restored database mean. Pure: answers in, findings out.
 
-use super::{Counts, Drill, Order, ask::Answers};
+use super::{Answers, Counts, Drill, Order};
 use crate::{
     finding::{Code, Finding},
     prove::grouped,
 };
 
 /// Everything that there is to say of a database that was brought to life.
-pub(super) fn judge(order: &Order, answers: &Answers, counts: &Counts) -> Vec<Finding> {
+pub fn judge(order: &Order, answers: &Answers, counts: &Counts) -> Vec<Finding> {
     let (dump, facts) = (&order.dump, &answers.facts);
     let mut findings = facts.is_mastodon(dump);
     if let Some(refused) = &answers.refused {
@@ -73,7 +73,7 @@ fn fell(dump: &str, drill: &Drill, before: &Counts, now: &Counts) -> Option<Find
 
 impl Answers {
     /// The numbers that are kept.
-    pub(super) fn counts(&self) -> Counts {
+    pub fn counts(&self) -> Counts {
         let facts = &self.facts;
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         Counts {

@@ -1,14 +1,11 @@
 //! The drill: a dump is brought to life in a scratch PostgreSQL, asked what a Mastodon asks of its database, and taken
 //! down again. Nothing of it stays, also where it is killed: the next one finds what a dead one left.
 
-mod ask;
+mod assertions;
 mod boot;
 mod cluster;
-mod complaint;
-mod door;
 mod judge;
 mod order;
-mod programs;
 mod restore;
 mod run;
 mod scratch;
@@ -17,9 +14,13 @@ mod wire;
 
 pub(crate) use boot::WHOLE;
 pub use boot::{Files, Host};
-pub use door::Door;
+pub use crate::{
+    door::Door,
+    revive::{Answers, Shape},
+};
 pub use mastmaint_words::backup::{Counts, Drill, Times};
-pub use order::{Drilled, Order, Shape};
+pub use judge::judge;
+pub use order::{Drilled, Order};
 pub use run::{Handed, drill};
 pub use scratch::sweep;
 pub use wire::{answer, ask};

@@ -1,6 +1,6 @@
 //! What a drill is told, and what comes of it.
 
-use super::Files;
+use super::{Files, Shape};
 use crate::finding::Finding;
 use mastmaint_words::backup::Drill;
 use serde::{Deserialize, Serialize};
@@ -33,18 +33,6 @@ pub struct Order {
     /// Mastodon shall be started on it, from these files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<Files>,
-}
-
-/// How a dump is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Shape {
-    /// An archive of `pg_dump -Fc`, with the version of its format.
-    Archive(u8, u8),
-    /// Text of `pg_dump`, packed or not; also what `pg_restore` makes of a directory.
-    Text,
-    /// Text of `pg_dumpall`, packed or not.
-    Cluster,
 }
 
 /// What a drill came to.

@@ -1,11 +1,10 @@
 //! One drill from its beginning to its end.
 
 use super::{
-    Drill, Drilled, Host, Order, Shape, Stop, Times, ask,
+    Drill, Drilled, Host, Order, Shape, Stop, Times, assertions,
     boot::{self, boot},
-    cluster::Cluster,
+    cluster::{self, Cluster},
     judge::judge,
-    programs::Programs,
     restore::restore,
     scratch::Scratch,
     space,
@@ -14,6 +13,7 @@ use crate::{
     error::VerifyError,
     finding::{Code, Finding, Severity},
     prove::Tell,
+    revive::{self, Ask as _, Programs},
     stream,
 };
 use jiff::Timestamp;
@@ -70,7 +70,7 @@ fn bring_to_life(
 ) -> Result<Vec<Finding>, Stop> {
     let Handed { dump, files } = handed;
     let is_cancelled = || tell.is_cancelled();
-    let programs = Programs::find(&order.dump, order.shape)?;
+    let programs = Programs::with_a_server(&order.dump, order.shape)?;
     drill.server = Some(programs.major);
     let scratch = Scratch::make(place, &is_cancelled)?;
     let packing = match order.shape {
@@ -95,11 +95,15 @@ fn bring_to_life(
         human::took(drill.times.restore),
         human::bytes(drill.bytes)
     ));
-    let database = ask::database(&cluster, order.shape)?;
-    let answers = ask::answers(&cluster, &database, order.domain.as_deref())?;
+    let database = match order.shape {
+        Shape::Cluster => revive::database(&|name, sql| cluster.of(name).ask(sql))?,
+        Shape::Archive(..) | Shape::Text => None,
+    };
+    let database = database.unwrap_or_else(|| cluster::DATABASE.to_owned());
+    let answers = revive::answers(&cluster.of(&database), order.domain.as_deref())?;
     let counts = answers.counts();
     let mut findings = judge(order, &answers, &counts);
-    findings.extend(ask::assertions(&cluster, &database, &order.assertions)?);
+    findings.extend(assertions::hold(&cluster.of(&database), &order.assertions)?);
     drill.times.ask = lap();
     drill.counts = Some(counts);
     let is_usable = findings.iter().all(|f| f.severity < Severity::Fail);

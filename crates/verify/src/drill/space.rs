@@ -7,7 +7,7 @@ use crate::{
     stream::Packing,
 };
 use mastmaint_words::human;
-use std::path::Path;
+use std::{io, path::Path};
 
 /// What an empty cluster and its log of changes take.
 const EMPTY: u64 = 150 * 1024 * 1024;
@@ -26,9 +26,14 @@ pub(super) fn needed(before: Option<&Drill>, size: u64, packing: Option<Packing>
 }
 
 /// Bytes that are free for whoever is not root.
-pub(super) fn free(at: &Path) -> Result<u64, VerifyError> {
-    let found = rustix::fs::statvfs(at).map_err(|e| VerifyError::drill(at)(e.into()))?;
+pub(super) fn free_at(at: &Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(at)?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
+/// The same of the drill's place.
+pub(super) fn free(at: &Path) -> Result<u64, VerifyError> {
+    free_at(at).map_err(VerifyError::drill(at))
 }
 
 /// Whether there is enough.

@@ -1,42 +1,18 @@
-//! Between who may read backups and who brings them to life: the order, an open dump and a stream of files go one way
-//! over a Unix socket, what is said and what came of it the other. Whoever drills needs no right to any file.
+//! A drill over the wire: the order, the open dump and a stream of files come in, what was drilled goes out.
 
 use super::{Drilled, Handed, Host, Order, drill};
-use crate::{error::VerifyError, prove::Tell};
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    net::{
-        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-        SendFlags, recvmsg, sendmsg,
-    },
+use crate::{
+    error::VerifyError,
+    prove::Tell,
+    wire::{self, Hangup},
 };
-use serde::{Deserialize, Serialize};
 use std::{
     fs::File,
-    io::{self, BufRead as _, BufReader, ErrorKind, IoSlice, IoSliceMut, Read as _, Write as _},
-    mem::MaybeUninit,
-    os::{
-        fd::{AsFd as _, BorrowedFd},
-        unix::net::UnixStream,
-    },
+    io,
+    os::{fd::BorrowedFd, unix::net::UnixStream},
     path::Path,
-    sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    sync::atomic::AtomicBool,
 };
-
-/// A longer message is none of ours.
-const LONGEST: u64 = 4 * 1024 * 1024;
-/// How often who waits looks whether to go on.
-const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-/// What comes back, one a line.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Answer {
-    Said(String),
-    Drilled(Box<Drilled>),
-    Failed(String),
-}
 
 /// Has a dump brought to life by who is at the other end. What is handed over is the dump, then the files of Mastodon
 /// where it shall be started.
@@ -46,32 +22,7 @@ pub fn ask(
     handed: &[BorrowedFd<'_>],
     tell: &dyn Tell,
 ) -> Result<Drilled, VerifyError> {
-    send(&room, order, handed).map_err(VerifyError::room)?;
-    room.set_read_timeout(Some(LOOK_EVERY)).map_err(VerifyError::room)?;
-    let mut from = BufReader::new(room.take(LONGEST));
-    let mut line = Vec::new();
-    loop {
-        match from.read_until(b'\n', &mut line) {
-            Ok(_) if line.last() != Some(&b'\n') => {
-                return Err(VerifyError::room(ErrorKind::UnexpectedEof.into()));
-            }
-            Ok(_) => {}
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                if tell.is_cancelled() {
-                    // The other end sees that nobody waits any more.
-                    return Err(VerifyError::Cancelled);
-                }
-                continue;
-            }
-            Err(error) => return Err(VerifyError::room(error)),
-        }
-        match serde_json::from_slice(&line).map_err(|e| VerifyError::room(e.into()))? {
-            Answer::Said(text) => tell.say(&text),
-            Answer::Drilled(drilled) => return Ok(*drilled),
-            Answer::Failed(text) => return Err(VerifyError::room(io::Error::other(text))),
-        }
-        line.clear();
-    }
+    Ok(wire::ask(room, order, handed, tell)?)
 }
 
 /// The other end: receives one order, does it, answers. An error is told to who asked, too.
@@ -81,99 +32,38 @@ pub fn answer(
     host: &Host,
     is_cancelled: &AtomicBool,
 ) -> Result<Drilled, VerifyError> {
-    let (order, handed) = receive(from).map_err(VerifyError::room)?;
-    let hangup = Hangup { from, is_cancelled };
+    let (order, handed): (Order, _) = wire::receive(from).map_err(VerifyError::room)?;
+    let handed = belongs(&order, handed).map_err(VerifyError::room)?;
+    let hangup = Hangup::new(from, is_cancelled);
     let drilled = drill(&order, handed, place, host, &hangup);
     let told = match &drilled {
-        Ok(drilled) => hangup.tell(&Answer::Drilled(Box::new(drilled.clone()))),
-        Err(error) => hangup.tell(&Answer::Failed(error.to_string())),
+        Ok(drilled) => hangup.done(drilled),
+        Err(error) => hangup.failed(&error.to_string()),
     };
     let drilled = drilled?;
     told.map_err(VerifyError::room)?;
     Ok(drilled)
 }
 
-/// Ends a drill when who asked for it is gone, or when we are told to end.
-#[derive(Debug)]
-pub(super) struct Hangup<'a> {
-    from: &'a UnixStream,
-    is_cancelled: &'a AtomicBool,
-}
-
-impl Hangup<'_> {
-    fn tell(&self, answer: &Answer) -> io::Result<()> {
-        let mut line = serde_json::to_vec(answer)?;
-        line.push(b'\n');
-        let mut to = self.from;
-        to.write_all(&line)
-    }
-}
-
-impl Tell for Hangup<'_> {
-    fn say(&self, text: &str) {
-        // Who does not listen any more is seen by `is_cancelled`.
-        let _ = self.tell(&Answer::Said(text.to_owned()));
-    }
-
-    fn is_cancelled(&self) -> bool {
-        // Nothing is sent after the order: what can be read is the end.
-        let mut look = [PollFd::new(self.from, PollFlags::IN)];
-        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        self.is_cancelled.load(Ordering::Relaxed) || poll(&mut look, Some(&now)).is_ok_and(|ready| ready > 0)
-    }
-}
-
-fn send(to: &UnixStream, order: &Order, handed: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    // The room for two may hold a third, by the way it is aligned.
-    if handed.len() > 2 || !control.push(SendAncillaryMessage::ScmRights(handed)) {
-        return Err(io::Error::other("there is more to hand over than the dump and the files"));
-    }
-    sendmsg(to, &[IoSlice::new(b"d")], &mut control, SendFlags::NOSIGNAL)?;
-    let mut line = serde_json::to_vec(order)?;
-    line.push(b'\n');
-    let mut to = to;
-    to.write_all(&line)
-}
-
-fn receive(from: &UnixStream) -> io::Result<(Order, Handed)> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let mut byte = [0];
-    recvmsg(from.as_fd(), &mut [IoSliceMut::new(&mut byte)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
-    let mut handed = control.drain().flat_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(handed) => handed.map(File::from).collect(),
-        _ => Vec::new(),
-    });
+/// What came with an order must be what it speaks of.
+fn belongs(order: &Order, handed: Vec<File>) -> io::Result<Handed> {
+    let mut handed = handed.into_iter();
     let dump = handed.next().ok_or_else(|| io::Error::other("no dump came with the order"))?;
     let files = handed.next();
-    drop(handed);
-    let mut line = Vec::new();
-    BufReader::new(from.take(LONGEST)).read_until(b'\n', &mut line)?;
-    let order: Order = serde_json::from_slice(&line)?;
     if order.boot.is_some() && files.is_none() {
         return Err(io::Error::other("no files of Mastodon came with the order"));
     }
-    Ok((order, Handed { dump, files }))
+    Ok(Handed { dump, files })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::drill::{Files, Shape};
-    use std::{io::Seek as _, thread};
 
-    struct Impatient;
-
-    impl Tell for Impatient {
-        fn is_cancelled(&self) -> bool {
-            true
-        }
-    }
-
-    fn order() -> Order {
-        Order {
+    #[test]
+    fn an_order_needs_its_dump_and_a_boot_its_files() {
+        let order = |boot| Order {
             dump: "x.dump".to_owned(),
             shape: Shape::Archive(1, 16),
             size: 5,
@@ -182,60 +72,13 @@ mod tests {
             before: None,
             assertions: vec!["SELECT true".to_owned()],
             reserve: 7,
-            boot: None,
-        }
-    }
-
-    #[test]
-    fn an_order_arrives_with_its_dump() {
-        let (a, b) = UnixStream::pair().unwrap();
-        let mut dump = tempfile::tempfile().unwrap();
-        dump.write_all(b"content").unwrap();
-        dump.rewind().unwrap();
-        let (files, mut stream) = io::pipe().unwrap();
-        for with_files in [false, true] {
-            dump.rewind().unwrap();
-            let both = [dump.as_fd(), files.as_fd()];
-            let files = Files { name: "daily.0".to_owned(), bytes: 9, ruby: None };
-            let order = Order { boot: with_files.then_some(files), ..order() };
-            send(&a, &order, if with_files { &both } else { &both[..1] }).unwrap();
-            let (received, mut got) = receive(&b).unwrap();
-            let mut text = String::new();
-            got.dump.read_to_string(&mut text).unwrap();
-            assert_eq!((&received, text.as_str()), (&order, "content"));
-            assert_eq!(got.files.is_some(), with_files);
-            if let Some(mut got) = got.files {
-                stream.write_all(b"files").unwrap();
-                let mut word = [0; 5];
-                got.read_exact(&mut word).unwrap();
-                assert_eq!(&word, b"files");
-            }
-        }
-        assert!(send(&a, &order(), &[dump.as_fd(); 3]).is_err());
+            boot,
+        };
+        let handed = |count| (0..count).map(|_| tempfile::tempfile().unwrap()).collect();
+        assert!(belongs(&order(None), handed(0)).is_err());
+        assert!(belongs(&order(None), handed(1)).unwrap().files.is_none());
         let files = Files { name: "daily.0".to_owned(), bytes: 9, ruby: None };
-        send(&a, &Order { boot: Some(files), ..order() }, &[dump.as_fd()]).unwrap();
-        assert!(receive(&b).is_err(), "a boot without its files");
-    }
-
-    #[test]
-    fn who_hangs_up_ends_it_and_who_says_nothing_is_left() {
-        let (a, b) = UnixStream::pair().unwrap();
-        let dump = tempfile::tempfile().unwrap();
-        let asking = thread::spawn(move || ask(a, &order(), &[dump.as_fd()], &Impatient));
-        let (_, _file) = receive(&b).unwrap();
-        let hangup = Hangup { from: &b, is_cancelled: &AtomicBool::new(false) };
-        assert!(matches!(asking.join().unwrap(), Err(VerifyError::Cancelled)));
-        assert!(hangup.is_cancelled());
-        let (a, b) = UnixStream::pair().unwrap();
-        let hangup = Hangup { from: &b, is_cancelled: &AtomicBool::new(false) };
-        assert!(!hangup.is_cancelled());
-        drop(a);
-        assert!(hangup.is_cancelled());
-        let (a, b) = UnixStream::pair().unwrap();
-        let dump = tempfile::tempfile().unwrap();
-        let answering = thread::spawn(move || receive(&b).map(drop));
-        let died = ask(a, &order(), &[dump.as_fd()], &Impatient);
-        answering.join().unwrap().unwrap();
-        assert!(matches!(died, Err(VerifyError::Room(_) | VerifyError::Cancelled)), "{died:?}");
+        assert!(belongs(&order(Some(files.clone())), handed(1)).is_err(), "a boot without its files");
+        assert!(belongs(&order(Some(files)), handed(2)).unwrap().files.is_some());
     }
 }

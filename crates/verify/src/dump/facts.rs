@@ -70,6 +70,26 @@ pub struct Facts {
     pub is_complete: bool,
 }
 
+/// The migrations of a database beside those of some code.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// Which of the database are newer than all of the code: such code cannot be used with it.
+    pub newer: Vec<u64>,
+    /// How many of the code are still to be run.
+    pub older: usize,
+}
+
+impl Beside {
+    /// Old migrations are removed from the code now and then; only what is newer than all of it counts.
+    pub fn of(database: &BTreeSet<u64>, code: &BTreeSet<u64>) -> Self {
+        let newest = code.last().copied().unwrap_or(0);
+        Self {
+            newer: database.range(newest.saturating_add(1)..).copied().collect(),
+            older: code.difference(database).count(),
+        }
+    }
+}
+
 impl Facts {
     /// When the youngest post was written; a quiet instance has no new one.
     pub fn newest_status(&self) -> Option<Timestamp> {
@@ -129,12 +149,7 @@ impl Facts {
         if code.is_empty() || self.migrations.is_empty() {
             return None;
         }
-        let newer: Vec<String> = self.migrations.difference(code).map(u64::to_string).collect();
-        let older = code.difference(&self.migrations).count();
-        let newest = code.last().copied().unwrap_or(0);
-        // Old migrations are removed from the code now and then; only what is newer than all of it counts.
-        let newer: Vec<String> =
-            newer.into_iter().filter(|v| v.parse().is_ok_and(|v: u64| v > newest)).collect();
+        let Beside { newer, older } = Beside::of(&self.migrations, code);
         if !newer.is_empty() {
             return Some(
                 Finding::fail(
@@ -142,7 +157,7 @@ impl Facts {
                     format!("{name} was made by newer code than the file backup holds: it cannot be used with it"),
                     "Restore it with the newer code, or take an older dump. A dump and a file backup of the same night fit.",
                 )
-                .with(newer.into_iter().take(20).map(|v| format!("migration {v} is not in the code"))),
+                .with(newer.iter().take(20).map(|v| format!("migration {v} is not in the code"))),
             );
         }
         (older > 0).then(|| {

@@ -11,7 +11,7 @@ mod secrets;
 
 pub use archive::{Header, Kind};
 pub(crate) use content::Content;
-pub use facts::{Facts, Sealed};
+pub use facts::{Beside, Facts, Sealed};
 pub use media::{MediaCheck, MediaFile};
 pub use program::{Restorer, read_dump};
 pub(crate) use program::{explained, read_content};

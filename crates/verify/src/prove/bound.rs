@@ -38,8 +38,8 @@ pub fn sentence(summary: &Summary, things: &str, now: Timestamp) -> String {
     format!("{} of {} {things} proved{age}{rest}", grouped(proved), grouped(files))
 }
 
-/// `47,200`.
-pub(crate) fn grouped(count: u64) -> String {
+/// A number with its thousands parted: `47,200`.
+pub fn grouped(count: u64) -> String {
     let digits = count.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {

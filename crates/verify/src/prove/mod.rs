@@ -20,7 +20,7 @@ mod tell;
 mod tonight;
 mod walk;
 
-pub use bound::{at_most_bad, sentence};
+pub use bound::{at_most_bad, grouped, sentence};
 pub use device::{Device, Devices};
 pub use judge::{Judged, Met, judge};
 pub use meet::identity_at;
@@ -32,7 +32,6 @@ pub use progress::Progress;
 pub use store::{History, Identity, Proof, State, Store};
 pub use tell::{Tell, Told, Untold};
 
-pub(crate) use bound::grouped;
 pub(crate) use report::proofs_lost;
 pub(crate) use run::{Generation, Measure, Prover, WALKERS};
 pub(crate) use store::Finished;

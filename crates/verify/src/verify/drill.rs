@@ -7,20 +7,16 @@ use super::{
 };
 use crate::{
     backup::{Drill, DrillPlan},
+    drill::Drilled,
     error::VerifyError,
     finding::{Code, Finding},
     prove::grouped,
+    whole,
 };
 use jiff::Timestamp;
 use mastmaint_words::human;
 use serde::{Deserialize, Serialize};
-use std::{
-    fs::{self, DirBuilder, File},
-    io,
-    os::unix::fs::DirBuilderExt as _,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fs, io, path::Path, time::Duration};
 
 /// What tonight's verification says of drills.
 pub(super) struct Tonight {
@@ -59,13 +55,13 @@ pub(super) fn tonight(
         tonight.findings.extend(handed.no_boot.take());
         let boots = request.boots.filter(|_| handed.order.boot.is_some());
         let drilled = boots.unwrap_or(drills).ask(&handed.order, &handed.open, night.tell);
-        match drilled {
-            Ok(drilled) => {
-                tonight.findings.extend(drilled.findings);
-                if drilled.drill.is_good {
-                    memory.good = Some(drilled.drill.clone());
+        match drilled.map_err(VerifyError::from) {
+            Ok(Drilled { drill, findings }) => {
+                tonight.findings.extend(findings);
+                if drill.is_good {
+                    memory.good = Some(drill.clone());
                 }
-                memory.last = Some(drilled.drill);
+                memory.last = Some(drill);
                 memory.keep(&path).map_err(VerifyError::store(&path))?;
             }
             Err(VerifyError::Cancelled) => return Err(VerifyError::Cancelled),
@@ -122,14 +118,8 @@ impl Memory {
         fs::read(path).ok().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
     }
 
-    fn keep(&self, path: &PathBuf) -> io::Result<()> {
-        let directory = path.parent().unwrap_or(Path::new("/"));
-        DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        let new = path.with_extension("new");
-        let file = File::create(&new)?;
-        serde_json::to_writer(&file, self)?;
-        file.sync_all()?;
-        fs::rename(&new, path)
+    fn keep(&self, path: &Path) -> io::Result<()> {
+        whole::put(path, self)
     }
 }
 

@@ -68,13 +68,13 @@ pub(super) fn postgres(night: &Night<'_>, pattern: &Path) -> Result<Report, Veri
 }
 
 /// The file backup that belongs to the dump: often the one in which it lies.
-fn files_of<'a>(night: &Night<'_>, pieces: &'a Pieces, findings: &mut Vec<Finding>) -> Option<Opened<'a>> {
+fn files_of<'a>(night: &Night<'_>, pieces: &'a Pieces, findings: &mut Vec<Finding>) -> Option<Files<'a>> {
     let backup = night.request.backup;
     if let Some(source) = pieces.source.as_ref().filter(|_| backup.files == backup.inside) {
-        return Some(Opened::Same(source));
+        return Some(Files::Same(source));
     }
     match Source::open(night.request.files?, night.request.scratch, None) {
-        Ok(Some(source)) => return Some(Opened::Own(source)),
+        Ok(Some(source)) => return Some(Files::Own(source)),
         Ok(None) => findings.push(not_across("there is no complete file backup", None)),
         Err(error) => findings.push(not_across("the file backup cannot be opened", Some(&error))),
     }
@@ -82,12 +82,12 @@ fn files_of<'a>(night: &Night<'_>, pieces: &'a Pieces, findings: &mut Vec<Findin
 }
 
 /// A file backup that was opened for something else already, or for this.
-enum Opened<'a> {
+enum Files<'a> {
     Same(&'a Source),
     Own(Source),
 }
 
-impl std::ops::Deref for Opened<'_> {
+impl std::ops::Deref for Files<'_> {
     type Target = Source;
 
     fn deref(&self) -> &Source {
@@ -105,7 +105,7 @@ fn not_across(what: &str, error: Option<&io::Error>) -> Finding {
 }
 
 /// The newest by what the dumps say of themselves: a copy of an old one under a new name stays an old one.
-fn newest_of<'a>(pieces: &Pieces, contents: &'a [Content<'a>]) -> io::Result<Option<Dump<'a>>> {
+pub(super) fn newest_of<'a>(pieces: &Pieces, contents: &'a [Content<'a>]) -> io::Result<Option<Dump<'a>>> {
     let zone = TimeZone::system();
     let mut newest: Option<Dump<'_>> = None;
     for content in contents {

@@ -32,29 +32,36 @@ pub(super) struct Handed {
     pub(super) open: Vec<OwnedFd>,
     /// Mastodon shall be started and there is nothing to start it from.
     pub(super) no_boot: Option<Finding>,
-    unpacking: Option<Child>,
+    _unpacking: Option<Unpacking>,
 }
 
-impl Drop for Handed {
+/// A dump that can be handed over.
+pub(crate) struct Opened {
+    /// How it is read.
+    pub(crate) shape: Shape,
+    /// Its bytes on disk.
+    pub(crate) size: u64,
+    /// It.
+    pub(crate) open: OwnedFd,
+    /// What feeds it, where something has to.
+    pub(crate) unpacking: Option<Unpacking>,
+}
+
+/// A program that makes text of an archive; it ends with whoever wanted that.
+pub(crate) struct Unpacking(Child);
+
+impl Drop for Unpacking {
     fn drop(&mut self) {
-        // Nobody reads any more: whether it was whole is known from before.
-        if let Some(child) = &mut self.unpacking {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        // Nobody reads any more: whether it was whole is seen by who has read it.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
-/// Opens everything. A directory goes as the text that `pg_restore` makes of it: who has it needs no right to the files
-/// in it. What lies in another backup, or is encrypted, comes through a pipe.
-pub(super) fn hand_over(
-    plan: &DrillPlan,
-    dump: &Dump<'_>,
-    beside: Beside<'_>,
-    before: Option<Drill>,
-) -> io::Result<Handed> {
+/// Opens a dump. A directory goes as the text that `pg_restore` makes of it: who has it needs no right to the files in
+/// it. What lies in another backup, or is encrypted, comes through a pipe.
+pub(super) fn open(dump: &Dump<'_>) -> io::Result<Opened> {
     let content = dump.content;
-    let mastodon = beside.mastodon;
     let mut unpacking = None;
     let (shape, open) = match (&dump.kind, content.path()) {
         (Ok(Kind::Custom(header)), Some(path)) if !content.is_packed() => {
@@ -65,7 +72,7 @@ pub(super) fn hand_over(
             // Who feeds it ends with it.
             let (mut child, _) = Restorer::find().ok_or_else(none)?.text(content)?;
             let text = child.stdout.take().ok_or_else(none)?;
-            unpacking = Some(child);
+            unpacking = Some(Unpacking(child));
             (Shape::Text, OwnedFd::from(text))
         }
         (kind, path) => {
@@ -73,11 +80,24 @@ pub(super) fn hand_over(
             (shape, path.map_or_else(|| piped(content), |path| Ok(File::open(path)?.into()))?)
         }
     };
+    let size = content.path().map_or(Ok(content.size), size)?;
+    Ok(Opened { shape, size, open, unpacking })
+}
+
+/// Opens everything.
+pub(super) fn hand_over(
+    plan: &DrillPlan,
+    dump: &Dump<'_>,
+    beside: Beside<'_>,
+    before: Option<Drill>,
+) -> io::Result<Handed> {
+    let mastodon = beside.mastodon;
+    let Opened { shape, size, open, unpacking } = open(dump)?;
     let mut handed = Handed {
         order: Order {
             dump: dump.age.name.clone(),
             shape,
-            size: content.path().map_or(Ok(content.size), size)?,
+            size,
             domain: mastodon.and_then(Mastodon::domain).map(str::to_owned),
             code: mastodon.map(|m| m.migrations.clone()).unwrap_or_default(),
             before,
@@ -87,7 +107,7 @@ pub(super) fn hand_over(
         },
         open: vec![open],
         no_boot: None,
-        unpacking,
+        _unpacking: unpacking,
     };
     if plan.boot {
         match files(beside) {

@@ -9,12 +9,15 @@ mod files;
 mod generations;
 mod handed;
 mod live;
+mod pick;
 mod pieces;
 mod repository;
 mod restic;
 mod source;
 mod wait;
 
+pub(crate) use handed::Opened;
+pub(crate) use pick::{NotPicked, Picked, pick};
 pub(crate) use source::{open_below, open_root, reopen};
 
 use crate::{
@@ -26,6 +29,7 @@ use crate::{
     finding::Finding,
     prove::{Generation, History, Measure, Nightly, Outcome, Prover, Store, Tell, WALKERS, sentence},
     stamp::Stamp,
+    whole,
 };
 use jiff::Timestamp;
 use mastmaint_words::{
@@ -33,14 +37,7 @@ use mastmaint_words::{
     backup::{Newest, Report},
     human,
 };
-use std::{
-    collections::HashSet,
-    fs::{self, DirBuilder, File},
-    io,
-    os::unix::fs::DirBuilderExt as _,
-    path::Path,
-    rc::Rc,
-};
+use std::{collections::HashSet, io, path::Path, rc::Rc};
 
 /// What is to be verified, and how.
 #[derive(Debug, Clone, Copy)]
@@ -69,15 +66,7 @@ pub struct Request<'a> {
 
 /// Keeps a report where the room finds it: whole or not at all.
 pub fn keep(report: &Report, backup: &BackupName, state: &Path) -> io::Result<()> {
-    let path = Report::path(state, backup);
-    let directory = path.parent().unwrap_or(state);
-    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-    let new = path.with_extension("new");
-    let mut file = File::create(&new)?;
-    serde_json::to_writer(&mut file, report)?;
-    file.sync_all()?;
-    fs::rename(&new, &path)?;
-    File::open(directory)?.sync_all()
+    whole::put(&Report::path(state, backup), report)
 }
 
 /// Verifies a backup.

@@ -82,17 +82,24 @@ impl Night<'_> {
 impl Pieces {
     /// The dumps, the youngest first by the time of their files.
     pub(super) fn contents(&self, pattern: &Path) -> Result<Vec<Content<'_>>, VerifyError> {
-        let Some(source) = &self.source else {
-            let each = |f: &Found| Content::of_file(&f.path, f.changed, f.size, self.unseal.clone());
-            return Ok(self.found.iter().take(self.candidates()).map(each).collect());
-        };
-        let found = source.matching(&self.wanted).map_err(VerifyError::backup(pattern))?;
-        let each = |f| Content::inside(&*source.tree, f, self.unseal.clone());
-        Ok(found.into_iter().take(DEAR_CANDIDATES).map(each).collect())
+        let dear = self.source.is_some() || self.unseal.is_some();
+        let most = if dear { DEAR_CANDIDATES } else { CANDIDATES };
+        Ok(self.all(pattern)?.take(most).collect())
     }
 
-    const fn candidates(&self) -> usize {
-        if self.unseal.is_some() { DEAR_CANDIDATES } else { CANDIDATES }
+    /// Every one of them, the youngest first; nothing of any is read yet.
+    pub(super) fn all(&self, pattern: &Path) -> Result<impl Iterator<Item = Content<'_>>, VerifyError> {
+        let inside = match &self.source {
+            Some(source) => source.matching(&self.wanted).map_err(VerifyError::backup(pattern))?,
+            None => Vec::new(),
+        };
+        let each = |f: &Found| Content::of_file(&f.path, f.changed, f.size, self.unseal.clone());
+        let within = self.source.as_ref().map(|source| &*source.tree);
+        let inside = within.into_iter().flat_map(move |tree| {
+            let found = inside.clone();
+            found.into_iter().map(move |f| Content::inside(tree, f, self.unseal.clone()))
+        });
+        Ok(self.found.iter().map(each).chain(inside))
     }
 
     /// What people call a dump that was found.

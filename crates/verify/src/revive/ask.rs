@@ -1,30 +1,26 @@
-//! Mastodon's questions to a restored database, and those of the admin. Everything is only read.
+//! Mastodon's questions to a restored database. Everything is only read.
 
-use super::{
-    Shape, Stop,
-    cluster::{Cluster, DATABASE},
-};
-use crate::{
-    dump::Facts,
-    error::VerifyError,
-    finding::{Code, Finding},
-};
+use crate::{dump::Facts, error::VerifyError};
 use serde::{Deserialize, de::DeserializeOwned};
 use std::collections::BTreeSet;
 
-/// A question that takes longer is answered with no.
-const READ_ONLY: &str = "-c default_transaction_read_only=on -c statement_timeout=15min";
+/// A database that can be asked.
+pub trait Ask {
+    /// What it answers, or why it does not.
+    fn ask(&self, sql: &str) -> Result<Result<String, String>, VerifyError>;
+}
 
 /// What a restored database says of itself.
 #[derive(Debug, Default)]
-pub(super) struct Answers {
-    pub(super) facts: Facts,
+pub struct Answers {
+    /// What it shows of a Mastodon.
+    pub facts: Facts,
     /// Rows of `media_attachments`.
-    pub(super) media: u64,
+    pub media: u64,
     /// Indexes that cannot be used.
-    pub(super) invalid: Vec<String>,
+    pub invalid: Vec<String>,
     /// A question that Mastodon's database would have answered.
-    pub(super) refused: Option<String>,
+    pub refused: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -68,24 +64,24 @@ const IS_MASTODON: &str = "SELECT to_regclass('public.schema_migrations') IS NOT
 
 const DATABASES: &str = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY pg_database_size(oid) DESC";
 
+/// A question to one of the databases of a server, by its name.
+pub(crate) type Question<'a> = dyn Fn(&str, &str) -> Result<Result<String, String>, VerifyError> + 'a;
+
 /// The database in which Mastodon is: of a whole cluster the largest that looks like it.
-pub(super) fn database(cluster: &Cluster, shape: Shape) -> Result<String, Stop> {
-    if shape != Shape::Cluster {
-        return Ok(DATABASE.to_owned());
-    }
-    let listed = query(cluster, "postgres", DATABASES)?.unwrap_or_default();
+pub(crate) fn database(ask: &Question<'_>) -> Result<Option<String>, VerifyError> {
+    let listed = ask("postgres", DATABASES)?.unwrap_or_default();
     for name in listed.lines() {
-        if query(cluster, name, IS_MASTODON)?.is_ok_and(|answer| answer == "t") {
-            return Ok(name.to_owned());
+        if ask(name, IS_MASTODON)?.is_ok_and(|answer| answer == "t") {
+            return Ok(Some(name.to_owned()));
         }
     }
-    Ok(DATABASE.to_owned())
+    Ok(None)
 }
 
 /// Asks everything that is asked of each Mastodon.
-pub(super) fn answers(cluster: &Cluster, database: &str, domain: Option<&str>) -> Result<Answers, Stop> {
+pub fn answers(of: &dyn Ask, domain: Option<&str>) -> Result<Answers, VerifyError> {
     let mut answers = Answers::default();
-    let catalog = match json::<Catalog>(cluster, database, CATALOG)? {
+    let catalog = match json::<Catalog>(of, CATALOG)? {
         Ok(catalog) => catalog,
         Err(refused) => return Ok(Answers { refused: Some(refused), ..answers }),
     };
@@ -95,7 +91,7 @@ pub(super) fn answers(cluster: &Cluster, database: &str, domain: Option<&str>) -
     facts.has_timestamp_id = catalog.timestamp_id;
     facts.tables = catalog.tables;
     answers.invalid = catalog.invalid;
-    let rows = match json::<Rows>(cluster, database, &rows(&facts.tables, domain))? {
+    let rows = match json::<Rows>(of, &rows(&facts.tables, domain))? {
         Ok(rows) => rows,
         Err(refused) => return Ok(Answers { refused: Some(refused), ..answers }),
     };
@@ -149,46 +145,13 @@ fn rows(tables: &BTreeSet<String>, domain: Option<&str>) -> String {
     format!("SELECT jsonb_build_object({})", there.collect::<Vec<_>>().join(", "))
 }
 
-fn quoted(text: &str) -> String {
+/// A text as a literal of SQL.
+pub fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// The admin's own questions: each is one value, and it must be true.
-pub(super) fn assertions(
-    cluster: &Cluster,
-    database: &str,
-    assertions: &[String],
-) -> Result<Vec<Finding>, Stop> {
-    let mut findings = Vec::new();
-    for sql in assertions {
-        let evidence = match query(cluster, database, sql)? {
-            Ok(answer) if answer == "t" => continue,
-            Ok(answer) if answer == "f" => "answered: false".to_owned(),
-            Ok(answer) => format!("answered {:?}, not true", answer.chars().take(200).collect::<String>()),
-            Err(refused) => refused,
-        };
-        let advice = "Look whether the dump lacks something or the assertion is out of date.";
-        let what = format!("an assertion does not hold: {sql}");
-        findings.push(Finding::fail(Code::AssertionFailed, what, advice).with([evidence]));
-    }
-    Ok(findings)
-}
-
-fn json<T: DeserializeOwned>(
-    cluster: &Cluster,
-    database: &str,
-    sql: &str,
-) -> Result<Result<T, String>, Stop> {
-    Ok(query(cluster, database, sql)?.and_then(|text| serde_json::from_str(&text).map_err(|e| e.to_string())))
-}
-
-/// What PostgreSQL answers, or why it does not.
-fn query(cluster: &Cluster, database: &str, sql: &str) -> Result<Result<String, String>, Stop> {
-    let mut psql = cluster.psql(database);
-    let done = psql.env("PGOPTIONS", READ_ONLY).args(["-c", sql]).output();
-    let done = done.map_err(VerifyError::drill(cluster.directory()))?;
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    Ok(if done.status.success() { Ok(text(&done.stdout)) } else { Err(text(&done.stderr)) })
+fn json<T: DeserializeOwned>(of: &dyn Ask, sql: &str) -> Result<Result<T, String>, VerifyError> {
+    Ok(of.ask(sql)?.and_then(|text| serde_json::from_str(&text).map_err(|e| e.to_string())))
 }
 
 #[cfg(test)]

@@ -1,0 +1,131 @@
+//! `mastmaint-database`: one verb of the restore of a database. All it does is in the library; here it is asked and
+//! answered.
+
+use mastmaint_database::{DatabaseError, Did, Settings, Site, Tell, answer, back, fits, prune, switch};
+use mastmaint_verify::{load::Outcome, prove::Progress};
+use mastmaint_words::RunId;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use std::{
+    collections::BTreeMap,
+    io,
+    os::{fd::AsFd as _, unix::net::UnixStream},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::{Arc, atomic::AtomicBool},
+};
+
+const USAGE: &str = "usage: mastmaint-database --accepted DIR load, with the connection as descriptor 0, or mastmaint-database \
+                     --live DIR (switch|back|prune) --run RUN, or mastmaint-database --live DIR match [--strict]. Exit \
+                     status: 0 done, 1 refused or failed, 3 nothing to do";
+const NOTHING: u8 = 3;
+
+fn main() -> ExitCode {
+    match run(std::env::args().skip(1)) {
+        Ok(Did::Done(sentence)) => say(&sentence, ExitCode::SUCCESS),
+        Ok(Did::Nothing(sentence)) => say(&sentence, ExitCode::from(NOTHING)),
+        Err(Failure::Usage(why)) => complain(&format!("{why}\n{USAGE}"), 2),
+        Err(Failure::Database(error)) => complain(&format!("error: {error} [{}]", error.code()), 1),
+        Err(Failure::Refused { code, why }) => complain(&format!("error: {why} [{code}]"), 1),
+        Err(Failure::Io(error)) => complain(&format!("error: {error} [io]"), 1),
+    }
+}
+
+enum Failure {
+    Usage(String),
+    Database(DatabaseError),
+    Refused { code: String, why: String },
+    Io(io::Error),
+}
+
+impl From<DatabaseError> for Failure {
+    fn from(error: DatabaseError) -> Self {
+        Self::Database(error)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Verb {
+    Load,
+    Switch,
+    Back,
+    Prune,
+    Match,
+}
+
+fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
+    let usage = |why: &str| Failure::Usage(why.to_owned());
+    let (mut accepted, mut live, mut verb, mut of_run) = (None, None, None, None);
+    let mut strict = false;
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--accepted" => accepted = arguments.next().map(PathBuf::from),
+            "--live" => live = arguments.next().map(PathBuf::from),
+            "--run" => of_run = arguments.next(),
+            "--strict" => strict = true,
+            "load" => verb = Some(Verb::Load),
+            "switch" => verb = Some(Verb::Switch),
+            "back" => verb = Some(Verb::Back),
+            "prune" => verb = Some(Verb::Prune),
+            "match" => verb = Some(Verb::Match),
+            other => return Err(Failure::Usage(format!("unknown argument {other:?}"))),
+        }
+    }
+    let verb = verb.ok_or_else(|| usage("what to do is missing"))?;
+    if matches!(verb, Verb::Load) {
+        return load(&accepted.ok_or_else(|| usage("--accepted is missing"))?);
+    }
+    let live = live.ok_or_else(|| usage("--live is missing"))?;
+    // What the step sets counts more than the files of the instance.
+    let over = std::env::vars_os().map(|(n, v)| (n.to_string_lossy().into_owned(), v.to_string_lossy().into_owned()));
+    let settings = Settings::read(&live, &BTreeMap::new(), &over.collect())?;
+    let progress = Progress::new("done");
+    let tell: &dyn Tell = &progress;
+    let site = Site { settings: &settings, tell, reach: &reach };
+    if matches!(verb, Verb::Match) {
+        return Ok(fits(&site, strict)?);
+    }
+    let of_run = of_run.ok_or_else(|| usage("--run is missing"))?;
+    let of_run: RunId = of_run.parse().map_err(|_| usage("--run takes the id of a run"))?;
+    Ok(match verb {
+        Verb::Switch => switch(&site, &of_run)?,
+        Verb::Back => back(&site, &of_run)?,
+        Verb::Prune | Verb::Load | Verb::Match => prune(&site, &of_run)?,
+    })
+}
+
+fn load(accepted: &Path) -> Result<Did, Failure> {
+    // Who is told to end drops what there is of the new database first.
+    let is_cancelled = Arc::new(AtomicBool::new(false));
+    for signal in [SIGTERM, SIGINT] {
+        signal_hook::flag::register(signal, Arc::clone(&is_cancelled)).map_err(Failure::Io)?;
+    }
+    let connection = io::stdin().as_fd().try_clone_to_owned().map_err(Failure::Io)?;
+    match answer(&UnixStream::from(connection), accepted, &is_cancelled, &reach).map_err(Failure::Io)? {
+        Outcome::Loaded(plan) => Ok(Did::Done(plan.sentence)),
+        Outcome::Refused { code, why } => Err(Failure::Refused { code, why }),
+    }
+}
+
+/// Where tests kill.
+#[cfg(feature = "failpoints")]
+fn reach(point: &'static str) {
+    mastmaint_failpoints::reach(point);
+}
+
+/// Nothing.
+#[cfg(not(feature = "failpoints"))]
+const fn reach(_: &'static str) {}
+
+#[expect(clippy::print_stdout, reason = "its last line is what came of it")]
+fn say(sentence: &str, status: ExitCode) -> ExitCode {
+    if !sentence.is_empty() {
+        println!("{sentence}");
+    }
+    status
+}
+
+#[expect(clippy::print_stderr, reason = "a program on its own has nowhere else to say why it ended")]
+fn complain(text: &str, status: u8) -> ExitCode {
+    eprintln!("mastmaint-database: {text}");
+    ExitCode::from(status)
+}

@@ -1,0 +1,73 @@
+//! Where a verb works, and who listens.
+
+use crate::{
+    error::DatabaseError,
+    listing::{self, Look},
+    names::Names,
+    psql::Server,
+    settings::Settings,
+};
+use mastmaint_verify::prove::Tell;
+use mastmaint_words::RunId;
+
+/// Where a verb works.
+#[derive(Clone, Copy)]
+pub struct Site<'a> {
+    /// The instance.
+    pub settings: &'a Settings,
+    /// Who wants to know how far it is.
+    pub tell: &'a dyn Tell,
+    /// Called before and after each effect with its name: where tests kill.
+    pub reach: &'a dyn Fn(&'static str),
+}
+
+impl std::fmt::Debug for Site<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Site").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+/// What came of a verb that was not refused; a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Did {
+    /// It was done, or was done before.
+    Done(String),
+    /// There was nothing to do.
+    Nothing(String),
+}
+
+/// A server that was looked at, and the databases of a run on it.
+pub(crate) struct Bench<'a> {
+    pub(crate) site: &'a Site<'a>,
+    pub(crate) server: Server,
+    /// A database that is none of ours: in it others are made, renamed and dropped.
+    pub(crate) admin: &'static str,
+    pub(crate) names: Names,
+}
+
+impl<'a> Bench<'a> {
+    /// Looks whether the server answers, and whether it is one.
+    pub(crate) fn new(site: &'a Site<'a>, server: Server, run: &RunId) -> Result<Self, DatabaseError> {
+        let admin = listing::admin(&server)?;
+        let names = Names::of(&site.settings.way.database.name, run);
+        Ok(Self { site, server, admin, names })
+    }
+
+    /// What is there now.
+    pub(crate) fn look(&self) -> Result<Look, DatabaseError> {
+        listing::look(&self.server, self.admin, &self.names)
+    }
+
+    /// Has a statement done that is none of a database's own.
+    pub(crate) fn admin(&self, doing: &str, statement: &str) -> Result<String, DatabaseError> {
+        self.server.sql(self.admin, &[statement]).map_err(|refusal| refusal.of(doing))
+    }
+
+    pub(crate) fn say(&self, text: &str) {
+        self.site.tell.say(text);
+    }
+
+    pub(crate) fn reach(&self, point: &'static str) {
+        (self.site.reach)(point);
+    }
+}

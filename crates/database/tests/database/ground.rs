@@ -1,0 +1,281 @@
+//! A real PostgreSQL with an instance's database in it, and the instance's files.
+
+use mastmaint_database::{Settings, Site};
+use mastmaint_verify::prove::Tell;
+use mastmaint_words::RunId;
+use std::{
+    collections::BTreeMap,
+    fs,
+    net::TcpListener,
+    os::unix::{
+        fs::{PermissionsExt as _, chown},
+        process::CommandExt as _,
+    },
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    sync::Mutex,
+    thread,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// The database that Mastodon uses.
+pub(crate) const TODAY: &str = "social";
+/// The role of the instance.
+pub(crate) const ROLE: &str = "toot";
+
+/// The newest PostgreSQL of this host; `cargo xtask test` installs one.
+pub(crate) fn bin() -> Option<PathBuf> {
+    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let newest = installed.filter(|v| v.path().join("bin/initdb").exists()).max_by_key(|v| {
+        v.file_name().to_str().and_then(|name| name.parse::<u32>().ok())
+    });
+    if newest.is_none() {
+        println!("left out: there is no PostgreSQL");
+    }
+    newest.map(|version| version.path().join("bin"))
+}
+
+/// The user that serves where the tests run as root, which PostgreSQL refuses.
+fn user() -> Option<(u32, u32)> {
+    if !rustix::process::geteuid().is_root() {
+        return None;
+    }
+    let users = fs::read_to_string("/etc/passwd").unwrap();
+    let line = users.lines().find(|l| l.starts_with("postgres:")).unwrap();
+    let mut fields = line.split(':').skip(2).map(|f| f.parse().unwrap());
+    Some((fields.next().unwrap(), fields.next().unwrap()))
+}
+
+/// A command of who serves.
+pub(crate) fn serving(program: impl AsRef<std::ffi::OsStr>) -> Command {
+    let mut command = Command::new(program);
+    if let Some((uid, gid)) = user() {
+        command.uid(uid).gid(gid);
+    }
+    command.current_dir("/").env("LC_ALL", "C");
+    command
+}
+
+pub(crate) fn of_who_serves(path: &Path) {
+    if let Some((uid, gid)) = user() {
+        chown(path, Some(uid), Some(gid)).unwrap();
+    }
+}
+
+pub(crate) fn run(tail: &str) -> RunId {
+    format!("20261126T200000Z-7k3f9{tail}").parse().unwrap()
+}
+
+pub(crate) struct Ground {
+    pub(crate) at: TempDir,
+    pub(crate) bin: PathBuf,
+    pub(crate) port: u16,
+    server: Child,
+}
+
+/// Remembers what was said.
+#[derive(Default)]
+pub(crate) struct Heard(Mutex<Vec<String>>);
+
+impl Heard {
+    pub(crate) fn all(&self) -> String {
+        self.0.lock().unwrap().join("\n")
+    }
+}
+
+impl Tell for Heard {
+    fn say(&self, text: &str) {
+        self.0.lock().unwrap().push(text.to_owned());
+    }
+}
+
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+pub(crate) fn until(what: &str, mut is: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !is() {
+        assert!(begun.elapsed() < Duration::from_mins(2), "{what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+impl Ground {
+    /// A server with the role and an instance's database; none where there is no PostgreSQL.
+    pub(crate) fn new() -> Option<Self> {
+        let bin = bin()?;
+        let at = tempfile::tempdir().unwrap();
+        fs::set_permissions(at.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let place = at.path().join("server");
+        fs::create_dir(&place).unwrap();
+        of_who_serves(&place);
+        let data = place.join("data");
+        let mut initdb = serving(bin.join("initdb"));
+        initdb.args(["--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-D"]);
+        let made = initdb.arg(&data).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let port = free_port();
+        let mut server = serving(bin.join("postgres"));
+        server.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", "fsync=off", "-c", "autovacuum=off"]);
+        server.args(["-c", "listen_addresses=127.0.0.1", "-c"]);
+        server.arg(format!("unix_socket_directories={}", place.display()));
+        let log = fs::File::create(at.path().join("log")).unwrap();
+        let server = server.stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let ground = Self { at, bin, port, server };
+        until("PostgreSQL starts", || ground.try_sql("postgres", "SELECT 1").status.success());
+        ground.sql("postgres", &format!("CREATE ROLE {ROLE} LOGIN CREATEDB; CREATE ROLE grafana LOGIN"));
+        ground.sql("postgres", &format!("CREATE DATABASE {TODAY} OWNER {ROLE}"));
+        ground.fill(TODAY, &small(SMALL_POSTS + 2));
+        let live = ground.live();
+        fs::create_dir_all(live.join("db/migrate")).unwrap();
+        fs::create_dir_all(live.join("db/post_migrate")).unwrap();
+        fs::write(live.join("db/migrate/20260611150940_newest.rb"), "").unwrap();
+        fs::write(live.join(".env.production"), ground.env()).unwrap();
+        Some(ground)
+    }
+
+    /// The variables of the instance; its secrets are those of the fixture.
+    pub(crate) fn env(&self) -> String {
+        let own = format!(
+            "LOCAL_DOMAIN=mast.test\nDB_HOST={}\nDB_PORT={}\nDB_USER={ROLE}\nDB_NAME={TODAY}\n",
+            self.socket().display(),
+            self.port
+        );
+        let fixture = fs::read_to_string(fixture(".env.production")).unwrap();
+        let secrets = fixture.lines().filter(|line| line.starts_with("ACTIVE_RECORD_ENCRYPTION_"));
+        own + &secrets.collect::<Vec<_>>().join("\n") + "\n"
+    }
+
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.at.path().join("server")
+    }
+
+    pub(crate) fn live(&self) -> PathBuf {
+        self.at.path().join("live")
+    }
+
+    pub(crate) fn settings(&self, over: &[(&str, &str)]) -> Settings {
+        let over = over.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        Settings::read(&self.live(), &BTreeMap::new(), &over).unwrap()
+    }
+
+    /// psql of the superuser.
+    pub(crate) fn psql(&self, database: &str, user: &str) -> Command {
+        let mut psql = Command::new(self.bin.join("psql"));
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-U", user, "-d", database, "-p"]);
+        psql.arg(self.port.to_string()).arg("-h").arg(self.socket()).stdin(Stdio::null());
+        psql
+    }
+
+    fn try_sql(&self, database: &str, sql: &str) -> Output {
+        let mut psql = self.psql(database, "postgres");
+        for statement in sql.split("; ") {
+            psql.args(["-c", statement]);
+        }
+        psql.output().unwrap()
+    }
+
+    pub(crate) fn sql(&self, database: &str, sql: &str) -> String {
+        let done = self.try_sql(database, sql);
+        assert!(done.status.success(), "{sql}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).trim().to_owned()
+    }
+
+    /// Brings text into a database as the instance's role.
+    pub(crate) fn fill(&self, database: &str, text: &str) {
+        let path = self.at.path().join(format!("{database}.sql"));
+        fs::write(&path, text).unwrap();
+        let done = self.psql(database, ROLE).arg("-f").arg(path).output().unwrap();
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// The databases of the instance, sorted.
+    pub(crate) fn databases(&self) -> Vec<String> {
+        let sql = format!("SELECT datname FROM pg_database WHERE datname LIKE '{TODAY}%' ORDER BY 1");
+        self.sql("postgres", &sql).lines().map(str::to_owned).collect()
+    }
+
+    /// A session that stays until it is dropped.
+    pub(crate) fn session(&self, database: &str, user: &str, begin: &str) -> Session {
+        let mut psql = self.psql(database, user);
+        let mut child = psql.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        std::io::Write::write_all(&mut stdin, format!("{begin};\n").as_bytes()).unwrap();
+        let is_there = format!(
+            "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = '{database}' AND usename = '{user}' AND state LIKE 'idle%'"
+        );
+        until("the session is there", || self.sql("postgres", &is_there) == "t");
+        Session { child, _stdin: stdin }
+    }
+
+    pub(crate) fn posts(&self, database: &str) -> u64 {
+        self.sql(database, "SELECT count(*) FROM statuses").parse().unwrap()
+    }
+}
+
+impl Drop for Ground {
+    fn drop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.server);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
+        let _ = self.server.wait();
+    }
+}
+
+/// Somebody who is connected.
+pub(crate) struct Session {
+    child: Child,
+    _stdin: std::process::ChildStdin,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub(crate) fn site<'a>(settings: &'a Settings, tell: &'a dyn Tell) -> Site<'a> {
+    Site { settings, tell, reach: &|_| () }
+}
+
+pub(crate) fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../verify/tests/fixture").join(name)
+}
+
+/// Posts of the smallest Mastodon.
+pub(crate) const SMALL_POSTS: u64 = 3;
+
+/// The text of a dump of the smallest Mastodon.
+pub(crate) fn small(posts: u64) -> String {
+    let plain = [
+        "favourites",
+        "mentions",
+        "custom_emojis",
+        "settings",
+        "site_uploads",
+        "oauth_applications",
+        "oauth_access_tokens",
+        "ar_internal_metadata",
+    ];
+    let plain: String =
+        plain.iter().map(|name| format!("CREATE TABLE public.{name} (id bigint PRIMARY KEY);\n")).collect();
+    let times = "created_at timestamp DEFAULT '2026-11-26 01:00:00'";
+    let rows: String = (1..=posts).map(|n| format!("{}\thttps://mast.test/{n}\tt\n", n << 20)).collect();
+    format!(
+        "--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\nSET client_encoding = 'UTF8';\n\
+         CREATE FUNCTION public.timestamp_id(t text) RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint';\n{plain}\
+         CREATE TABLE public.accounts (id bigint PRIMARY KEY, domain text, {times});\n\
+         CREATE TABLE public.users (id bigint PRIMARY KEY, otp_secret text, {times});\n\
+         CREATE TABLE public.follows (id bigint PRIMARY KEY, {times});\n\
+         CREATE TABLE public.media_attachments (id bigint PRIMARY KEY, remote_url text DEFAULT '', {times});\n\
+         CREATE TABLE public.schema_migrations (version text PRIMARY KEY);\n\
+         CREATE TABLE public.statuses (id bigint PRIMARY KEY, uri text, local boolean, {times});\n\
+         COPY public.accounts (id, domain) FROM stdin;\n1\t\\N\n\\.\n\n\
+         COPY public.users (id) FROM stdin;\n1\n\\.\n\n\
+         COPY public.schema_migrations (version) FROM stdin;\n20260611150940\n\\.\n\n\
+         COPY public.statuses (id, uri, local) FROM stdin;\n{rows}\\.\n\n\
+         --\n-- PostgreSQL database dump complete\n--\n\n\\unrestrict abc\n\n"
+    )
+}

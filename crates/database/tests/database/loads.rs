@@ -1,0 +1,158 @@
+//! Loads: every kind of dump, what is not whole, and what is refused beforehand.
+
+use crate::{
+    ground::{Ground, ROLE, SMALL_POSTS, TODAY, fixture, run, small},
+    verify_room::VerifyRoom,
+};
+use mastmaint_words::database::{Beside, LoadOrder};
+use std::{fs, process::Command};
+
+#[test]
+fn every_kind_of_dump_is_loaded_and_todays_stays_as_it_was() {
+    let Some(ground) = Ground::new() else { return };
+    let room = VerifyRoom::new(&ground);
+    let custom = fs::read(fixture("mastodon-pg15.dump")).unwrap();
+    room.dump("mastodon.dump", &custom);
+    let first = run("a");
+    let (loaded, said) = room.load(&room.order(&first));
+    let plan = loaded.unwrap();
+    assert!(plan.sentence.contains("115 tables, 1 user, 4 posts of this instance"), "{plan:#?}");
+    assert!(plan.rows > 500 && plan.bytes > 10 * 1024 * 1024, "{plan:#?}");
+    assert!(said.contains("mastodon.dump, made "), "{said}");
+    // Today's has an older post than the fixture's youngest, by its id.
+    assert_eq!(plan.would_be_lost, [] as [&str; 0], "{plan:#?}");
+    let new = Beside::New.name(TODAY, &first);
+    assert_eq!(ground.databases(), [TODAY, &new]);
+    assert_eq!(ground.sql(&new, "SELECT count(*) FROM accounts"), "17");
+    // Asked again it is there at once, also when the dump is gone.
+    fs::remove_file(room.dumps().join("mastodon.dump")).unwrap();
+    let (again, said) = room.load(&room.order(&first));
+    assert_eq!(again.unwrap(), plan);
+    assert!(said.contains("it was loaded before"), "{said}");
+
+    // A directory, of what was loaded; what the run before has left goes.
+    fs::remove_dir_all(room.dumps()).unwrap();
+    fs::create_dir(room.dumps()).unwrap();
+    let mut dump = Command::new(ground.bin.join("pg_dump"));
+    dump.args(["-Fd", "-U", ROLE, "-p", &ground.port.to_string(), "-h"]).arg(ground.socket());
+    assert!(dump.arg("-f").arg(room.dumps().join("directory")).arg(&new).status().unwrap().success());
+    let second = run("b");
+    let (loaded, said) = room.load(&room.order(&second));
+    assert!(loaded.unwrap().sentence.contains("115 tables, 1 user, 4 posts"));
+    assert!(said.contains(&format!("dropped {new}")), "{said}");
+    assert_eq!(ground.databases(), [TODAY, &Beside::New.name(TODAY, &second)]);
+
+    // Text that is packed, from a newer server than this one may be.
+    room.dump("mastodon.sql.gz", fs::read(fixture("mastodon.sql.gz")).unwrap());
+    let (loaded, _) = room.load(&room.order(&run("c")));
+    assert!(loaded.unwrap().sentence.contains("115 tables, 1 user, 4 posts"));
+
+    // Plain text, and what only today's database has.
+    room.dump("mastodon.sql", small(SMALL_POSTS));
+    let (loaded, _) = room.load(&room.order(&run("d")));
+    let plan = loaded.unwrap();
+    assert!(plan.sentence.contains("3 posts of this instance"), "{plan:#?}");
+    assert_eq!(plan.would_be_lost, ["2 posts of this instance, the newest of 2026-11-26T01:00:00Z"]);
+    assert_eq!(ground.posts(TODAY), SMALL_POSTS + 2);
+}
+
+#[test]
+fn what_is_not_whole_leaves_nothing() {
+    let Some(ground) = Ground::new() else { return };
+    let room = VerifyRoom::new(&ground);
+    let custom = fs::read(fixture("mastodon-pg15.dump")).unwrap();
+    let packed = fs::read(fixture("mastodon.sql.gz")).unwrap();
+    let flipped = |bytes: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        bytes
+    };
+    let small = small(SMALL_POSTS);
+    let complete = "--\n-- PostgreSQL database dump complete";
+    let witness = ground.at.path().join("witness");
+    let command = small.replace(complete, &format!("\\! touch {}\n{complete}", witness.display()));
+    let twice = small.replace(complete, &format!("INSERT INTO public.users VALUES (1);\n{complete}"));
+    let empty = small.replace("COPY public.users (id) FROM stdin;\n1\n", "COPY public.users (id) FROM stdin;\n");
+    let cases: [(&str, Vec<u8>, &[&str]); 9] = [
+        ("cut.dump", custom[..custom.len() * 6 / 10].to_vec(), &["cut-short"]),
+        ("flipped.dump", flipped(&custom), &["damaged", "restore-errors"]),
+        ("cut.sql.gz", packed[..packed.len() * 6 / 10].to_vec(), &["cut-short"]),
+        ("flipped.sql.gz", flipped(&packed), &["damaged", "restore-errors"]),
+        ("cut.sql", small[..small.find(complete).unwrap()].into(), &["cut-short"]),
+        ("twice.sql", twice.into(), &["restore-errors"]),
+        ("command.sql", command.into(), &["restore-errors"]),
+        ("empty.sql", empty.into(), &["not-a-mastodon"]),
+        (
+            "all.sql",
+            format!("--\n-- PostgreSQL database cluster dump\n--\n\n{small}").into(),
+            &["not-a-dump"],
+        ),
+    ];
+    for (name, content, codes) in cases {
+        room.dump(name, content);
+        let (loaded, _) = room.load(&room.order(&run("e")));
+        let error = loaded.unwrap_err();
+        assert!(codes.contains(&error.code().as_str()), "{name}: {error} [{}]", error.code());
+        assert_eq!(ground.databases(), [TODAY], "{name}");
+    }
+    assert!(!witness.exists(), "a command in a dump was run");
+    assert_eq!(ground.posts(TODAY), SMALL_POSTS + 2);
+}
+
+#[test]
+fn what_nothing_speaks_for_and_what_the_role_may_not_is_refused() {
+    let Some(ground) = Ground::new() else { return };
+    let room = VerifyRoom::new(&ground);
+    room.dump("night.sql", small(SMALL_POSTS));
+    let proved = LoadOrder { unproved: false, ..room.order(&run("f")) };
+    let code = |order: &LoadOrder| room.load(order).0.unwrap_err().code();
+    assert_eq!(code(&proved), "not-proved");
+    room.verified("other.sql", "");
+    assert_eq!(code(&proved), "not-proved");
+    let named = LoadOrder { dump: Some("none.sql".to_owned()), ..proved.clone() };
+    assert_eq!(code(&named), "no-dump");
+
+    ground.sql("postgres", &format!("ALTER ROLE {ROLE} NOCREATEDB"));
+    let named = LoadOrder { dump: Some("night.sql".to_owned()), ..proved.clone() };
+    let error = room.load(&named).0.unwrap_err();
+    assert_eq!(error.code(), "no-right");
+    assert!(error.to_string().contains("ALTER ROLE \"toot\" CREATEDB"), "{error}");
+    ground.sql("postgres", &format!("ALTER ROLE {ROLE} CREATEDB; ALTER DATABASE {TODAY} OWNER TO postgres"));
+    let error = room.load(&named).0.unwrap_err();
+    assert!(error.to_string().contains("ALTER DATABASE \"social\" OWNER TO \"toot\""), "{error}");
+    ground.sql("postgres", &format!("ALTER DATABASE {TODAY} OWNER TO {ROLE}"));
+    assert_eq!(ground.databases(), [TODAY]);
+
+    // Everything that can come along does, and what cannot is told.
+    ground.sql(
+        "postgres",
+        &format!(
+            "ALTER DATABASE {TODAY} SET work_mem = '8MB'; ALTER DATABASE {TODAY} SET search_path = \"$user\", public; \
+             ALTER ROLE grafana IN DATABASE {TODAY} SET statement_timeout = '5s'; ALTER DATABASE {TODAY} CONNECTION LIMIT 77; \
+             REVOKE ALL ON DATABASE {TODAY} FROM PUBLIC; GRANT CONNECT ON DATABASE {TODAY} TO grafana"
+        ),
+    );
+    ground.sql(TODAY, "GRANT SELECT ON accounts, users TO grafana");
+    let grafana = ground.session(TODAY, "grafana", "SELECT 1");
+    room.verified("night.sql", "");
+    let plan = room.load(&proved).0.unwrap();
+    drop(grafana);
+    assert!(plan.notes.iter().any(|note| note.contains("of grafana (psql)")), "{plan:#?}");
+    let differs = plan.differs.join("\n");
+    assert!(differs.contains("grafana has rights on 2 tables today and on 0"), "{differs}");
+    assert!(differs.contains("ALTER ROLE \"grafana\" IN DATABASE"), "{differs}");
+    let new = Beside::New.name(TODAY, &run("f"));
+    let of = |name: &str| {
+        ground.sql(
+            "postgres",
+            &format!(
+                "SELECT d.datconnlimit, d.datacl, pg_get_userbyid(d.datdba), d.datcollate, d.datctype, d.encoding, \
+                 (SELECT array_agg(c ORDER BY c) FROM pg_db_role_setting s, unnest(s.setconfig) c WHERE s.setdatabase = d.oid AND s.setrole = 0) \
+                 FROM pg_database d WHERE d.datname = '{name}'"
+            ),
+        )
+    };
+    assert_eq!(of(&new), of(TODAY));
+    assert!(of(&new).contains("77") && of(&new).contains("work_mem=8MB"), "{}", of(&new));
+}
