@@ -68,7 +68,11 @@ on_both! {
         they_come_back_over_an_upgrade_and_a_removal,
         nothing_is_stopped_without_a_record,
     ];
-    database: [files_and_database_come_back_as_one, what_does_not_belong_together_is_not_started];
+    database: [
+        files_and_database_come_back_as_one,
+        what_does_not_belong_together_is_not_started,
+        cut_anywhere_it_ends_as_one_set,
+    ];
     drill: [
         every_kind_of_dump_comes_to_life,
         a_drill_that_is_killed_leaves_nothing_and_reads_nothing_else,

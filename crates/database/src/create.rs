@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn the_new_one_is_made_as_todays_is() {
-        let common = "CREATE DATABASE \"n\" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'";
+        let common =
+            "CREATE DATABASE \"n\" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'";
         let statement = |json: &str| Made::statement(Some(&of(json)), "n");
         assert_eq!(statement(""), format!("{common} TABLESPACE \"pg_default\""));
         assert_eq!(

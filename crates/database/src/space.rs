@@ -1,10 +1,6 @@
 //! Space for the new database, where it can be known: a server on this host whose data directory is known.
 
-use crate::{
-    error::DatabaseError,
-    listing::Look,
-    psql::Server,
-};
+use crate::{error::DatabaseError, listing::Look, psql::Server};
 use mastmaint_words::human;
 use std::path::{Path, PathBuf};
 
@@ -75,7 +71,10 @@ mod tests {
 
     #[test]
     fn what_was_measured_counts_before_what_is_guessed() {
-        assert_eq!((needed(Some(1), Some(2), 3), needed(None, Some(2), 3), needed(None, None, 3)), (1, 2, 30));
+        assert_eq!(
+            (needed(Some(1), Some(2), 3), needed(None, Some(2), 3), needed(None, None, 3)),
+            (1, 2, 30)
+        );
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! rooms; nothing starts on what does not belong together, and nothing that was there is gone afterwards.
 
 use super::{
+    kills::{ARMED, Dice, arm, await_hit, history, put_deadly_programs_in_place},
     proofs::cluster,
     restore::{RSNAPSHOT, tree},
 };
@@ -26,6 +27,8 @@ backups:
   base: {kind: postgres, path: /backup/dumps/mastodon-*.dump, files: files, max_age: 26h}
   newer: {kind: postgres, path: /backup/newer/*.dump}
 ";
+/// The one upload that the dump names.
+const UPLOAD: &str = "public/system/media_attachments/files/117/663/865/034/040/040/original";
 /// A migration that no code on this host has.
 const FUTURE: &str = "20991231235959";
 
@@ -50,11 +53,22 @@ fn host(debian: Debian) -> Machine {
     let lines = format!(
         "set -e; cd / && as='runuser -u mastodon --'; $as createdb -T template0 -E UTF8 mastodon_production
          $as pg_restore --no-owner -n public -d mastodon_production /srv/dump || true
-         cd {LIVE}; grep -E '^(SECRET|VAPID|ACTIVE_RECORD|OTP|LOCAL_DOMAIN)' /root/env >.env.production; chmod 640 .env.production
-         mkdir -p db/migrate config public/system/media_attachments; echo 'default: styles/application.scss' >config/themes.yml
+         cd {LIVE}; grep -E '^(SECRET|VAPID|ACTIVE_RECORD|OTP|LOCAL_DOMAIN)' /root/env >.env.production; echo DB_HOST=/var/run/postgresql >>.env.production; chmod 640 .env.production
+         mkdir -p db/migrate config {UPLOAD}; head -c 1603 /dev/zero >{UPLOAD}/991bedd1c9f05788.png; echo 'default: styles/application.scss' >config/themes.yml
          for v in $($as psql -XqAtd mastodon_production -c 'SELECT version FROM schema_migrations'); do touch db/migrate/${{v}}_x.rb; done
-         chown -hR mastodon:mastodon {LIVE}
-         mkdir -p /backup && mount -t tmpfs tmpfs /backup && mkdir -p /backup/dumps /backup/newer && chown mastodon /backup/dumps /backup/newer
+         chown -hR mastodon:mastodon {LIVE}"
+    );
+    machine.sh(&lines).ok();
+    configure(&machine, JOBS);
+    ctl(&machine, "reload").ok();
+    back_up(&machine);
+    machine
+}
+
+/// Backs up what is there now, and has it proved. What the host is started with anew has no backups.
+fn back_up(machine: &Machine) {
+    let lines = format!(
+        "set -e; as='runuser -u mastodon --'; mkdir -p /backup && mount -t tmpfs tmpfs /backup && mkdir -p /backup/dumps /backup/newer && chown mastodon /backup/dumps /backup/newer
          cd / && $as pg_dump -Fc -f /backup/dumps/mastodon-1.dump mastodon_production
          $as psql -Xqd mastodon_production -c \"INSERT INTO schema_migrations VALUES ('{FUTURE}')\"
          $as pg_dump -Fc -f /backup/newer/x.dump mastodon_production
@@ -62,27 +76,22 @@ fn host(debian: Debian) -> Machine {
          rsnapshot daily && sleep 1.1 && rsnapshot daily"
     );
     machine.sh(&lines).ok();
-    configure(&machine, JOBS);
-    ctl(&machine, "reload").ok();
     for backup in ["files", "base"] {
-        let verified = ctl(&machine, &format!("verify {backup} --follow"));
+        let verified = ctl(machine, &format!("verify {backup} --follow"));
         assert_eq!(verified.status, 0, "{}{}", verified.out, verified.err);
     }
-    machine
 }
 
-fn wreck(machine: &Machine) {
-    psql(machine, "UPDATE accounts SET display_name = 'wrecked'; DELETE FROM statuses");
-    machine.sh(&format!("echo broken >{LIVE}/config/themes.yml")).ok();
+/// Each time otherwise.
+fn wreck(machine: &Machine, how: usize) {
+    psql(machine, &format!("UPDATE accounts SET display_name = 'wrecked {how}'; DELETE FROM statuses"));
+    machine.sh(&format!("echo broken {how} >{LIVE}/config/themes.yml")).ok();
 }
 
-/// Posts, and how many accounts say that they are wrecked.
-fn shape(machine: &Machine) -> (String, String) {
-    let count = |sql: &str| psql(machine, sql).trim().to_owned();
-    (
-        count("SELECT count(*) FROM statuses"),
-        count("SELECT count(*) FROM accounts WHERE display_name = 'wrecked'"),
-    )
+/// Posts, and how accounts are called.
+fn shape(machine: &Machine) -> String {
+    let names = "SELECT md5(string_agg(display_name, ',' ORDER BY id)) FROM accounts";
+    psql(machine, &format!("SELECT (SELECT count(*) FROM statuses), ({names})")).trim().to_owned()
 }
 
 #[track_caller]
@@ -96,7 +105,7 @@ fn nothing_is_left_open(machine: &Machine) {
 pub(crate) fn files_and_database_come_back_as_one(debian: Debian) {
     let machine = host(debian);
     let (good_tree, good) = (tree(&machine, LIVE), shape(&machine));
-    wreck(&machine);
+    wreck(&machine, 1);
     let (wrecked_tree, wrecked) = (tree(&machine, LIVE), shape(&machine));
     assert_ne!((&good_tree, &good), (&wrecked_tree, &wrecked));
 
@@ -140,7 +149,7 @@ pub(crate) fn files_and_database_come_back_as_one(debian: Debian) {
 
 pub(crate) fn what_does_not_belong_together_is_not_started(debian: Debian) {
     let machine = host(debian);
-    wreck(&machine);
+    wreck(&machine, 1);
     let today = shape(&machine);
 
     // The dump is of newer code than this host has.
@@ -168,4 +177,77 @@ pub(crate) fn what_does_not_belong_together_is_not_started(debian: Debian) {
         open_brackets(m).is_empty().then_some(())
     });
     all_are(&machine, "active");
+}
+
+/// Where a restore of both can be cut: in the program that renames, in the rooms, in the daemon.
+const POINTS: [&str; 12] = [
+    "switch",
+    "rename",
+    "renamed",
+    "switched",
+    "switch.exchanged",
+    "switch.missing",
+    "step.begun",
+    "step.before-outcome",
+    "step.outcome",
+    "run.step-recorded",
+    "run.before-step-end",
+    "run.step-end-recorded",
+];
+/// Of these in the gate; `--long` takes all, each by a kill and by a power cut.
+const SAMPLE: usize = 3;
+
+pub(crate) fn cut_anywhere_it_ends_as_one_set(debian: Debian) {
+    let mut machine = host(debian);
+    let mut good = (tree(&machine, LIVE), shape(&machine));
+    put_deadly_programs_in_place(&machine);
+    let mut dice = Dice::new();
+    let is_long = std::env::var_os("MASTMAINT_LONG_TESTS").is_some();
+    let mut points = POINTS.to_vec();
+    let mut cuts: Vec<(&str, bool)> = if is_long {
+        POINTS.into_iter().flat_map(|point| [(point, false), (point, true)]).collect()
+    } else {
+        (0..SAMPLE).map(|_| (points.swap_remove(dice.below(points.len())), false)).collect()
+    };
+    if !is_long {
+        cuts.push(("renamed", true));
+    }
+    let (mut kept, mut taken_back) = (0, 0);
+    for (number, (point, is_power)) in cuts.into_iter().enumerate() {
+        // Points that every step passes by: somewhere within the bracket.
+        let passes = if point.contains('.') && !point.starts_with("switch") { 3 + dice.below(4) } else { 0 };
+        let what = format!("{} at {point} after {passes}", if is_power { "a power cut" } else { "a kill" });
+        eprintln!("{} {what}", debian.suite());
+        wreck(&machine, number + 2);
+        let wrecked = (tree(&machine, LIVE), shape(&machine));
+        let runs = history(&machine).len();
+        machine.sh(&format!("rm -f {ARMED}/hit/*")).ok();
+        arm(&machine, point, u32::try_from(passes).unwrap());
+        ctl(&machine, "run restore-all").ok();
+        await_hit(&machine, point);
+        if is_power {
+            machine.power_cut();
+            machine.power_on();
+            let answers = |m: &Machine| (ctl(m, "status").status != 4).then_some(());
+            machine.until("the daemon answers", Duration::from_mins(2), answers);
+        }
+        machine.until(&format!("the run is over after {what}"), Duration::from_mins(4), |m| {
+            let now = history(m);
+            (now.len() == runs + 1 && now.iter().all(|run| run["state"] == "ended")).then_some(())
+        });
+        nothing_is_left_open(&machine);
+        let now = (tree(&machine, LIVE), shape(&machine));
+        let run = ended_run(&machine, "restore-all");
+        assert!(now == good || now == wrecked, "{what}: neither as before nor as after: {:?} {run:#}", now.1);
+        if now == good {
+            kept += 1;
+        } else {
+            taken_back += 1;
+        }
+        if is_power {
+            back_up(&machine);
+            good = now;
+        }
+    }
+    eprintln!("{}: {kept} restored, {taken_back} taken back", debian.suite());
 }

@@ -190,6 +190,10 @@ pub(crate) fn cut_anywhere_it_is_finished_before_mastodon_starts(debian: Debian)
         is_restored(&machine, &good, &format!("a power cut at {point}"));
         let early = machine.sh("journalctl -b -o cat -u mastmaintd-resume").ok();
         assert!(early.contains("Finished "), "nobody finished it before Mastodon was started: {early}");
+        // What lay in memory is gone.
+        back_up(&machine);
+        let verified = ctl(&machine, "verify files --follow");
+        assert_eq!(verified.status, 0, "{}{}", verified.out, verified.err);
     }
 }
 

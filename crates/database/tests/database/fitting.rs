@@ -4,7 +4,7 @@ use crate::{
     ground::{Ground, Heard, ROLE, SMALL_POSTS, TODAY, fixture, of_who_serves, run, site, small},
     verify_room::VerifyRoom,
 };
-use mastmaint_database::{Did, DatabaseError, fits};
+use mastmaint_database::{DatabaseError, Did, fits};
 use std::{fs, process::Command};
 
 #[test]
@@ -20,10 +20,8 @@ fn services_start_on_nothing_that_does_not_fit() {
     assert!(matches!(fine.unwrap(), Did::Done(_)));
     assert!(said.contains("no encrypted value"), "{said}");
     // One of the fixture's, with its secrets and with others.
-    let text = std::io::read_to_string(
-        mastmaint_verify::stream::open(&fixture("mastodon.sql.gz")).unwrap(),
-    )
-    .unwrap();
+    let text = std::io::read_to_string(mastmaint_verify::stream::open(&fixture("mastodon.sql.gz")).unwrap())
+        .unwrap();
     let sealed = text.lines().find(|line| line.contains("{\"p\":")).unwrap();
     let sealed = &sealed[sealed.find("{\"p\":").unwrap()..];
     let sealed = &sealed[..sealed.find("}}").unwrap() + 2];

@@ -24,7 +24,13 @@ const SWITCH: [&str; 4] = ["switch", "rename", "renamed", "switched"];
 const BACK: [&str; 4] = ["back", "rename", "renamed", "backed"];
 
 /// A verb in a process of its own that dies at this point.
-pub(crate) fn deadly(ground: &Ground, verb: &str, run: &RunId, point: &str, over: &[(&str, &str)]) -> Command {
+pub(crate) fn deadly(
+    ground: &Ground,
+    verb: &str,
+    run: &RunId,
+    point: &str,
+    over: &[(&str, &str)],
+) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "kills::child", "--ignored"])
@@ -65,8 +71,7 @@ fn child() {
     }
     let over: BTreeMap<String, String> =
         std::env::vars().filter_map(|(n, v)| Some((n.strip_prefix("OVER_")?.to_owned(), v))).collect();
-    let settings =
-        Settings::read(Path::new(&variable("DATABASE_LIVE")), &BTreeMap::new(), &over).unwrap();
+    let settings = Settings::read(Path::new(&variable("DATABASE_LIVE")), &BTreeMap::new(), &over).unwrap();
     let heard = Heard::default();
     let site = mastmaint_database::Site { reach: &reach, ..site(&settings, &heard) };
     let verb = if variable("DATABASE_VERB") == "switch" { switch } else { back };
@@ -151,7 +156,10 @@ fn who_does_not_wait_any_longer_leaves_nothing() {
     let text = small(SMALL_POSTS);
     std::io::Write::write_all(&mut writer, &text.as_bytes()[..text.len() / 2]).unwrap();
     let asking = room.ask_by(ours, &run, OwnedFd::from(dump), &|| {
-        ground.databases().len() > 1 && ground.sql("postgres", "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'social_new%'") == "1"
+        ground.databases().len() > 1
+            && ground
+                .sql("postgres", "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'social_new%'")
+                == "1"
     });
     assert!(asking.is_err());
     program.wait().unwrap();

@@ -73,7 +73,8 @@ fn what_is_not_whole_leaves_nothing() {
     let witness = ground.at.path().join("witness");
     let command = small.replace(complete, &format!("\\! touch {}\n{complete}", witness.display()));
     let twice = small.replace(complete, &format!("INSERT INTO public.users VALUES (1);\n{complete}"));
-    let empty = small.replace("COPY public.users (id) FROM stdin;\n1\n", "COPY public.users (id) FROM stdin;\n");
+    let empty =
+        small.replace("COPY public.users (id) FROM stdin;\n1\n", "COPY public.users (id) FROM stdin;\n");
     let cases: [(&str, Vec<u8>, &[&str]); 9] = [
         ("cut.dump", custom[..custom.len() * 6 / 10].to_vec(), &["cut-short"]),
         ("flipped.dump", flipped(&custom), &["damaged", "restore-errors"]),

@@ -84,7 +84,8 @@ fn look(site: &Site<'_>, order: &LoadOrder) -> Result<LoadPlan, NotLoaded> {
 fn anew(site: &Site<'_>, order: &LoadOrder, record: &mut Record) -> Result<LoadPlan, NotLoaded> {
     let now = Timestamp::now();
     let known = trust::last_report(site.state, &order.name);
-    let known = known.map_err(|source| NotLoaded::Kept { what: "the report of the last verification", source })?;
+    let known =
+        known.map_err(|source| NotLoaded::Kept { what: "the report of the last verification", source })?;
     let of_before = known.as_ref().and_then(|known| known.report.drill.as_ref()).map(|drill| drill.bytes);
     let scratch = site.state.join("scratch");
     let request = Verification {
