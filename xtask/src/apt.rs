@@ -21,7 +21,8 @@ pub(crate) const BACKUPS: &[&str] = &[
     "zstd",
 ];
 /// What tests of proofs and drills need: servers of their own, to start them as another user, and what Mastodon runs by.
-pub(crate) const DATABASE: &[&str] = &["postgresql", "pgbouncer", "util-linux", "redis-server", "ruby", "ruby-bundler"];
+pub(crate) const DATABASE: &[&str] =
+    &["postgresql", "pgbouncer", "util-linux", "redis-server", "ruby", "ruby-bundler"];
 /// What the container tests need.
 pub(crate) const CONTAINERS: &[&str] = &["mmdebstrap", "systemd-container", "lintian", "mount", "util-linux"];
 

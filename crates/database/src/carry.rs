@@ -55,7 +55,8 @@ pub(crate) fn carry(bench: &Bench<'_>, made: &Made) -> Result<Vec<String>, Datab
          'right', a.privilege_type, 'grantable', a.is_grantable)), '[]') FROM aclexplode(d.datacl) a WHERE a.grantee <> d.datdba) END) \
          FROM pg_database d WHERE d.datname = {name}"
     );
-    let beside: Beside = json(&bench.server, bench.admin, &sql, "looking at the settings of today's database")?;
+    let beside: Beside =
+        json(&bench.server, bench.admin, &sql, "looking at the settings of today's database")?;
     let mut differs = Vec::new();
     for statement in statements(&beside, made.limit, new) {
         if let Err(refusal) = bench.server.sql(bench.admin, &[&statement]) {
@@ -74,7 +75,8 @@ fn statements(beside: &Beside, limit: i64, new: &str) -> Vec<String> {
     let mut statements = Vec::new();
     for Setting { role, text } in &beside.settings {
         let Some((name, value)) = text.split_once('=') else { continue };
-        let value = if LISTS.contains(&name) && !value.is_empty() { value.to_owned() } else { literal(value) };
+        let value =
+            if LISTS.contains(&name) && !value.is_empty() { value.to_owned() } else { literal(value) };
         let of = match role {
             Some(role) => format!("ALTER ROLE {} IN DATABASE {new}", identifier(role)),
             None => format!("ALTER DATABASE {new}"),
@@ -147,7 +149,8 @@ mod tests {
 
     #[test]
     fn settings_and_rights_come_along() {
-        let setting = |role: Option<&str>, text: &str| Setting { role: role.map(str::to_owned), text: text.into() };
+        let setting =
+            |role: Option<&str>, text: &str| Setting { role: role.map(str::to_owned), text: text.into() };
         let right = |role: Option<&str>, right: &str, grantable| Right {
             role: role.map(str::to_owned),
             right: right.into(),

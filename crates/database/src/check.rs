@@ -73,7 +73,9 @@ mod tests {
             beside(&Beside::of(&database.iter().copied().collect(), &code.iter().copied().collect()))
         };
         assert_eq!(of(&[1, 2], &[1, 2]), None);
-        assert!(of(&[1, 2, 3], &[1, 2]).unwrap().contains("newer than the code in live: 1 migrations, up to 3"));
+        assert!(
+            of(&[1, 2, 3], &[1, 2]).unwrap().contains("newer than the code in live: 1 migrations, up to 3")
+        );
         assert!(of(&[1], &[1, 2, 3]).unwrap().contains("2 migrations are still to be run"));
     }
 }

@@ -22,7 +22,9 @@ pub enum DatabaseError {
         advice: String,
     },
     /// The server does not let us in.
-    #[error("the database at {at} does not let us in: {why}; see whether PostgreSQL runs, and its pg_hba.conf")]
+    #[error(
+        "the database at {at} does not let us in: {why}; see whether PostgreSQL runs, and its pg_hba.conf"
+    )]
     Silent {
         /// Where.
         at: String,
@@ -52,7 +54,9 @@ pub enum DatabaseError {
         what: String,
     },
     /// Sessions of others.
-    #[error("others are connected to {database}: {sessions}; nothing was done. End them, or have their owners do it")]
+    #[error(
+        "others are connected to {database}: {sessions}; nothing was done. End them, or have their owners do it"
+    )]
     ForeignSessions {
         /// To which database.
         database: String,
@@ -60,7 +64,9 @@ pub enum DatabaseError {
         sessions: String,
     },
     /// Sessions of the own role that are at work.
-    #[error("somebody works in {database}: {sessions}; nothing was done. Stop Mastodon's services and close consoles first")]
+    #[error(
+        "somebody works in {database}: {sessions}; nothing was done. Stop Mastodon's services and close consoles first"
+    )]
     SessionsAtWork {
         /// In which database.
         database: String,

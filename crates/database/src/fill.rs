@@ -1,6 +1,10 @@
 //! The dump goes into the new database.
 
-use crate::{error::DatabaseError, load::Load, space::{Disk, FULL}};
+use crate::{
+    error::DatabaseError,
+    load::Load,
+    space::{Disk, FULL},
+};
 use mastmaint_verify::revive::{Ended, Poured, Shape, pour};
 use std::{
     fs::File,
@@ -41,7 +45,8 @@ pub(crate) fn fill(load: &Load<'_>, file: File, disk: Option<&Disk>) -> Result<V
         return Err(DatabaseError::Cancelled);
     }
     if poured.ended == Ended::Stopped(Halt::DiskFull) || has_no_space(&poured) || is_full() {
-        return Err(Disk::filled_up(disk));
+        // Another one than that which is known may be full: that of a tablespace.
+        return Err(Disk::filled_up(disk.filter(|_| is_full())));
     }
     if poured.heard.say_server_died() {
         let doing = format!("loading {}", dump.name);
@@ -56,7 +61,8 @@ fn key(load: &Load<'_>) -> Result<Option<String>, DatabaseError> {
         return Ok(None);
     }
     if let Err(refusal) = load.bench.server.sql(&load.bench.names.new, &["\\restrict known"]) {
-        let what = format!("psql of this host does not know how to keep a text dump to SQL ({})", refusal.said);
+        let what =
+            format!("psql of this host does not know how to keep a text dump to SQL ({})", refusal.said);
         let advice = "Update the package postgresql-client: that of August 2025 and later does".to_owned();
         return Err(DatabaseError::NoProgram { what, advice });
     }

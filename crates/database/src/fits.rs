@@ -27,17 +27,26 @@ pub fn fits(site: &Site<'_>, strict: bool) -> Result<Did, DatabaseError> {
         return Err(DatabaseError::Silent { at: settings.way.at(), why: refusal.said });
     }
     let asking = "asking today's database";
-    let versions: Vec<String> = json(&server, name, "SELECT coalesce(jsonb_agg(version), '[]') FROM public.schema_migrations", asking)?;
+    let versions: Vec<String> = json(
+        &server,
+        name,
+        "SELECT coalesce(jsonb_agg(version), '[]') FROM public.schema_migrations",
+        asking,
+    )?;
     let database: BTreeSet<u64> = versions.iter().filter_map(|version| version.parse().ok()).collect();
     let code = code::migrations(&settings.live)?;
     migrations(site, &Beside::of(&database, &code), code.is_empty(), strict)?;
     let mut sealed = Vec::new();
     for (table, column, full) in SEALED {
-        sealed.extend(samples(&server, name, table, column)?.into_iter().map(|json| Sealed { column: full, json }));
+        sealed.extend(
+            samples(&server, name, table, column)?.into_iter().map(|json| Sealed { column: full, json }),
+        );
     }
     match fit(&settings.env, &sealed) {
         Fit::Fits(_) => {}
-        Fit::NothingToTry => site.tell.say("the database holds no encrypted value on which the secrets could be tried"),
+        Fit::NothingToTry => {
+            site.tell.say("the database holds no encrypted value on which the secrets could be tried")
+        }
         Fit::DoesNotFit | Fit::NoKeys => {
             let what = format!(
                 "the secrets of {}/.env.production do not decrypt the database {name}: two-factor secrets and signing keys would be lost. Bring back the .env.production that it was written with",

@@ -12,7 +12,8 @@ pub(crate) fn drop_them(bench: &Bench<'_>, look: &Look) -> Result<(), DatabaseEr
         bench.reach("load.leftover");
         let drop = format!("DROP DATABASE IF EXISTS {}", identifier(&left.name));
         match bench.server.sql(bench.admin, &[&drop]) {
-            Ok(_) => bench.say(&format!("dropped {}, which another restore has loaded and not switched in", left.name)),
+            Ok(_) => bench
+                .say(&format!("dropped {}, which another restore has loaded and not switched in", left.name)),
             Err(refusal) => bench.say(&format!("{} of another restore stays: {}", left.name, refusal.said)),
         }
     }

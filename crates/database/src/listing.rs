@@ -107,8 +107,10 @@ pub(crate) fn json<T: DeserializeOwned>(
     doing: &str,
 ) -> Result<T, DatabaseError> {
     let text = server.sql(database, &[sql]).map_err(|refusal| refusal.of(doing))?;
-    serde_json::from_str(&text)
-        .map_err(|error| DatabaseError::Sql { doing: doing.to_owned(), why: format!("nothing that is understood: {error}") })
+    serde_json::from_str(&text).map_err(|error| DatabaseError::Sql {
+        doing: doing.to_owned(),
+        why: format!("nothing that is understood: {error}"),
+    })
 }
 
 #[cfg(test)]

@@ -76,7 +76,8 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
     }
     let live = live.ok_or_else(|| usage("--live is missing"))?;
     // What the step sets counts more than the files of the instance.
-    let over = std::env::vars_os().map(|(n, v)| (n.to_string_lossy().into_owned(), v.to_string_lossy().into_owned()));
+    let over = std::env::vars_os()
+        .map(|(n, v)| (n.to_string_lossy().into_owned(), v.to_string_lossy().into_owned()));
     let settings = Settings::read(&live, &BTreeMap::new(), &over.collect())?;
     let progress = Progress::new("done");
     let tell: &dyn Tell = &progress;

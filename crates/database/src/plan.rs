@@ -23,7 +23,11 @@ const KEPT: [Kept; 6] = [
     Kept { table: "accounts", what: "account of this instance", only: "domain IS NULL" },
     Kept { table: "follows", what: "follow", only: "true" },
     Kept { table: "media_attachments", what: "media file", only: "remote_url = ''" },
-    Kept { table: "statuses", what: "post of other instances", only: "NOT coalesce(local, false) AND uri IS NOT NULL" },
+    Kept {
+        table: "statuses",
+        what: "post of other instances",
+        only: "NOT coalesce(local, false) AND uri IS NOT NULL",
+    },
 ];
 
 /// Rows that came after some id.

@@ -46,7 +46,9 @@ fn meant(refusal: &Refusal) -> Who {
         Some((_, text)) if text.contains(CONSOLE) && !text.contains("bouncer config") => Who::Server,
         Some((_, text)) => Who::Pooler(text.to_owned()),
         // The message of a server in another language has other first words.
-        None if said.contains(&format!("\"{CONSOLE}\"")) || said.contains(&format!("»{CONSOLE}«")) => Who::Server,
+        None if said.contains(&format!("\"{CONSOLE}\"")) || said.contains(&format!("»{CONSOLE}«")) => {
+            Who::Server
+        }
         None => Who::Nobody(said.clone()),
     }
 }

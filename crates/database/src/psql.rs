@@ -42,7 +42,11 @@ pub(crate) const OURS: &str = "mastmaintd ";
 
 impl Server {
     /// The newest programs that fit a dump, or any server where there is none.
-    pub(crate) fn new(way: Way, run: Option<&RunId>, dump: Option<(&str, Shape)>) -> Result<Self, DatabaseError> {
+    pub(crate) fn new(
+        way: Way,
+        run: Option<&RunId>,
+        dump: Option<(&str, Shape)>,
+    ) -> Result<Self, DatabaseError> {
         let (name, shape) = dump.unwrap_or(("the database", Shape::Text));
         let missing = |found: mastmaint_verify::Finding| DatabaseError::NoProgram {
             what: found.what,
@@ -148,7 +152,8 @@ fn refusal(said: &str) -> Refusal {
     let coded = |line: &str| {
         let (_, rest) = line.split_once(":  ")?;
         let (state, text) = rest.split_once(": ")?;
-        let is_state = state.len() == 5 && state.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
+        let is_state =
+            state.len() == 5 && state.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase());
         is_state.then(|| (state.to_owned(), text.to_owned()))
     };
     let kind = io::ErrorKind::Other;
@@ -200,10 +205,14 @@ mod tests {
 
     #[test]
     fn a_refusal_is_known_by_its_code_whatever_the_language() {
-        let busy = refusal("FEHLER:  55006: auf Datenbank »a« wird zugegriffen\nLOCATION:  RenameDatabase, dbcommands.c:1\n");
+        let busy = refusal(
+            "FEHLER:  55006: auf Datenbank »a« wird zugegriffen\nLOCATION:  RenameDatabase, dbcommands.c:1\n",
+        );
         assert!(busy.is("55006"));
         assert_eq!(busy.said, "auf Datenbank »a« wird zugegriffen");
-        let out = refusal("psql: error: connection to server at \"localhost\" (127.0.0.1), port 6432 failed: FATAL:  not allowed\n");
+        let out = refusal(
+            "psql: error: connection to server at \"localhost\" (127.0.0.1), port 6432 failed: FATAL:  not allowed\n",
+        );
         assert_eq!(out.state, None);
         assert!(out.said.starts_with("connection to server") && out.said.ends_with("FATAL:  not allowed"));
         assert_eq!(refusal("").said, "nothing");

@@ -50,20 +50,13 @@ struct Stood {
 
 impl From<DatabaseError> for Stood {
     fn from(error: DatabaseError) -> Self {
-        let may_pass = matches!(
-            error,
-            DatabaseError::ForeignSessions { .. } | DatabaseError::SessionsAtWork { .. }
-        );
+        let may_pass =
+            matches!(error, DatabaseError::ForeignSessions { .. } | DatabaseError::SessionsAtWork { .. });
         Self { error, may_pass }
     }
 }
 
-fn once(
-    bench: &Bench<'_>,
-    role: &str,
-    renames: &[(&str, &str)],
-    databases: &[&str],
-) -> Result<(), Stood> {
+fn once(bench: &Bench<'_>, role: &str, renames: &[(&str, &str)], databases: &[&str]) -> Result<(), Stood> {
     let connected = sessions(&bench.server, bench.admin, databases)?;
     let weighed = weigh(&connected, role);
     weighed.refuse(&databases.join(" and "))?;
@@ -92,9 +85,9 @@ fn once(
 }
 
 fn transaction(renames: &[(&str, &str)]) -> String {
-    let each = renames.iter().map(|(from, to)| {
-        format!("ALTER DATABASE {} RENAME TO {};", identifier(from), identifier(to))
-    });
+    let each = renames
+        .iter()
+        .map(|(from, to)| format!("ALTER DATABASE {} RENAME TO {};", identifier(from), identifier(to)));
     format!("BEGIN; {} COMMIT", each.collect::<Vec<_>>().join(" "))
 }
 

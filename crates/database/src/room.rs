@@ -1,12 +1,7 @@
 //! The database room: one request comes in with an open dump, what came of it goes out. Only root may knock, so what is
 //! asked is believed; what it may cost is bounded by the wire.
 
-use crate::{
-    error::DatabaseError,
-    load,
-    settings::Settings,
-    site::Site,
-};
+use crate::{error::DatabaseError, load, settings::Settings, site::Site};
 use mastmaint_config::Store;
 use mastmaint_verify::{
     load::{Outcome, Request},
@@ -28,9 +23,8 @@ pub fn answer(
 ) -> io::Result<Outcome> {
     let (request, handed): (Request, Vec<File>) = wire::receive(from)?;
     let hangup = Hangup::new(from, is_cancelled);
-    let outcome = loaded(&request, handed, accepted, &hangup, reach).unwrap_or_else(|error| {
-        Outcome::Refused { code: error.code(), why: error.to_string() }
-    });
+    let outcome = loaded(&request, handed, accepted, &hangup, reach)
+        .unwrap_or_else(|error| Outcome::Refused { code: error.code(), why: error.to_string() });
     reach("load.answer");
     let told = hangup.done(&outcome);
     // Who has gone hears nothing; what they wanted is undone by then.

@@ -99,12 +99,18 @@ impl Session {
     pub(crate) fn is_of_mastodon(&self, role: &str) -> bool {
         let name = &self.application;
         self.user == role
-            && (name.is_empty() || name.starts_with(OURS) || OF_MASTODON.iter().any(|known| name.contains(known)))
+            && (name.is_empty()
+                || name.starts_with(OURS)
+                || OF_MASTODON.iter().any(|known| name.contains(known)))
     }
 }
 
 /// The sessions on these databases, but for our own.
-pub(crate) fn sessions(server: &Server, admin: &str, databases: &[&str]) -> Result<Vec<Session>, DatabaseError> {
+pub(crate) fn sessions(
+    server: &Server,
+    admin: &str,
+    databases: &[&str],
+) -> Result<Vec<Session>, DatabaseError> {
     let names: Vec<String> = databases.iter().map(|name| literal(name)).collect();
     // What works for a session goes with it, and the server's own processes have no user.
     let sql = format!(

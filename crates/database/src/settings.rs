@@ -9,15 +9,8 @@ use std::{
 };
 
 /// Variables of libpq that the instance may have beside its own.
-const OF_LIBPQ: [&str; 7] = [
-    "PGPASSFILE",
-    "PGSSLROOTCERT",
-    "PGSSLCERT",
-    "PGSSLKEY",
-    "PGSSLCRL",
-    "PGCHANNELBINDING",
-    "PGGSSENCMODE",
-];
+const OF_LIBPQ: [&str; 7] =
+    ["PGPASSFILE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGSSLCRL", "PGCHANNELBINDING", "PGGSSENCMODE"];
 
 /// The instance, as far as its database is concerned.
 #[derive(Debug, Clone)]
@@ -82,7 +75,8 @@ impl Way {
             .flatten()
             .any(|text| text.ends_with("verify-ca") || text.contains("sslmode=verify-ca"));
         let ssl = mode(database.ssl, of_ca);
-        let more = OF_LIBPQ.iter().filter_map(|name| Some(((*name).to_owned(), variables.get(name)?.to_owned())));
+        let more =
+            OF_LIBPQ.iter().filter_map(|name| Some(((*name).to_owned(), variables.get(name)?.to_owned())));
         Ok(Self { ssl, more: more.collect(), database })
     }
 
@@ -187,7 +181,10 @@ mod tests {
         let same = read(file, &[("DB_PASS", "b")]);
         assert_eq!(same.own, None);
         let environment: BTreeMap<_, _> = same.way.environment().into_iter().collect();
-        assert_eq!((environment["PGPASSWORD"].as_str(), environment["PGPASSFILE"].as_str()), ("b", "/srv/pass"));
+        assert_eq!(
+            (environment["PGPASSWORD"].as_str(), environment["PGPASSFILE"].as_str()),
+            ("b", "/srv/pass")
+        );
         assert!(!format!("{same:?}").contains("\"b\""));
     }
 }

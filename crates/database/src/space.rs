@@ -1,10 +1,6 @@
 //! Space for the new database, where it can be known: a server on this host whose data directory is known.
 
-use crate::{
-    error::DatabaseError,
-    listing::Look,
-    psql::Server,
-};
+use crate::{error::DatabaseError, listing::Look, psql::Server};
 use mastmaint_words::human;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +55,7 @@ impl Disk {
 
     /// What is said where it became full.
     pub(crate) fn filled_up(disk: Option<&Self>) -> DatabaseError {
-        let at = disk.map_or_else(|| "PostgreSQL".to_owned(), |disk| disk.0.display().to_string());
+        let at = disk.map_or_else(|| "the new database".to_owned(), |disk| disk.0.display().to_string());
         DatabaseError::NoSpace { what: format!("the disk of {at} became full while the dump was loaded") }
     }
 }
@@ -75,7 +71,10 @@ mod tests {
 
     #[test]
     fn what_was_measured_counts_before_what_is_guessed() {
-        assert_eq!((needed(Some(1), Some(2), 3), needed(None, Some(2), 3), needed(None, None, 3)), (1, 2, 30));
+        assert_eq!(
+            (needed(Some(1), Some(2), 3), needed(None, Some(2), 3), needed(None, None, 3)),
+            (1, 2, 30)
+        );
     }
 
     #[test]

@@ -114,7 +114,8 @@ mod tests {
         ];
         assert_eq!(seen.len(), 36);
         for (arrangement, is) in seen {
-            let wanted = expected.iter().find(|(of, _)| *of == arrangement).map_or(Mixed, |(_, state)| *state);
+            let wanted =
+                expected.iter().find(|(of, _)| *of == arrangement).map_or(Mixed, |(_, state)| *state);
             assert_eq!(is, wanted, "{arrangement:?}");
         }
     }

@@ -42,7 +42,8 @@ pub fn switch(site: &Site<'_>, run: &RunId) -> Result<Did, DatabaseError> {
     if !matches!(is, State::Switched | State::SwitchedForGood) {
         return Err(not_now(is, &bench));
     }
-    let stays = if has_today { format!("; the one before it stays as {}", names.before) } else { String::new() };
+    let stays =
+        if has_today { format!("; the one before it stays as {}", names.before) } else { String::new() };
     Ok(Did::Done(format!("{} is the restored database now{stays}", names.today)))
 }
 

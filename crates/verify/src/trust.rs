@@ -82,8 +82,7 @@ mod tests {
     fn a_backup_is_proved_by_a_recent_verification_without_a_failure() {
         let now = at("2026-11-26T20:00:00Z");
         let max_age = Some(Duration::from_hours(26));
-        let doubt =
-            |known: Option<&Known>, made: Option<&str>, now| doubt(max_age, known, made.map(at), now);
+        let doubt = |known: Option<&Known>, made: Option<&str>, now| doubt(max_age, known, made.map(at), now);
         assert_eq!(doubt(Some(&known(Vec::new())), Some("2026-11-26T02:00:00Z"), now), None);
         assert!(doubt(None, None, now).unwrap().contains("never"));
         let warned = known(vec![Finding::warn(Code::StaleLock, "a lock", "")]);

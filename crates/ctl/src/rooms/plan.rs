@@ -336,7 +336,10 @@ mod tests {
         assert_eq!(settings, "User=masto\nGroup=\nBindPaths=\nBindReadOnlyPaths=-/home/masto/live\n");
         // So does the one in which a dump is loaded.
         let database = asking(Which::Database, Some(&masto)).unwrap();
-        assert_eq!((database.drop_in.unwrap(), unit(database.room)), (text, "mastmaintd-database@.service".into()));
+        assert_eq!(
+            (database.drop_in.unwrap(), unit(database.room)),
+            (text, "mastmaintd-database@.service".into())
+        );
         let elsewhere = resident("masto", "/home/masto", "/srv/live", &[]);
         let text = one(Room::Probe, Some(&elsewhere), &[]).unwrap().drop_in.unwrap();
         assert!(text.ends_with("User=masto\nGroup=\nBindPaths=\n"), "{text}");

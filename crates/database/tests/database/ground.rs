@@ -27,9 +27,9 @@ pub(crate) const ROLE: &str = "toot";
 /// The newest PostgreSQL of this host; `cargo xtask test` installs one.
 pub(crate) fn bin() -> Option<PathBuf> {
     let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let newest = installed.filter(|v| v.path().join("bin/initdb").exists()).max_by_key(|v| {
-        v.file_name().to_str().and_then(|name| name.parse::<u32>().ok())
-    });
+    let newest = installed
+        .filter(|v| v.path().join("bin/initdb").exists())
+        .max_by_key(|v| v.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
     if newest.is_none() {
         println!("left out: there is no PostgreSQL");
     }
@@ -118,7 +118,14 @@ impl Ground {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
         let port = free_port();
         let mut server = serving(bin.join("postgres"));
-        server.arg("-D").arg(&data).args(["-p", &port.to_string(), "-c", "fsync=off", "-c", "autovacuum=off"]);
+        server.arg("-D").arg(&data).args([
+            "-p",
+            &port.to_string(),
+            "-c",
+            "fsync=off",
+            "-c",
+            "autovacuum=off",
+        ]);
         server.args(["-c", "listen_addresses=127.0.0.1", "-c"]);
         server.arg(format!("unix_socket_directories={}", place.display()));
         let log = fs::File::create(at.path().join("log")).unwrap();
@@ -215,11 +222,20 @@ impl Ground {
     }
 }
 
+impl Ground {
+    /// The server ends; its files stay until this is dropped.
+    pub(crate) fn end(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.server);
+        if matches!(self.server.try_wait(), Ok(None)) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
+        }
+        let _ = self.server.wait();
+    }
+}
+
 impl Drop for Ground {
     fn drop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.server);
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
-        let _ = self.server.wait();
+        self.end();
     }
 }
 

@@ -36,6 +36,7 @@ fn every_kind_of_dump_is_loaded_and_todays_stays_as_it_was() {
     let mut dump = Command::new(ground.bin.join("pg_dump"));
     dump.args(["-Fd", "-U", ROLE, "-p", &ground.port.to_string(), "-h"]).arg(ground.socket());
     assert!(dump.arg("-f").arg(room.dumps().join("directory")).arg(&new).status().unwrap().success());
+    room.is_of_before("directory");
     let second = run("b");
     let (loaded, said) = room.load(&room.order(&second));
     assert!(loaded.unwrap().sentence.contains("115 tables, 1 user, 4 posts"));
@@ -73,7 +74,8 @@ fn what_is_not_whole_leaves_nothing() {
     let witness = ground.at.path().join("witness");
     let command = small.replace(complete, &format!("\\! touch {}\n{complete}", witness.display()));
     let twice = small.replace(complete, &format!("INSERT INTO public.users VALUES (1);\n{complete}"));
-    let empty = small.replace("COPY public.users (id) FROM stdin;\n1\n", "COPY public.users (id) FROM stdin;\n");
+    let empty =
+        small.replace("COPY public.users (id) FROM stdin;\n1\n", "COPY public.users (id) FROM stdin;\n");
     let cases: [(&str, Vec<u8>, &[&str]); 9] = [
         ("cut.dump", custom[..custom.len() * 6 / 10].to_vec(), &["cut-short"]),
         ("flipped.dump", flipped(&custom), &["damaged", "restore-errors"]),

@@ -1,7 +1,9 @@
 //! Behind a real PgBouncer: it is refused as a way to rename, and paused around a rename where its console hears us.
 
 use crate::{
-    ground::{Ground, Heard, ROLE, SMALL_POSTS, TODAY, free_port, of_who_serves, run, serving, site, small, until},
+    ground::{
+        Ground, Heard, ROLE, SMALL_POSTS, TODAY, free_port, of_who_serves, run, serving, site, small, until,
+    },
     kills::{deadly, died},
     verify_room::VerifyRoom,
 };
@@ -59,8 +61,24 @@ impl<'a> Pooler<'a> {
     /// What Mastodon gets: posts, if anything.
     fn ask(&self) -> Option<u64> {
         let mut psql = Command::new(self.ground.bin.join("psql"));
-        psql.args(["-X", "-A", "-t", "-U", ROLE, "-d", TODAY, "-h", "127.0.0.1", "-p", &self.port.to_string()]);
-        let done = psql.args(["-c", "SELECT count(*) FROM statuses"]).env("PGCONNECT_TIMEOUT", "5").output().unwrap();
+        psql.args([
+            "-X",
+            "-A",
+            "-t",
+            "-U",
+            ROLE,
+            "-d",
+            TODAY,
+            "-h",
+            "127.0.0.1",
+            "-p",
+            &self.port.to_string(),
+        ]);
+        let done = psql
+            .args(["-c", "SELECT count(*) FROM statuses"])
+            .env("PGCONNECT_TIMEOUT", "5")
+            .output()
+            .unwrap();
         String::from_utf8_lossy(&done.stdout).trim().parse().ok()
     }
 }
@@ -113,7 +131,14 @@ fn a_pooler_is_refused_and_paused_around_the_rename() {
                 assert_eq!(pooler.ask(), Some(SMALL_POSTS), "{point}");
                 if point == "paused" {
                     back(&site, &second).unwrap();
-                    ground.sql("postgres", &format!("ALTER DATABASE {} RENAME TO {}", Beside::Restored.name(TODAY, &second), Beside::New.name(TODAY, &second)));
+                    ground.sql(
+                        "postgres",
+                        &format!(
+                            "ALTER DATABASE {} RENAME TO {}",
+                            Beside::Restored.name(TODAY, &second),
+                            Beside::New.name(TODAY, &second)
+                        ),
+                    );
                 }
             }
         }

@@ -12,14 +12,14 @@ mod scratch;
 mod space;
 mod wire;
 
-pub(crate) use boot::WHOLE;
-pub use boot::{Files, Host};
 pub use crate::{
     door::Door,
     revive::{Answers, Shape},
 };
-pub use mastmaint_words::backup::{Counts, Drill, Times};
+pub(crate) use boot::WHOLE;
+pub use boot::{Files, Host};
 pub use judge::judge;
+pub use mastmaint_words::backup::{Counts, Drill, Times};
 pub use order::{Drilled, Order};
 pub use run::{Handed, drill};
 pub use scratch::sweep;

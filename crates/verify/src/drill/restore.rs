@@ -67,8 +67,7 @@ fn obstacle(
         return Err(VerifyError::Cancelled.into());
     }
     let dump = &order.dump;
-    let has_died =
-        ended == Ended::Stopped(Halt::ServerDied) || (heard.say_server_died() && dies(cluster));
+    let has_died = ended == Ended::Stopped(Halt::ServerDied) || (heard.say_server_died() && dies(cluster));
     let log = cluster.log();
     let no_space = |line: &&String| line.contains("No space left on device");
     if ended == Ended::Stopped(Halt::DiskFull) || heard.fatal.iter().chain(&log).any(|l| no_space(&l)) {

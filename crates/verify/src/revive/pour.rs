@@ -210,9 +210,7 @@ impl<H> Poured<H> {
             };
             let what = format!("{dump} cannot be restored: the program that restores it ended with {how}");
             let advice = "See what it says; it would not come back whole.";
-            return Err(Box::new(
-                Finding::fail(Code::RestoreErrors, what, advice).with(self.heard.last()),
-            ));
+            return Err(Box::new(Finding::fail(Code::RestoreErrors, what, advice).with(self.heard.last())));
         }
         if let Some(fed) = &self.fed
             && !is_ended(&String::from_utf8_lossy(&fed.tail), shape == Shape::Cluster)

@@ -28,11 +28,8 @@ struct Needed {
 }
 
 /// To start a server.
-const SERVER: Needed = Needed {
-    programs: &["initdb", "postgres", "psql", "pg_restore"],
-    package: "postgresql",
-    what: "server",
-};
+const SERVER: Needed =
+    Needed { programs: &["initdb", "postgres", "psql", "pg_restore"], package: "postgresql", what: "server" };
 /// To talk to one.
 const CLIENT: Needed =
     Needed { programs: &["psql", "pg_restore"], package: "postgresql-client", what: "client" };
@@ -69,10 +66,9 @@ impl Programs {
                 format!("there is no {what} of PostgreSQL on this host"),
                 format!("{package}-{least}"),
             )),
-            (None, _) => Err(missing(
-                format!("there is no {what} of PostgreSQL on this host"),
-                package.to_owned(),
-            )),
+            (None, _) => {
+                Err(missing(format!("there is no {what} of PostgreSQL on this host"), package.to_owned()))
+            }
             (Some(major), Wanted::AtLeast(least)) => {
                 let what = format!("it needs PostgreSQL {least}, and the newest on this host is {major}");
                 Err(missing(what, format!("{package}-{least}")))

@@ -84,11 +84,7 @@ fn found(finding: Finding) -> NotPicked {
 }
 
 /// By the name of its file, or by that in reports, which says in which backup it lies.
-fn of_name<'a>(
-    pieces: &'a Pieces,
-    pattern: &Path,
-    name: &str,
-) -> Result<Vec<Content<'a>>, VerifyError> {
+fn of_name<'a>(pieces: &'a Pieces, pattern: &Path, name: &str) -> Result<Vec<Content<'a>>, VerifyError> {
     let is_named = |content: &Content<'_>| content.name == name || pieces.name_of(content) == name;
     Ok(pieces.all(pattern)?.filter(is_named).collect())
 }
@@ -96,9 +92,8 @@ fn of_name<'a>(
 /// Opens what is the dump of one database.
 fn opened(dump: &Dump<'_>) -> Result<Opened, NotPicked> {
     let name = &dump.content.name;
-    let not = |what: &str, advice: &str| {
-        found(Finding::fail(Code::NotADump, format!("{name} {what}"), advice))
-    };
+    let not =
+        |what: &str, advice: &str| found(Finding::fail(Code::NotADump, format!("{name} {what}"), advice));
     match &dump.kind {
         Ok(Kind::Custom(_) | Kind::Directory(_) | Kind::Plain) => {}
         Ok(Kind::Cluster) => {
