@@ -52,7 +52,7 @@ impl Made {
         let mut text = format!("CREATE DATABASE {} TEMPLATE template0", identifier(name));
         let Some(like) = like else { return text + " ENCODING 'UTF8'" };
         let mut add = |word: &str, value: &str| {
-            text.push_str(&format!(" {word} {}", literal(value)));
+            text.extend([" ", word, " ", &literal(value)]);
         };
         add("ENCODING", &like.encoding);
         add("LC_COLLATE", &like.collate);
@@ -74,7 +74,7 @@ impl Made {
         }
         // The usual one must not be named: that takes a right of its own.
         if like.in_tablespace && like.tablespace != USUAL {
-            text.push_str(&format!(" TABLESPACE {}", identifier(&like.tablespace)));
+            text.extend([" TABLESPACE ", &identifier(&like.tablespace)]);
         }
         text
     }

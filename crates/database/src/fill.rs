@@ -69,7 +69,7 @@ fn key(load: &Load<'_>) -> Result<Option<String>, DatabaseError> {
     let mut random = [0; 16];
     let read = File::open("/dev/urandom").and_then(|mut from| from.read_exact(&mut random));
     read.map_err(DatabaseError::io("/dev/urandom"))?;
-    Ok(Some(random.iter().map(|byte| format!("{byte:02x}")).collect()))
+    Ok(Some(format!("{:032x}", u128::from_le_bytes(random))))
 }
 
 fn has_no_space(poured: &Poured<Halt>) -> bool {

@@ -163,7 +163,7 @@ fn who_does_not_wait_any_longer_leaves_nothing() {
     let (dump, mut writer) = std::io::pipe().unwrap();
     let text = small(SMALL_POSTS);
     std::io::Write::write_all(&mut writer, &text.as_bytes()[..text.len() / 2]).unwrap();
-    let asking = room.ask_by(ours, &run, OwnedFd::from(dump), &|| {
+    let asking = room.ask_by(ours, &run, dump, &|| {
         ground.databases().len() > 1
             && ground
                 .sql("postgres", "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'social_new%'")

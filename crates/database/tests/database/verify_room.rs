@@ -16,10 +16,7 @@ use mastmaint_words::{
 use std::{
     collections::BTreeMap,
     fs,
-    os::{
-        fd::{AsFd as _, OwnedFd},
-        unix::net::UnixStream,
-    },
+    os::{fd::AsFd, unix::net::UnixStream},
     path::{Path, PathBuf},
 };
 
@@ -141,7 +138,7 @@ impl VerifyRoom<'_> {
         &self,
         to: UnixStream,
         run: &RunId,
-        dump: OwnedFd,
+        dump: impl AsFd,
         leaves: &(dyn Fn() -> bool + Sync),
     ) -> Result<Outcome, Unanswered> {
         struct Leaves<'a>(&'a (dyn Fn() -> bool + Sync));
