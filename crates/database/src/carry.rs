@@ -40,7 +40,8 @@ struct Setting {
 struct Right {
     /// Nobody's name is everybody's.
     role: Option<String>,
-    right: String,
+    #[serde(rename = "right")]
+    what: String,
     grantable: bool,
 }
 
@@ -87,10 +88,10 @@ fn statements(beside: &Beside, limit: i64, new: &str) -> Vec<String> {
     }
     if let Some(rights) = &beside.rights {
         statements.push(format!("REVOKE ALL ON DATABASE {new} FROM PUBLIC"));
-        for Right { role, right, grantable } in rights {
+        for Right { role, what, grantable } in rights {
             let role = role.as_deref().map_or_else(|| "PUBLIC".to_owned(), identifier);
             let more = if *grantable { " WITH GRANT OPTION" } else { "" };
-            statements.push(format!("GRANT {right} ON DATABASE {new} TO {role}{more}"));
+            statements.push(format!("GRANT {what} ON DATABASE {new} TO {role}{more}"));
         }
     }
     if limit >= 0 {
@@ -153,7 +154,7 @@ mod tests {
             |role: Option<&str>, text: &str| Setting { role: role.map(str::to_owned), text: text.into() };
         let right = |role: Option<&str>, right: &str, grantable| Right {
             role: role.map(str::to_owned),
-            right: right.into(),
+            what: right.into(),
             grantable,
         };
         let beside = Beside {

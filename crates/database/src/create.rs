@@ -8,6 +8,9 @@ use crate::{
 };
 use serde::Deserialize;
 
+/// Where databases lie if nothing is said.
+const USUAL: &str = "pg_default";
+
 /// What a database is made with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub(crate) struct Made {
@@ -49,7 +52,7 @@ impl Made {
         let mut text = format!("CREATE DATABASE {} TEMPLATE template0", identifier(name));
         let Some(like) = like else { return text + " ENCODING 'UTF8'" };
         let mut add = |word: &str, value: &str| {
-            text.push_str(&format!(" {word} {}", literal(value)));
+            text.extend([" ", word, " ", &literal(value)]);
         };
         add("ENCODING", &like.encoding);
         add("LC_COLLATE", &like.collate);
@@ -69,8 +72,9 @@ impl Made {
             (Some("c"), _) => add("LOCALE_PROVIDER", "libc"),
             _ => {}
         }
-        if like.in_tablespace {
-            text.push_str(&format!(" TABLESPACE {}", identifier(&like.tablespace)));
+        // The usual one must not be named: that takes a right of its own.
+        if like.in_tablespace && like.tablespace != USUAL {
+            text.extend([" TABLESPACE ", &identifier(&like.tablespace)]);
         }
         text
     }
@@ -91,7 +95,7 @@ mod tests {
     use super::*;
 
     fn of(json: &str) -> Made {
-        let common = r#""datcollate":"C","datctype":"C.UTF-8","tablespace":"pg_default","in_tablespace":true,"datconnlimit":-1,"encoding":"UTF8""#;
+        let common = r#""datcollate":"C","datctype":"C.UTF-8","tablespace":"fast","in_tablespace":true,"datconnlimit":-1,"encoding":"UTF8""#;
         serde_json::from_str(&format!("{{{common}{json}}}")).unwrap()
     }
 
@@ -100,22 +104,24 @@ mod tests {
         let common =
             "CREATE DATABASE \"n\" TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C.UTF-8'";
         let statement = |json: &str| Made::statement(Some(&of(json)), "n");
-        assert_eq!(statement(""), format!("{common} TABLESPACE \"pg_default\""));
+        assert_eq!(statement(""), format!("{common} TABLESPACE \"fast\""));
         assert_eq!(
             statement(r#","datlocprovider":"c","daticulocale":null"#),
-            format!("{common} LOCALE_PROVIDER 'libc' TABLESPACE \"pg_default\"")
+            format!("{common} LOCALE_PROVIDER 'libc' TABLESPACE \"fast\"")
         );
         assert_eq!(
             statement(r#","datlocprovider":"i","daticulocale":"de","daticurules":null"#),
-            format!("{common} LOCALE_PROVIDER 'icu' ICU_LOCALE 'de' TABLESPACE \"pg_default\"")
+            format!("{common} LOCALE_PROVIDER 'icu' ICU_LOCALE 'de' TABLESPACE \"fast\"")
         );
         assert_eq!(
             statement(r#","datlocprovider":"b","datlocale":"C.UTF-8""#),
-            format!("{common} LOCALE_PROVIDER 'builtin' BUILTIN_LOCALE 'C.UTF-8' TABLESPACE \"pg_default\"")
+            format!("{common} LOCALE_PROVIDER 'builtin' BUILTIN_LOCALE 'C.UTF-8' TABLESPACE \"fast\"")
         );
         assert_eq!(Made::statement(None, "n"), "CREATE DATABASE \"n\" TEMPLATE template0 ENCODING 'UTF8'");
-        let elsewhere = Made { tablespace: "fast".into(), in_tablespace: false, ..of("") };
+        let elsewhere = Made { in_tablespace: false, ..of("") };
         assert_eq!(Made::statement(Some(&elsewhere), "n"), common);
+        let usual = Made { tablespace: USUAL.into(), ..of("") };
+        assert_eq!((Made::statement(Some(&usual), "n"), usual.differs()), (common.to_owned(), None));
         assert!(elsewhere.differs().unwrap().contains("fast"));
     }
 }

@@ -45,7 +45,8 @@ pub(crate) fn fill(load: &Load<'_>, file: File, disk: Option<&Disk>) -> Result<V
         return Err(DatabaseError::Cancelled);
     }
     if poured.ended == Ended::Stopped(Halt::DiskFull) || has_no_space(&poured) || is_full() {
-        return Err(Disk::filled_up(disk));
+        // Another one than that which is known may be full: that of a tablespace.
+        return Err(Disk::filled_up(disk.filter(|_| is_full())));
     }
     if poured.heard.say_server_died() {
         let doing = format!("loading {}", dump.name);
@@ -68,7 +69,7 @@ fn key(load: &Load<'_>) -> Result<Option<String>, DatabaseError> {
     let mut random = [0; 16];
     let read = File::open("/dev/urandom").and_then(|mut from| from.read_exact(&mut random));
     read.map_err(DatabaseError::io("/dev/urandom"))?;
-    Ok(Some(random.iter().map(|byte| format!("{byte:02x}")).collect()))
+    Ok(Some(format!("{:032x}", u128::from_le_bytes(random))))
 }
 
 fn has_no_space(poured: &Poured<Halt>) -> bool {

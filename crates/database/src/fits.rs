@@ -44,10 +44,11 @@ pub fn fits(site: &Site<'_>, strict: bool) -> Result<Did, DatabaseError> {
     }
     match fit(&settings.env, &sealed) {
         Fit::Fits(_) => {}
-        Fit::NothingToTry => {
-            site.tell.say("the database holds no encrypted value on which the secrets could be tried")
+        // Versions before 4.3 encrypt nothing, and have no keys.
+        Fit::NothingToTry | Fit::NoKeys if sealed.is_empty() => {
+            site.tell.say("the database holds no encrypted value on which the secrets could be tried");
         }
-        Fit::DoesNotFit | Fit::NoKeys => {
+        Fit::DoesNotFit | Fit::NoKeys | Fit::NothingToTry => {
             let what = format!(
                 "the secrets of {}/.env.production do not decrypt the database {name}: two-factor secrets and signing keys would be lost. Bring back the .env.production that it was written with",
                 settings.live.display()

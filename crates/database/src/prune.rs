@@ -41,8 +41,8 @@ pub fn prune(site: &Site<'_>, run: &RunId) -> Result<Did, DatabaseError> {
         let drop = format!("DROP DATABASE IF EXISTS {}", identifier(&database.name));
         bench.admin(&format!("dropping {}", database.name), &drop)?;
         bench.reach("pruned");
-        let size = database.bytes.map_or_else(String::new, |bytes| format!(" ({})", human::bytes(bytes)));
-        dropped.push(format!("{}{size}", database.name));
+        let taken = database.bytes.map_or_else(String::new, |bytes| format!(" ({})", human::bytes(bytes)));
+        dropped.push(format!("{}{taken}", database.name));
     }
     Ok(Did::Done(format!("dropped {}", dropped.join(" and "))))
 }

@@ -10,7 +10,7 @@ use mastmaint_words::RunId;
 use std::{io, path::Path, process::Command, time::Duration};
 
 /// A question takes no longer, unless somebody says so.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_mins(1);
 /// What goes through all of the data.
 pub(crate) const LONG: Duration = Duration::from_hours(6);
 /// What the server keeps to by itself; psql is ended a little later.

@@ -21,9 +21,9 @@ const LOCKED: &str = "55P03";
 /// Renames, from and to.
 pub(crate) fn rename(bench: &Bench<'_>, role: &str, renames: &[(&str, &str)]) -> Result<(), DatabaseError> {
     let paused = Paused::pause(bench);
-    let renamed = try_again(bench, role, renames);
+    let done = try_again(bench, role, renames);
     drop(paused);
-    renamed
+    done
 }
 
 fn try_again(bench: &Bench<'_>, role: &str, renames: &[(&str, &str)]) -> Result<(), DatabaseError> {
@@ -76,9 +76,9 @@ fn once(bench: &Bench<'_>, role: &str, renames: &[(&str, &str)], databases: &[&s
     statements.push(transaction(renames));
     let statements: Vec<&str> = statements.iter().map(String::as_str).collect();
     bench.reach("rename");
-    let renamed = bench.server.sql(bench.admin, &statements);
+    let done = bench.server.sql(bench.admin, &statements);
     bench.reach("renamed");
-    renamed.map(drop).map_err(|refusal| {
+    done.map(drop).map_err(|refusal| {
         let may_pass = refusal.is(IN_USE) || refusal.is(LOCKED);
         Stood { error: refusal.of(&format!("renaming {}", databases.join(" and "))), may_pass }
     })

@@ -55,7 +55,7 @@ impl Disk {
 
     /// What is said where it became full.
     pub(crate) fn filled_up(disk: Option<&Self>) -> DatabaseError {
-        let at = disk.map_or_else(|| "PostgreSQL".to_owned(), |disk| disk.0.display().to_string());
+        let at = disk.map_or_else(|| "the new database".to_owned(), |disk| disk.0.display().to_string());
         DatabaseError::NoSpace { what: format!("the disk of {at} became full while the dump was loaded") }
     }
 }

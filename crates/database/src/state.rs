@@ -84,8 +84,12 @@ mod tests {
                         let mark = Some(if marked { mark.clone() } else { "ours".to_owned() });
                         listed.push(Listed { name: name.to_owned(), mark, ..Listed::default() });
                     };
-                    today.into_iter().for_each(|marked| add(&names.today, marked));
-                    new.into_iter().for_each(|marked| add(&names.new, marked));
+                    if let Some(marked) = today {
+                        add(&names.today, marked);
+                    }
+                    if let Some(marked) = new {
+                        add(&names.new, marked);
+                    }
                     if before {
                         add(&names.before, false);
                     }

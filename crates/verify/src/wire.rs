@@ -165,6 +165,8 @@ mod tests {
     use super::*;
     use std::{io::Seek as _, thread};
 
+    static NEVER: AtomicBool = AtomicBool::new(false);
+
     struct Impatient;
 
     impl Tell for Impatient {
@@ -204,11 +206,11 @@ mod tests {
         let dump = tempfile::tempfile().unwrap();
         let asking = thread::spawn(move || ask::<_, u8>(a, &1, &[dump.as_fd()], &Impatient));
         let (_, _file): (u8, _) = receive(&b).unwrap();
-        let hangup = Hangup::new(&b, &AtomicBool::new(false));
+        let hangup = Hangup::new(&b, &NEVER);
         assert!(matches!(asking.join().unwrap(), Err(Unanswered::Cancelled)));
         assert!(hangup.is_cancelled());
         let (a, b) = UnixStream::pair().unwrap();
-        let hangup = Hangup::new(&b, &AtomicBool::new(false));
+        let hangup = Hangup::new(&b, &NEVER);
         assert!(!hangup.is_cancelled());
         drop(a);
         assert!(hangup.is_cancelled());
@@ -231,7 +233,7 @@ mod tests {
         let (a, b) = UnixStream::pair().unwrap();
         let answering = thread::spawn(move || {
             let (order, _): (u32, _) = receive(&b).unwrap();
-            let hangup = Hangup::new(&b, &AtomicBool::new(false));
+            let hangup = Hangup::new(&b, &NEVER);
             hangup.say("at work");
             hangup.done(&(order + 1)).unwrap();
         });

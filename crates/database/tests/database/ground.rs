@@ -222,11 +222,20 @@ impl Ground {
     }
 }
 
+impl Ground {
+    /// The server ends; its files stay until this is dropped.
+    pub(crate) fn end(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.server);
+        if matches!(self.server.try_wait(), Ok(None)) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
+        }
+        let _ = self.server.wait();
+    }
+}
+
 impl Drop for Ground {
     fn drop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.server);
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::QUIT);
-        let _ = self.server.wait();
+        self.end();
     }
 }
 
@@ -266,10 +275,10 @@ pub(crate) fn small(posts: u64) -> String {
         "oauth_access_tokens",
         "ar_internal_metadata",
     ];
-    let plain: String =
-        plain.iter().map(|name| format!("CREATE TABLE public.{name} (id bigint PRIMARY KEY);\n")).collect();
+    let plain = plain.map(|name| format!("CREATE TABLE public.{name} (id bigint PRIMARY KEY);\n")).concat();
     let times = "created_at timestamp DEFAULT '2026-11-26 01:00:00'";
-    let rows: String = (1..=posts).map(|n| format!("{}\thttps://mast.test/{n}\tt\n", n << 20)).collect();
+    let rows: Vec<String> = (1..=posts).map(|n| format!("{}\thttps://mast.test/{n}\tt\n", n << 20)).collect();
+    let rows = rows.concat();
     format!(
         "--\n-- PostgreSQL database dump\n--\n\n\\restrict abc\n\nSET client_encoding = 'UTF8';\n\
          CREATE FUNCTION public.timestamp_id(t text) RETURNS bigint LANGUAGE sql AS 'SELECT 1::bigint';\n{plain}\

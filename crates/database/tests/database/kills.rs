@@ -99,9 +99,11 @@ fn a_load_ends_as_loaded_or_as_nothing() {
     for (point, tail) in LOAD.iter().zip(["p", "q", "r", "s", "t", "v"]) {
         let run = run(tail);
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let mut child = deadly(&ground, "load", &run, point, &[]);
-        child.env("DATABASE_ACCEPTED", room.accepted()).stdin(OwnedFd::from(theirs));
-        let child = child.spawn().unwrap();
+        let child = {
+            // It keeps the other end open for as long as it is there.
+            let mut command = deadly(&ground, "load", &run, point, &[]);
+            command.env("DATABASE_ACCEPTED", room.accepted()).stdin(OwnedFd::from(theirs)).spawn().unwrap()
+        };
         let died_there = room.handed_over(ours, &run);
         assert!(died_there.is_err(), "{point}");
         died(child, point);
@@ -148,14 +150,20 @@ fn who_does_not_wait_any_longer_leaves_nothing() {
     room.dump("night.sql", small(SMALL_POSTS));
     let run = run("m");
     let (ours, theirs) = UnixStream::pair().unwrap();
-    let mut program = Command::new(env!("CARGO_BIN_EXE_mastmaint-database"));
-    program.arg("--accepted").arg(room.accepted()).arg("load").stdin(OwnedFd::from(theirs));
-    let mut program = program.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut program = Command::new(env!("CARGO_BIN_EXE_mastmaint-database"))
+        .arg("--accepted")
+        .arg(room.accepted())
+        .arg("load")
+        .stdin(OwnedFd::from(theirs))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
     // A pipe in which only the beginning of the dump comes.
     let (dump, mut writer) = std::io::pipe().unwrap();
     let text = small(SMALL_POSTS);
     std::io::Write::write_all(&mut writer, &text.as_bytes()[..text.len() / 2]).unwrap();
-    let asking = room.ask_by(ours, &run, OwnedFd::from(dump), &|| {
+    let asking = room.ask_by(ours, &run, dump, &|| {
         ground.databases().len() > 1
             && ground
                 .sql("postgres", "SELECT count(*) FROM pg_stat_activity WHERE datname LIKE 'social_new%'")

@@ -36,6 +36,7 @@ fn every_kind_of_dump_is_loaded_and_todays_stays_as_it_was() {
     let mut dump = Command::new(ground.bin.join("pg_dump"));
     dump.args(["-Fd", "-U", ROLE, "-p", &ground.port.to_string(), "-h"]).arg(ground.socket());
     assert!(dump.arg("-f").arg(room.dumps().join("directory")).arg(&new).status().unwrap().success());
+    room.is_of_before("directory");
     let second = run("b");
     let (loaded, said) = room.load(&room.order(&second));
     assert!(loaded.unwrap().sentence.contains("115 tables, 1 user, 4 posts"));

@@ -16,10 +16,7 @@ use mastmaint_words::{
 use std::{
     collections::BTreeMap,
     fs,
-    os::{
-        fd::{AsFd as _, OwnedFd},
-        unix::net::UnixStream,
-    },
+    os::{fd::AsFd, unix::net::UnixStream},
     path::{Path, PathBuf},
 };
 
@@ -31,7 +28,7 @@ pub(crate) struct VerifyRoom<'a> {
 
 impl<'a> VerifyRoom<'a> {
     pub(crate) fn new(ground: &'a Ground) -> Self {
-        let room = Self { ground, digest: "a".repeat(64), variables: BTreeMap::new() };
+        let room = Self { ground, digest: "a".repeat(32), variables: BTreeMap::new() };
         fs::create_dir_all(room.accepted().join("tootctl")).unwrap();
         fs::create_dir_all(room.dumps()).unwrap();
         let view = format!(
@@ -61,10 +58,14 @@ impl<'a> VerifyRoom<'a> {
         fs::create_dir(self.dumps()).unwrap();
         let path = self.dumps().join(name);
         fs::write(&path, content).unwrap();
-        // Nobody writes to it any more.
-        let at = std::time::SystemTime::now() - std::time::Duration::from_hours(3);
-        fs::File::open(&path).unwrap().set_modified(at).unwrap();
+        self.is_of_before(name);
         path
+    }
+
+    /// Nobody writes to it any more.
+    pub(crate) fn is_of_before(&self, name: &str) {
+        let at = std::time::SystemTime::now() - std::time::Duration::from_hours(3);
+        fs::File::open(self.dumps().join(name)).unwrap().set_modified(at).unwrap();
     }
 
     pub(crate) fn order(&self, run: &RunId) -> LoadOrder {
@@ -137,7 +138,7 @@ impl VerifyRoom<'_> {
         &self,
         to: UnixStream,
         run: &RunId,
-        dump: OwnedFd,
+        dump: impl AsFd,
         leaves: &(dyn Fn() -> bool + Sync),
     ) -> Result<Outcome, Unanswered> {
         struct Leaves<'a>(&'a (dyn Fn() -> bool + Sync));

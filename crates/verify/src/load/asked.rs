@@ -76,7 +76,7 @@ mod tests {
     fn what_is_printed_of_a_request_holds_no_password() {
         let request = Request {
             run: "20261126T200000Z-7k3f9q".parse().unwrap(),
-            digest: "a".repeat(64).parse().unwrap(),
+            digest: "a".repeat(32).parse().unwrap(),
             variables: [("DB_PASS".to_owned(), "hunter2".to_owned())].into(),
             dump: None,
         };

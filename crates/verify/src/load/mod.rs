@@ -173,7 +173,7 @@ mod tests {
     fn order(dump: Option<&str>) -> LoadOrder {
         let order = r#"{"run":"20261126T200000Z-7k3f9q","digest":"DIGEST","name":"database",
             "backup":{"kind":"postgres","path":"/b/*.dump","max_age":"26h","prove_every":"7d","wait":"2h"}}"#;
-        let order = order.replace("DIGEST", &"a".repeat(64));
+        let order = order.replace("DIGEST", &"a".repeat(32));
         LoadOrder { dump: dump.map(str::to_owned), ..serde_json::from_str(&order).unwrap() }
     }
 

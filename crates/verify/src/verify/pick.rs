@@ -45,13 +45,16 @@ pub(crate) struct Picked {
     pub(crate) at: Timestamp,
 }
 
+/// A way to open what is picked.
+pub(crate) type Open<'a> = &'a dyn Fn() -> Result<Opened, NotPicked>;
+
 /// Picks the newest complete dump, or the one of this name, and has something done with it: told what it is, and given a
 /// way to open it.
 pub(crate) fn pick<T, E: From<NotPicked>>(
     request: &Request<'_>,
     named: Option<&str>,
     tell: &dyn Tell,
-    then: &dyn Fn(&Picked, &dyn Fn() -> Result<Opened, NotPicked>) -> Result<T, E>,
+    then: &dyn Fn(&Picked, Open<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
     let night = Night { request, tell };
     let Place::Postgres { path: pattern } = &request.backup.place else {
@@ -61,7 +64,7 @@ pub(crate) fn pick<T, E: From<NotPicked>>(
     };
     let mut findings = Vec::new();
     let pieces = night.pieces(pattern, &mut findings).map_err(NotPicked::from)?;
-    let pieces = pieces.map_err(|finding| found(finding).into())?;
+    let pieces = pieces.map_err(found)?;
     let contents = match named {
         None => pieces.contents(pattern),
         Some(name) => of_name(&pieces, pattern, name),
