@@ -53,7 +53,9 @@ fn host(debian: Debian) -> Machine {
     let lines = format!(
         "set -e; cd / && as='runuser -u mastodon --'; $as createdb -T template0 -E UTF8 mastodon_production
          $as pg_restore --no-owner -n public -d mastodon_production /srv/dump || true
-         cd {LIVE}; grep -E '^(SECRET|VAPID|ACTIVE_RECORD|OTP|LOCAL_DOMAIN)' /root/env >.env.production; echo DB_HOST=/var/run/postgresql >>.env.production; chmod 640 .env.production
+         # The stand-in of web answers by this name only.
+         $as psql -Xqd mastodon_production -c \"UPDATE statuses SET uri = replace(uri, 'mast.test', 'social.example')\"
+         cd {LIVE}; grep -E '^(SECRET|VAPID|ACTIVE_RECORD|OTP)' /root/env >.env.production; echo LOCAL_DOMAIN=social.example >>.env.production; echo DB_HOST=/var/run/postgresql >>.env.production; chmod 640 .env.production
          mkdir -p db/migrate config {UPLOAD}; head -c 1603 /dev/zero >{UPLOAD}/991bedd1c9f05788.png; echo 'default: styles/application.scss' >config/themes.yml
          for v in $($as psql -XqAtd mastodon_production -c 'SELECT version FROM schema_migrations'); do touch db/migrate/${{v}}_x.rb; done
          chown -hR mastodon:mastodon {LIVE}"
