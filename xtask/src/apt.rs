@@ -23,7 +23,8 @@ pub(crate) const BACKUPS: &[&str] = &[
 /// What tests of proofs and drills need: servers of their own, to start them as another user, and what Mastodon runs by.
 pub(crate) const DATABASE: &[&str] = &["postgresql", "util-linux", "redis-server", "ruby", "ruby-bundler"];
 /// What the container tests need.
-pub(crate) const CONTAINERS: &[&str] = &["mmdebstrap", "systemd-container", "lintian", "mount", "util-linux"];
+pub(crate) const CONTAINERS: &[&str] =
+    &["mmdebstrap", "systemd-container", "lintian", "mount", "util-linux", "iproute2"];
 
 /// Installs those that are missing; needs neither network nor root if none is.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {

@@ -17,7 +17,7 @@ const CARGO_DEB: &str = "3.8.0";
 pub(crate) const WITH_FAILPOINTS: [&str; 4] =
     ["mastmaintd", "mastmaint-runner", "mastmaintd-recover", "mastmaint-restore"];
 /// All that are shipped.
-const PROGRAMS: [&str; 9] = [
+const PROGRAMS: [&str; 10] = [
     "mastmaintd",
     "mastmaintctl",
     "mastmaint-runner",
@@ -25,6 +25,7 @@ const PROGRAMS: [&str; 9] = [
     "mastmaint-probe",
     "mastmaint-verify",
     "mastmaint-restore",
+    "mastmaint-fetch",
     "mastmaint-notify",
     "mastmaintd-recover",
 ];

@@ -20,6 +20,7 @@ pub mod received;
 pub mod render;
 pub mod restore;
 pub mod rooms;
+pub mod send;
 pub mod table;
 pub mod tell;
 pub mod when;
@@ -83,7 +84,7 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
             manifest::manifest(&config, &state, &backup, json)
         }
         Command::Restore { what, config } => restore::restore(&daemon, &config, &what),
-        Command::Send { what, config } => received::send(&config, &what),
+        Command::Send { what, config } => send::send(&config, &what),
         Command::Rollback { run, yes, config } => restore::rollback(&daemon, &config, &run, yes),
         Command::Prune { run, state } => restore::prune(&state, &run),
         Command::Restores { state, json } => restore::list(&state, &when, json),

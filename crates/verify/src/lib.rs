@@ -11,6 +11,7 @@ pub mod dump;
 mod error;
 mod finding;
 mod found;
+pub mod handed;
 mod leads;
 mod listing;
 pub mod look;
@@ -28,10 +29,14 @@ mod tarball;
 mod tool;
 mod verify;
 
+pub use away::{Away, away};
 pub use error::VerifyError;
 pub use finding::{Code, Finding, Severity, shown};
 pub use manifest::{Kind, Line, manifest};
-pub use mastmaint_words::backup::{self, Backup, Borg, Decrypt, Newest, Order, Place, Report, Restic};
+pub use mastmaint_words::backup::{
+    self, Backup, Borg, Decrypt, Newest, Order, Place, Pulled, Report, Restic,
+};
+pub use reach::SSH_OPTIONS;
 pub use stamp::{Nanos, Stamp};
 pub use tarball::Tarball;
 pub use verify::{Request, keep, verify};

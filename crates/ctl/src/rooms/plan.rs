@@ -20,6 +20,8 @@ const SHIPPED_LIVE: &str = "/home/mastodon/live";
 const SHIPPED_READABLE: [&str; 2] = [SHIPPED_LIVE, "/home/mastodon/.rbenv"];
 /// Where the systemctl room keeps accepted configurations.
 const ACCEPTED: &str = "/var/lib/mastmaintd-accepted";
+/// Who reaches other hosts and owns nothing on this one.
+const REMOTE: &str = "mastmaintd-remote";
 /// What the probe room sees of the network.
 const PROBE_NETWORK: &str = "as the instance needs";
 /// What `ProtectHome=tmpfs` hides.
@@ -40,7 +42,8 @@ pub struct Resident {
     pub media: Vec<PathBuf>,
 }
 
-/// A room: one in which steps run, or one in which the verify room has dumps brought to life.
+/// A room: one in which steps run, or one that another room asks: the verify room to bring dumps to life, the restore
+/// room to reach the host of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
     /// Of steps.
@@ -49,6 +52,8 @@ pub enum Which {
     Drill,
     /// Mastodon is started on it, too.
     Boot,
+    /// A backup is fetched from its host.
+    Fetch,
 }
 
 impl Which {
@@ -58,6 +63,7 @@ impl Which {
             Self::Steps(room) => room.as_str(),
             Self::Drill => "drill",
             Self::Boot => "boot",
+            Self::Fetch => "fetch",
         }
     }
 }
@@ -100,7 +106,12 @@ pub enum PlanError {
 /// Every room as this instance and these places of backups want it.
 pub fn plan(resident: Option<&Resident>, backups: &[PathBuf]) -> Result<Vec<Wanted>, PlanError> {
     let of_steps = Room::ALL.into_iter().map(|room| one(room, resident, backups));
-    of_steps.chain([Ok(boot::drill()), boot::boot(resident)]).collect()
+    of_steps.chain([Ok(boot::drill()), boot::boot(resident), Ok(fetch())]).collect()
+}
+
+/// Reaches other hosts for the restore room, and owns nothing on this one.
+fn fetch() -> Wanted {
+    Wanted { room: Which::Fetch, user: REMOTE.to_owned(), network: "yes", writes: Vec::new(), drop_in: None }
 }
 
 /// The unit of a room.
@@ -121,7 +132,7 @@ fn one(room: Room, resident: Option<&Resident>, backups: &[PathBuf]) -> Result<W
         (Room::Run, _) => Ok(plain("mastmaintd-run")),
         (Room::Verify, _) => Ok(Wanted { drop_in: verify(backups), ..plain("root") }),
         (Room::Restore, resident) => restore::restore(resident, backups),
-        (Room::Remote, _) => Ok(Wanted { network: "yes", ..plain("mastmaintd-remote") }),
+        (Room::Remote, _) => Ok(Wanted { network: "yes", ..plain(REMOTE) }),
         (Room::Notify, _) => Ok(Wanted { network: "yes", ..plain("mastmaintd-notify") }),
         (Room::Tootctl, None) => Ok(plain(SHIPPED_USER)),
         (Room::Tootctl, Some(resident)) => tootctl(resident),

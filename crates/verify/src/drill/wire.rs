@@ -2,30 +2,21 @@
 //! over a Unix socket, what is said and what came of it the other. Whoever drills needs no right to any file.
 
 use super::{Drilled, Handed, Host, Order, drill};
-use crate::{error::VerifyError, prove::Tell};
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    net::{
-        RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
-        SendFlags, recvmsg, sendmsg,
-    },
+use crate::{
+    error::VerifyError,
+    handed::{self, LONGEST},
+    prove::Tell,
 };
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::File,
-    io::{self, BufRead as _, BufReader, ErrorKind, IoSlice, IoSliceMut, Read as _, Write as _},
-    mem::MaybeUninit,
-    os::{
-        fd::{AsFd as _, BorrowedFd},
-        unix::net::UnixStream,
-    },
+    io::{self, BufRead as _, BufReader, ErrorKind, Read as _, Write as _},
+    os::{fd::BorrowedFd, unix::net::UnixStream},
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
-/// A longer message is none of ours.
-const LONGEST: u64 = 4 * 1024 * 1024;
 /// How often who waits looks whether to go on.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -43,10 +34,10 @@ enum Answer {
 pub fn ask(
     room: UnixStream,
     order: &Order,
-    handed: &[BorrowedFd<'_>],
+    files: &[BorrowedFd<'_>],
     tell: &dyn Tell,
 ) -> Result<Drilled, VerifyError> {
-    send(&room, order, handed).map_err(VerifyError::room)?;
+    handed::send(&room, order, files).map_err(VerifyError::room)?;
     room.set_read_timeout(Some(LOOK_EVERY)).map_err(VerifyError::room)?;
     let mut from = BufReader::new(room.take(LONGEST));
     let mut line = Vec::new();
@@ -123,35 +114,11 @@ impl Tell for Hangup<'_> {
     }
 }
 
-fn send(to: &UnixStream, order: &Order, handed: &[BorrowedFd<'_>]) -> io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    // The room for two may hold a third, by the way it is aligned.
-    if handed.len() > 2 || !control.push(SendAncillaryMessage::ScmRights(handed)) {
-        return Err(io::Error::other("there is more to hand over than the dump and the files"));
-    }
-    sendmsg(to, &[IoSlice::new(b"d")], &mut control, SendFlags::NOSIGNAL)?;
-    let mut line = serde_json::to_vec(order)?;
-    line.push(b'\n');
-    let mut to = to;
-    to.write_all(&line)
-}
-
 fn receive(from: &UnixStream) -> io::Result<(Order, Handed)> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
-    let mut control = RecvAncillaryBuffer::new(&mut space);
-    let mut byte = [0];
-    recvmsg(from.as_fd(), &mut [IoSliceMut::new(&mut byte)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
-    let mut handed = control.drain().flat_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(handed) => handed.map(File::from).collect(),
-        _ => Vec::new(),
-    });
-    let dump = handed.next().ok_or_else(|| io::Error::other("no dump came with the order"))?;
-    let files = handed.next();
-    drop(handed);
-    let mut line = Vec::new();
-    BufReader::new(from.take(LONGEST)).read_until(b'\n', &mut line)?;
-    let order: Order = serde_json::from_slice(&line)?;
+    let (order, files) = handed::receive::<Order>(from)?;
+    let mut files = files.into_iter();
+    let dump = files.next().ok_or_else(|| io::Error::other("no dump came with the order"))?;
+    let files = files.next();
     if order.boot.is_some() && files.is_none() {
         return Err(io::Error::other("no files of Mastodon came with the order"));
     }
@@ -160,9 +127,9 @@ fn receive(from: &UnixStream) -> io::Result<(Order, Handed)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{handed::send, *};
     use crate::drill::{Files, Shape};
-    use std::{io::Seek as _, thread};
+    use std::{io::Seek as _, os::fd::AsFd as _, thread};
 
     struct Impatient;
 
