@@ -1,7 +1,7 @@
 //! ssh: its command line, and what it and the other host say.
 
 use crate::failure::Failure;
-use mastmaint_verify::{SSH_OPTIONS, away, shown};
+use mastmaint_verify::{Away, SSH_OPTIONS, away, shown};
 use mastmaint_words::{
     backup::{Pulled, REMOTE_KEYS},
     restore::Fetch,
@@ -24,6 +24,8 @@ const SENTENCE: usize = 400;
 /// The exit status by which ssh speaks of itself, and that of a shell that finds no program.
 const OF_SSH: i32 = 255;
 const NOT_FOUND: i32 = 127;
+/// What is said of a connection of which nobody says anything.
+const BROKE_OFF: &str = "the connection broke off";
 
 /// ssh at work.
 pub(crate) struct Ssh {
@@ -113,6 +115,11 @@ fn meaning(pulled: &Pulled, status: ExitStatus, of_ssh: &str, of_host: &str) -> 
     Err(match status.code() {
         Some(NOT_FOUND) => Failure::NoProgram { at, says: last_words(of_host) },
         Some(status) if status != OF_SSH => Failure::NotSent { at, says: last_words(of_host) },
+        // A connection that breaks is told where the other host speaks, and so is a program there that was killed.
+        _ if of_ssh.trim().is_empty() => {
+            let says = if of_host.trim().is_empty() { BROKE_OFF.to_owned() } else { last_words(of_host) };
+            Failure::Away { at, away: Away::NoAnswer(says) }
+        }
         _ => match away(&tamed(of_ssh)) {
             Some(away) => Failure::Away { at, away },
             None => Failure::Ssh { at, says: last_words(of_ssh) },
@@ -183,7 +190,6 @@ impl Drop for Scratch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mastmaint_verify::Away;
     use std::os::unix::process::ExitStatusExt as _;
 
     fn pulled(from: &str) -> Pulled {
@@ -289,10 +295,9 @@ mod tests {
             of(1, "", said).unwrap_err().to_string().ends_with("error: files is not proved [not-proved]")
         );
         assert!(of(1, "", &"x".repeat(9999)).unwrap_err().to_string().len() < 500);
-        assert!(matches!(
-            of(255, "", "").unwrap_err(),
-            Failure::Ssh { says, .. } if says == "it said nothing"
-        ));
+        let broken = of(255, "", "Connection to b closed by remote host.\r\n").unwrap_err();
+        assert!(broken.code() == "no-answer" && broken.to_string().contains("closed by remote host"), "{broken}");
+        assert!(of(255, "", "").unwrap_err().to_string().contains(BROKE_OFF));
         let killed = meaning(&pulled("ssh://root@b/files"), ExitStatus::from_raw(9), "Connection reset", "");
         assert!(matches!(killed, Err(Failure::Away { away: Away::NoAnswer(_), .. })), "{killed:?}");
     }
