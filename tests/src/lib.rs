@@ -15,6 +15,7 @@ pub mod recordings;
 pub mod redis;
 pub mod rows;
 pub mod site;
+pub mod sshd;
 pub mod systemctl;
 pub mod vite;
 
@@ -24,4 +25,5 @@ pub use instance::Instance;
 pub use postgres::Postgres;
 pub use redis::Redis;
 pub use site::Site;
+pub use sshd::Sshd;
 pub use systemctl::Systemctl;

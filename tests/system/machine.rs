@@ -124,6 +124,24 @@ impl Machine {
         self.wait_for_the_end(Duration::from_secs(20));
     }
 
+    /// Lays a cable between two of them, each with its address. It is gone with either.
+    pub(crate) fn cable((one, address): (&Self, &str), (other, others): (&Self, &str)) {
+        let (pid, others_pid) = (one.leader.to_string(), other.leader.to_string());
+        let laid = Command::new("ip")
+            .args(["link", "add", "cable0", "netns", &pid, "type", "veth"])
+            .args(["peer", "name", "cable0", "netns", &others_pid])
+            .output()
+            .expect("ip: `cargo xtask system` installs it");
+        assert!(laid.status.success(), "{}", String::from_utf8_lossy(&laid.stderr));
+        for (machine, address) in [(one, address), (other, others)] {
+            machine
+                .sh(&format!(
+                    "ip address add {address}/24 dev cable0 && ip link set lo up && ip link set cable0 up"
+                ))
+                .ok();
+        }
+    }
+
     /// Runs a line of sh inside, as root.
     pub(crate) fn sh(&self, line: &str) -> Done {
         let mut command = Command::new("nsenter");

@@ -93,11 +93,11 @@ on_both! {
     proofs: [effects_are_looked_at_from_within_the_walls];
     reload: [a_bad_config_changes_nothing];
     probes: [what_breaks_is_seen_told_once_and_told_again_when_it_is_over];
+    pull: [a_backup_server_sends_when_it_is_asked_and_by_itself];
     remote: [repositories_over_ssh_are_proved_with_keys_of_their_own];
     restore: [
         a_wrecked_mastodon_comes_back_and_nothing_is_lost,
         cut_anywhere_it_is_finished_before_mastodon_starts,
-        a_backup_server_pushes_over_ssh,
     ];
     replay: [the_post_mortem];
     requires: [nothing_begins_while_something_is_in_its_way];

@@ -24,7 +24,8 @@ pub(crate) const BACKUPS: &[&str] = &[
 pub(crate) const DATABASE: &[&str] =
     &["postgresql", "pgbouncer", "util-linux", "redis-server", "ruby", "ruby-bundler"];
 /// What the container tests need.
-pub(crate) const CONTAINERS: &[&str] = &["mmdebstrap", "systemd-container", "lintian", "mount", "util-linux"];
+pub(crate) const CONTAINERS: &[&str] =
+    &["mmdebstrap", "systemd-container", "lintian", "mount", "util-linux", "iproute2"];
 
 /// Installs those that are missing; needs neither network nor root if none is.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {

@@ -17,7 +17,7 @@ const CARGO_DEB: &str = "3.8.0";
 pub(crate) const WITH_FAILPOINTS: [&str; 5] =
     ["mastmaintd", "mastmaint-runner", "mastmaintd-recover", "mastmaint-restore", "mastmaint-database"];
 /// All that are shipped.
-const PROGRAMS: [&str; 10] = [
+const PROGRAMS: [&str; 11] = [
     "mastmaintd",
     "mastmaintctl",
     "mastmaint-runner",
@@ -26,6 +26,7 @@ const PROGRAMS: [&str; 10] = [
     "mastmaint-verify",
     "mastmaint-restore",
     "mastmaint-database",
+    "mastmaint-fetch",
     "mastmaint-notify",
     "mastmaintd-recover",
 ];

@@ -12,10 +12,11 @@ use std::collections::BTreeMap;
 const TIMEOUT: Span = Span::from_secs(24 * 3600);
 const GRACE: Span = Span::from_secs(60);
 
-/// Two for each backup: what is due, and everything.
+/// Two for each backup that is verified here: what is due, and everything.
 pub(crate) fn jobs(settings: &Settings) -> BTreeMap<JobName, Job> {
     let both = |name| [false, true].map(|full| (JobName::by_hand(name, full), job(settings, name, full)));
-    settings.backups.keys().flat_map(both).collect()
+    let here = settings.backups.iter().filter(|(_, backup)| !backup.place.is_pulled());
+    here.map(|(name, _)| name).flat_map(both).collect()
 }
 
 fn job(settings: &Settings, backup: &BackupName, full: bool) -> Job {

@@ -73,6 +73,14 @@ struct WrittenBackup<'a> {
     files: Option<&'a BackupName>,
     #[serde(skip_serializing_if = "Option::is_none")]
     drill: Option<&'a DrillPlan>,
+    // Not of one that another host verifies.
+    #[serde(flatten)]
+    proving: Option<Proving>,
+}
+
+/// How a backup is verified.
+#[derive(Serialize)]
+struct Proving {
     budget: Budget,
     prove_every: Span,
     wait: Span,
@@ -259,9 +267,11 @@ fn written_backup(backup: &Backup) -> WrittenBackup<'_> {
         live: backup.live.as_deref(),
         files: backup.files.as_ref(),
         drill: backup.drill.as_ref(),
-        budget: backup.budget,
-        prove_every: backup.prove_every,
-        wait: backup.wait,
+        proving: (!backup.place.is_pulled()).then_some(Proving {
+            budget: backup.budget,
+            prove_every: backup.prove_every,
+            wait: backup.wait,
+        }),
     }
 }
 

@@ -205,6 +205,8 @@ mistakes! {
     RestoreOnSchedule = "restore-on-schedule", "nothing is restored by a schedule; remove `schedule`, or write `rehearse: true` to have it tried";
     /// What cannot be put in the place of a Rails root.
     NotRestorable { backup: String, why: &'static str } = "not-restorable", "{backup} cannot be restored here: {why}";
+    /// A verification of what only the host that keeps it can look at.
+    VerifiedElsewhere { backup: String } = "verified-elsewhere", "{backup} lies on another host, which verifies it; write the step into the configuration there";
     /// Warning: the job ends before its step may.
     StepOutlivesJob { step: String, job: String } = "step-outlives-job", "the step may take {step}, but its job ends after {job}; raise the job's timeout or lower this one";
     /// Warning: a runbook that stops services for good.

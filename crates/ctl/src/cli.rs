@@ -1,7 +1,7 @@
 //! The command line, as clap reads it. The same description makes the completions of the package.
 
 use crate::{
-    error::CtlError, guard::Guard, hold::HoldCommand, judge, print, received, restore, tell::Acknowledged,
+    error::CtlError, guard::Guard, hold::HoldCommand, judge, print, restore, send, tell::Acknowledged,
 };
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
@@ -172,12 +172,11 @@ pub enum Command {
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
     },
-    /// Write a state of a file backup of this host to standard output, for `mastmaintctl restore --stdin` on the host of
-    /// Mastodon. Needs root.
+    /// Write a state of a file backup of this host to standard output, for a restore on the host of Mastodon. Needs root.
     Send {
         /// What is sent.
         #[command(flatten)]
-        what: received::Sent,
+        what: send::Sent,
         /// The configuration.
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,

@@ -21,6 +21,7 @@ pub mod render;
 pub mod restore;
 pub mod restores;
 pub mod rooms;
+pub mod send;
 pub mod table;
 pub mod tell;
 pub mod when;
@@ -84,7 +85,7 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
             manifest::manifest(&config, &state, &backup, json)
         }
         Command::Restore { what, config } => restore::restore(&daemon, &config, &what),
-        Command::Send { what, config } => received::send(&config, &what),
+        Command::Send { what, config } => send::send(&config, &what),
         Command::Rollback { run, environment, yes, config } => {
             restore::rollback(&daemon, &config, &run, &environment, yes)
         }

@@ -1,7 +1,7 @@
 //! A copy that comes from another host: `send` on the backup server writes it, `restore --stdin` reads it. What is read is
 //! foreign, so it is read behind walls like those of the restore room, in a unit of its own that has this program's pipe.
 
-use crate::{check, error::CtlError, exit, print, restore::Typed};
+use crate::{check, error::CtlError, restore::Typed};
 use jiff::Timestamp;
 use mastmaint_config::settings::Instance;
 use mastmaint_words::{
@@ -12,7 +12,7 @@ use mastmaint_words::{
 use std::{
     io::{self, IsTerminal as _},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 const PACKAGED: &str = "/usr/lib/mastmaintd/mastmaint-restore";
@@ -117,68 +117,7 @@ fn order(run: RunId, instance: &Instance, asked: &Typed) -> Result<String, CtlEr
     Ok(serde_json::to_string(&order).map_err(io::Error::from)?)
 }
 
-/// Writes a state of a backup on this host to standard output, its names and proofs first.
-pub(crate) fn send(config: &Path, asked: &Sent) -> Result<u8, CtlError> {
-    let settings = check::load(config)?;
-    let Some(backup) = settings.backups.get(&asked.backup) else {
-        return Err(CtlError::Usage(format!(
-            "there is no backup {}; see `mastmaintctl backups`",
-            asked.backup
-        )));
-    };
-    if io::stdout().is_terminal() {
-        let how =
-            format!("type `mastmaintctl send {} | ssh HOST mastmaintctl restore --stdin`", asked.backup);
-        return Err(CtlError::Usage(format!("a backup is nothing for a terminal: {how}")));
-    }
-    let order = RestoreOrder {
-        run: RunId::new(Timestamp::now())?,
-        name: asked.backup.clone(),
-        backup: backup.clone(),
-        live: settings
-            .instance
-            .map_or_else(|| PathBuf::from("/home/mastodon/live"), |instance| instance.live),
-        user: String::new(),
-        snapshot: asked.snapshot.clone(),
-        with_media: asked.with_media,
-        with_env: true,
-        unproved: asked.unproved,
-    };
-    let order = serde_json::to_string(&order).map_err(io::Error::from)?;
-    let state = Path::new(crate::restore::STATE);
-    let status = Command::new(program())
-        .arg("--state")
-        .arg(state)
-        .arg("--proofs")
-        .arg(Path::new(crate::manifest::STATE).join("proofs"))
-        .args(["send", &order])
-        .stdin(Stdio::null())
-        .status()
-        .map_err(|error| failed(&error.to_string()))?;
-    if !status.success() {
-        print::talk("the other host refuses what did not come whole; nothing is changed there");
-    }
-    Ok(if status.success() { exit::FINE } else { exit::NOT_FINE })
-}
-
-/// What is typed of what is sent.
-#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-pub struct Sent {
-    /// From which backup of this host.
-    #[arg(value_name = "NAME")]
-    pub(crate) backup: BackupName,
-    /// From which of its states, like daily.1; the newest complete one if it is not said.
-    #[arg(long, value_name = "STATE")]
-    pub(crate) snapshot: Option<String>,
-    /// With public/system/cache.
-    #[arg(long)]
-    pub(crate) with_media: bool,
-    /// Send what no verification has proved.
-    #[arg(long)]
-    pub(crate) unproved: bool,
-}
-
-fn failed(why: &str) -> CtlError {
+pub(crate) fn failed(why: &str) -> CtlError {
     CtlError::Command { command: "mastmaint-restore".to_owned(), why: why.to_owned() }
 }
 

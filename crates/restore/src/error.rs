@@ -133,6 +133,19 @@ pub enum RestoreError {
         /// What differs.
         what: &'static str,
     },
+    /// The room that reaches other hosts cannot be reached, or has died.
+    #[error(
+        "the room that reaches the host of the backup is not there, or has died: {0}. See `systemctl status mastmaintd-fetch.socket` and `journalctl -u 'mastmaintd-fetch@*'`"
+    )]
+    FetchRoom(io::Error),
+    /// Another host did not send all of a backup, in the words of who asked it.
+    #[error("{why}")]
+    Fetch {
+        /// Stable code.
+        code: String,
+        /// What, where, and what to do.
+        why: String,
+    },
     /// Another restore is at work.
     #[error("another restore is at work (lock {}); wait for its end", .0.display())]
     Busy(PathBuf),
@@ -149,8 +162,12 @@ pub enum RestoreError {
 }
 
 impl RestoreError {
+    pub(crate) const fn fetch_room(error: io::Error) -> Self {
+        Self::FetchRoom(error)
+    }
+
     /// Stable code for machines.
-    pub fn code(&self) -> &'static str {
+    pub fn code(&self) -> &str {
         match self {
             Self::Backup { source } => match source {
                 NotBrought::Verify(error) => error.code(),
@@ -175,6 +192,8 @@ impl RestoreError {
             Self::Broken { source, .. } if source.kind() == io::ErrorKind::UnexpectedEof => "cut-short",
             Self::Broken { .. } => "damaged",
             Self::NotAnnounced { .. } => "not-announced",
+            Self::FetchRoom(_) => "no-fetch-room",
+            Self::Fetch { code, .. } => code,
             Self::Busy(_) => "busy",
             Self::Io { source, .. } => match Errno::from_io_error(source) {
                 Some(Errno::NOSPC | Errno::DQUOT) => "no-space",

@@ -4,7 +4,7 @@
 use crate::{
     diff::{self, Lost},
     error::{RestoreError, io_at},
-    extract::{Announced, Extractor, Met, Watch, Whose, room},
+    extract::{Extractor, Met, Watch, Whose, room},
     ground::Ground,
     journal::Journal,
     making::Making,
@@ -12,9 +12,11 @@ use crate::{
     meter::Meter,
     open::directory_below,
     owners::{Owner, Owners},
+    plain_tar::PlainTar,
     plan::{Facts, plan},
     receive::Received,
     record::Recorder,
+    space::fits,
     stage::{LIVE, Stage},
     survey::Survey,
     today::Media,
@@ -26,7 +28,6 @@ use mastmaint_verify::{
     check::{Mastodon, live_in},
     look::DirectoryTree,
     shown,
-    stream::Input,
 };
 use mastmaint_words::restore::{Amount, Generation, Plan, Restoring, Uploads};
 use std::{io::Read, os::fd::OwnedFd};
@@ -85,23 +86,28 @@ pub(crate) fn receive(
     ground: &Ground<'_>,
     journal: &Journal,
     restoring: &mut Restoring,
-    mut input: Input,
+    mut input: &mut dyn Read,
 ) -> Result<(), RestoreError> {
-    let mut received = Received::begin(&mut input, &journal.sent())?;
+    let mut received = Received::begin(input, &journal.sent(), &ground.policy)?;
     let head = received.head().clone();
     let order = ground.order;
-    let doubt = head.doubt.clone().or_else(|| trust::too_old(order, &head.generation, Timestamp::now()));
+    received.is_what_was_asked_for(order)?;
+    let at = &ground.parent.path;
+    fits(received.needs(), room(&ground.parent.fd, at)?, &at.display().to_string())?;
+    // What another host says is shown, and obeyed by no terminal.
+    let doubt = head.doubt.as_ref().map(|doubt| shown(doubt.as_bytes()));
+    let doubt = doubt.or_else(|| trust::too_old(order, &head.generation, Timestamp::now()));
     trust::refuse(order, doubt)?;
-    restoring.generation = Some(head.generation.clone());
+    let generation = Generation { name: shown(head.generation.name.as_bytes()), ..head.generation };
+    restoring.generation = Some(generation.clone());
     let from = Source {
-        name: &head.generation.name,
+        name: &generation.name,
         live: LIVE.as_bytes(),
         there: Some(Owner { uid: head.uid, gid: head.gid }),
         proved_at: head.proved_at,
         amount: head.amount,
     };
-    let copied = from.copy(ground, journal, restoring, &mut input, Some(&mut received), |_| Ok(()));
-    copied.and_then(|()| std::fs::remove_file(journal.sent()).map_err(io_at(b"what was announced", "remove")))
+    from.copy(ground, journal, restoring, &mut input, Some(&mut received), |_| Ok(()))
 }
 
 /// What comes, and what is known of it.
@@ -120,7 +126,7 @@ impl Source<'_> {
         journal: &Journal,
         restoring: &mut Restoring,
         input: &mut R,
-        mut announced: Option<&mut Received>,
+        announced: Option<&mut Received>,
         end: impl FnOnce(&mut R) -> Result<(), RestoreError>,
     ) -> Result<(), RestoreError> {
         let stage = Stage::make(&ground.parent, &ground.order.run)?;
@@ -140,10 +146,14 @@ impl Source<'_> {
             watch: Watch::begin(&stage.fd, &ground.parent.path)?,
             name: self.name,
         };
-        let met = extractor.extract(input, announced.as_deref_mut().map(|a| a as &mut dyn Announced))?;
-        if let Some(received) = announced {
-            received.end(input)?;
-        }
+        let met = match announced {
+            Some(received) => {
+                let met = extractor.extract(&mut PlainTar::of(input), Some(received))?;
+                received.end(input)?;
+                met
+            }
+            None => extractor.extract(input, None)?,
+        };
         end(input)?;
         let owners = Owners { there: whose.here, here: whose.here };
         uploads::make_room(&Making { owners, recorder: &recorder, meter: &meter }, &stage.fd, ground)?;

@@ -29,10 +29,12 @@ mod names;
 mod open;
 mod owners;
 mod places;
+mod plain_tar;
 mod plan;
 mod prepare;
 mod proofs;
 mod prune;
+mod pull;
 mod receive;
 mod record;
 mod remove;
@@ -53,12 +55,10 @@ mod work;
 pub use back::back;
 pub use error::RestoreError;
 pub use journal::list;
-pub use mastmaint_verify::{
-    prove::{Tell, Told, Untold},
-    stream::Input,
-};
-pub use prepare::{prepare, receive};
+pub use mastmaint_verify::prove::{Tell, Told, Untold};
+pub use prepare::{prepare, pull, receive};
 pub use prune::prune;
+pub use pull::Door;
 pub use resume::resume;
 pub use send::send;
 pub use switch::switch;

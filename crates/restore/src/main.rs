@@ -1,16 +1,26 @@
 //! `mastmaint-restore`: one verb of one restore. All it does is in the library; here it is asked and answered.
 
 use mastmaint_restore::{
-    Did, RestoreError, Site, Untold, back, list, prepare, prune, receive, resume, send, switch,
+    Did, Door, RestoreError, Site, Untold, back, list, prepare, prune, pull, receive, resume, send, switch,
 };
 use mastmaint_verify::prove::Progress;
-use mastmaint_words::{RunId, restore::RestoreOrder};
-use std::{path::PathBuf, process::ExitCode};
+use mastmaint_words::{Digest, RunId, restore::RestoreOrder};
+use std::{
+    fs::File,
+    io::{self, BufReader},
+    os::fd::AsFd as _,
+    path::PathBuf,
+    process::ExitCode,
+};
 
 const USAGE: &str = "usage: mastmaint-restore --state DIR --proofs DIR [--group NAME] (prepare [--stdin]|send) ORDER, or \
                      mastmaint-restore --state DIR (switch|back|prune) --run RUN, or mastmaint-restore --state DIR \
-                     (list|resume); ORDER is JSON: what mastmaintd makes of its configuration. Exit \
+                     (list|resume); ORDER is JSON: what mastmaintd makes of its configuration. What lies on another host \
+                     is pulled with --digest DIGEST, the accepted configuration in which it stands, and --fetch SOCKET, \
+                     of who reaches that host, or --accepted DIR, for mastmaint-fetch beside this program. Exit \
                      status: 0 done, 1 refused or failed, 3 nothing to do";
+/// So much of a stream is read at once.
+const PIECE: usize = 256 * 1024;
 const NOTHING: u8 = 3;
 
 fn main() -> ExitCode {
@@ -19,6 +29,7 @@ fn main() -> ExitCode {
         Ok(Did::Nothing) => ExitCode::from(NOTHING),
         Err(Failure::Usage(why)) => complain(&format!("{why}\n{USAGE}"), 2),
         Err(Failure::Restore(error)) => complain(&format!("error: {error} [{}]", error.code()), 1),
+        Err(Failure::Input(error)) => complain(&format!("error: standard input cannot be read: {error}"), 1),
         Err(Failure::Json(error)) => complain(&format!("error: the list cannot be written: {error}"), 1),
     }
 }
@@ -27,11 +38,36 @@ enum Failure {
     Usage(String),
     Restore(RestoreError),
     Json(serde_json::Error),
+    Input(io::Error),
 }
 
 impl From<RestoreError> for Failure {
     fn from(error: RestoreError) -> Self {
         Self::Restore(error)
+    }
+}
+
+/// How what lies on another host is had.
+#[derive(Default)]
+struct Away {
+    socket: Option<PathBuf>,
+    accepted: Option<PathBuf>,
+    digest: Option<String>,
+}
+
+impl Away {
+    fn known(self) -> Result<(Door, Digest), &'static str> {
+        let digest = self.digest.and_then(|digest| digest.parse().ok());
+        let digest = digest.ok_or("what lies on another host needs --digest, that of the configuration")?;
+        let door = match (self.socket, self.accepted) {
+            (Some(socket), _) => Door::Socket(socket),
+            (None, Some(accepted)) => {
+                let program = std::env::current_exe().unwrap_or_default().with_file_name("mastmaint-fetch");
+                Door::Program { program, accepted }
+            }
+            (None, None) => return Err("what lies on another host needs --fetch, or --accepted"),
+        };
+        Ok((door, digest))
     }
 }
 
@@ -50,7 +86,7 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
     let usage = |why: &str| Failure::Usage(why.to_owned());
     let (mut state, mut proofs, mut group, mut verb) = (None, None, None, None);
     let (mut order, mut of_run) = (None, None);
-    let mut from_stdin = false;
+    let (mut from_stdin, mut away) = (false, Away::default());
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--state" => state = arguments.next().map(PathBuf::from),
@@ -62,6 +98,9 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
             "prune" => verb = Some(Verb::Prune),
             "send" => verb = Some(Verb::Send),
             "--stdin" => from_stdin = true,
+            "--fetch" => away.socket = arguments.next().map(PathBuf::from),
+            "--accepted" => away.accepted = arguments.next().map(PathBuf::from),
+            "--digest" => away.digest = arguments.next(),
             "list" => verb = Some(Verb::List),
             "resume" => verb = Some(Verb::Resume),
             "--run" => of_run = arguments.next(),
@@ -100,8 +139,15 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
     let site = Site { proofs: &proofs, ..site };
     match verb {
         // What is said goes where the stream does not.
-        Verb::Send => Ok(send(&Site { tell: &Untold, ..site }, &order, &mut std::io::stdout().lock())?),
-        _ if from_stdin => Ok(receive(&site, &order, Box::new(std::io::stdin()))?),
+        Verb::Send => Ok(send(&Site { tell: &Untold, ..site }, &order, &mut io::stdout().lock())?),
+        _ if from_stdin => {
+            let stdin = io::stdin().as_fd().try_clone_to_owned().map_err(Failure::Input)?;
+            Ok(receive(&site, &order, &mut BufReader::with_capacity(PIECE, File::from(stdin)))?)
+        }
+        _ if order.backup.place.is_pulled() => {
+            let (door, digest) = away.known().map_err(usage)?;
+            Ok(pull(&site, &order, &door, &digest)?)
+        }
         _ => Ok(prepare(&site, &order)?),
     }
 }

@@ -8,11 +8,19 @@ use crate::{
     from_tree::FromTree,
     ground::Ground,
     journal::{Journal, begin, list},
+    pull::{Door, Pull},
     stage::Stage,
     today::Parent,
 };
-use mastmaint_verify::{backup::Place, stream::Input};
-use mastmaint_words::restore::{Phase, RestoreOrder, Restoring};
+use mastmaint_verify::backup::Place;
+use mastmaint_words::{
+    Digest,
+    restore::{Fetch, Phase, RestoreOrder, Restoring},
+};
+use std::io::{BufReader, Read};
+
+/// So much is read at once.
+const PIECE: usize = 256 * 1024;
 
 /// Makes a checked copy of a backup beside live.
 pub fn prepare(site: &Site<'_>, order: &RestoreOrder) -> Result<Did, RestoreError> {
@@ -38,10 +46,38 @@ pub fn prepare(site: &Site<'_>, order: &RestoreOrder) -> Result<Did, RestoreErro
 }
 
 /// Makes it of what [`crate::send`] sends from another host.
-pub fn receive(site: &Site<'_>, order: &RestoreOrder, input: Input) -> Result<Did, RestoreError> {
+pub fn receive(site: &Site<'_>, order: &RestoreOrder, input: &mut dyn Read) -> Result<Did, RestoreError> {
     around(site, order, |journal, restoring| {
         let ground = Ground::look(site, order, restoring)?;
         from_stream::receive(&ground, journal, restoring, input)?;
+        tell(site, restoring);
+        Ok(())
+    })
+}
+
+/// Makes it of what another host sends when it is asked: `digest` is that of the configuration in which it stands.
+pub fn pull(
+    site: &Site<'_>,
+    order: &RestoreOrder,
+    door: &Door,
+    digest: &Digest,
+) -> Result<Did, RestoreError> {
+    around(site, order, |journal, restoring| {
+        // Before anybody is asked: what would be refused on this host needs no other one.
+        let ground = Ground::look(site, order, restoring)?;
+        let fetch = Fetch {
+            digest: digest.clone(),
+            backup: order.name.clone(),
+            generation: order.snapshot.clone(),
+            with_media: order.with_media,
+            unproved: order.unproved,
+        };
+        if let Place::Pulled(pulled) = &order.backup.place {
+            site.tell.say(&format!("{} is asked for {}", pulled.from.host(), pulled.from.backup()));
+        }
+        let mut input = BufReader::with_capacity(PIECE, Pull::begin(door, &fetch)?);
+        let received = from_stream::receive(&ground, journal, restoring, &mut input);
+        received.map_err(|error| input.into_inner().why(error))?;
         tell(site, restoring);
         Ok(())
     })

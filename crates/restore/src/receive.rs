@@ -2,19 +2,21 @@
 
 use crate::{
     error::{RestoreError, io_on},
-    extract::{Announced, Header, Sort},
-    record,
+    extract::{Announced, Header, Sort, room},
+    names::{Policy, UPLOADS},
+    record::Lines,
+    space::{Needs, fits},
 };
 use jiff::Timestamp;
-use mastmaint_verify::{Kind, Line, Nanos, prove::Stat, shown};
+use mastmaint_verify::{Kind, Line, Nanos, Place, prove::Stat, shown};
 use mastmaint_words::{
     BackupName,
-    restore::{Amount, Generation},
+    restore::{Amount, Generation, RestoreOrder, Uploads},
 };
 use serde::{Deserialize, Serialize};
 use std::{
-    fs::OpenOptions,
-    io::{self, BufRead as _, BufReader, Read},
+    fs::{File, OpenOptions},
+    io::{self, Read, Seek as _},
     os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
@@ -46,7 +48,8 @@ pub(crate) struct Head {
 /// What was announced and has not come yet.
 pub(crate) struct Received {
     head: Head,
-    lines: Box<dyn Iterator<Item = Result<Line, RestoreError>>>,
+    needs: Needs,
+    lines: Lines,
     last: Option<Line>,
 }
 
@@ -54,9 +57,14 @@ fn broken(source: io::Error) -> RestoreError {
     RestoreError::Broken { name: "what another host sends".to_owned(), source }
 }
 
+fn not_announced(what: &'static str) -> RestoreError {
+    RestoreError::NotAnnounced { path: "what another host sends".to_owned(), what }
+}
+
 impl Received {
-    /// Reads what is announced, and keeps it in a file.
-    pub(crate) fn begin(input: &mut dyn Read, path: &Path) -> Result<Self, RestoreError> {
+    /// Reads what is announced, and keeps it in a file without a name. Nothing of it is believed: what it says of itself
+    /// is counted, and what it takes is known before anything of it comes.
+    pub(crate) fn begin(input: &mut dyn Read, path: &Path, policy: &Policy) -> Result<Self, RestoreError> {
         let mut magic = [0; 8];
         input.read_exact(&mut magic).map_err(broken)?;
         if magic != *MAGIC {
@@ -69,15 +77,17 @@ impl Received {
         if length > LONGEST {
             return Err(broken(io::Error::new(io::ErrorKind::InvalidData, "a manifest that cannot be")));
         }
-        let file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path);
-        let mut file = file.map_err(io_on(path, "write"))?;
+        let mut file = spool(path, length)?;
         if io::copy(&mut input.take(length), &mut file).map_err(broken)? < length {
             return Err(broken(io::ErrorKind::UnexpectedEof.into()));
         }
-        let first = std::fs::File::open(path).map_err(io_on(path, "read"))?;
-        let mut line = Vec::new();
-        BufReader::new(first).read_until(b'\n', &mut line).map_err(io_on(path, "read"))?;
-        let head: Head = serde_json::from_slice(&line).map_err(|error| broken(error.into()))?;
+        let again = || -> io::Result<Lines> {
+            let mut file = file.try_clone()?;
+            file.rewind()?;
+            Ok(Lines::of(file, path))
+        };
+        let mut lines = again().map_err(io_on(path, "read"))?;
+        let head: Head = lines.read()?.ok_or_else(|| not_announced("nothing is announced"))?;
         if head.version != VERSION {
             let what = format!(
                 "the other host sends version {} and this one understands {VERSION}; let both be of one version",
@@ -85,11 +95,34 @@ impl Received {
             );
             return Err(RestoreError::NotNow { what });
         }
-        Ok(Self { head, lines: Box::new(record::lines_after_head(path)?), last: None })
+        let needs = counted(&head, lines, policy)?;
+        let mut lines = again().map_err(io_on(path, "read"))?;
+        lines.read::<Head>()?;
+        Ok(Self { head, needs, lines, last: None })
     }
 
     pub(crate) const fn head(&self) -> &Head {
         &self.head
+    }
+
+    /// What the copy takes at least; uploads that are put beside today's come on top.
+    pub(crate) const fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    /// Whether it is what the order wants. A key may be good for one backup and nothing else, so that another one comes,
+    /// or the newest state for one that was chosen.
+    pub(crate) fn is_what_was_asked_for(&self, order: &RestoreOrder) -> Result<(), RestoreError> {
+        let Head { backup, generation, .. } = &self.head;
+        if let Place::Pulled(pulled) = &order.backup.place
+            && pulled.from.backup() != backup
+        {
+            return Err(not_announced("another backup is announced than was asked for"));
+        }
+        if order.snapshot.as_ref().is_some_and(|wanted| *wanted != generation.name) {
+            return Err(not_announced("another state is announced than was asked for"));
+        }
+        Ok(())
     }
 
     /// Whether all came that was announced, to the last byte.
@@ -102,6 +135,44 @@ impl Received {
         input.read_exact(&mut block).and_then(|()| input.read_exact(&mut end)).map_err(broken)?;
         let is_end = block.iter().all(|b| *b == 0) && end == *END;
         if is_end { Ok(()) } else { Err(broken(io::ErrorKind::InvalidData.into())) }
+    }
+}
+
+/// A file that is gone with us, if there is room for what is to be kept in it.
+fn spool(path: &Path, length: u64) -> Result<File, RestoreError> {
+    let above = path.parent().unwrap_or(path);
+    let directory = File::open(above).map_err(io_on(above, "open"))?;
+    fits(Needs { bytes: length, inodes: 1 }, room(&directory.into(), above)?, &above.display().to_string())?;
+    let file = OpenOptions::new().create(true).read(true).write(true).truncate(true).mode(0o600).open(path);
+    let file = file.map_err(io_on(path, "write"))?;
+    std::fs::remove_file(path).map_err(io_on(path, "remove"))?;
+    Ok(file)
+}
+
+/// Counts what is announced: it must be as much as is said, and says what it takes.
+fn counted(head: &Head, lines: Lines, policy: &Policy) -> Result<Needs, RestoreError> {
+    let (mut needs, mut amount) = (Needs::default(), Amount::default());
+    let today = |path: &[u8]| {
+        let upload = path.strip_prefix(UPLOADS).and_then(|rest| rest.strip_prefix(b"/"));
+        upload.is_some() && matches!(policy.uploads, Uploads::Stay | Uploads::Link)
+    };
+    for line in lines {
+        let line = line?;
+        let size = if line.kind == Kind::File { line.size.unwrap_or_default() } else { 0 };
+        if line.kind == Kind::File {
+            amount.files += 1;
+            amount.bytes = amount.bytes.saturating_add(size);
+        }
+        let path = line.path_bytes().unwrap_or_default();
+        let path = path.strip_prefix(b"live/").unwrap_or(&path);
+        if policy.takes(path) && !today(path) {
+            needs.add(size);
+        }
+    }
+    if amount == head.amount {
+        Ok(needs)
+    } else {
+        Err(not_announced("another amount is announced than is listed"))
     }
 }
 

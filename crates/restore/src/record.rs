@@ -2,9 +2,10 @@
 
 use crate::error::{RestoreError, io_on};
 use mastmaint_verify::Line;
+use serde::de::DeserializeOwned;
 use std::{
     fs::{File, OpenOptions},
-    io::{self, BufRead as _, BufReader, BufWriter, Write as _},
+    io::{self, BufRead as _, BufReader, BufWriter, Read as _, Write as _},
     os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
@@ -48,27 +49,43 @@ impl Recorder {
     }
 }
 
+/// No line is longer: a name has 4096 bytes at most, and the target of a link too.
+const LONGEST: u64 = 128 * 1024;
+
 /// The lines of a manifest.
-pub(crate) fn lines(
-    path: &Path,
-) -> Result<impl Iterator<Item = Result<Line, RestoreError>> + use<>, RestoreError> {
-    lines_from(path, 0)
+pub(crate) fn lines(path: &Path) -> Result<Lines, RestoreError> {
+    Ok(Lines::of(File::open(path).map_err(io_on(path, "read the manifest"))?, path))
 }
 
-/// The lines of a manifest after its first one, which says what it is.
-pub(crate) fn lines_after_head(
-    path: &Path,
-) -> Result<impl Iterator<Item = Result<Line, RestoreError>> + use<>, RestoreError> {
-    lines_from(path, 1)
+/// The lines of a manifest, one after the other.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    from: BufReader<File>,
+    path: PathBuf,
 }
 
-fn lines_from(
-    path: &Path,
-    first: usize,
-) -> Result<impl Iterator<Item = Result<Line, RestoreError>> + use<>, RestoreError> {
-    let file = File::open(path).map_err(io_on(path, "read the manifest"))?;
-    let path = path.to_owned();
-    Ok(BufReader::with_capacity(256 * 1024, file).split(b'\n').skip(first).map(move |line| {
-        line.and_then(|line| Ok(serde_json::from_slice(&line)?)).map_err(io_on(&path, "read the manifest"))
-    }))
+impl Lines {
+    /// Those of an open file from where it stands; `path` is for messages.
+    pub(crate) fn of(file: File, path: &Path) -> Self {
+        Self { from: BufReader::with_capacity(256 * 1024, file), path: path.to_owned() }
+    }
+
+    /// The next line, whatever it says; none at the end.
+    pub(crate) fn read<T: DeserializeOwned>(&mut self) -> Result<Option<T>, RestoreError> {
+        let mut line = Vec::new();
+        let read =
+            (&mut self.from).take(LONGEST).read_until(b'\n', &mut line).and_then(|count| match count {
+                0 => Ok(None),
+                _ => Ok(Some(serde_json::from_slice(&line)?)),
+            });
+        read.map_err(io_on(&self.path, "read the manifest"))
+    }
+}
+
+impl Iterator for Lines {
+    type Item = Result<Line, RestoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.read().transpose()
+    }
 }

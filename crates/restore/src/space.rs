@@ -29,7 +29,12 @@ impl Needs {
     /// Each thing takes an inode and whole blocks.
     pub(crate) const fn add(&mut self, bytes: u64) {
         const BLOCK: u64 = 4096;
-        self.bytes = self.bytes.saturating_add(bytes.next_multiple_of(BLOCK));
+        let whole = match bytes.checked_next_multiple_of(BLOCK) {
+            Some(whole) => whole,
+            // Nobody has so much, and somebody may say so all the same.
+            None => u64::MAX,
+        };
+        self.bytes = self.bytes.saturating_add(whole);
         self.inodes = self.inodes.saturating_add(1);
     }
 }
@@ -71,5 +76,7 @@ mod tests {
         needs.add(4096);
         needs.add(0);
         assert_eq!(needs, Needs { bytes: 8192, inodes: 3 });
+        needs.add(u64::MAX);
+        assert_eq!(needs, Needs { bytes: u64::MAX, inodes: 4 });
     }
 }

@@ -20,7 +20,7 @@ const NOT_LET_IN: [&str; 8] = [
     "InvalidAccessKeyId",
     "SignatureDoesNotMatch",
 ];
-const NO_ANSWER: [&str; 15] = [
+const NO_ANSWER: [&str; 17] = [
     "ssh command exited",
     "unable to start the sftp session",
     LOST,
@@ -36,25 +36,48 @@ const NO_ANSWER: [&str; 15] = [
     "o route to host",
     "etwork is unreachable",
     "Operation timed out",
+    "not responding",
+    "closed by remote host",
 ];
 
 /// What restic tries again and again although ssh has ended.
 pub(crate) const LOST: &str = "connection lost";
 
+/// Why another host cannot be had, with the line that says so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Away {
+    /// It is not the host that it should be.
+    OtherHost(String),
+    /// It lets nobody in with the keys that are given.
+    NotLetIn(String),
+    /// It does not answer, or not any more.
+    NoAnswer(String),
+}
+
 /// Why a repository on another host cannot be looked into, if it is for the way to it and not for what is there.
 pub(crate) fn refused(at: &str, complaints: &str) -> Option<Refusal> {
+    let at = at.to_owned();
+    Some(match away(complaints)? {
+        Away::OtherHost(says) => Refusal::OtherHost { at, says },
+        Away::NotLetIn(says) => Refusal::NotLetIn { at, says },
+        Away::NoAnswer(says) => Refusal::NoAnswer { at, says },
+    })
+}
+
+/// What the words of ssh, or of a client of an object storage, say of the way to another host.
+pub fn away(complaints: &str) -> Option<Away> {
     // What it tried again may have come to a good end.
     let is_over = |l: &&str| l.contains("retrying after") && !l.contains(LOST);
     let lines = || complaints.lines().filter(|l| !is_over(l));
     let line = |words: &[&str]| lines().find(|l| words.iter().any(|w| l.contains(w)));
-    let (at, says) = (at.to_owned(), |line: &str| line.trim().to_owned());
+    let says = |line: &str| line.trim().to_owned();
     if let Some(line) = line(&OTHER_HOST) {
-        return Some(Refusal::OtherHost { at, says: says(line) });
+        return Some(Away::OtherHost(says(line)));
     }
     if let Some(line) = line(&NOT_LET_IN) {
-        return Some(Refusal::NotLetIn { at, says: says(line) });
+        return Some(Away::NotLetIn(says(line)));
     }
-    line(&NO_ANSWER).map(|line| Refusal::NoAnswer { at, says: says(line) })
+    line(&NO_ANSWER).map(|line| Away::NoAnswer(says(line)))
 }
 
 /// The same where something was being read.

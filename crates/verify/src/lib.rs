@@ -34,10 +34,14 @@ mod verify;
 mod whole;
 pub mod wire;
 
+pub use away::{Away, away};
 pub use error::VerifyError;
 pub use finding::{Code, Finding, Severity, shown};
 pub use manifest::{Kind, Line, manifest};
-pub use mastmaint_words::backup::{self, Backup, Borg, Decrypt, Newest, Order, Place, Report, Restic};
+pub use mastmaint_words::backup::{
+    self, Backup, Borg, Decrypt, Newest, Order, Place, Pulled, Report, Restic,
+};
+pub use reach::SSH_OPTIONS;
 pub use stamp::{Nanos, Stamp};
 pub use tarball::Tarball;
 pub use verify::{Request, keep, verify};

@@ -151,6 +151,10 @@ pub fn manifest(
             let source = io::Error::other("a manifest is made of directories: kinds rsnapshot and tree");
             return Err(VerifyError::Backup { path: path.clone(), source });
         }
+        Place::Pulled(pulled) => {
+            let source = io::Error::other("it lies on another host; ask mastmaintctl there");
+            return Err(VerifyError::Backup { path: pulled.from.to_string().into(), source });
+        }
         Place::Restic(Restic { repository, .. }) | Place::Borg(Borg { repository, .. }) => {
             let source = io::Error::other("a manifest is made of directories: kinds rsnapshot and tree");
             return Err(VerifyError::Backup { path: repository.into(), source });

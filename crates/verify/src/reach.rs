@@ -9,8 +9,15 @@ use std::{
 
 /// Variables that would make another program of it.
 const NOT_TAKEN: [&str; 3] = ["PATH", "HOME", "TMPDIR"];
-/// It never asks anybody anything, and a host that has gone away ends it.
-const SSH: &str = "ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=30 -o ServerAliveInterval=30 -o ServerAliveCountMax=4";
+/// Options of ssh with which it never asks anybody anything, goes to no host that it does not know, and is ended by one
+/// that has gone away.
+pub const SSH_OPTIONS: [&str; 5] = [
+    "BatchMode=yes",
+    "StrictHostKeyChecking=yes",
+    "ConnectTimeout=30",
+    "ServerAliveInterval=30",
+    "ServerAliveCountMax=4",
+];
 
 /// A word of a command line that is taken apart as a shell does.
 pub(crate) fn quoted(word: &Path) -> String {
@@ -24,7 +31,11 @@ pub(crate) fn log(scratch: &Path) -> PathBuf {
 
 /// The command of ssh with its key and the hosts that it knows.
 pub(crate) fn ssh(reach: &Reach, log: &Path) -> String {
-    let mut command = format!("{SSH} -E {}", quoted(log));
+    let mut command = String::from("ssh");
+    for option in SSH_OPTIONS {
+        let _ = write!(command, " -o {option}");
+    }
+    let _ = write!(command, " -E {}", quoted(log));
     if let Some(key) = &reach.ssh_key {
         let _ = write!(command, " -o IdentitiesOnly=yes -i {}", quoted(key));
     }
@@ -82,8 +93,9 @@ mod tests {
         };
         let log = Path::new("/s/log");
         let of = |repository: &str, reach: &Reach| sftp(repository, reach, log).unwrap();
-        let begin = format!("{SSH} -E '/s/log'");
-        assert!(begin.contains("BatchMode=yes") && begin.contains("StrictHostKeyChecking=yes"));
+        let begin = ssh(&Reach::default(), log);
+        assert!(begin.starts_with("ssh -o BatchMode=yes -o StrictHostKeyChecking=yes -o ConnectTimeout=30 "));
+        assert!(begin.ends_with(" -o ServerAliveCountMax=4 -E '/s/log'"), "{begin}");
         assert_eq!(of("sftp:b@host:/srv/x", &Reach::default()), format!("{begin} -s -- 'b@host' sftp"));
         assert_eq!(
             of("sftp://b@host:2222//srv/x", &Reach::default()),

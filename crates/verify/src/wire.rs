@@ -130,12 +130,12 @@ impl Tell for Hangup<'_> {
 }
 
 /// Sends an order with what is handed over.
-pub(crate) fn send(to: &UnixStream, order: &impl Serialize, handed: &[BorrowedFd<'_>]) -> io::Result<()> {
+pub fn send(to: &UnixStream, order: &impl Serialize, handed: &[BorrowedFd<'_>]) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(2))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     // The room for two may hold a third, by the way it is aligned.
     if handed.len() > 2 || !control.push(SendAncillaryMessage::ScmRights(handed)) {
-        return Err(io::Error::other("there is more to hand over than the dump and the files"));
+        return Err(io::Error::other("there are more than two files to hand over"));
     }
     sendmsg(to, &[IoSlice::new(b"d")], &mut control, SendFlags::NOSIGNAL)?;
     let mut line = serde_json::to_vec(order)?;

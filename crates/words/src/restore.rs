@@ -1,7 +1,7 @@
 //! The restore of files: what is asked, what is planned, and how far it is. `mastmaint-restore` is asked with an
 //! [`RestoreOrder`] and keeps a [`Restoring`]; both are read by whoever tells people of it.
 
-use crate::{BackupName, RunId, backup::Backup};
+use crate::{BackupName, Digest, RunId, backup::Backup};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -37,6 +37,47 @@ impl AsRef<RunId> for RestoreOrder {
     fn as_ref(&self) -> &RunId {
         &self.run
     }
+}
+
+/// What a restore asks of the room that reaches the host of a backup. Whom it reaches, and how, stands in the accepted
+/// configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fetch {
+    /// The configuration that names the backup.
+    pub digest: Digest,
+    /// Which.
+    pub backup: BackupName,
+    /// Which of its generations; the newest complete one if none is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generation: Option<String>,
+    /// With `public/system/cache`.
+    #[serde(default)]
+    pub with_media: bool,
+    /// Also what no proof speaks for.
+    #[serde(default)]
+    pub unproved: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fetched {
+    /// The other host says that it has sent all of it.
+    Sent,
+    /// It has not.
+    Failed {
+        /// Stable word for machines.
+        code: String,
+        /// What, where, and what to do.
+        why: String,
+    },
+}
+
+/// Whether a text can be the name of a generation: `daily.1`, an archive's, a snapshot's. None is a path, an option or
+/// something that a shell understands.
+pub fn is_generation(text: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "._-+:@".contains(c);
+    (1..=200).contains(&text.len()) && text.chars().all(fits) && !text.starts_with(['.', '-'])
 }
 
 /// A directory, wherever it is moved to.
@@ -298,6 +339,17 @@ mod tests {
         assert!(is((9, 2, 3), (1, 2, 3)), "devices are numbered anew at a boot");
         assert!(!is((1, 2, 4), (1, 2, 3)));
         assert!(!is((9, 2, 0), (1, 2, 0)));
+    }
+
+    #[test]
+    fn a_generation_is_no_path_and_no_option() {
+        for name in ["daily.0", "live-2026-11-26.tar.zst", "nightly:12@host", "a+b_c"] {
+            assert!(is_generation(name), "{name}");
+        }
+        let long = "x".repeat(201);
+        for name in ["", ".", "..", "-x", "a/b", "a b", "a;b", "a$b", "a\nb", "a'b", "é", long.as_str()] {
+            assert!(!is_generation(name), "{name}");
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod outcomes;
 mod probes;
 mod progress;
 mod proofs;
+mod pull;
 mod requires;
 mod restarts;
 mod state;

@@ -13,6 +13,7 @@ pub(crate) mod outlive;
 pub(crate) mod package;
 pub(crate) mod probes;
 pub(crate) mod proofs;
+pub(crate) mod pull;
 pub(crate) mod reload;
 pub(crate) mod remote;
 pub(crate) mod replay;

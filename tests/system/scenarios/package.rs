@@ -7,13 +7,14 @@ use crate::{
 };
 use std::{path::Path, process::Command, time::Duration};
 
-const ROOMS: [&str; 12] = [
+const ROOMS: [&str; 13] = [
     "tootctl",
     "systemctl",
     "run",
     "verify",
     "remote",
     "restore",
+    "fetch",
     "drill",
     "database",
     "boot",
@@ -23,9 +24,10 @@ const ROOMS: [&str; 12] = [
 ];
 
 /// Scores of the design: `systemd-analyze security --offline=true` says at most this.
-const SCORES: [(&str, f64); 15] = [
+const SCORES: [(&str, f64); 16] = [
     ("mastmaintd-change@.service", 2.0),
     ("mastmaintd-remote@.service", 1.4),
+    ("mastmaintd-fetch@.service", 1.4),
     ("mastmaintd-restore@.service", 1.2),
     ("mastmaintd-resume.service", 2.5),
     ("mastmaintd-probe@.service", 1.4),
@@ -52,9 +54,9 @@ pub(crate) fn a_fresh_install_waits_for_its_config(debian: Debian) {
         for room in ROOMS {
             assert_eq!(state(&machine, &format!("mastmaintd-{room}.socket")), enabled("active"), "{room}");
             let stat = machine.sh(&format!("stat -c '%U:%G %a' /run/mastmaintd-rooms/{room}.sock")).ok();
-            // These hear the verify room only.
-            let is_for_verify = ["drill", "boot", "database"].contains(&room);
-            let expected = if is_for_verify { "root:root 600" } else { "root:mastmaintd 660" };
+            // These hear the verify room only, and the restore room.
+            let is_for_rooms = ["drill", "boot", "database", "fetch"].contains(&room);
+            let expected = if is_for_rooms { "root:root 600" } else { "root:mastmaintd 660" };
             assert_eq!(stat.trim(), expected, "{room}");
         }
         assert_eq!(state(&machine, "mastmaintd.service"), enabled("inactive"));

@@ -21,6 +21,7 @@ use mastmaint_words::{
 pub(crate) const KEYS: &[&str] = &[
     "kind",
     "config",
+    "from",
     "path",
     "repository",
     "password_file",
@@ -69,7 +70,15 @@ pub(super) fn backups(reader: &mut Reader, node: Option<&Node>) -> Backups {
         match backups.get(files.value.as_str()) {
             Some(backup) if backup.place.holds_files() => apart(reader, (key, &path), &files, &backups),
             Some(backup) => {
-                let why = format!("{} is of kind {}, which holds no files", files.value, backup.place.kind());
+                let kind = backup.place.kind();
+                let why = if backup.place.is_pulled() {
+                    format!(
+                        "{} lies on another host, which sends it to a restore and to nothing else",
+                        files.value
+                    )
+                } else {
+                    format!("{} is of kind {kind}, which holds no files", files.value)
+                };
                 reader.wrong(files.place, &path, Mistake::BadName { why });
             }
             // One that is there and wrong has been told already.
@@ -115,6 +124,9 @@ pub(super) fn verified(
             (Action::Database(_), Some(known)) => {
                 let is_remote = known.is_remote(backups);
                 database::restorable(reader, place, &path, backup, known, is_remote);
+            }
+            (Action::Verify(_), Some(known)) if known.place.is_pulled() => {
+                reader.wrong(place, &path, Mistake::VerifiedElsewhere { backup: backup.to_string() });
             }
             _ => {}
         }
@@ -181,7 +193,7 @@ fn backup(
     let before = reader.mistakes.len();
     let f = reader.fields(node, path, "a map with a kind and a place", KEYS)?;
     if f.get("kind").is_none() {
-        let help = "there are rsnapshot, tree, tar, postgres, redis, restic, borg";
+        let help = "there are rsnapshot, tree, tar, postgres, redis, restic, borg, pulled";
         reader.wrong(f.place, path, Mistake::MissingKey { key: "kind", help });
     }
     let kind = reader.word(&f, "kind", "kind of backup", &BackupKind::ALL);

@@ -1,6 +1,6 @@
 //! Where a backup is: the keys of each kind, and how it is opened.
 
-use super::reach::{is_elsewhere, objection, reach};
+use super::reach::{is_elsewhere, objection, pulled, reach};
 use crate::{
     mistake::Mistake,
     read::{At, Fields, Reader},
@@ -21,12 +21,16 @@ pub(super) enum BackupKind {
     Redis,
     Restic,
     Borg,
+    Pulled,
 }
 
 const OF_FILES: &str = "only file backups (rsnapshot, tree, tar, restic, borg) have paths in them";
 
+const OF_SENDER: &str =
+    "what is in it, and whether it is whole, is said and looked at on the host that sends it";
+
 impl BackupKind {
-    pub(super) const ALL: [(&'static str, Self); 7] = [
+    pub(super) const ALL: [(&'static str, Self); 8] = [
         ("rsnapshot", Self::Rsnapshot),
         ("tree", Self::Tree),
         ("tar", Self::Tar),
@@ -34,6 +38,7 @@ impl BackupKind {
         ("redis", Self::Redis),
         ("restic", Self::Restic),
         ("borg", Self::Borg),
+        ("pulled", Self::Pulled),
     ];
 
     /// The key that says where one is.
@@ -41,6 +46,7 @@ impl BackupKind {
         match self {
             Self::Rsnapshot => "config",
             Self::Restic | Self::Borg => "repository",
+            Self::Pulled => "from",
             _ => "path",
         }
     }
@@ -52,25 +58,34 @@ impl BackupKind {
             Self::Restic | Self::Borg => {
                 "name its directory on this host, like /backup/repository, or a place like sftp:backup@host:/srv/repository"
             }
+            Self::Pulled => "say who sends it, like ssh://root@backup.example/nightly-files",
             _ => "name its files; the last part may have * and ?, like /backup/mastodon-*.dump",
         }
     }
 
     /// Whether this kind has a use for a key, and why others have none.
     fn uses(self, key: &str) -> (bool, &'static str) {
-        use BackupKind::{Borg, Postgres, Redis, Restic, Rsnapshot, Tar};
+        use BackupKind::{Borg, Postgres, Pulled, Redis, Restic, Rsnapshot, Tar};
         let is = |kinds: &[Self]| kinds.contains(&self);
         match key {
             "config" => (is(&[Rsnapshot]), "only rsnapshot has a configuration"),
+            "from" => (is(&[Pulled]), "only a backup that another host sends comes from there"),
+            "path" if is(&[Pulled]) => {
+                (false, "where it is the other host knows, and who that is says `from`")
+            }
             "path" if is(&[Restic, Borg]) => (false, "where a repository is says `repository`"),
             "path" => (!is(&[Rsnapshot]), "rsnapshot says itself where its generations are"),
             "repository" => (is(&[Restic, Borg]), "only restic and borg have a repository"),
             "password_file" => (is(&[Restic, Borg]), "only repositories of restic and borg have a password"),
             "key_file" => (is(&[Borg]), "only borg keeps keys outside of its repositories"),
             "archives" => (is(&[Borg]), "only borg gives names to its archives"),
-            "ssh_key" | "known_hosts" | "environment_file" => {
+            "ssh_key" | "known_hosts" => {
+                (is(&[Restic, Borg, Pulled]), "only what lies on another host is reached by it")
+            }
+            "environment_file" => {
                 (is(&[Restic, Borg]), "only a repository over the network is reached by it")
             }
+            _ if is(&[Pulled]) && key != "max_age" => (false, OF_SENDER),
             "host" | "tags" => (is(&[Restic]), "only snapshots of restic have a host and tags"),
             "drill" => (is(&[Postgres]), "only a dump of PostgreSQL is brought to life"),
             "files" => (is(&[Postgres]), "only a dump of PostgreSQL belongs to a file backup"),
@@ -79,6 +94,7 @@ impl BackupKind {
                 is(&[Tar, Postgres, Redis]),
                 "only archives and dumps are decrypted; restic and borg do it themselves, with `password_file`",
             ),
+            "budget" | "prove_every" | "wait" => (true, ""),
             _ => (!is(&[Postgres, Redis]), OF_FILES),
         }
     }
@@ -88,6 +104,7 @@ impl BackupKind {
 pub(super) fn misplaced(reader: &mut Reader, f: &Fields<'_>, kind: BackupKind) {
     let keys = [
         "config",
+        "from",
         "path",
         "repository",
         "password_file",
@@ -101,7 +118,8 @@ pub(super) fn misplaced(reader: &mut Reader, f: &Fields<'_>, kind: BackupKind) {
         "known_hosts",
         "environment_file",
     ];
-    for key in keys.into_iter().chain(["require", "forbid", "live", "files", "drill"]) {
+    let others = ["require", "forbid", "live", "files", "drill", "budget", "prove_every", "wait"];
+    for key in keys.into_iter().chain(others) {
         let (has_use, why) = kind.uses(key);
         if f.get(key).is_some() && !has_use {
             reader.wrong(f.key_place(key), &f.path_of(key), Mistake::Misplaced { why });
@@ -114,6 +132,9 @@ pub(super) fn place(reader: &mut Reader, f: &Fields<'_>, kind: BackupKind, is_in
     let key = kind.key();
     if f.get(key).is_none() {
         reader.wrong(f.place, &f.path, Mistake::MissingKey { key, help: kind.help() });
+    }
+    if kind == BackupKind::Pulled {
+        return pulled(reader, f);
     }
     if matches!(kind, BackupKind::Restic | BackupKind::Borg) {
         let repository = repository(reader, f, kind);

@@ -1,4 +1,4 @@
-//! Repositories on other hosts: how they are written, how they are reached, and where their keys lie.
+//! What lies on other hosts: how it is written, how it is reached, and where its keys lie.
 
 use super::place::{BackupKind, absolute};
 use crate::{
@@ -6,7 +6,7 @@ use crate::{
     read::{Fields, Reader},
     tree::Kind,
 };
-use mastmaint_words::backup::{Budget, Decrypt, Place, REMOTE_KEYS, Reach};
+use mastmaint_words::backup::{Budget, Decrypt, Place, Pulled, REMOTE_KEYS, Reach, Sender, UnknownSender};
 use std::path::{Path, PathBuf};
 
 /// Ways over the network that restic knows; rclone would start a program of its own.
@@ -58,6 +58,30 @@ pub(super) fn reach(reader: &mut Reader, f: &Fields<'_>, repository: Option<&str
         }
     }
     reach
+}
+
+/// Who sends a backup, and how that host is reached: the room has no home in which ssh would find anything by itself.
+pub(super) fn pulled(reader: &mut Reader, f: &Fields<'_>) -> Option<Place> {
+    let given = reader.text(f, "from", "who sends it, like ssh://root@backup.example/nightly-files");
+    let from = given.and_then(|given| {
+        let why = |error: UnknownSender| format!("{:?} {error}", given.value);
+        let from = given.value.parse::<Sender>().map_err(why);
+        let wrong = |why| reader.wrong(given.place, &f.path_of("from"), Mistake::BadName { why });
+        from.map_err(wrong).ok()
+    });
+    let mut file = |key: &'static str, help: &'static str| {
+        if f.get(key).is_none() {
+            reader.wrong(f.place, &f.path, Mistake::MissingKey { key, help });
+        }
+        let at = absolute(reader, f, key, help)?;
+        if !is_handed_over(Path::new(&at.value)) {
+            reader.odd(at.place, &f.path_of(key), Mistake::KeyElsewhere { given: at.value.clone() });
+        }
+        Some(PathBuf::from(at.value))
+    };
+    let ssh_key = file("ssh_key", "name the file of the key, without a passphrase");
+    let known_hosts = file("known_hosts", "name the file that ssh-keyscan made");
+    Some(Place::Pulled(Pulled { from: from?, ssh_key: ssh_key?, known_hosts: known_hosts? }))
 }
 
 /// What every night fetches costs money or somebody's patience: nobody gets it by default.

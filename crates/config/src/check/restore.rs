@@ -9,7 +9,7 @@ use crate::{
     settings::{Action, Copied, DatabaseAction, Instance, Restore, RestoreAction, Step},
     tree::{Kind, Node},
 };
-use mastmaint_words::{BackupName, NameError, RunId, Span, backup::Backup};
+use mastmaint_words::{BackupName, NameError, RunId, Span, backup::Backup, restore::is_generation};
 
 /// The keys of a restore: those that people write, then [`OF_RUNS`].
 const KEYS: [&str; 8] =
@@ -91,9 +91,7 @@ pub(super) fn state(reader: &mut Reader, f: &Fields<'_>, key: &str) -> Option<Op
         return Some(None);
     }
     let given = reader.text(f, key, "a name, like daily.1")?;
-    let fits = |c: char| c.is_ascii_alphanumeric() || "._-+:@".contains(c);
-    let is_name = given.value.chars().all(fits) && !given.value.starts_with(['.', '-']);
-    if is_name && (1..=200).contains(&given.value.len()) {
+    if is_generation(&given.value) {
         return Some(Some(given.value));
     }
     let why = "is no name of a state of a backup; write it as `mastmaintctl backups` does, like daily.1, \
@@ -162,10 +160,13 @@ fn item(node: &Node, at: usize) -> Option<Place> {
 
 /// Whether a backup can be put in the place of a Rails root at all.
 pub(super) fn restorable(reader: &mut Reader, place: Place, path: &str, name: &BackupName, backup: &Backup) {
-    let why = if !backup.place.holds_files() {
+    let why = if backup.place.is_pulled() {
+        return;
+    } else if !backup.place.holds_files() {
         "it holds no files of an instance"
     } else if backup.place.is_remote() {
-        "it lies on another host; fetch it, or push it from there with `mastmaintctl send`"
+        "its repository lies on another host; fetch it, or keep a copy of the files there that a backup of kind \
+         `pulled` can be"
     } else {
         return;
     };
@@ -274,7 +275,9 @@ mod tests {
     };
 
     const HEAD: &str = "instance: {live: /home/mastodon/live, user: mastodon, services: [mastodon-web]}\n\
-        backups: {files: {kind: tree, path: /backup/files}, base: {kind: postgres, path: /backup/*.dump}}\n";
+        backups: {files: {kind: tree, path: /backup/files}, base: {kind: postgres, path: /backup/*.dump}, \
+        away: {kind: pulled, from: 'ssh://root@[::1]:2222/files', \
+        max_age: 26h, ssh_key: /etc/mastmaintd/remote/id, known_hosts: /etc/mastmaintd/remote/hosts}}\n";
 
     fn kinds(steps: &[Step]) -> Vec<&'static str> {
         let kind = |step: &Step| match &step.action {
@@ -308,6 +311,7 @@ mod tests {
                 "{steps: [{restore: {backup: files, snapshot: daily.1, with_env: true}}]}",
                 &["prepare", "try", "stop", "switch", "start"],
             ),
+            ("{steps: [{restore: away}]}", &["prepare", "try", "stop", "switch", "start"]),
             (
                 "{schedule: '@weekly', steps: [{restore: {backup: files, rehearse: true}}, {run: /bin/true}]}",
                 &["rehearse", "try", "run"],

@@ -53,7 +53,7 @@ fn its_examples_load_too() {
             ("few-days", "jobs.post-mortem-as-it-was.steps[3].tootctl")
         ]
     );
-    assert_eq!(all.settings.backups.len(), 9);
+    assert_eq!(all.settings.backups.len(), 10);
     let kinds: Vec<_> = all.settings.probes.values().map(|probe| probe.question.kind()).collect();
     assert_eq!(kinds.len(), Question::KINDS.len(), "{kinds:?}");
     let jobs = &all.settings.jobs;

@@ -90,6 +90,7 @@ fn places(settings: &Settings) -> Vec<PathBuf> {
             Place::Restic(Restic { repository, .. }) | Place::Borg(Borg { repository, .. }) => {
                 places.push(repository.into());
             }
+            Place::Pulled(_) => {}
         }
     }
     places

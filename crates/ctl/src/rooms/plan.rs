@@ -22,6 +22,8 @@ const SHIPPED_READABLE: [&str; 2] = [SHIPPED_LIVE, "/home/mastodon/.rbenv"];
 const ACCEPTED: &str = "/var/lib/mastmaintd-accepted";
 /// What rooms see of the network that ask the instance's services.
 const ASKING: &str = "as the instance needs";
+/// Who reaches other hosts and owns nothing on this one.
+const REMOTE: &str = "mastmaintd-remote";
 /// What `ProtectHome=tmpfs` hides.
 const HIDDEN: [&str; 3] = ["/home", "/root", "/run/user"];
 
@@ -40,7 +42,8 @@ pub struct Resident {
     pub media: Vec<PathBuf>,
 }
 
-/// A room: one in which steps run, or one that the verify room hands dumps to.
+/// A room: one in which steps run, or one that another room asks: the verify room to bring dumps to life or to load them,
+/// the restore room to reach the host of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which {
     /// Of steps.
@@ -51,6 +54,8 @@ pub enum Which {
     Boot,
     /// A dump is loaded beside the instance's database.
     Database,
+    /// A backup is fetched from its host.
+    Fetch,
 }
 
 impl Which {
@@ -61,6 +66,7 @@ impl Which {
             Self::Drill => "drill",
             Self::Boot => "boot",
             Self::Database => "database",
+            Self::Fetch => "fetch",
         }
     }
 }
@@ -104,7 +110,12 @@ pub enum PlanError {
 pub fn plan(resident: Option<&Resident>, backups: &[PathBuf]) -> Result<Vec<Wanted>, PlanError> {
     let of_steps = Room::ALL.into_iter().map(|room| one(room, resident, backups));
     let database = asking(Which::Database, resident);
-    of_steps.chain([Ok(boot::drill()), boot::boot(resident), database]).collect()
+    of_steps.chain([Ok(boot::drill()), boot::boot(resident), database, Ok(fetch())]).collect()
+}
+
+/// Reaches other hosts for the restore room, and owns nothing on this one.
+fn fetch() -> Wanted {
+    Wanted { room: Which::Fetch, user: REMOTE.to_owned(), network: "yes", writes: Vec::new(), drop_in: None }
 }
 
 /// The unit of a room.
@@ -125,7 +136,7 @@ fn one(room: Room, resident: Option<&Resident>, backups: &[PathBuf]) -> Result<W
         (Room::Run, _) => Ok(plain("mastmaintd-run")),
         (Room::Verify, _) => Ok(Wanted { drop_in: verify(backups), ..plain("root") }),
         (Room::Restore, resident) => restore::restore(resident, backups),
-        (Room::Remote, _) => Ok(Wanted { network: "yes", ..plain("mastmaintd-remote") }),
+        (Room::Remote, _) => Ok(Wanted { network: "yes", ..plain(REMOTE) }),
         (Room::Notify, _) => Ok(Wanted { network: "yes", ..plain("mastmaintd-notify") }),
         (Room::Tootctl, None) => Ok(plain(SHIPPED_USER)),
         (Room::Tootctl, Some(resident)) => tootctl(resident),

@@ -217,5 +217,12 @@ pub(super) fn error(code: &str, message: String) -> Reply {
 }
 
 pub(super) fn unknown_job(name: &JobName) -> Reply {
-    error("unknown-job", format!("there is no job {name}; see \"mastmaintctl jobs\""))
+    let text = if name.is_by_hand() {
+        format!(
+            "there is no job {name}: no backup of that name is verified on this host; see \"mastmaintctl backups\""
+        )
+    } else {
+        format!("there is no job {name}; see \"mastmaintctl jobs\"")
+    };
+    error("unknown-job", text)
 }

@@ -21,8 +21,10 @@ impl Dispatcher {
     pub(super) fn backups(&self, replies: mpsc::Sender<Reply>) {
         let recorder = self.outside.recorder.clone();
         let overdue = self.told().overdue_backups;
+        // What another host verifies is known there.
+        let here = self.config.view.backups.iter().filter(|(_, backup)| !backup.place.is_pulled());
         let named: BTreeMap<BackupName, Option<RunId>> =
-            self.config.view.backups.keys().map(|name| (name.clone(), self.verifying(name))).collect();
+            here.map(|(name, _)| (name.clone(), self.verifying(name))).collect();
         tokio::spawn(async move {
             let known = recorder.with(|ledger| Ok((ledger.verified()?, ledger.findings()?)));
             let answer = match known.await {

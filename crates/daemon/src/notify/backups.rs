@@ -13,7 +13,7 @@ use mastmaint_control::words::OverdueBackup;
 use mastmaint_ledger::{StepRecord, Verified};
 use mastmaint_words::{
     BackupName, JobName, Occasion, RunId,
-    backup::{FindingId, Severity},
+    backup::{Backup, FindingId, Severity},
     human,
 };
 use std::collections::BTreeSet;
@@ -31,7 +31,9 @@ impl State {
     /// Watches each backup from now on, or from when it was first seen. Those that changed and those that are no more
     /// come back.
     pub(super) fn watch_backups(&mut self, now: Timestamp) -> (Vec<BackupName>, Vec<BackupName>) {
-        let wanted = |name: &BackupName| self.view.backups.get(name).is_some_and(|b| b.max_age.is_some());
+        // Whether one that another host keeps is fresh is told there, and looked at when it is restored.
+        let is_watched = |b: &Backup| b.max_age.is_some() && !b.place.is_pulled();
+        let wanted = |name: &BackupName| self.view.backups.get(name).is_some_and(is_watched);
         let gone: Vec<_> = self.backups.keys().filter(|name| !wanted(name)).cloned().collect();
         let new: Vec<_> = self.view.backups.keys().filter(|name| wanted(name)).cloned().collect();
         let new: Vec<_> = new.into_iter().filter(|name| !self.backups.contains_key(name)).collect();

@@ -236,7 +236,7 @@ fn sent(host: &Host) -> Vec<u8> {
 /// On the host of the instance there are no proofs: they come with the names.
 fn received(host: &Host, bytes: Vec<u8>) -> Result<Did, RestoreError> {
     let (state, proofs) = (host.path("state"), host.path("none/proofs"));
-    receive(&site(&state, &proofs), &host.order, Box::new(Cursor::new(bytes)))
+    receive(&site(&state, &proofs), &host.order, &mut Cursor::new(bytes))
 }
 
 #[test]
@@ -286,6 +286,77 @@ fn what_comes_must_be_what_was_announced() {
     let mut out = Vec::new();
     let error = send(&site(&state, &proofs), &host.order, &mut out).unwrap_err();
     assert_eq!((error.code(), out.len()), ("not-proved", 0));
+}
+
+/// The same stream with other names before its content.
+fn announced(whole: &[u8], change: impl FnOnce(&mut Vec<String>)) -> Vec<u8> {
+    let length = usize::try_from(u64::from_le_bytes(whole[8..16].try_into().unwrap())).unwrap();
+    let manifest = std::str::from_utf8(&whole[16..16 + length]).unwrap();
+    let mut lines: Vec<String> = manifest.lines().map(str::to_owned).collect();
+    change(&mut lines);
+    let mut manifest = lines.join("\n");
+    manifest.push('\n');
+    [&whole[..8], &(manifest.len() as u64).to_le_bytes(), manifest.as_bytes(), &whole[16 + length..]].concat()
+}
+
+#[test]
+fn another_host_that_lies_is_found_out_before_anything_is_written() {
+    let mut host = Host::new();
+    let whole = sent(&host);
+    let refused = |host: &Host, code: &str, bytes: Vec<u8>| {
+        let error = received(host, bytes).unwrap_err();
+        assert_eq!(error.code(), code, "{error}");
+        assert!(!host.staged("").exists());
+        let kept = fs::read_dir(host.path("state/restores")).unwrap();
+        let kept = kept.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        assert!(kept.into_iter().all(|name| !name.ends_with(".sent")), "what it announced is left");
+        error.to_string()
+    };
+    // More than is listed, or less.
+    let other = announced(&whole, |lines| lines[0] = lines[0].replace("\"files\":", "\"files\":9"));
+    assert!(refused(&host, "not-announced", other).contains("another amount"));
+    let other = announced(&whole, |lines| _ = lines.pop());
+    assert!(refused(&host, "not-announced", other).contains("another amount"));
+    // More than anybody has: neither the names nor the content are waited for.
+    let endless = [&whole[..8], &(7_u64 << 30 << 10).to_le_bytes(), &whole[16..]].concat();
+    refused(&host, "damaged", endless);
+    let mut sum = 0;
+    let other = announced(&whole, |lines| {
+        let size = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["size"].as_u64();
+        let large = lines.iter().position(|line| line.contains("app/models/account.rb")).unwrap();
+        let before = size(&lines[large]).unwrap();
+        lines[large] =
+            lines[large].replace(&format!("\"size\":{before}"), &format!("\"size\":{}", 1_u64 << 60));
+        let head: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+        sum = head["amount"]["bytes"].as_u64().unwrap();
+        let more = sum - before + (1 << 60);
+        lines[0] = lines[0].replace(&format!("\"bytes\":{sum}"), &format!("\"bytes\":{more}"));
+    });
+    refused(&host, "no-space", other);
+    // A line without an end, of a name or of the head.
+    for at in [0, 3] {
+        let other = announced(&whole, |lines| lines[at] = format!("{{\"path\":\"{}", "x".repeat(9 << 20)));
+        refused(&host, "io", other);
+    }
+    // A name without an end, which would be taken in as a whole.
+    let mut endless = Header::new_gnu();
+    endless.set_entry_type(EntryType::GNULongName);
+    endless.set_size(1 << 50);
+    endless.set_cksum();
+    let begins = 16 + usize::try_from(u64::from_le_bytes(whole[8..16].try_into().unwrap())).unwrap();
+    let other = [&whole[..begins], &endless.as_bytes()[..], &vec![b'x'; 1 << 20]].concat();
+    refused(&host, "damaged", other);
+    // What a terminal would obey.
+    let other = announced(&whole, |lines| {
+        lines[0] = lines[0].replace("\"doubt\":null", "\"doubt\":\"\\u001b[2J nothing\\nspeaks for it\"");
+    });
+    let why = refused(&host, "not-proved", other);
+    assert!(why.contains("\\u{1b}[2J nothing\\nspeaks for it") && !why.contains('\u{1b}'), "{why}");
+    // Another state than the one that was chosen.
+    host.order.snapshot = Some("daily.7".to_owned());
+    assert!(refused(&host, "not-announced", whole.clone()).contains("another state"));
+    host.order.snapshot = None;
+    received(&host, whole).unwrap();
 }
 
 fn is_installed(program: &str) -> bool {

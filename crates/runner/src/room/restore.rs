@@ -17,7 +17,7 @@ use mastmaint_config::{
 };
 use mastmaint_instance::Variables;
 use mastmaint_words::{
-    Grade, Outcome, Reason, RunId, Verdict, human,
+    Digest, Grade, Outcome, Reason, RunId, Verdict, human,
     restore::{Phase, RestoreOrder, Restoring},
 };
 use std::{
@@ -57,7 +57,7 @@ pub(super) fn plan(
     };
     let command = StepCommand {
         program: program(),
-        args: arguments(options, &asked),
+        args: arguments(options, &view.digest, &asked),
         environment: environment::for_program(&step.environment, Path::new("/"), PATH),
         directory: PathBuf::from("/"),
         patterns: Patterns::default(),
@@ -78,6 +78,8 @@ struct Asked {
     wanted: Wanted,
     /// Which restore, as its last arguments say it.
     which: Vec<String>,
+    /// What it makes its copy of lies on another host.
+    is_pulled: bool,
 }
 
 /// How far the journal must be.
@@ -110,14 +112,15 @@ fn asked(view: &RoomView, action: &RestoreAction, named: &Named) -> Result<Asked
     let own = &named.key.run;
     let of = |run: &RunId, wanted| {
         let which = vec!["--run".to_owned(), run.to_string()];
-        Ok(Asked { run: run.clone(), wanted, which })
+        Ok(Asked { run: run.clone(), wanted, which, is_pulled: false })
     };
     match action {
         RestoreAction::Rehearse(restore) | RestoreAction::Prepare(restore) => {
-            let order = serde_json::to_string(&order(view, restore, own.clone())?);
-            let order = order
+            let order = order(view, restore, own.clone())?;
+            let is_pulled = order.backup.place.is_pulled();
+            let order = serde_json::to_string(&order)
                 .map_err(|error| failed("no-order", &format!("the restore cannot be described: {error}")))?;
-            Ok(Asked { run: own.clone(), wanted: Wanted::Prepared, which: vec![order] })
+            Ok(Asked { run: own.clone(), wanted: Wanted::Prepared, which: vec![order], is_pulled })
         }
         RestoreAction::Try(copy) | RestoreAction::Switch(copy) => of(copy.run(own), Wanted::Switched),
         RestoreAction::Back(copy) => of(copy.run(own), Wanted::Back),
@@ -176,7 +179,7 @@ fn order(view: &RoomView, restore: &Restore, run: RunId) -> Result<RestoreOrder,
     })
 }
 
-fn arguments(options: &Options, asked: &Asked) -> Vec<String> {
+fn arguments(options: &Options, digest: &Digest, asked: &Asked) -> Vec<String> {
     let proofs =
         if options.walled { PathBuf::from(VERIFY_STATE) } else { options.state.with_file_name("verify") };
     let shown = |path: &Path| path.display().to_string();
@@ -188,6 +191,16 @@ fn arguments(options: &Options, asked: &Asked) -> Vec<String> {
     ];
     if options.walled {
         arguments.extend(["--group".to_owned(), TRIES.to_owned()]);
+    }
+    if asked.is_pulled {
+        // Root and network never meet: who reaches other hosts is behind this door, which is open to root only.
+        let door = if options.walled {
+            ["--fetch".to_owned(), shown(&options.rooms.join("fetch.sock"))]
+        } else {
+            ["--accepted".to_owned(), shown(&options.accepted)]
+        };
+        arguments.extend(door);
+        arguments.extend(["--digest".to_owned(), digest.to_string()]);
     }
     arguments.push(asked.wanted.verb().to_owned());
     arguments.extend(asked.which.iter().cloned());

@@ -17,7 +17,7 @@ use mastmaint_config::{
 };
 use mastmaint_words::{
     BackupName, Grade, Outcome, Reason, Room, Verdict,
-    backup::{Backup, Finding, Order, REMOTE_KEYS, Report, Severity},
+    backup::{Finding, Order, Report, Severity},
 };
 use std::{
     fs, io,
@@ -76,15 +76,10 @@ pub(super) fn plan(
     work
 }
 
-/// Names the keys that systemd has handed to the room where it has put them: `LoadCredential=remote:REMOTE_KEYS`.
+/// Names the keys where systemd has put them.
 fn hand_over(order: &mut Order, credentials: &Path) {
     let backups = [Some(&mut order.backup), order.files.as_mut(), order.inside.as_mut()];
-    for key in backups.into_iter().flatten().flat_map(Backup::keys_mut) {
-        if let Ok(name) = key.strip_prefix(REMOTE_KEYS) {
-            // As systemd names the files of a directory.
-            *key = credentials.join(format!("remote_{}", name.display()));
-        }
-    }
+    backups.into_iter().flatten().for_each(|backup| backup.take_keys_from(credentials));
 }
 
 /// In a walled room dumps are brought to life in other rooms, which may read nothing; else beside this process.

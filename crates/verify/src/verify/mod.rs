@@ -80,6 +80,10 @@ pub fn verify(request: &Request<'_>, tell: &dyn Tell) -> Result<Report, VerifyEr
         Place::Redis { path } => night.once_written(path, || files::redis(&night, path)),
         Place::Restic(place) => restic::verify(&night, place),
         Place::Borg(place) => borg::verify(&night, place),
+        Place::Pulled(place) => {
+            let source = io::Error::other("it lies on another host, which verifies it");
+            Err(VerifyError::Backup { path: place.from.to_string().into(), source })
+        }
     }
 }
 

@@ -86,7 +86,7 @@ impl Source {
                 let archive = borg::newest(place, scratch, wanted).map_err(io::Error::other)?;
                 archive.map_or(Ok(None), |a| plain(a.name(), Box::new(a)))
             }
-            Place::Postgres { .. } | Place::Redis { .. } => Ok(None),
+            Place::Postgres { .. } | Place::Redis { .. } | Place::Pulled(_) => Ok(None),
         }
     }
 

@@ -4,17 +4,22 @@ mod drill;
 mod elsewhere;
 mod finding;
 mod known;
+mod pulled;
 mod report;
 
 pub use drill::{Boot, BootTimes, Counts, Drill, DrillPlan, Every, Times};
 pub use elsewhere::{Borg, Decrypt, REMOTE_KEYS, Reach, Restic};
 pub use finding::{Code, Finding, Severity};
 pub use known::{FindingAck, FindingId, KnownFinding, UnknownFinding};
+pub use pulled::{Pulled, Sender, UnknownSender};
 pub use report::{Newest, Report, Summary};
 
 use crate::{BackupName, Bytes, Span};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// A named thing that can be verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +93,8 @@ pub enum Place {
     Restic(Restic),
     /// A repository of Borg.
     Borg(Borg),
+    /// A file backup of another host, which keeps and verifies it.
+    Pulled(Pulled),
 }
 
 /// All backups by name.
@@ -104,10 +111,11 @@ impl Place {
             Self::Redis { .. } => "redis",
             Self::Restic(_) => "restic",
             Self::Borg(_) => "borg",
+            Self::Pulled(_) => "pulled",
         }
     }
 
-    /// Whether it lies on another host.
+    /// Whether it lies on another host and is verified from here.
     pub fn is_remote(&self) -> bool {
         match self {
             Self::Restic(Restic { repository, .. }) | Self::Borg(Borg { repository, .. }) => {
@@ -117,7 +125,12 @@ impl Place {
         }
     }
 
-    /// Whether it holds the files of an instance.
+    /// Whether it is verified where it lies, and here only restored from.
+    pub const fn is_pulled(&self) -> bool {
+        matches!(self, Self::Pulled(_))
+    }
+
+    /// Whether it holds the files of an instance, to be looked into from here.
     pub const fn holds_files(&self) -> bool {
         matches!(
             self,
@@ -138,6 +151,7 @@ impl Backup {
         let (password, key, reach) = match &mut self.place {
             Place::Restic(restic) => (Some(&mut restic.password_file), None, Some(&mut restic.reach)),
             Place::Borg(borg) => (borg.password_file.as_mut(), borg.key_file.as_mut(), Some(&mut borg.reach)),
+            Place::Pulled(pulled) => (Some(&mut pulled.ssh_key), Some(&mut pulled.known_hosts), None),
             _ => (None, None, None),
         };
         let decrypt = match &mut self.decrypt {
@@ -149,6 +163,16 @@ impl Backup {
             [&mut reach.ssh_key, &mut reach.known_hosts, &mut reach.environment_file].into_iter().flatten()
         });
         password.into_iter().chain(key).chain(decrypt.into_iter().flatten()).chain(of_reach)
+    }
+
+    /// Names the keys that systemd has handed to a room where it has put them: `LoadCredential=remote:REMOTE_KEYS`.
+    pub fn take_keys_from(&mut self, credentials: &Path) {
+        for key in self.keys_mut() {
+            if let Ok(name) = key.strip_prefix(REMOTE_KEYS) {
+                // As systemd names the files of a directory.
+                *key = credentials.join(format!("remote_{}", name.display()));
+            }
+        }
     }
 
     /// A proof is good for a week unless the config says otherwise.
