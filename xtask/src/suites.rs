@@ -18,7 +18,7 @@ const LONG: &str = "MASTMAINT_LONG_TESTS";
 const FUZZ_SECONDS: &str = "600";
 
 /// What hardly depends on the release of Debian and takes its time: the gate shows it on one, `--long` on both.
-const ONCE: [&str; 19] = [
+const ONCE: [&str; 20] = [
     "trixie::backups",
     "trixie::boot",
     "trixie::brackets::a_",
@@ -38,6 +38,7 @@ const ONCE: [&str; 19] = [
     "trixie::restore::cut",
     "trixie::rooms::a_",
     "trixie::schedule",
+    "trixie::stage",
 ];
 
 /// All tests.

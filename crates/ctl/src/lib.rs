@@ -20,8 +20,10 @@ pub mod received;
 pub mod render;
 pub mod restore;
 pub mod rooms;
+pub mod stage;
 pub mod table;
 pub mod tell;
+mod walls;
 pub mod when;
 
 pub use mastmaint_words::exit;
@@ -84,6 +86,7 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
         }
         Command::Restore { what, config } => restore::restore(&daemon, &config, &what),
         Command::Send { what, config } => received::send(&config, &what),
+        Command::Stage(typed) => stage::stage(&when, &typed),
         Command::Rollback { run, yes, config } => restore::rollback(&daemon, &config, &run, yes),
         Command::Prune { run, state } => restore::prune(&state, &run),
         Command::Restores { state, json } => restore::list(&state, &when, json),

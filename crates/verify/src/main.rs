@@ -1,17 +1,18 @@
-//! `mastmaint-verify`: one verification, or one manifest. All it does is in the library; here it is asked and answered.
+//! `mastmaint-verify`: one verification, one manifest, or one stage. All it does is in the library; here it is asked and answered.
 
 use mastmaint_verify::{
     Finding, Order, Report, Request, Severity, VerifyError, drill::Door, keep, manifest, prove::Progress,
-    verify,
+    stage_for_who_waits, verify,
 };
+use mastmaint_words::stage::Stage;
 use std::{
     io::{BufWriter, Write as _},
     path::PathBuf,
     process::ExitCode,
 };
 
-const USAGE: &str = "usage: mastmaint-verify [--manifest] --state DIR [--drills SOCKET --boots SOCKET] ORDER; ORDER is JSON: what \
-                     mastmaintd makes of its configuration. Without --drills a dump is brought to life by \
+const USAGE: &str = "usage: mastmaint-verify [--manifest | --stage STAGE] --state DIR [--drills SOCKET --boots SOCKET] ORDER; ORDER is JSON: what \
+                     mastmaintd makes of its configuration, STAGE what mastmaintctl asks of the boot room. Without --drills a dump is brought to life by \
                      mastmaint-drill, started beside this. Exit status: 0 nothing to mend, 10 warnings, 11 failures, 1 not verified";
 
 fn main() -> ExitCode {
@@ -32,11 +33,12 @@ enum Failure {
 fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure> {
     let usage = |why: &str| Failure::Usage(why.to_owned());
     let (mut state, mut order, mut wants_manifest) = (None, None, false);
-    let (mut drills, mut boots) = (None, None);
+    let (mut drills, mut boots, mut staged) = (None, None, None);
     let door = |socket: String| Door::Socket(socket.into());
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--manifest" => wants_manifest = true,
+            "--stage" => staged = arguments.next(),
             "--state" => state = arguments.next().map(PathBuf::from),
             "--drills" => drills = arguments.next().map(door),
             "--boots" => boots = arguments.next().map(door),
@@ -69,6 +71,15 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure>
         full: order.full,
         now,
     };
+    if let Some(staged) = staged {
+        let staged: Stage =
+            serde_json::from_str(&staged).map_err(|e| Failure::Usage(format!("the stage: {e}")))?;
+        return Ok(if stage_for_who_waits(&request, &staged) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
+    }
     let report = verify(&request, &Progress::new("read")).map_err(Failure::Verify)?;
     tell(&report);
     keep(&report, &order.name, &state).map_err(Failure::Told)?;

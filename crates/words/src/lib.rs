@@ -16,6 +16,7 @@ mod room;
 mod size;
 mod space;
 mod span;
+pub mod stage;
 mod stamp;
 mod trigger;
 mod verdict;

@@ -14,6 +14,7 @@ mod progress;
 mod proofs;
 mod requires;
 mod restarts;
+mod stage;
 mod state;
 mod trees;
 mod verify;

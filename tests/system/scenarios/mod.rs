@@ -20,3 +20,4 @@ pub(crate) mod restore;
 pub(crate) mod rooms;
 pub(crate) mod schedule;
 pub(crate) mod services;
+pub(crate) mod stage;

@@ -3,6 +3,7 @@
 
 use super::{Drilled, Handed, Host, Order, drill};
 use crate::{error::VerifyError, prove::Tell};
+use mastmaint_words::stage::Up;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     net::{
@@ -15,25 +16,31 @@ use std::{
     fs::File,
     io::{self, BufRead as _, BufReader, ErrorKind, IoSlice, IoSliceMut, Read as _, Write as _},
     mem::MaybeUninit,
+    net::Shutdown,
     os::{
         fd::{AsFd as _, BorrowedFd},
         unix::net::UnixStream,
     },
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// A longer message is none of ours.
 const LONGEST: u64 = 4 * 1024 * 1024;
 /// How often who waits looks whether to go on.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Taking everything down takes some seconds.
+const TAKEN_DOWN: Duration = Duration::from_mins(2);
+/// Who does not read for so long does not listen any more.
+const DEAF: Duration = Duration::from_mins(1);
 
 /// What comes back, one a line.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Answer {
     Said(String),
+    Up(Up),
     Drilled(Box<Drilled>),
     Failed(String),
 }
@@ -50,6 +57,7 @@ pub fn ask(
     room.set_read_timeout(Some(LOOK_EVERY)).map_err(VerifyError::room)?;
     let mut from = BufReader::new(room.take(LONGEST));
     let mut line = Vec::new();
+    let mut leaving: Option<Instant> = None;
     loop {
         match from.read_until(b'\n', &mut line) {
             Ok(_) if line.last() != Some(&b'\n') => {
@@ -57,9 +65,18 @@ pub fn ask(
             }
             Ok(_) => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                if tell.is_cancelled() {
-                    // The other end sees that nobody waits any more.
+                if !tell.is_cancelled() {
+                    continue;
+                }
+                // The other end sees that nobody waits any more.
+                let is_over = leaving.is_some_and(|since| since.elapsed() > TAKEN_DOWN);
+                if order.stage.is_none() || is_over {
                     return Err(VerifyError::Cancelled);
+                }
+                if leaving.is_none() {
+                    // A person wants to know when nothing is left.
+                    from.get_ref().get_ref().shutdown(Shutdown::Write).map_err(VerifyError::room)?;
+                    leaving = Some(Instant::now());
                 }
                 continue;
             }
@@ -67,7 +84,9 @@ pub fn ask(
         }
         match serde_json::from_slice(&line).map_err(|e| VerifyError::room(e.into()))? {
             Answer::Said(text) => tell.say(&text),
+            Answer::Up(up) => tell.up(&up),
             Answer::Drilled(drilled) => return Ok(*drilled),
+            Answer::Failed(_) if leaving.is_some() => return Err(VerifyError::Cancelled),
             Answer::Failed(text) => return Err(VerifyError::room(io::Error::other(text))),
         }
         line.clear();
@@ -82,7 +101,8 @@ pub fn answer(
     is_cancelled: &AtomicBool,
 ) -> Result<Drilled, VerifyError> {
     let (order, handed) = receive(from).map_err(VerifyError::room)?;
-    let hangup = Hangup { from, is_cancelled };
+    from.set_write_timeout(Some(DEAF)).map_err(VerifyError::room)?;
+    let hangup = Hangup::new(from, is_cancelled);
     let drilled = drill(&order, handed, place, host, &hangup);
     let told = match &drilled {
         Ok(drilled) => hangup.tell(&Answer::Drilled(Box::new(drilled.clone()))),
@@ -98,14 +118,23 @@ pub fn answer(
 pub(super) struct Hangup<'a> {
     from: &'a UnixStream,
     is_cancelled: &'a AtomicBool,
+    /// A line did not come through as a whole: nothing that is said after it would be understood.
+    is_deaf: AtomicBool,
 }
 
-impl Hangup<'_> {
+impl<'a> Hangup<'a> {
+    const fn new(from: &'a UnixStream, is_cancelled: &'a AtomicBool) -> Self {
+        Self { from, is_cancelled, is_deaf: AtomicBool::new(false) }
+    }
+
     fn tell(&self, answer: &Answer) -> io::Result<()> {
+        if self.is_deaf.load(Ordering::Relaxed) {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
         let mut line = serde_json::to_vec(answer)?;
         line.push(b'\n');
         let mut to = self.from;
-        to.write_all(&line)
+        to.write_all(&line).inspect_err(|_| self.is_deaf.store(true, Ordering::Relaxed))
     }
 }
 
@@ -115,11 +144,16 @@ impl Tell for Hangup<'_> {
         let _ = self.tell(&Answer::Said(text.to_owned()));
     }
 
+    fn up(&self, up: &Up) {
+        let _ = self.tell(&Answer::Up(up.clone()));
+    }
+
     fn is_cancelled(&self) -> bool {
         // Nothing is sent after the order: what can be read is the end.
         let mut look = [PollFd::new(self.from, PollFlags::IN)];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        self.is_cancelled.load(Ordering::Relaxed) || poll(&mut look, Some(&now)).is_ok_and(|ready| ready > 0)
+        let is_told = [self.is_cancelled, &self.is_deaf].iter().any(|flag| flag.load(Ordering::Relaxed));
+        is_told || poll(&mut look, Some(&now)).is_ok_and(|ready| ready > 0)
     }
 }
 
@@ -159,83 +193,4 @@ fn receive(from: &UnixStream) -> io::Result<(Order, Handed)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::drill::{Files, Shape};
-    use std::{io::Seek as _, thread};
-
-    struct Impatient;
-
-    impl Tell for Impatient {
-        fn is_cancelled(&self) -> bool {
-            true
-        }
-    }
-
-    fn order() -> Order {
-        Order {
-            dump: "x.dump".to_owned(),
-            shape: Shape::Archive(1, 16),
-            size: 5,
-            domain: Some("mast.test".to_owned()),
-            code: [1, 2].into(),
-            before: None,
-            assertions: vec!["SELECT true".to_owned()],
-            reserve: 7,
-            boot: None,
-        }
-    }
-
-    #[test]
-    fn an_order_arrives_with_its_dump() {
-        let (a, b) = UnixStream::pair().unwrap();
-        let mut dump = tempfile::tempfile().unwrap();
-        dump.write_all(b"content").unwrap();
-        dump.rewind().unwrap();
-        let (files, mut stream) = io::pipe().unwrap();
-        for with_files in [false, true] {
-            dump.rewind().unwrap();
-            let both = [dump.as_fd(), files.as_fd()];
-            let files = Files { name: "daily.0".to_owned(), bytes: 9, ruby: None };
-            let order = Order { boot: with_files.then_some(files), ..order() };
-            send(&a, &order, if with_files { &both } else { &both[..1] }).unwrap();
-            let (received, mut got) = receive(&b).unwrap();
-            let mut text = String::new();
-            got.dump.read_to_string(&mut text).unwrap();
-            assert_eq!((&received, text.as_str()), (&order, "content"));
-            assert_eq!(got.files.is_some(), with_files);
-            if let Some(mut got) = got.files {
-                stream.write_all(b"files").unwrap();
-                let mut word = [0; 5];
-                got.read_exact(&mut word).unwrap();
-                assert_eq!(&word, b"files");
-            }
-        }
-        assert!(send(&a, &order(), &[dump.as_fd(); 3]).is_err());
-        let files = Files { name: "daily.0".to_owned(), bytes: 9, ruby: None };
-        send(&a, &Order { boot: Some(files), ..order() }, &[dump.as_fd()]).unwrap();
-        assert!(receive(&b).is_err(), "a boot without its files");
-    }
-
-    #[test]
-    fn who_hangs_up_ends_it_and_who_says_nothing_is_left() {
-        let (a, b) = UnixStream::pair().unwrap();
-        let dump = tempfile::tempfile().unwrap();
-        let asking = thread::spawn(move || ask(a, &order(), &[dump.as_fd()], &Impatient));
-        let (_, _file) = receive(&b).unwrap();
-        let hangup = Hangup { from: &b, is_cancelled: &AtomicBool::new(false) };
-        assert!(matches!(asking.join().unwrap(), Err(VerifyError::Cancelled)));
-        assert!(hangup.is_cancelled());
-        let (a, b) = UnixStream::pair().unwrap();
-        let hangup = Hangup { from: &b, is_cancelled: &AtomicBool::new(false) };
-        assert!(!hangup.is_cancelled());
-        drop(a);
-        assert!(hangup.is_cancelled());
-        let (a, b) = UnixStream::pair().unwrap();
-        let dump = tempfile::tempfile().unwrap();
-        let answering = thread::spawn(move || receive(&b).map(drop));
-        let died = ask(a, &order(), &[dump.as_fd()], &Impatient);
-        answering.join().unwrap().unwrap();
-        assert!(matches!(died, Err(VerifyError::Room(_) | VerifyError::Cancelled)), "{died:?}");
-    }
-}
+mod tests;

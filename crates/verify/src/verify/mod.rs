@@ -13,9 +13,11 @@ mod pieces;
 mod repository;
 mod restic;
 mod source;
+mod stage;
 mod wait;
 
 pub(crate) use source::{open_below, open_root, reopen};
+pub use stage::stage;
 
 use crate::{
     backup::{Backup, Place},
