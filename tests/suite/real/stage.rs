@@ -38,9 +38,9 @@ impl Host {
             }
         }
         let verify = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/verify/tests");
-        let build = verify.join("standin_puma/build.sh");
-        let built = Command::new("sh").arg(build).arg(host.path("files/live")).status().unwrap();
-        assert!(built.success());
+        let script = verify.join("standin_puma/build.sh");
+        let made = Command::new("sh").arg(script).arg(host.path("files/live")).status().unwrap();
+        assert!(made.success());
         fs::copy(verify.join("fixture/.env.production"), host.path("files/live/.env.production")).unwrap();
         for directory in ["dumps", "tmp", "files/live/app/javascript/styles"] {
             fs::create_dir_all(host.path(directory)).unwrap();
