@@ -52,6 +52,7 @@ on_both! {
         nothing_shipped_can_be_told_to_die,
         lintian_has_nothing_to_say,
     ];
+    stage: [a_person_looks_at_a_backup_and_nothing_of_it_stays];
     schedule: [a_job_fires_by_schedule_and_after_a_reboot];
     services: [
         units_are_stopped_and_started,

@@ -39,6 +39,7 @@ const ONCE: [&str; 20] = [
     "trixie::restore",
     "trixie::rooms::a_",
     "trixie::schedule",
+    "trixie::stage",
 ];
 
 /// All tests.

@@ -1,7 +1,7 @@
 //! The command line, as clap reads it. The same description makes the completions of the package.
 
 use crate::{
-    error::CtlError, guard::Guard, hold::HoldCommand, judge, print, restore, send, tell::Acknowledged,
+    error::CtlError, guard::Guard, hold::HoldCommand, judge, print, restore, send, stage, tell::Acknowledged,
 };
 use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
@@ -181,6 +181,9 @@ pub enum Command {
         #[arg(long, value_name = "FILE", default_value = CONFIG)]
         config: PathBuf,
     },
+    /// Start Mastodon from a backup for yourself to look at, on a database and a Redis of its own, at an address of this host
+    /// only; nothing of it stays. Needs root.
+    Stage(stage::Typed),
     /// Switch back to what was there before a restore; what was uploaded since comes along, what was written into the
     /// restored database since stays in that. Needs root.
     Rollback {

@@ -1,7 +1,7 @@
 //! Everything that can go wrong in `mastmaintctl`. An error is printed once, by `main`, as one line: what happened,
 //! what to do, and its stable code in brackets; [`CtlError::exit_code`] is its exit status.
 
-use crate::exit;
+use crate::{exit, stage::StageError};
 use mastmaint_control::ClientError;
 use mastmaint_words::RunId;
 use std::{io, path::PathBuf};
@@ -70,6 +70,9 @@ pub enum CtlError {
         /// What it said.
         why: String,
     },
+    /// Nothing could be staged, or it ended before its time.
+    #[error("{inner} [{code}]", inner = .0, code = .0.code())]
+    Stage(#[from] StageError),
     /// The kernel refused something small.
     #[error("{what}: {source} [system]")]
     System {
@@ -98,6 +101,7 @@ impl CtlError {
             | Self::InTheWay { .. }
             | Self::Rooms(_)
             | Self::Command { .. }
+            | Self::Stage(_)
             | Self::System { .. }
             | Self::Print(_) => exit::NOT_FINE,
         }

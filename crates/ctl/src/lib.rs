@@ -22,8 +22,10 @@ pub mod restore;
 pub mod restores;
 pub mod rooms;
 pub mod send;
+pub mod stage;
 pub mod table;
 pub mod tell;
+mod walls;
 pub mod when;
 
 pub use mastmaint_words::exit;
@@ -86,6 +88,7 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
         }
         Command::Restore { what, config } => restore::restore(&daemon, &config, &what),
         Command::Send { what, config } => send::send(&config, &what),
+        Command::Stage(typed) => stage::stage(&when, &typed),
         Command::Rollback { run, environment, yes, config } => {
             restore::rollback(&daemon, &config, &run, &environment, yes)
         }

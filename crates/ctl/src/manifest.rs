@@ -14,7 +14,7 @@ use std::{
 
 /// Where the verify room keeps its proofs.
 pub(crate) const STATE: &str = "/var/lib/mastmaintd-verify";
-const PACKAGED: &str = "/usr/lib/mastmaintd/mastmaint-verify";
+pub(crate) const PACKAGED: &str = "/usr/lib/mastmaintd/mastmaint-verify";
 
 /// One name, as `mastmaint-verify` writes it.
 #[derive(Debug, Deserialize)]
@@ -68,7 +68,7 @@ pub(crate) fn manifest(config: &Path, state: &Path, backup: &BackupName, json: b
 }
 
 /// It is installed with the programs of the rooms; built, it is beside this one.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let beside = std::env::current_exe().map(|exe| exe.with_file_name("mastmaint-verify"));
     beside.ok().filter(|path| path.exists()).unwrap_or_else(|| PACKAGED.into())
 }

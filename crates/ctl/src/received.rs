@@ -1,7 +1,12 @@
 //! A copy that comes from another host: `send` on the backup server writes it, `restore --stdin` reads it. What is read is
 //! foreign, so it is read behind walls like those of the restore room, in a unit of its own that has this program's pipe.
 
-use crate::{check, error::CtlError, restore::Typed};
+use crate::{
+    check,
+    error::CtlError,
+    restore::Typed,
+    walls::{self, walled},
+};
 use jiff::Timestamp;
 use mastmaint_config::settings::Instance;
 use mastmaint_words::{
@@ -16,29 +21,7 @@ use std::{
 };
 
 const PACKAGED: &str = "/usr/lib/mastmaintd/mastmaint-restore";
-/// Where systemd runs.
-const BOOTED: &str = "/run/systemd/system";
-/// The walls of the room, as far as they do not name what is written.
-const WALLS: [&str; 18] = [
-    "CapabilityBoundingSet=CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE CAP_CHOWN CAP_FOWNER",
-    "NoNewPrivileges=yes",
-    "LockPersonality=yes",
-    "MemoryDenyWriteExecute=yes",
-    "PrivateDevices=yes",
-    "PrivateNetwork=yes",
-    "PrivateTmp=yes",
-    "ProtectClock=yes",
-    "ProtectControlGroups=yes",
-    "ProtectHostname=yes",
-    "ProtectKernelLogs=yes",
-    "ProtectKernelModules=yes",
-    "ProtectKernelTunables=yes",
-    "ProtectSystem=strict",
-    "RestrictAddressFamilies=AF_UNIX",
-    "RestrictNamespaces=yes",
-    "SystemCallFilter=@system-service",
-    "UMask=0077",
-];
+const CAPABILITIES: &str = "CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE CAP_CHOWN CAP_FOWNER";
 
 /// Reads, checks and keeps what comes on standard input; gives the run under which it lies, if it is all there.
 pub(crate) fn receive(config: &Path, asked: &Typed) -> Result<Option<RunId>, CtlError> {
@@ -57,8 +40,10 @@ pub(crate) fn receive(config: &Path, asked: &Typed) -> Result<Option<RunId>, Ctl
     let order = order(run.clone(), &instance, asked)?;
     let state = Path::new(crate::restore::STATE);
     let program = program();
-    let mut command = if Path::new(BOOTED).exists() && program == Path::new(PACKAGED) {
-        walled(&run, &instance.live, state)
+    let mut command = if walls::are_here() && program == Path::new(PACKAGED) {
+        let writes = [instance.live.parent().unwrap_or(&instance.live), state];
+        let writes = writes.map(|path| format!("ReadWritePaths={}", path.display()));
+        walled(&format!("mastmaint-receive-{run}"), CAPABILITIES, &writes, &program)
     } else {
         Command::new(&program)
     };
@@ -73,19 +58,6 @@ pub(crate) fn receive(config: &Path, asked: &Typed) -> Result<Option<RunId>, Ctl
 
 /// The group of the room in which the copy is tried.
 const TRIES: &str = "mastmaintd-tootctl";
-
-fn walled(run: &RunId, live: &Path, state: &Path) -> Command {
-    let mut command = Command::new("systemd-run");
-    // Not mastmaintd-…: the drop-in of all rooms would take away what is given here.
-    command.args(["--pipe", "--wait", "--collect", "--quiet", "--unit", &format!("mastmaint-receive-{run}")]);
-    let writes =
-        [live.parent().unwrap_or(live), state].map(|path| format!("ReadWritePaths={}", path.display()));
-    for wall in WALLS.iter().map(ToString::to_string).chain(writes) {
-        command.arg("--property").arg(wall);
-    }
-    command.arg(PACKAGED);
-    command
-}
 
 fn order(run: RunId, instance: &Instance, asked: &Typed) -> Result<String, CtlError> {
     let name: BackupName = "received".parse().map_err(|_| CtlError::BadReply)?;

@@ -35,6 +35,7 @@ pub(crate) fn check(load: &Load<'_>) -> Result<Checked, DatabaseError> {
         assertions: Vec::new(),
         reserve: 0,
         boot: None,
+        stage: None,
     };
     let mut checked = Checked { counts, ..Checked::default() };
     for finding in judge(&expected, &answers, &counts) {

@@ -2,7 +2,7 @@
 
 use crate::{
     prove::Tell,
-    wire::{self, Unanswered},
+    wire::{self, Unanswered, Wait},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -51,11 +51,12 @@ impl Door {
         &self,
         order: &O,
         handed: &[OwnedFd],
+        wait: Wait,
         tell: &dyn Tell,
     ) -> Result<T, Unanswered> {
         let (room, program) = self.open()?;
         let handed: Vec<_> = handed.iter().map(OwnedFd::as_fd).collect();
-        let done = wire::ask(room, order, &handed, tell);
+        let done = wire::ask(room, order, &handed, wait, tell);
         if let Some(mut program) = program {
             // It ends by itself: it has answered, or it sees that nobody waits any more.
             program.wait()?;

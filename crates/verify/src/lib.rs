@@ -25,6 +25,7 @@ mod repository;
 mod restic;
 pub mod revive;
 pub mod rsnapshot;
+mod staging;
 mod stamp;
 pub mod stream;
 mod tarball;
@@ -42,6 +43,7 @@ pub use mastmaint_words::backup::{
     self, Backup, Borg, Decrypt, Newest, Order, Place, Pulled, Report, Restic,
 };
 pub use reach::SSH_OPTIONS;
+pub use staging::stage_for_who_waits;
 pub use stamp::{Nanos, Stamp};
 pub use tarball::Tarball;
-pub use verify::{Request, keep, verify};
+pub use verify::{Request, keep, stage, verify};

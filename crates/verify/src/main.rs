@@ -1,4 +1,4 @@
-//! `mastmaint-verify`: one verification, one manifest, or the load of one dump. All it does is in the library; here it is asked and answered.
+//! `mastmaint-verify`: one verification, one manifest, one stage, or the load of one dump. All it does is in the library; here it is asked and answered.
 
 use mastmaint_verify::{
     Finding, Order, Report, Request, Severity, VerifyError,
@@ -7,9 +7,9 @@ use mastmaint_verify::{
     load::{self, NotLoaded},
     manifest,
     prove::{Progress, Tell, Told},
-    verify,
+    stage_for_who_waits, verify,
 };
-use mastmaint_words::database::LoadOrder;
+use mastmaint_words::{database::LoadOrder, stage::Stage};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::{
     io::{BufWriter, Write as _},
@@ -21,8 +21,8 @@ use std::{
     },
 };
 
-const USAGE: &str = "usage: mastmaint-verify [--manifest] --state DIR [--drills SOCKET --boots SOCKET] ORDER; ORDER is JSON: what \
-                     mastmaintd makes of its configuration. Without --drills a dump is brought to life by \
+const USAGE: &str = "usage: mastmaint-verify [--manifest | --stage STAGE] --state DIR [--drills SOCKET --boots SOCKET] ORDER; ORDER is JSON: what \
+                     mastmaintd makes of its configuration, STAGE what mastmaintctl asks of the boot room. Without --drills a dump is brought to life by \
                      mastmaint-drill, started beside this. Exit status: 0 nothing to mend, 10 warnings, 11 failures, 1 not verified. \
                      Or: mastmaint-verify --load --state DIR [--databases SOCKET] [--accepted DIR] ORDER, which loads a dump beside \
                      the database of the running instance; without --databases by mastmaint-database, started beside this. Exit \
@@ -50,7 +50,7 @@ enum Failure {
 fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure> {
     let usage = |why: &str| Failure::Usage(why.to_owned());
     let (mut state, mut order, mut wants_manifest) = (None, None, false);
-    let (mut drills, mut boots, mut databases) = (None, None, None);
+    let (mut drills, mut boots, mut databases, mut staged) = (None, None, None, None);
     let (mut is_load, mut accepted) = (false, PathBuf::from(ACCEPTED));
     let door = |socket: String| Door::Socket(socket.into());
     while let Some(argument) = arguments.next() {
@@ -59,6 +59,7 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure>
             "--load" => is_load = true,
             "--databases" => databases = arguments.next().map(door),
             "--accepted" => accepted = arguments.next().map_or(accepted, PathBuf::from),
+            "--stage" => staged = arguments.next(),
             "--state" => state = arguments.next().map(PathBuf::from),
             "--drills" => drills = arguments.next().map(door),
             "--boots" => boots = arguments.next().map(door),
@@ -96,6 +97,15 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure>
         full: order.full,
         now,
     };
+    if let Some(staged) = staged {
+        let staged: Stage =
+            serde_json::from_str(&staged).map_err(|e| Failure::Usage(format!("the stage: {e}")))?;
+        return Ok(if stage_for_who_waits(&request, &staged) {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        });
+    }
     let report = verify(&request, &Progress::new("read")).map_err(Failure::Verify)?;
     tell(&report);
     keep(&report, &order.name, &state).map_err(Failure::Told)?;

@@ -2,6 +2,7 @@
 //! what is said and what came of it the other. Whoever brings something to life needs no right to any file.
 
 use crate::prove::Tell;
+use mastmaint_words::stage::Up;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     net::{
@@ -14,24 +15,29 @@ use std::{
     fs::File,
     io::{self, BufRead as _, BufReader, ErrorKind, IoSlice, IoSliceMut, Read as _, Write as _},
     mem::MaybeUninit,
+    net::Shutdown,
     os::{
         fd::{AsFd as _, BorrowedFd},
         unix::net::UnixStream,
     },
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// A longer message is none of ours.
 const LONGEST: u64 = 4 * 1024 * 1024;
 /// How often who waits looks whether to go on.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+/// Taking everything down takes some seconds.
+const TAKEN_DOWN: Duration = Duration::from_mins(2);
 
 /// What comes back, one a line.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Answer<T> {
     Said(String),
+    /// What it is brought to life for can be used.
+    Up(Up),
     /// The word is from when nothing but drills was asked for.
     #[serde(rename = "drilled")]
     Done(T),
@@ -49,17 +55,28 @@ pub enum Unanswered {
     Room(#[from] io::Error),
 }
 
+/// Until when an answer is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// Until who asks is told to end.
+    WhileWanted,
+    /// Beyond that, until everything is taken down: a person wants to know when nothing is left.
+    UntilNothingIsLeft,
+}
+
 /// Has something done by who is at the other end.
 pub fn ask<O: Serialize, T: DeserializeOwned>(
     room: UnixStream,
     order: &O,
     handed: &[BorrowedFd<'_>],
+    wait: Wait,
     tell: &dyn Tell,
 ) -> Result<T, Unanswered> {
     send(&room, order, handed)?;
     room.set_read_timeout(Some(LOOK_EVERY))?;
     let mut from = BufReader::new(room.take(LONGEST));
     let mut line = Vec::new();
+    let mut leaving: Option<Instant> = None;
     loop {
         match from.read_until(b'\n', &mut line) {
             Ok(_) if line.last() != Some(&b'\n') => {
@@ -67,9 +84,17 @@ pub fn ask<O: Serialize, T: DeserializeOwned>(
             }
             Ok(_) => {}
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                if tell.is_cancelled() {
-                    // The other end sees that nobody waits any more.
+                if !tell.is_cancelled() {
+                    continue;
+                }
+                // The other end sees that nobody waits any more.
+                let is_over = leaving.is_some_and(|since| since.elapsed() > TAKEN_DOWN);
+                if wait == Wait::WhileWanted || is_over {
                     return Err(Unanswered::Cancelled);
+                }
+                if leaving.is_none() {
+                    from.get_ref().get_ref().shutdown(Shutdown::Write)?;
+                    leaving = Some(Instant::now());
                 }
                 continue;
             }
@@ -77,7 +102,9 @@ pub fn ask<O: Serialize, T: DeserializeOwned>(
         }
         match serde_json::from_slice(&line).map_err(io::Error::from)? {
             Answer::Said(text) => tell.say(&text),
+            Answer::Up(up) => tell.up(&up),
             Answer::Done(done) => return Ok(done),
+            Answer::Failed(_) if leaving.is_some() => return Err(Unanswered::Cancelled),
             Answer::Failed(text) => return Err(io::Error::other(text).into()),
         }
         line.clear();
@@ -89,12 +116,14 @@ pub fn ask<O: Serialize, T: DeserializeOwned>(
 pub struct Hangup<'a> {
     from: &'a UnixStream,
     is_cancelled: &'a AtomicBool,
+    /// A line did not come through as a whole: nothing that is said after it would be understood.
+    is_deaf: AtomicBool,
 }
 
 impl<'a> Hangup<'a> {
     /// Of a connection over which the order has come.
     pub const fn new(from: &'a UnixStream, is_cancelled: &'a AtomicBool) -> Self {
-        Self { from, is_cancelled }
+        Self { from, is_cancelled, is_deaf: AtomicBool::new(false) }
     }
 
     /// What came of it.
@@ -108,10 +137,13 @@ impl<'a> Hangup<'a> {
     }
 
     fn tell<T: Serialize>(&self, answer: &Answer<T>) -> io::Result<()> {
+        if self.is_deaf.load(Ordering::Relaxed) {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
         let mut line = serde_json::to_vec(answer)?;
         line.push(b'\n');
         let mut to = self.from;
-        to.write_all(&line)
+        to.write_all(&line).inspect_err(|_| self.is_deaf.store(true, Ordering::Relaxed))
     }
 }
 
@@ -121,11 +153,16 @@ impl Tell for Hangup<'_> {
         let _ = self.tell(&Answer::<()>::Said(text.to_owned()));
     }
 
+    fn up(&self, up: &Up) {
+        let _ = self.tell(&Answer::<()>::Up(up.clone()));
+    }
+
     fn is_cancelled(&self) -> bool {
         // Nothing is sent after the order: what can be read is the end.
         let mut look = [PollFd::new(self.from, PollFlags::IN)];
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-        self.is_cancelled.load(Ordering::Relaxed) || poll(&mut look, Some(&now)).is_ok_and(|ready| ready > 0)
+        let is_told = [self.is_cancelled, &self.is_deaf].iter().any(|flag| flag.load(Ordering::Relaxed));
+        is_told || poll(&mut look, Some(&now)).is_ok_and(|ready| ready > 0)
     }
 }
 
@@ -204,7 +241,8 @@ mod tests {
     fn who_hangs_up_ends_it_and_who_says_nothing_is_left() {
         let (a, b) = UnixStream::pair().unwrap();
         let dump = tempfile::tempfile().unwrap();
-        let asking = thread::spawn(move || ask::<_, u8>(a, &1, &[dump.as_fd()], &Impatient));
+        let asking =
+            thread::spawn(move || ask::<_, u8>(a, &1, &[dump.as_fd()], Wait::WhileWanted, &Impatient));
         let (_, _file): (u8, _) = receive(&b).unwrap();
         let hangup = Hangup::new(&b, &NEVER);
         assert!(matches!(asking.join().unwrap(), Err(Unanswered::Cancelled)));
@@ -217,7 +255,7 @@ mod tests {
         let (a, b) = UnixStream::pair().unwrap();
         let dump = tempfile::tempfile().unwrap();
         let answering = thread::spawn(move || receive::<u8>(&b).map(drop));
-        let died = ask::<_, u8>(a, &1, &[dump.as_fd()], &Impatient);
+        let died = ask::<_, u8>(a, &1, &[dump.as_fd()], Wait::WhileWanted, &Impatient);
         answering.join().unwrap().unwrap();
         assert!(matches!(died, Err(Unanswered::Room(_) | Unanswered::Cancelled)), "{died:?}");
     }

@@ -17,6 +17,7 @@ mod room;
 mod size;
 mod space;
 mod span;
+pub mod stage;
 mod stamp;
 mod trigger;
 mod verdict;

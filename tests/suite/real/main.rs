@@ -15,6 +15,7 @@ mod proofs;
 mod pull;
 mod requires;
 mod restarts;
+mod stage;
 mod state;
 mod trees;
 mod verify;

@@ -15,9 +15,9 @@ backups:
   files: {kind: tree, path: /backup/files, live: live}
   database: {kind: postgres, path: /backup/dumps/*.dump, files: files, drill: {reserve: 1 MB, boot: true}}
 ";
-const LIVE: &str = "/backup/files/live";
+pub(super) const LIVE: &str = "/backup/files/live";
 
-fn host(debian: Debian) -> Machine {
+pub(super) fn host(debian: Debian) -> Machine {
     let machine = mastodon(debian);
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let verify = here.join("../crates/verify/tests");

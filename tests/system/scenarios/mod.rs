@@ -22,3 +22,4 @@ pub(crate) mod restore;
 pub(crate) mod rooms;
 pub(crate) mod schedule;
 pub(crate) mod services;
+pub(crate) mod stage;

@@ -7,7 +7,7 @@ use mastmaint_verify::{
     load::{Dumped, NotLoaded, Outcome, Request, Site, load},
     prove::{Tell, Untold},
     revive::Shape,
-    wire::{Unanswered, ask},
+    wire::{Unanswered, Wait, ask},
 };
 use mastmaint_words::{
     RunId,
@@ -130,7 +130,7 @@ impl VerifyRoom<'_> {
     /// Hands the dump over as it is done where it lies.
     pub(crate) fn handed_over(&self, to: UnixStream, run: &RunId) -> Result<Outcome, Unanswered> {
         let dump = fs::File::open(self.dumps().join("night.sql")).unwrap();
-        ask(to, &self.request(run), &[dump.as_fd()], &Untold)
+        ask(to, &self.request(run), &[dump.as_fd()], Wait::WhileWanted, &Untold)
     }
 
     /// Asks, and leaves when that is true.
@@ -147,6 +147,6 @@ impl VerifyRoom<'_> {
                 (self.0)()
             }
         }
-        ask(to, &self.request(run), &[dump.as_fd()], &Leaves(leaves))
+        ask(to, &self.request(run), &[dump.as_fd()], Wait::WhileWanted, &Leaves(leaves))
     }
 }

@@ -23,7 +23,7 @@ pub use mastmaint_words::backup::{Counts, Drill, Times};
 pub use order::{Drilled, Order};
 pub use run::{Handed, drill};
 pub use scratch::sweep;
-pub use wire::{answer, ask};
+pub use wire::answer;
 
 use crate::{error::VerifyError, finding::Finding};
 

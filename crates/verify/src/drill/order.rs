@@ -2,7 +2,7 @@
 
 use super::{Files, Shape};
 use crate::finding::Finding;
-use mastmaint_words::backup::Drill;
+use mastmaint_words::{backup::Drill, stage::Stage};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -33,6 +33,9 @@ pub struct Order {
     /// Mastodon shall be started on it, from these files.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boot: Option<Files>,
+    /// Mastodon shall stay up for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<Stage>,
 }
 
 /// What a drill came to.

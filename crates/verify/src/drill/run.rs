@@ -72,7 +72,11 @@ fn bring_to_life(
     let is_cancelled = || tell.is_cancelled();
     let programs = Programs::with_a_server(&order.dump, order.shape)?;
     drill.server = Some(programs.major);
-    let scratch = Scratch::make(place, &is_cancelled)?;
+    let scratch = match order.stage {
+        // A person is told, and does not wait.
+        Some(_) => Scratch::take(place)?.ok_or_else(|| at_work(&order.dump))?,
+        None => Scratch::make(place, tell)?,
+    };
     let packing = match order.shape {
         Shape::Archive(..) => None,
         // What comes through a pipe is unpacked already, and from something packed.
@@ -115,6 +119,7 @@ fn bring_to_life(
             database: &database,
             must_migrate: findings.iter().any(|f| f.code == Code::DumpOlderThanCode),
             reserve: order.reserve,
+            stage: order.stage.as_ref(),
             host,
             tell,
         };
@@ -123,4 +128,10 @@ fn bring_to_life(
         findings.extend(found);
     }
     Ok(findings)
+}
+
+fn at_work(dump: &str) -> Finding {
+    let what = format!("{dump} is not staged: another drill, or a stage, is at work on this host");
+    let advice = "Try again when it is over; `systemctl list-units 'mastmaintd-drill@*' 'mastmaintd-boot@*'` shows it.";
+    Finding::fail(Code::DrillAtWork, what, advice)
 }

@@ -1,7 +1,7 @@
 //! The private directory of a drill. One drill at a time has it; what a dead one left in it, processes among that, is
 //! ended and removed by the next.
 
-use crate::error::VerifyError;
+use crate::{error::VerifyError, prove::Tell};
 use nix::{
     errno::Errno,
     fcntl::{Flock, FlockArg},
@@ -19,6 +19,8 @@ use std::{
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A server that is told to end at once needs no longer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Who sweeps behind another one has the lock for no longer.
+const MOMENT: Duration = Duration::from_secs(3);
 
 /// A directory that goes, with all processes in it, when this is dropped.
 #[derive(Debug)]
@@ -30,7 +32,31 @@ pub(super) struct Scratch {
 
 impl Scratch {
     /// Waits for a drill that is at work, removes what a dead one left, and makes the directory.
-    pub(super) fn make(place: &Path, is_cancelled: &dyn Fn() -> bool) -> Result<Self, VerifyError> {
+    pub(super) fn make(place: &Path, tell: &dyn Tell) -> Result<Self, VerifyError> {
+        let mut is_said = false;
+        Self::once(place, || {
+            if tell.is_cancelled() {
+                return Err(VerifyError::Cancelled);
+            }
+            if !std::mem::replace(&mut is_said, true) {
+                tell.say("waiting: another drill, or a stage, is at work");
+            }
+            Ok(true)
+        })?
+        .ok_or(VerifyError::Cancelled)
+    }
+
+    /// The same, unless a drill or a stage is at work.
+    pub(super) fn take(place: &Path) -> Result<Option<Self>, VerifyError> {
+        let begun = Instant::now();
+        Self::once(place, || Ok(begun.elapsed() < MOMENT))
+    }
+
+    /// Nothing if it is taken and no longer waited for.
+    fn once(
+        place: &Path,
+        mut goes_on: impl FnMut() -> Result<bool, VerifyError>,
+    ) -> Result<Option<Self>, VerifyError> {
         let of = || VerifyError::drill(place);
         fs::DirBuilder::new().recursive(true).mode(0o700).create(place).map_err(of())?;
         // Processes are found by where they work, and the kernel knows no links.
@@ -39,15 +65,15 @@ impl Scratch {
             if let Some(lock) = lock_of(&place).map_err(of())? {
                 break lock;
             }
-            if is_cancelled() {
-                return Err(VerifyError::Cancelled);
+            if !goes_on()? {
+                return Ok(None);
             }
             thread::sleep(10 * LOOK_EVERY);
         };
         let directory = place.join("scratch");
         remove(&directory).map_err(of())?;
         fs::DirBuilder::new().mode(0o700).create(&directory).map_err(of())?;
-        Ok(Self { directory, _lock: lock })
+        Ok(Some(Self { directory, _lock: lock }))
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -135,7 +161,16 @@ fn below(directory: &Path) -> Vec<Pid> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::prove::Untold;
     use std::process::Command;
+
+    struct Impatient;
+
+    impl Tell for Impatient {
+        fn is_cancelled(&self) -> bool {
+            true
+        }
+    }
 
     #[test]
     fn what_a_dead_drill_left_is_ended_and_removed() {
@@ -153,14 +188,16 @@ mod tests {
     #[test]
     fn a_drill_at_work_is_left_alone_and_waited_for() {
         let place = tempfile::tempdir().unwrap();
-        let scratch = Scratch::make(place.path(), &|| false).unwrap();
+        let scratch = Scratch::make(place.path(), &Untold).unwrap();
         sweep(place.path()).unwrap();
         assert!(scratch.path().exists());
-        let second = Scratch::make(place.path(), &|| true);
+        let second = Scratch::make(place.path(), &Impatient);
         assert!(matches!(second, Err(VerifyError::Cancelled)));
+        assert!(Scratch::take(place.path()).unwrap().is_none(), "a stage does not wait");
+        assert!(scratch.path().exists());
         let path = scratch.path().to_owned();
         drop(scratch);
         assert!(!path.exists());
-        assert!(Scratch::make(place.path(), &|| true).is_ok());
+        assert!(Scratch::make(place.path(), &Impatient).is_ok());
     }
 }

@@ -3,29 +3,14 @@
 use super::{Drilled, Handed, Host, Order, drill};
 use crate::{
     error::VerifyError,
-    prove::Tell,
     wire::{self, Hangup},
 };
-use std::{
-    fs::File,
-    io,
-    os::{fd::BorrowedFd, unix::net::UnixStream},
-    path::Path,
-    sync::atomic::AtomicBool,
-};
+use std::{fs::File, io, os::unix::net::UnixStream, path::Path, sync::atomic::AtomicBool, time::Duration};
 
-/// Has a dump brought to life by who is at the other end. What is handed over is the dump, then the files of Mastodon
-/// where it shall be started.
-pub fn ask(
-    room: UnixStream,
-    order: &Order,
-    handed: &[BorrowedFd<'_>],
-    tell: &dyn Tell,
-) -> Result<Drilled, VerifyError> {
-    Ok(wire::ask(room, order, handed, tell)?)
-}
+/// Who does not read for so long does not listen any more.
+const DEAF: Duration = Duration::from_mins(1);
 
-/// The other end: receives one order, does it, answers. An error is told to who asked, too.
+/// Receives one order, does it, answers. An error is told to who asked, too.
 pub fn answer(
     from: &UnixStream,
     place: &Path,
@@ -34,6 +19,7 @@ pub fn answer(
 ) -> Result<Drilled, VerifyError> {
     let (order, handed): (Order, _) = wire::receive(from).map_err(VerifyError::room)?;
     let handed = belongs(&order, handed).map_err(VerifyError::room)?;
+    from.set_write_timeout(Some(DEAF)).map_err(VerifyError::room)?;
     let hangup = Hangup::new(from, is_cancelled);
     let drilled = drill(&order, handed, place, host, &hangup);
     let told = match &drilled {
@@ -73,6 +59,7 @@ mod tests {
             assertions: vec!["SELECT true".to_owned()],
             reserve: 7,
             boot,
+            stage: None,
         };
         let handed = |count| (0..count).map(|_| tempfile::tempfile().unwrap()).collect();
         assert!(belongs(&order(None), handed(0)).is_err());

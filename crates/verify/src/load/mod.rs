@@ -14,6 +14,7 @@ use crate::{
     prove::Tell,
     trust,
     verify::{Opened, Picked, pick},
+    wire::Wait,
 };
 use jiff::Timestamp;
 use mastmaint_words::{
@@ -142,7 +143,7 @@ fn ask(
         variables: site.variables.clone(),
         dump,
     };
-    match site.door.ask(&request, &[open], site.tell)? {
+    match site.door.ask(&request, &[open], Wait::WhileWanted, site.tell)? {
         Outcome::Loaded(plan) => Ok(plan),
         Outcome::Refused { code, why } => Err(NotLoaded::Refused { code, why }),
     }

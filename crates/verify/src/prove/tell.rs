@@ -1,5 +1,7 @@
 //! How far a verification is, and who may end it.
 
+use mastmaint_words::stage::Up;
+
 /// How far a verification is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Told {
@@ -22,6 +24,9 @@ pub trait Tell: Sync {
 
     /// A sentence now and then.
     fn say(&self, _text: &str) {}
+
+    /// Mastodon is up and stays so for whoever asked for it.
+    fn up(&self, _up: &Up) {}
 
     /// Whether to stop as soon as possible.
     fn is_cancelled(&self) -> bool {

@@ -12,6 +12,7 @@ use crate::{
     finding::{Code, Finding},
     prove::grouped,
     whole,
+    wire::Wait,
 };
 use jiff::Timestamp;
 use mastmaint_words::human;
@@ -54,7 +55,7 @@ pub(super) fn tonight(
             .map_err(VerifyError::backup(&dump.content.name))?;
         tonight.findings.extend(handed.no_boot.take());
         let boots = request.boots.filter(|_| handed.order.boot.is_some());
-        let drilled = boots.unwrap_or(drills).ask(&handed.order, &handed.open, night.tell);
+        let drilled = boots.unwrap_or(drills).ask(&handed.order, &handed.open, Wait::WhileWanted, night.tell);
         match drilled.map_err(VerifyError::from) {
             Ok(Drilled { drill, findings }) => {
                 tonight.findings.extend(findings);

@@ -3,6 +3,7 @@
 use super::{
     Night, Report, drill,
     handed::Beside,
+    live::Sent,
     pieces::{Pieces, lies_open},
     source::Source,
 };
@@ -52,7 +53,7 @@ pub(super) fn postgres(night: &Night<'_>, pattern: &Path) -> Result<Report, Veri
     let mut last = None;
     if let Some(plan) = &night.request.backup.drill {
         // Nothing is said of one that cannot be read to its end: bringing it to life would tell nothing new.
-        let beside = Beside { source: files.as_deref(), mastodon: mastodon.as_ref() };
+        let beside = Beside { source: files.as_deref(), mastodon: mastodon.as_ref(), sent: Sent::ToStart };
         let is_whole = !said.is_empty() && !still_grows;
         let tonight = drill::tonight(night, plan, &dump, beside, is_whole)?;
         let is_new =
@@ -68,7 +69,11 @@ pub(super) fn postgres(night: &Night<'_>, pattern: &Path) -> Result<Report, Veri
 }
 
 /// The file backup that belongs to the dump: often the one in which it lies.
-fn files_of<'a>(night: &Night<'_>, pieces: &'a Pieces, findings: &mut Vec<Finding>) -> Option<Files<'a>> {
+pub(super) fn files_of<'a>(
+    night: &Night<'_>,
+    pieces: &'a Pieces,
+    findings: &mut Vec<Finding>,
+) -> Option<Files<'a>> {
     let backup = night.request.backup;
     if let Some(source) = pieces.source.as_ref().filter(|_| backup.files == backup.inside) {
         return Some(Files::Same(source));
@@ -82,7 +87,7 @@ fn files_of<'a>(night: &Night<'_>, pieces: &'a Pieces, findings: &mut Vec<Findin
 }
 
 /// A file backup that was opened for something else already, or for this.
-enum Files<'a> {
+pub(super) enum Files<'a> {
     Same(&'a Source),
     Own(Source),
 }

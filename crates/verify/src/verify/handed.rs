@@ -1,6 +1,10 @@
 //! What is handed to who brings a dump to life: the order, the open dump, and the files of Mastodon as a stream.
 
-use super::{dumps::Dump, live, source::Source};
+use super::{
+    dumps::Dump,
+    live::{self, Sent},
+    source::Source,
+};
 use crate::{
     backup::{Drill, DrillPlan},
     check::Mastodon,
@@ -23,6 +27,8 @@ use std::{
 pub(super) struct Beside<'a> {
     pub(super) source: Option<&'a Source>,
     pub(super) mastodon: Option<&'a Mastodon>,
+    /// What of the Rails root is handed over where Mastodon shall be started.
+    pub(super) sent: Sent,
 }
 
 /// An order with what belongs to it.
@@ -104,6 +110,7 @@ pub(super) fn hand_over(
             assertions: plan.assertions.clone(),
             reserve: plan.reserve.get(),
             boot: None,
+            stage: None,
         },
         open: vec![open],
         no_boot: None,
@@ -137,12 +144,12 @@ fn files(beside: Beside<'_>) -> Result<(Files, OwnedFd), String> {
     let version = version.map(|text| String::from_utf8_lossy(&text).trim().to_owned());
     let files = Files {
         name: source.name.clone(),
-        bytes: live::bytes(&live).map_err(why)?,
+        bytes: live::bytes(&live, beside.sent).map_err(why)?,
         ruby: version.filter(|v| !v.is_empty() && !v.contains('/')),
     };
     let (pipe, out) = io::pipe().map_err(why)?;
     // That it breaks off is seen by who reads it: what comes last is missing then.
-    thread::spawn(move || live::send(&live, out));
+    thread::spawn(move || live::send(&live, beside.sent, out));
     Ok((files, pipe.into()))
 }
 

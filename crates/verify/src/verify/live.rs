@@ -19,11 +19,22 @@ use std::{
 use tar::{Builder, EntryType, Header};
 
 /// Uploads, what is made anew, and what only who builds needs. Below `vendor/bundle` lie the packed gems once more.
-const LEFT_OUT: [&str; 5] = ["public/system", "node_modules", "tmp", "log", ".git"];
+const LEFT_OUT: [&str; 4] = ["public/system", "tmp", "log", ".git"];
+/// Some ten thousand files.
+const FOR_BUILDS: &str = "node_modules";
 /// Each file takes whole blocks.
 const BLOCK: u64 = 4096;
 /// No Mastodon is as deep; each level keeps a directory open.
 const DEEPEST: usize = 100;
+
+/// What of it is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    /// What a start needs.
+    ToStart,
+    /// And what a build of the assets needs.
+    ToBuild,
+}
 
 /// One thing in it.
 struct Entry<'a> {
@@ -34,9 +45,9 @@ struct Entry<'a> {
 }
 
 /// Bytes that what is sent will take on a disk.
-pub(super) fn bytes(live: &OwnedFd) -> io::Result<u64> {
+pub(super) fn bytes(live: &OwnedFd, sent: Sent) -> io::Result<u64> {
     let mut sum = 0_u64;
-    walk(live.as_fd(), Path::new(""), 0, &mut |entry| {
+    walk(live.as_fd(), Path::new(""), sent, &mut |entry| {
         let content = if entry.stat.is_file() { entry.stat.size } else { 0 };
         sum = sum.saturating_add(content.next_multiple_of(BLOCK).max(BLOCK));
         Ok(())
@@ -45,9 +56,9 @@ pub(super) fn bytes(live: &OwnedFd) -> io::Result<u64> {
 }
 
 /// Sends it; what comes last says that it came whole.
-pub(super) fn send(live: &OwnedFd, to: impl Write) -> io::Result<()> {
+pub(super) fn send(live: &OwnedFd, sent: Sent, to: impl Write) -> io::Result<()> {
     let mut tar = Builder::new(BufWriter::with_capacity(256 * 1024, to));
-    walk(live.as_fd(), Path::new(""), 0, &mut |entry| append(&mut tar, entry))?;
+    walk(live.as_fd(), Path::new(""), sent, &mut |entry| append(&mut tar, entry))?;
     tar.append_data(&mut header(EntryType::Regular, 0o600, 0), crate::drill::WHOLE, io::empty())?;
     tar.into_inner()?.flush()
 }
@@ -98,15 +109,15 @@ fn header(kind: EntryType, mode: u32, size: u64) -> Header {
 fn walk(
     directory: BorrowedFd<'_>,
     path: &Path,
-    depth: usize,
+    sent: Sent,
     visit: &mut dyn FnMut(&Entry<'_>) -> io::Result<()>,
 ) -> io::Result<()> {
-    if depth > DEEPEST {
+    if path.iter().count() > DEEPEST {
         return Err(io::Error::other(format!("{} is too deep", path.display())));
     }
     for name in names(directory)? {
         let path: PathBuf = path.join(OsStr::from_bytes(name.to_bytes()));
-        if is_left_out(&path) {
+        if is_left_out(&path, sent) {
             continue;
         }
         let stat = stat_at(directory, &name)?;
@@ -118,19 +129,20 @@ fn walk(
         visit(&Entry { above: directory, name: &name, path: &path, stat })?;
         if stat.is_directory() {
             let below = open_directory(directory, &name)?.fd;
-            walk(below.as_fd(), &path, depth + 1, visit)?;
+            walk(below.as_fd(), &path, sent, visit)?;
         }
     }
     Ok(())
 }
 
-fn is_left_out(path: &Path) -> bool {
+fn is_left_out(path: &Path, sent: Sent) -> bool {
     let is_packed_gems = || {
         let mut parts = path.iter();
         let start: Vec<_> = parts.by_ref().take(3).collect();
         start == ["vendor", "bundle", "ruby"] && parts.nth(1).is_some_and(|name| name == "cache")
     };
-    LEFT_OUT.iter().any(|left_out| path == Path::new(left_out)) || is_packed_gems()
+    let is_for_builds = sent == Sent::ToStart && path == Path::new(FOR_BUILDS);
+    is_for_builds || LEFT_OUT.iter().any(|left_out| path == Path::new(left_out)) || is_packed_gems()
 }
 
 #[cfg(test)]
@@ -154,7 +166,7 @@ mod tests {
         std::os::unix::fs::symlink("/etc/passwd", live.join("out")).unwrap();
         let root: OwnedFd = File::open(&live).unwrap().into();
         let mut stream = Vec::new();
-        send(&root, &mut stream).unwrap();
+        send(&root, Sent::ToStart, &mut stream).unwrap();
         let mut found = BTreeMap::new();
         for entry in tar::Archive::new(&*stream).entries().unwrap() {
             let entry = entry.unwrap();
@@ -172,6 +184,8 @@ mod tests {
         assert_eq!(files, expected);
         assert_eq!(found["out"], (EntryType::Symlink, 0), "a link stays one");
         let things = u64::try_from(found.len() - 1).unwrap();
-        assert_eq!(bytes(&root).unwrap(), things * BLOCK);
+        assert_eq!(bytes(&root, Sent::ToStart).unwrap(), things * BLOCK);
+        // node_modules, x, y.
+        assert_eq!(bytes(&root, Sent::ToBuild).unwrap(), (things + 3) * BLOCK);
     }
 }

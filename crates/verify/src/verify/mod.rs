@@ -14,11 +14,13 @@ mod pieces;
 mod repository;
 mod restic;
 mod source;
+mod stage;
 mod wait;
 
 pub(crate) use handed::Opened;
 pub(crate) use pick::{NotPicked, Picked, pick};
 pub(crate) use source::{open_below, open_root, reopen};
+pub use stage::stage;
 
 use crate::{
     backup::{Backup, Place},

@@ -215,6 +215,7 @@ pub(crate) fn order(shape: Shape) -> Order {
         assertions: Vec::new(),
         reserve: 0,
         boot: None,
+        stage: None,
     }
 }
 

@@ -7,7 +7,7 @@ require 'json'
 require 'socket'
 
 WEATHER = File.exist?('weather') ? File.read('weather').split : []
-%w[DATABASE_URL SMTP_SERVER S3_ENABLED ES_ENABLED].each { |name| abort "RuntimeError: #{name} is set" if ENV[name] }
+%w[DATABASE_URL SMTP_SERVER S3_ENABLED ES_ENABLED CDN_HOST].each { |name| abort "RuntimeError: #{name} is set" if ENV[name] }
 abort 'RuntimeError: .env.production is there' if File.exist?('.env.production')
 abort "RuntimeError: not started as Mastodon: #{ARGV}" unless ARGV[0..2] == ['-C', 'config/puma.rb', '-b'] && File.exist?(ARGV[1])
 abort 'RuntimeError: WEB_CONCURRENCY' unless ENV['WEB_CONCURRENCY'] == '0' && ENV['RAILS_ENV'] == 'production'
@@ -51,6 +51,14 @@ def instance
   [200, JSON.generate(domain: domain, title: 'x', version: WEATHER.include?('other-version') ? '4.5.0' : version)]
 end
 
+# A file of public/ as Rails serves it where it is told to.
+def file(path)
+  path = path.to_s.split('?').first.to_s
+  return if ENV['RAILS_SERVE_STATIC_FILES'].nil? || path.include?('..') || !File.file?("public#{path}")
+
+  [200, File.binread("public#{path}")]
+end
+
 server = UNIXServer.new(ENV.fetch('SOCKET'))
 abort "RuntimeError: another socket: #{ARGV}" unless ARGV[3] == "unix://#{ENV['SOCKET']}"
 loop do
@@ -60,14 +68,19 @@ loop do
     head << line.strip
   end
   path = head[0].to_s.split[1]
+  length = head.filter_map { |line| line[/\AContent-Length: (\d+)\z/i, 1] }.first.to_i
+  body = length.zero? ? '' : client.read(length)
   sleep if WEATHER.include?('hangs') && path == '/about'
   is_known = head.include?("Host: #{ENV['LOCAL_DOMAIN']}") && head.include?('X-Forwarded-Proto: https')
   status, body = case path
                  when '/health' then [200, 'OK']
                  when '/about' then is_known ? about : [403, '']
                  when '/api/v2/instance' then is_known ? instance : [403, '']
-                 else [404, '']
+                 when '/login' then [302, '']
+                 when '/told' then [200, "#{head.join("\n")}\n\n#{body}\n#{ENV['STREAMING_API_BASE_URL']}"]
+                 else file(path) || [404, '']
                  end
-  client.write("HTTP/1.1 #{status} X\r\nContent-Type: text/html\r\n\r\n#{body}")
+  more = "Location: https://#{ENV['LOCAL_DOMAIN']}/about\r\nSet-Cookie: a=b; secure\r\n" if path == '/login'
+  client.write("HTTP/1.1 #{status} X\r\nContent-Type: text/html\r\n#{more}\r\n#{body}")
   client.close
 end

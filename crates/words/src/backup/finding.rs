@@ -132,6 +132,10 @@ pub enum Code {
     DrillDied,
     /// Mastodon does not start from the backups, or does not answer as it should.
     BootFailed,
+    /// Nothing is staged because another drill or stage is at work.
+    DrillAtWork,
+    /// The command that was tried in a staged copy failed.
+    ChangeFailed,
 }
 
 impl Code {

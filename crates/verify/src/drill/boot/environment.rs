@@ -2,10 +2,11 @@
 //! running instance or out of the room. The file itself is taken away, so that nothing else counts.
 
 use crate::check::Env;
+use mastmaint_words::stage::Stage;
 use std::path::Path;
 
 /// What leads to databases, mail, stores and other hosts, or is ours to say: names, and what names begin with.
-const NOT_TAKEN: [&str; 36] = [
+const NOT_TAKEN: [&str; 38] = [
     "DB_",
     "DATABASE_",
     "REPLICA_",
@@ -22,6 +23,8 @@ const NOT_TAKEN: [&str; 36] = [
     "AZURE_",
     "FOG_",
     "PAPERCLIP_",
+    "CDN_HOST",
+    "STREAMING_",
     "ES_",
     "OTEL_",
     "STATSD_",
@@ -82,6 +85,17 @@ pub(super) fn environment(env: &Env, ground: &Ground<'_>) -> Vec<(String, String
     taken.chain(ours.into_iter().map(|(name, value)| (name.to_owned(), value))).collect()
 }
 
+/// What is said beside that where a person looks: files of `public/` are served, there is no streaming, and no page leads to
+/// that of the running instance.
+pub(super) fn staged(stage: &Stage) -> Vec<(String, String)> {
+    let ours = [
+        ("RAILS_SERVE_STATIC_FILES", "true".to_owned()),
+        ("STREAMING_API_BASE_URL", format!("ws://127.0.0.1:{}", stage.port)),
+        ("MAX_THREADS", "5".to_owned()),
+    ];
+    ours.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
 fn is_taken(name: &str) -> bool {
     let is_beginning = |other: &str| other.ends_with('_') || matches!(other, "PG" | "RUBY");
     !NOT_TAKEN.iter().any(|other| name == *other || (is_beginning(other) && name.starts_with(other)))
@@ -106,7 +120,7 @@ mod tests {
     const FILE: &str = "LOCAL_DOMAIN=mast.test\nSECRET_KEY_BASE=verysecret\nDB_HOST=10.0.0.1\nDB_PASS=hunter2hunter2\n\
         DATABASE_URL=postgresql://10.0.0.1/x\nREDIS_HOST=10.0.0.2\nSIDEKIQ_REDIS_URL=redis://10.0.0.2\nSMTP_SERVER=mail.test\n\
         S3_ENABLED=true\nAWS_SECRET_ACCESS_KEY=abc\nES_ENABLED=true\nPORT=3000\nRUBYOPT=-rx\nLD_PRELOAD=/x.so\nPATH=/x\n\
-        PGHOST=10.0.0.1\nhttp_proxy=http://10.0.0.3\nACTIVE_RECORD_ENCRYPTION_PRIMARY_KEY=primarykey\nESTIMATE=1\n";
+        PGHOST=10.0.0.1\nCDN_HOST=https://10.0.0.4\nSTREAMING_API_BASE_URL=wss://10.0.0.5\nhttp_proxy=http://10.0.0.3\nACTIVE_RECORD_ENCRYPTION_PRIMARY_KEY=primarykey\nESTIMATE=1\n";
 
     fn ground() -> Ground<'static> {
         let at = |path: &'static str| Path::new(path);

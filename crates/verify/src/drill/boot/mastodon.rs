@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     check::Env,
-    drill::Stop,
+    drill::{Stop, space},
     error::VerifyError,
     finding::{Code, Finding},
 };
@@ -43,11 +43,18 @@ pub(super) struct Mastodon<'a> {
 }
 
 impl Mastodon<'_> {
-    /// Bundler with these words, in its own directory and with nothing of our environment.
+    /// Bundler with these words.
     fn bundle(&self, words: &[&str]) -> Command {
         let bin = &self.ruby.bin;
         let mut command = Command::new(bin.join("ruby"));
-        command.arg(bin.join("bundle")).args(words).current_dir(&self.live).env_clear();
+        command.arg(bin.join("bundle")).args(words);
+        self.dressed(command)
+    }
+
+    /// In its own directory and with nothing of our environment.
+    fn dressed(&self, mut command: Command) -> Command {
+        let bin = &self.ruby.bin;
+        command.current_dir(&self.live).env_clear();
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command.env("PATH", format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display()));
         command.env("HOME", self.scratch.join("home")).env("BUNDLE_USER_HOME", self.scratch.join("home"));
@@ -63,6 +70,17 @@ impl Mastodon<'_> {
     fn run(&self, log: &str, words: &[&str]) -> Result<Running, Stop> {
         let log = self.scratch.join(log);
         Ok(Running::start(&mut self.bundle(words), &log).map_err(VerifyError::drill(self.scratch))?)
+    }
+
+    /// A line of the shell, as somebody would type it in its directory.
+    pub(super) fn shell(&self, log: &str, line: &str) -> Result<Running, Stop> {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", line]);
+        let mut command = self.dressed(command);
+        // What it says is shown a line at a time.
+        command.env("NO_COLOR", "1");
+        let log = self.scratch.join(log);
+        Ok(Running::start(&mut command, &log).map_err(VerifyError::drill(self.scratch))?)
     }
 
     pub(super) fn has_its_gems(&self, is_cancelled: &dyn Fn() -> bool) -> Result<(), Stop> {
@@ -126,6 +144,32 @@ impl Mastodon<'_> {
         }
     }
 
+    /// The name of its pages.
+    pub(super) fn web_host<'s>(&'s self, domain: &'s str) -> &'s str {
+        self.env.get("WEB_DOMAIN").unwrap_or(domain)
+    }
+
+    /// Stays up until the time is over or nobody waits any longer. Both are its right end.
+    pub(super) fn hold(
+        &self,
+        puma: &mut Running,
+        lasts: Duration,
+        reserve: u64,
+        is_cancelled: &dyn Fn() -> bool,
+    ) -> Result<(), Stop> {
+        let begun = Instant::now();
+        while begun.elapsed() < lasts && !is_cancelled() {
+            if let Some(status) = puma.ended().map_err(VerifyError::drill(self.scratch))? {
+                return Err(self.ended(&status.to_string(), &puma.said()).into());
+            }
+            if space::free(self.scratch)? < reserve {
+                return Err(space::filled_up(self.name, self.scratch, []).into());
+            }
+            thread::sleep(LOOK_EVERY);
+        }
+        Ok(())
+    }
+
     /// The version that it tells, or why it is not what it should be.
     pub(super) fn ask(
         &self,
@@ -133,7 +177,7 @@ impl Mastodon<'_> {
         domain: &str,
         is_cancelled: &dyn Fn() -> bool,
     ) -> Result<String, String> {
-        let host = self.env.get("WEB_DOMAIN").unwrap_or(domain);
+        let host = self.web_host(domain);
         let get = |path: &str| {
             http::get(socket, path, host, ANSWER, is_cancelled)
                 .map_err(|error| format!("{path} was not answered: {error}"))
@@ -166,7 +210,7 @@ impl Mastodon<'_> {
         Finding::fail(Code::BootFailed, what, advice).with(self.evidence(said))
     }
 
-    fn evidence(&self, said: &str) -> Vec<String> {
+    pub(super) fn evidence(&self, said: &str) -> Vec<String> {
         telling(said).into_iter().map(|line| redacted(line, self.env)).collect()
     }
 }

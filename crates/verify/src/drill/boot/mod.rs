@@ -1,7 +1,9 @@
 //! The boot: Mastodon itself, started from the Rails root of the file backup on the database that was restored and an
-//! empty Redis, asked over a Unix socket as its web server asks, and taken down again. Sidekiq is never started.
+//! empty Redis, asked over a Unix socket as its web server asks, and taken down again, or kept up for a person who wants
+//! to look at it. Sidekiq is never started.
 
 mod answers;
+mod change;
 mod environment;
 mod http;
 mod live;
@@ -20,10 +22,11 @@ use crate::{
     finding::{Code, Finding},
     prove::Tell,
 };
-use environment::{Ground, environment};
+use environment::{Ground, environment, staged};
 use mastmaint_words::{
     backup::{Boot, BootTimes},
     human,
+    stage::{Stage, Up},
 };
 use mastodon::Mastodon;
 use serde::{Deserialize, Serialize};
@@ -56,6 +59,8 @@ pub(super) struct Ready<'a> {
     pub(super) must_migrate: bool,
     /// Bytes of the disk that are never touched.
     pub(super) reserve: u64,
+    /// It stays up for a person.
+    pub(super) stage: Option<&'a Stage>,
     pub(super) host: &'a Host,
     pub(super) tell: &'a dyn Tell,
 }
@@ -74,7 +79,7 @@ pub(super) fn boot(ready: Ready<'_>) -> Result<(Boot, Vec<Finding>), VerifyError
 }
 
 fn bring_up(ready: Ready<'_>, boot: &mut Boot) -> Result<(), Stop> {
-    let Ready { files, stream, cluster, database, host, tell, .. } = ready;
+    let Ready { files, stream, cluster, database, host, tell, stage, .. } = ready;
     let name = files.name.as_str();
     let is_cancelled = || tell.is_cancelled();
     let missing = |what: String| not_tried(name, &what);
@@ -102,7 +107,7 @@ fn bring_up(ready: Ready<'_>, boot: &mut Boot) -> Result<(), Stop> {
         puma: &puma_socket,
     };
     let mastodon = Mastodon {
-        variables: environment(&env, &ground),
+        variables: environment(&env, &ground).into_iter().chain(stage.into_iter().flat_map(staged)).collect(),
         gems: host.gems(&live),
         scratch,
         name,
@@ -121,6 +126,9 @@ fn bring_up(ready: Ready<'_>, boot: &mut Boot) -> Result<(), Stop> {
             human::took(boot.times.migrate)
         ));
     }
+    if let Some(change) = stage.and_then(|stage| stage.change.as_ref()) {
+        change::try_out(&mastodon, change, ready.reserve, tell)?;
+    }
 
     lap();
     let mut puma = mastodon.start(&puma_socket)?;
@@ -134,8 +142,10 @@ fn bring_up(ready: Ready<'_>, boot: &mut Boot) -> Result<(), Stop> {
                 "Mastodon {version} answers {} after its start",
                 human::took(boot.times.start)
             ));
-            boot.version = Some(version);
-            Ok(())
+            boot.version = Some(version.clone());
+            let Some(stage) = stage else { return Ok(()) };
+            tell.up(&Up { host: mastodon.web_host(domain).to_owned(), version });
+            mastodon.hold(&mut puma, stage.lasts.get(), ready.reserve, &is_cancelled)
         }
         Err(_) if is_cancelled() => Err(VerifyError::Cancelled.into()),
         Err(why) => Err(mastodon.failed(&why, &puma.said()).into()),

@@ -2,8 +2,8 @@
 
 use crate::error::VerifyError;
 use std::{
-    fs::{self, File},
-    io,
+    fs::File,
+    io::{self, Read as _, Seek as _, SeekFrom},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -12,7 +12,7 @@ use std::{
 
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// What is read of the end of a log.
-const TAIL: usize = 256 * 1024;
+const TAIL: u64 = 256 * 1024;
 /// Lines of it that are evidence.
 pub(super) const EVIDENCE: usize = 12;
 /// Words of lines that say what is wrong.
@@ -75,8 +75,20 @@ impl Running {
 
     /// The end of what it has said.
     pub(super) fn said(&self) -> String {
-        let text = fs::read(&self.log).unwrap_or_default();
-        String::from_utf8_lossy(&text[text.len().saturating_sub(TAIL)..]).into_owned()
+        let tail = || -> io::Result<Vec<u8>> {
+            let mut log = File::open(&self.log)?;
+            let end = log.seek(SeekFrom::End(0))?;
+            log.seek(SeekFrom::Start(end.saturating_sub(TAIL)))?;
+            let mut text = Vec::new();
+            log.take(TAIL).read_to_end(&mut text)?;
+            Ok(text)
+        };
+        String::from_utf8_lossy(&tail().unwrap_or_default()).into_owned()
+    }
+
+    /// Where it is written.
+    pub(super) fn log(&self) -> &Path {
+        &self.log
     }
 }
 

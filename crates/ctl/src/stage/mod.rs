@@ -1,0 +1,118 @@
+//! `mastmaintctl stage`: the boot drill, opened for a person. `mastmaint-verify` hands a dump and its file backup to the boot
+//! room; here a port of the loopback is forwarded to the socket on which Mastodon listens there.
+
+mod asking;
+mod door;
+mod error;
+mod fields;
+mod forward;
+mod ground;
+mod relay;
+mod reply;
+mod request;
+mod session;
+
+pub use error::StageError;
+
+use crate::{check, cli::CONFIG, error::CtlError, when::When};
+use asking::Asking;
+use forward::Port;
+use ground::Ground;
+use mastmaint_config::Settings;
+use mastmaint_words::{
+    BackupName, Span,
+    backup::{Order, Place},
+    stage::Stage,
+};
+use session::{Session, Signals};
+use std::{io, path::PathBuf};
+
+/// Longer than anybody looks at it; drills wait as long.
+const LONGEST: Span = Span::from_secs(7 * 86_400);
+const SHORTEST: Span = Span::from_secs(1);
+
+/// What is typed of a stage.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct Typed {
+    /// A dump with `drill: {boot: true}`.
+    #[arg(value_name = "BACKUP")]
+    backup: BackupName,
+    /// How long it stays up, once it is.
+    #[arg(long = "for", value_name = "TIME", default_value = "4h")]
+    lasts: Span,
+    /// At which port of 127.0.0.1; any that is free if it is not said.
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    port: Option<u16>,
+    /// Run this first in the copy, like `bin/rails assets:precompile`; nothing is staged if it fails.
+    #[arg(long = "try", value_name = "COMMAND")]
+    change: Option<String>,
+    /// The configuration.
+    #[arg(long, value_name = "FILE", default_value = CONFIG)]
+    config: PathBuf,
+}
+
+/// Stages a backup, and stays for as long as it is staged.
+pub(crate) fn stage(when: &When, typed: &Typed) -> Result<u8, CtlError> {
+    let order = order(&check::load(&typed.config)?, &typed.backup)?;
+    if typed.lasts < SHORTEST || typed.lasts > LONGEST {
+        return Err(StageError::For(typed.lasts, LONGEST).into());
+    }
+    let ground = Ground::find()?;
+    // Before anything is begun: also at a port that is taken nothing is.
+    let port = Port::take(typed.port)?;
+    let signals = Signals::hold_back()?;
+    let stage = Stage { port: port.number, lasts: typed.lasts, change: typed.change.clone() };
+    let mut command = ground.command();
+    command.arg("--stage").arg(serde_json::to_string(&stage).map_err(io::Error::from)?);
+    command.arg(serde_json::to_string(&order).map_err(io::Error::from)?);
+    let asking = Asking::start(command)?;
+    let session =
+        Session { when, typed, ground: &ground, signals, asking, port: Some(port), chosen: None, open: None };
+    session.hold()
+}
+
+/// What `mastmaint-verify` gets to know of the backup, if it can be staged.
+fn order(settings: &Settings, name: &BackupName) -> Result<Order, CtlError> {
+    let backup = check::backup(settings, name)?;
+    let of = |other: &Option<BackupName>| other.as_ref().and_then(|name| settings.backups.get(name)).cloned();
+    let (files, inside) = (of(&backup.files), of(&backup.inside));
+    let boots = backup.drill.as_ref().is_some_and(|plan| plan.boot);
+    if !matches!(backup.place, Place::Postgres { .. }) || !boots || files.is_none() {
+        return Err(StageError::NoBoot(name.clone()).into());
+    }
+    if backup.is_remote(&settings.backups) {
+        return Err(StageError::Elsewhere(name.clone()).into());
+    }
+    Ok(Order { name: name.clone(), backup: backup.clone(), files, inside, full: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(backups: &str, name: &str) -> &'static str {
+        let text = format!("backups:\n{backups}jobs: {{}}\n");
+        let settings = mastmaint_config::load_str("m.yaml", &text).unwrap().settings;
+        match order(&settings, &name.parse().unwrap()) {
+            Ok(order) => {
+                assert!(order.files.is_some());
+                "staged"
+            }
+            Err(CtlError::Stage(StageError::NoBoot(_))) => "no-boot",
+            Err(CtlError::Stage(StageError::Elsewhere(_))) => "elsewhere",
+            Err(CtlError::Usage(_)) => "usage",
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    #[test]
+    fn only_a_dump_that_mastodon_is_started_on_is_staged() {
+        let files = "  files: {kind: tree, path: /b/files, live: live}\n";
+        let dump = |more: &str| format!("{files}  dump: {{kind: postgres, path: /b/*.dump{more}}}\n");
+        assert_eq!(refused(&dump(", files: files, drill: {boot: true}"), "dump"), "staged");
+        assert_eq!(refused(&dump(", files: files, drill: {}"), "dump"), "no-boot");
+        assert_eq!(refused(&dump(", files: files"), "dump"), "no-boot");
+        assert_eq!(refused(files, "files"), "no-boot");
+        assert_eq!(refused(files, "other"), "usage");
+    }
+}
