@@ -11,7 +11,7 @@ use crate::{
 use std::{thread, time::Duration};
 
 /// Sessions of services that have just stopped vanish meanwhile.
-const TRIES: u32 = 10;
+const TRIES: u32 = 6;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Somebody is connected.
 const IN_USE: &str = "55006";

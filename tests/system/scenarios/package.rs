@@ -37,7 +37,7 @@ const SCORES: [(&str, f64); 16] = [
     ("mastmaintd-systemctl@.service", 0.8),
     ("mastmaintd-run@.service", 1.0),
     ("mastmaintd-verify@.service", 0.9),
-    ("mastmaintd-database@.service", 1.3),
+    ("mastmaintd-database@.service", 1.2),
     ("mastmaintd-drill@.service", 0.4),
     ("mastmaintd-boot@.service", 1.0),
     ("mastmaintd-notify@.service", 1.5),
