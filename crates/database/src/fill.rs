@@ -3,6 +3,7 @@
 use crate::{
     error::DatabaseError,
     load::Load,
+    progress::Progress,
     space::{Disk, FULL},
 };
 use mastmaint_verify::revive::{Ended, Poured, Shape, pour};
@@ -27,6 +28,7 @@ pub(crate) fn fill(load: &Load<'_>, file: File, disk: Option<&Disk>) -> Result<V
     let (bench, dump) = (&load.bench, load.dump);
     let client = |program: &str| bench.server.client(program, &bench.names.new);
     let is_full = || disk.and_then(Disk::free).is_some_and(|free| free < FULL);
+    let mut progress = Progress::of(&file);
     let mut looked = Instant::now();
     let mut stop = || {
         if bench.site.tell.is_cancelled() {
@@ -36,6 +38,7 @@ pub(crate) fn fill(load: &Load<'_>, file: File, disk: Option<&Disk>) -> Result<V
             return Ok(None);
         }
         looked = Instant::now();
+        progress.tell(bench.site.tell);
         Ok(is_full().then_some(Halt::DiskFull))
     };
     let key = key(load)?;

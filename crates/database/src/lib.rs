@@ -24,6 +24,7 @@ mod paused;
 mod plan;
 mod pooler;
 mod process;
+mod progress;
 mod prune;
 mod psql;
 mod rename;

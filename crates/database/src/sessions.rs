@@ -112,11 +112,12 @@ pub(crate) fn sessions(
     databases: &[&str],
 ) -> Result<Vec<Session>, DatabaseError> {
     let names: Vec<String> = databases.iter().map(|name| literal(name)).collect();
-    // What works for a session goes with it, and the server's own processes have no user.
+    // What works for a session goes with it (versions before 13 do not say so), and the server's own processes have no
+    // user.
     let sql = format!(
         "SELECT coalesce(jsonb_agg(jsonb_build_object('database', datname, 'pid', pid, 'user', usename, \
          'application', coalesce(application_name, ''), 'address', host(client_addr), 'state', state) ORDER BY pid), '[]') \
-         FROM pg_stat_activity WHERE datname IN ({}) AND pid <> pg_backend_pid() AND usename IS NOT NULL AND leader_pid IS NULL",
+         FROM pg_stat_activity a WHERE datname IN ({}) AND pid <> pg_backend_pid() AND usename IS NOT NULL AND to_jsonb(a) ->> 'leader_pid' IS NULL",
         names.join(", ")
     );
     json(server, admin, &sql, "looking at who is connected")

@@ -13,7 +13,7 @@ use std::{
         unix::net::UnixStream,
     },
     path::{Path, PathBuf},
-    process::{Child, Command},
+    process::{Child, Command, Stdio},
 };
 
 /// How who brings dumps to life is reached.
@@ -69,7 +69,10 @@ impl Door {
             Self::Socket(path) => Ok((UnixStream::connect(path)?, None)),
             Self::Program { program, arguments } => {
                 let (ours, theirs) = UnixStream::pair()?;
-                let child = Command::new(program).args(arguments).stdin(OwnedFd::from(theirs)).spawn()?;
+                let mut command = Command::new(program);
+                // What came of it is said by who asked.
+                command.args(arguments).stdin(OwnedFd::from(theirs)).stdout(Stdio::null());
+                let child = command.spawn()?;
                 Ok((ours, Some(child)))
             }
         }

@@ -83,6 +83,14 @@ fn there_and_back_and_dropped() {
     drop(looking);
     assert!(done(&prune(&site, &run).unwrap()).contains(&format!("dropped {}", name(Beside::Restored))));
     assert_eq!(ground.databases(), [TODAY]);
+
+    // On a bare server there is nothing to go back to.
+    ground.sql("postgres", &format!("DROP DATABASE {TODAY}"));
+    let run = crate::ground::run("k");
+    room.load(&room.order(&run)).0.unwrap();
+    done(&switch(&site, &run).unwrap());
+    assert_eq!((ground.databases(), ground.posts(TODAY)), (vec![TODAY.to_owned()], SMALL_POSTS));
+    assert_eq!(back(&site, &run).unwrap_err().code(), "no-before");
 }
 
 /// What a person sees of it.
