@@ -74,6 +74,7 @@ on_both! {
         what_does_not_belong_together_is_not_started,
         cut_anywhere_it_ends_as_one_set,
     ];
+    database_room: [a_dump_is_loaded_in_its_room_and_switched_in];
     drill: [
         every_kind_of_dump_comes_to_life,
         a_drill_that_is_killed_leaves_nothing_and_reads_nothing_else,
