@@ -83,7 +83,9 @@ pub(crate) fn status(daemon: &Daemon, when: &When, json: bool) -> Result<u8, Ctl
         print::data(&render::status(&status, &jobs, when))?;
     }
     let is_up = status.probes.iter().all(|probe| probe.state != ProbeState::Down);
-    let is_whole = is_up && status.config.refused.is_empty() && status.ledger == LedgerStatus::Recording;
+    let is_back = status.brackets.iter().all(|bracket| bracket.not_confirmed.is_none());
+    let is_whole =
+        is_up && is_back && status.config.refused.is_empty() && status.ledger == LedgerStatus::Recording;
     Ok(match (overdue, is_whole) {
         (true, _) => exit::OVERDUE,
         (false, false) => exit::NOT_FINE,

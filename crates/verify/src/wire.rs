@@ -277,7 +277,7 @@ mod tests {
         });
         let dump = tempfile::tempfile().unwrap();
         let heard = Listens(std::sync::Mutex::default());
-        assert_eq!(ask::<_, u32>(a, &1, &[dump.as_fd()], &heard).unwrap(), 2);
+        assert_eq!(ask::<_, u32>(a, &1, &[dump.as_fd()], Wait::WhileWanted, &heard).unwrap(), 2);
         answering.join().unwrap();
         assert_eq!(heard.0.into_inner().unwrap(), ["at work"]);
     }

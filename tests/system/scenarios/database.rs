@@ -137,7 +137,7 @@ pub(crate) fn files_and_database_come_back_as_one(debian: Debian) {
         .sh("systemd-run -q --unit=foreign -p User=postgres psql -d mastodon_production -c 'SELECT pg_sleep(600)'")
         .ok();
     machine.until("somebody else is connected", Duration::from_secs(30), |m| {
-        psql(m, "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%sleep(600)%' AND usename = 'postgres'")
+        psql(m, "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND usename = 'postgres'")
             .contains('1')
             .then_some(())
     });

@@ -3,13 +3,14 @@
 use crate::common::Mounted;
 use mastmaint_verify::{
     Code, VerifyError,
-    drill::{Door, Drill, Drilled, Order, Shape, Times, ask},
-    prove::Untold,
+    drill::{Door, Drill, Drilled, Order, Shape, Times},
+    prove::{Tell, Untold},
+    wire::{self, Wait},
 };
 use std::{
     fs::{self, File},
     os::{
-        fd::{AsFd as _, OwnedFd},
+        fd::{AsFd as _, BorrowedFd, OwnedFd},
         unix::{
             fs::{PermissionsExt as _, chown},
             net::{UnixListener, UnixStream},
@@ -22,6 +23,16 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::TempDir;
+
+/// As the verify room asks.
+pub(crate) fn ask(
+    room: UnixStream,
+    order: &Order,
+    handed: &[BorrowedFd<'_>],
+    tell: &dyn Tell,
+) -> Result<Drilled, VerifyError> {
+    Ok(wire::ask(room, order, handed, Wait::WhileWanted, tell)?)
+}
 
 /// Whether there is a PostgreSQL to drill with; `cargo xtask test` installs it.
 pub(crate) fn is_here() -> bool {

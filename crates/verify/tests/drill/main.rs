@@ -323,7 +323,7 @@ fn who_does_not_wait_any_longer_ends_it() {
             }
             use std::os::fd::AsFd as _;
             let leaves = Leaves(&room);
-            mastmaint_verify::drill::ask(connection, &order(Shape::Text), &[reader.as_fd()], &leaves)
+            drill_room::ask(connection, &order(Shape::Text), &[reader.as_fd()], &leaves)
         });
         asking.join().unwrap()
     });
