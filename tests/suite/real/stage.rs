@@ -95,20 +95,25 @@ impl Host {
         fs::read_to_string(self.path("stderr")).unwrap()
     }
 
+    /// Processes that are ours or work below us, by their command lines.
+    fn processes(&self, is_meant: impl Fn(&str) -> bool) -> Vec<i32> {
+        let pids =
+            fs::read_dir("/proc").unwrap().flatten().filter_map(|p| p.file_name().to_str()?.parse().ok());
+        let is_here = |name: &str, pid: i32| {
+            fs::read_link(format!("/proc/{pid}/{name}")).is_ok_and(|at| at.starts_with(self.0.path()))
+        };
+        let line = |pid| fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        pids.filter(|pid| (is_here("cwd", *pid) || is_here("exe", *pid)) && is_meant(&line(*pid))).collect()
+    }
+
     /// Neither a directory nor a process is left; `mastmaintctl` itself cannot tidy up when it was killed.
     fn is_clean(&self, directories: usize) {
         let tmp = self.path("tmp");
         let is_clean = wait_up_to(GENEROUS, || {
-            let works_there = |pid: i32| {
-                fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|at| at.starts_with(&tmp))
-                    || fs::read_link(format!("/proc/{pid}/exe")).is_ok_and(|at| at.starts_with(self.0.path()))
-            };
-            let mut pids =
-                fs::read_dir("/proc").unwrap().flatten().filter_map(|p| p.file_name().to_str()?.parse().ok());
             let left: Vec<_> = fs::read_dir(&tmp).unwrap().flatten().map(|entry| entry.path()).collect();
             let is_little =
                 left.len() == directories && left.iter().all(|at| !at.join("drill/scratch").exists());
-            is_little && !pids.any(works_there)
+            is_little && self.processes(|_| true).is_empty()
         });
         assert!(is_clean, "something is left: {}", self.said());
     }
@@ -194,6 +199,12 @@ fn a_person_looks_at_a_backup() {
         let refused = staged.ask(start, fields, "");
         assert!(refused.starts_with(&format!("HTTP/1.1 {status} ")), "{fields}: {refused}");
     }
+    let endless = format!("X: {}\r\n", "x".repeat(70 * 1024));
+    assert!(staged.ask("GET /about", &endless, "").starts_with("HTTP/1.1 431 "));
+    // Who only holds connections open takes nothing but those.
+    let held: Vec<_> = (0..32).map(|_| TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    assert!(staged.ask("GET /about", "", "").starts_with("HTTP/1.1 503 "));
+    drop(held);
     assert_eq!(staged.ends(Some(Signal::SIGTERM)), Some(0), "{}", host.said());
     host.is_clean(0);
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
@@ -226,6 +237,15 @@ fn whatever_ends_it_nothing_stays() {
     kill(Pid::from_raw(trying.id().cast_signed()), Signal::SIGINT).unwrap();
     assert_eq!(trying.wait().unwrap().code(), Some(1));
     assert!(host.said().contains("[cancelled]"), "{}", host.said());
+    host.is_clean(0);
+
+    // Who drills is killed, and there is no room that would sweep behind it.
+    let staged = host.stage(&[]);
+    let drills = host.processes(|line| line.contains("/mastmaint-drill\0"));
+    assert_eq!(drills.len(), 1, "{drills:?}");
+    kill(Pid::from_raw(drills[0]), Signal::SIGKILL).unwrap();
+    assert_eq!(staged.ends(None), Some(1));
+    assert!(host.said().contains("[drill-room]"), "{}", host.said());
     host.is_clean(0);
 
     let killed = host.stage(&[]);

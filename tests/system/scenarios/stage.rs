@@ -46,8 +46,9 @@ fn nothing_is_left(machine: &Machine) {
     is_clean(machine);
     machine.until("no unit and no port is left", Duration::from_mins(1), |m| {
         let units = "systemctl list-units --all --plain --no-legend 'mastmaint-stage-*' 'mastmaintd-boot@*'";
-        let left =
-            m.sh(&format!("{units}; ls -d /run/mastmaint-stage-* 2>/dev/null; ss -Hltn | grep :{PORT}"));
+        let left = m.sh(&format!(
+            "{units}; ls -d /var/tmp/systemd-private-*-mastmaint-stage-* 2>/dev/null; ss -Hltn | grep :{PORT}"
+        ));
         left.out.is_empty().then_some(())
     });
 }

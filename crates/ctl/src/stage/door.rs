@@ -25,7 +25,7 @@ use std::{
 };
 
 /// The names that a drill gives.
-const SCRATCH: &str = "scratch";
+pub(super) const SCRATCH: &str = "scratch";
 const SOCKET: &str = "puma.sock";
 /// Who does not take a connection for so long takes none.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,7 +1,10 @@
 //! Where it is staged: in the boot room of this host, or, where there are no rooms, by a child of this program in a
 //! directory that goes with it.
 
-use super::{StageError, door::Door};
+use super::{
+    StageError,
+    door::{Door, SCRATCH as SWEPT},
+};
 use crate::{
     error::CtlError,
     manifest,
@@ -11,7 +14,9 @@ use nix::unistd::{Uid, User, geteuid, mkdtemp};
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
 /// Who drills, and where.
@@ -19,8 +24,13 @@ const DRILLS: &str = "mastmaintd-drill";
 const PLACE: &str = "/var/lib/mastmaintd-drill";
 /// Behind which the boot room waits.
 const BOOTS: &str = "/run/mastmaintd-rooms/boot.sock";
+/// Where the unit's programs may write: `PrivateTmp=` makes it the unit's own, on a disk, and it goes with it.
+const SCRATCH: &str = "/var/tmp";
 /// The one capability of the room that reads backups.
 const CAPABILITIES: &str = "CAP_DAC_READ_SEARCH";
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// One that lives still takes its servers down.
+const SWEEPING: Duration = Duration::from_secs(30);
 
 /// Where it is staged.
 #[derive(Debug)]
@@ -63,17 +73,10 @@ impl Ground {
         match self {
             Self::Room { .. } => {
                 let unit = format!("mastmaint-stage-{}", std::process::id());
-                let scratch = format!("/run/{unit}");
-                let more = [
-                    format!("RuntimeDirectory={unit}"),
-                    "RuntimeDirectoryMode=0700".to_owned(),
-                    // Backups lie anywhere.
-                    "ProtectHome=read-only".to_owned(),
-                    "Nice=10".to_owned(),
-                    "IOSchedulingClass=idle".to_owned(),
-                ];
+                // Backups lie anywhere.
+                let more = ["ProtectHome=read-only", "Nice=10", "IOSchedulingClass=idle"].map(str::to_owned);
                 let mut command = walled(&unit, CAPABILITIES, &more, &program);
-                command.args(["--boots", BOOTS, "--state", &scratch]);
+                command.args(["--boots", BOOTS, "--state", SCRATCH]);
                 command
             }
             Self::Own(Own(path)) => {
@@ -88,14 +91,36 @@ impl Ground {
     pub(super) fn door(&self) -> Result<Door, StageError> {
         match self {
             Self::Room { user } => Door::open(Path::new(PLACE), *user),
-            Self::Own(Own(path)) => Door::open(&path.join("drill"), geteuid()),
+            Self::Own(own) => Door::open(&own.place(), geteuid()),
         }
+    }
+}
+
+impl Own {
+    /// Where `mastmaint-verify` has `mastmaint-drill` work.
+    fn place(&self) -> PathBuf {
+        self.0.join("drill")
+    }
+
+    /// Ends and removes what a killed `mastmaint-drill` has left; one that lives is not touched.
+    fn sweep(&self) {
+        let mut sweep = Command::new(manifest::program().with_file_name("mastmaint-drill"));
+        sweep.arg("--sweep").arg("--place").arg(self.place()).stdin(Stdio::null());
+        // Tried again as long as something is there.
+        let _ = sweep.status();
     }
 }
 
 impl Drop for Own {
     fn drop(&mut self) {
-        // Empty but for a lock.
-        let _ = fs::remove_dir_all(&self.0);
+        let begun = Instant::now();
+        loop {
+            self.sweep();
+            let is_swept = !self.place().join(SWEPT).exists();
+            if (is_swept && fs::remove_dir_all(&self.0).is_ok()) || begun.elapsed() > SWEEPING {
+                return;
+            }
+            thread::sleep(LOOK_EVERY);
+        }
     }
 }

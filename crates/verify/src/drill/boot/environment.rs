@@ -6,7 +6,7 @@ use mastmaint_words::stage::Stage;
 use std::path::Path;
 
 /// What leads to databases, mail, stores and other hosts, or is ours to say: names, and what names begin with.
-const NOT_TAKEN: [&str; 38] = [
+const NOT_TAKEN: [&str; 39] = [
     "DB_",
     "DATABASE_",
     "REPLICA_",
@@ -25,6 +25,8 @@ const NOT_TAKEN: [&str; 38] = [
     "PAPERCLIP_",
     "CDN_HOST",
     "STREAMING_",
+    // Files would be named to a web server instead of being sent.
+    "SENDFILE_HEADER",
     "ES_",
     "OTEL_",
     "STATSD_",
@@ -119,7 +121,7 @@ mod tests {
 
     const FILE: &str = "LOCAL_DOMAIN=mast.test\nSECRET_KEY_BASE=verysecret\nDB_HOST=10.0.0.1\nDB_PASS=hunter2hunter2\n\
         DATABASE_URL=postgresql://10.0.0.1/x\nREDIS_HOST=10.0.0.2\nSIDEKIQ_REDIS_URL=redis://10.0.0.2\nSMTP_SERVER=mail.test\n\
-        S3_ENABLED=true\nAWS_SECRET_ACCESS_KEY=abc\nES_ENABLED=true\nPORT=3000\nRUBYOPT=-rx\nLD_PRELOAD=/x.so\nPATH=/x\n\
+        S3_ENABLED=true\nAWS_SECRET_ACCESS_KEY=abc\nES_ENABLED=true\nPORT=3000\nSENDFILE_HEADER=X-Sendfile\nRUBYOPT=-rx\nLD_PRELOAD=/x.so\nPATH=/x\n\
         PGHOST=10.0.0.1\nCDN_HOST=https://10.0.0.4\nSTREAMING_API_BASE_URL=wss://10.0.0.5\nhttp_proxy=http://10.0.0.3\nACTIVE_RECORD_ENCRYPTION_PRIMARY_KEY=primarykey\nESTIMATE=1\n";
 
     fn ground() -> Ground<'static> {
@@ -140,9 +142,16 @@ mod tests {
             !env.values().any(|value| value.contains("10.0.0.") || value.contains("mail.test")),
             "{env:?}"
         );
-        for gone in
-            ["DATABASE_URL", "S3_ENABLED", "SMTP_SERVER", "RUBYOPT", "LD_PRELOAD", "PATH", "PORT", "PGHOST"]
-        {
+        for gone in [
+            "DATABASE_URL",
+            "S3_ENABLED",
+            "SMTP_SERVER",
+            "RUBYOPT",
+            "LD_PRELOAD",
+            "PATH",
+            "PORT",
+            "SENDFILE_HEADER",
+        ] {
             assert!(!env.contains_key(gone), "{gone}");
         }
         assert_eq!(env["LOCAL_DOMAIN"], "mast.test");
