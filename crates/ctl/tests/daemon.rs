@@ -30,6 +30,7 @@ fn detail() -> RunDetail {
 fn healthy() -> Status {
     let mut status: Status = serde_json::from_str(include_str!("replies/status.json")).unwrap();
     status.config.refused.clear();
+    status.brackets.iter_mut().for_each(|bracket| bracket.not_confirmed = None);
     status.ledger = mastmaint_control::words::LedgerStatus::Recording;
     status.next.as_mut().unwrap().at = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(1);
     status
@@ -117,6 +118,7 @@ fn status_exits_with_what_is_wrong() {
     };
     assert_eq!(code(|_| {}), Some(0));
     assert_eq!(code(|s| s.config.refused.push("x".into())), Some(1));
+    assert_eq!(code(|s| s.brackets[0].not_confirmed = Some("web does not answer".into())), Some(1));
     assert_eq!(code(|s| s.next.as_mut().unwrap().at = "2026-01-01T00:00:00Z".parse().unwrap()), Some(3));
 }
 
