@@ -333,7 +333,10 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
             RestoreAction::Try(_) | RestoreAction::Switch(Copied::Here) | RestoreAction::Back(Copied::Here),
         )
         | Action::Database(
-            DatabaseAction::Switch(Copied::Here) | DatabaseAction::Match | DatabaseAction::Back(Copied::Here),
+            DatabaseAction::Fits(_)
+            | DatabaseAction::Switch(Copied::Here)
+            | DatabaseAction::Match
+            | DatabaseAction::Back(Copied::Here),
         )
         | Action::Services(_)
         | Action::Guard(_) => {

@@ -20,6 +20,8 @@ const JOBS: &str = "  restore-all:
     steps:
       - restore: files
       - restore-database: base
+  restore-files:
+    steps: [{restore: files}]
   restore-newer:
     steps: [{restore-database: {backup: newer, unproved: true}}]
 backups:
@@ -161,8 +163,14 @@ pub(crate) fn what_does_not_belong_together_is_not_started(debian: Debian) {
     nothing_is_left_open(&machine);
     assert_eq!(shape(&machine), today);
 
-    // And so is what is there today: whatever is taken back, nothing that could be started is left.
+    // Files alone that are older than the database of today: nothing is even stopped.
     psql(&machine, &format!("INSERT INTO schema_migrations VALUES ('{FUTURE}')"));
+    let files = ctl(&machine, "run restore-files --follow");
+    assert_eq!(files.status, 1, "{}{}", files.out, files.err);
+    assert!(files.err.contains(FUTURE) && !files.err.contains("to be started again"), "{}", files.err);
+    nothing_is_left_open(&machine);
+
+    // And so is what is there today: whatever is taken back, nothing that could be started is left.
     let down = ctl(&machine, "run restore-newer --follow");
     assert_eq!(down.status, 1, "{}{}", down.out, down.err);
     assert!(down.err.contains("STAYS DOWN"), "{}", down.err);

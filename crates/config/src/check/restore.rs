@@ -199,8 +199,10 @@ pub(super) fn put_together(mut within: Vec<Step>, then: Vec<Step>, instance: &In
     if let Some(files) = of(Part::Files) {
         steps.extend(moves.add_files(files));
     }
-    if let Some(loaded) = of(Part::Database) {
-        steps.extend(moves.add_database(loaded));
+    match of(Part::Database) {
+        Some(loaded) => steps.extend(moves.add_database(loaded)),
+        // Files alone must belong to the database that stays.
+        None => steps.extend(moves.copy.clone().map(fits)),
     }
     steps.push(bracket::stop(instance.services.clone()));
     steps.extend(moves.there);
@@ -215,12 +217,18 @@ pub(super) fn put_together(mut within: Vec<Step>, then: Vec<Step>, instance: &In
     steps.into_iter().chain(then).collect()
 }
 
+fn fits(copy: Copied) -> Step {
+    bracket::of_its_own(Action::Database(DatabaseAction::Fits(copy)), TRY)
+}
+
 /// What is done while services are stopped.
 #[derive(Default)]
 struct Moves {
     there: Vec<Step>,
     /// In case that it does not match.
     back: Vec<Step>,
+    /// The files that are switched in.
+    copy: Option<Copied>,
     /// Only a database that is switched in can be one that does not match.
     matches: Option<Step>,
 }
@@ -238,6 +246,7 @@ impl Moves {
             RestoreAction::Switch(copy) => (vec![trial(written, copy.clone())], copy.clone()),
             _ => (with_tries(vec![written.clone()]), Copied::Here),
         };
+        self.copy = Some(copy.clone());
         let switch = Action::Restore(RestoreAction::Switch(copy.clone()));
         self.there.push(bracket::of_its_own(switch, SWITCH));
         self.back.push(bracket::of_its_own(Action::Restore(RestoreAction::Back(copy)), SWITCH));
@@ -289,6 +298,7 @@ mod tests {
             Action::Database(DatabaseAction::Rehearse(_)) => "rehearse-database",
             Action::Database(DatabaseAction::Load(_)) => "load",
             Action::Database(DatabaseAction::Switch(_)) => "switch-database",
+            Action::Database(DatabaseAction::Fits(_)) => "fits",
             Action::Database(DatabaseAction::Match) => "match",
             Action::Database(DatabaseAction::Back(_)) => "back-database",
             Action::Database(DatabaseAction::Prune(_)) => "prune",
@@ -305,20 +315,20 @@ mod tests {
         for (job, expected) in [
             (
                 "{steps: [{run: /bin/true}, {restore: files}], then: [{run: /bin/true}]}",
-                &["run", "prepare", "try", "stop", "switch", "start", "run"][..],
+                &["run", "prepare", "try", "fits", "stop", "switch", "start", "run"][..],
             ),
             (
                 "{steps: [{restore: {backup: files, snapshot: daily.1, with_env: true}}]}",
-                &["prepare", "try", "stop", "switch", "start"],
+                &["prepare", "try", "fits", "stop", "switch", "start"],
             ),
-            ("{steps: [{restore: away}]}", &["prepare", "try", "stop", "switch", "start"]),
+            ("{steps: [{restore: away}]}", &["prepare", "try", "fits", "stop", "switch", "start"]),
             (
                 "{schedule: '@weekly', steps: [{restore: {backup: files, rehearse: true}}, {run: /bin/true}]}",
                 &["rehearse", "try", "run"],
             ),
             (
                 "{steps: [{restore: {prepared: 20261126T200000Z-7k3f9q}}]}",
-                &["try", "stop", "switch", "start"],
+                &["try", "fits", "stop", "switch", "start"],
             ),
             ("{steps: [{restore: {rollback: 20261126T200000Z-7k3f9q}}]}", &["stop", "back", "start"]),
             (

@@ -16,11 +16,13 @@ use mastmaint_config::{
     accepted::RoomView,
     settings::{DatabaseAction, Dump, Step},
 };
+use mastmaint_instance::{FILES, Variables};
 use mastmaint_words::{
     Grade, Outcome, Reason, RunId, Verdict,
     backup::Backup,
     database::{LoadOrder, LoadPhase, Loading},
     human,
+    restore::Restoring,
 };
 use std::{
     fs, io,
@@ -33,6 +35,8 @@ const NOT_DONE: i32 = 1;
 const NOTHING_TO_DO: i32 = 3;
 /// What reads dumps looks for its own helpers here.
 const PATH: &str = "/usr/bin:/bin";
+/// What codes of sets that do not belong together begin with.
+const NO_MATCH: &str = "no-match";
 /// The socket of the room in which dumps are loaded.
 const DATABASES: &str = "database.sock";
 
@@ -48,6 +52,7 @@ pub(super) fn plan(
         DatabaseAction::Rehearse(dump) | DatabaseAction::Load(dump) => {
             return load(options, view, step, dump, named);
         }
+        DatabaseAction::Fits(copy) => return fits(options, view, step, copy.run(own), named),
         DatabaseAction::Switch(copy) => ("switch", Some(copy.run(own))),
         DatabaseAction::Back(copy) => ("back", Some(copy.run(own))),
         DatabaseAction::Prune(run) => ("prune", Some(run)),
@@ -76,6 +81,44 @@ pub(super) fn plan(
         process.is_owed = action.moves_live();
     }
     work
+}
+
+/// Whether a copy of files belongs to the database that stays. Its settings are today's, as long as its own do not come
+/// back too. A database that cannot be asked is no reason to leave a wrecked instance as it is.
+fn fits(options: &Options, view: &RoomView, step: &Step, of: &RunId, named: &Named) -> Work {
+    let Some(instance) = &view.instance else { return no_instance() };
+    if let Some(verdict) = wrong_user(options, instance) {
+        return Work::Settled(verdict);
+    }
+    let copy = Restoring::copy(&instance.live, of);
+    let mut environment = environment::for_tootctl(instance, &step.environment, &home());
+    if !FILES.iter().any(|name| copy.join(name).exists()) {
+        match Variables::read(&instance.live, &environment) {
+            Ok(settings) => environment.extend(settings.into_pairs()),
+            Err(error) => return failed("no-settings", &format!("today's settings cannot be read: {error}")),
+        }
+    }
+    let redactor = Redactor::for_instance(&instance.live, &environment);
+    let command = StepCommand {
+        program: beside("mastmaint-database"),
+        args: vec!["--live".to_owned(), copy.display().to_string(), "match".to_owned()],
+        environment,
+        directory: PathBuf::from("/"),
+        patterns: Patterns::default(),
+    };
+    run(command, step, named, redactor, Box::new(|ended| compared(judge(ended))))
+}
+
+/// Only that it does not match is a reason to stop. That nothing could be asked is no outcome of its own: the restore does
+/// what it is there for, and how little is known is the grade.
+fn compared(verdict: Verdict) -> Verdict {
+    let is_no = verdict.reasons.first().is_some_and(|reason| reason.code.starts_with(NO_MATCH));
+    if verdict.outcome != Outcome::Failed || is_no {
+        return verdict;
+    }
+    let why = verdict.reasons.into_iter().next().map_or_else(String::new, |reason| reason.text);
+    let text = format!("whether code and database belong together is not known: {why}");
+    Verdict::because(Outcome::Ok, Grade::Exit, Reason::new("not-compared", text))
 }
 
 fn no_instance() -> Work {
@@ -222,6 +265,17 @@ mod tests {
         assert_eq!(refused.reasons[0].text, "psql of pid 7 [idle] is connected");
         assert_eq!(judge(&ended(2, "", "usage")).outcome, Outcome::Failed);
         assert_eq!(judge(&ended(NOT_DONE, "", "panicked")).outcome, Outcome::Failed);
+    }
+
+    #[test]
+    fn files_alone_are_refused_only_by_a_database_that_was_asked() {
+        let said = |err: &str| compared(judge(&ended(NOT_DONE, "", err)));
+        let no = said("mastmaint-database: error: it is newer than the code [no-match-code]");
+        assert_eq!((no.outcome, no.reasons[0].code.as_str()), (Outcome::Failed, "no-match-code"));
+        let silent = said("mastmaint-database: error: nobody answers [database-silent]");
+        assert_eq!((silent.outcome, silent.reasons[0].code.as_str()), (Outcome::Ok, "not-compared"));
+        assert!(silent.reasons[0].text.ends_with("nobody answers"), "{silent:?}");
+        assert_eq!(compared(judge(&ended(DONE, "fits", ""))).outcome, Outcome::Ok);
     }
 
     #[test]
