@@ -169,6 +169,7 @@ enum WrittenAction<'a> {
     Backup(&'a BackupName),
     Restore(WrittenRestore<'a>),
     Database(WrittenDatabase<'a>),
+    Flag(bool),
     Probe(&'a ProbeName),
     Units(BTreeMap<&'static str, &'a [UnitName]>),
     Commands(Vec<&'a [String]>),
@@ -334,6 +335,7 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
         )
         | Action::Database(
             DatabaseAction::Fits(_)
+            | DatabaseAction::Ready(_)
             | DatabaseAction::Switch(Copied::Here)
             | DatabaseAction::Match
             | DatabaseAction::Back(Copied::Here),
@@ -351,6 +353,7 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
         Action::Restore(RestoreAction::Back(Copied::By(rollback))) => {
             WrittenAction::Restore(WrittenRestore::Back { rollback })
         }
+        Action::RedisFlush => WrittenAction::Flag(true),
         Action::Database(DatabaseAction::Rehearse(dump)) => {
             WrittenAction::Database(WrittenDatabase::Forth { dump, rehearse: true })
         }

@@ -92,7 +92,7 @@ mistakes! {
     /// A job without steps.
     EmptySteps = "empty-steps", "a job without steps does nothing; write at least one, like `- tootctl: media remove --days 14`";
     /// A step without an action.
-    NoAction = "no-action", "a step needs an action; write one of tootctl, systemctl, run, verify, probe, restore, restore-database, guard";
+    NoAction = "no-action", "a step needs an action; write one of tootctl, systemctl, run, verify, probe, restore, restore-database, redis-flush, guard";
     /// A step with several.
     TwoActions { first: &'static str, second: &'static str } = "two-actions", "a step has one action, this one has {first} and {second}; make two steps of it";
     /// A step that needs an instance.
@@ -199,6 +199,8 @@ mistakes! {
     NoEffect { why: &'static str } = "no-effect", "has no effect: {why}; remove it";
     /// Steps behind a restore.
     AfterRestore = "after-restore", "the restore (one of files, one of the database, or one of each) is the last of steps, because Mastodon is stopped only for its switch; move what comes after it to `then`, or before it";
+    /// A flush by schedule.
+    FlushOnSchedule = "flush-on-schedule", "Redis is not emptied by a schedule: jobs that wait in it would be lost each time; remove `schedule`, or the step";
     /// A restore within a bracket.
     RestoreInBracket = "restore-in-bracket", "a restore stops all services by itself, and only for the moment of its switch; remove with_services_stopped";
     /// A restore by schedule.

@@ -93,6 +93,8 @@ pub enum DatabaseAction {
     Load(Dump),
     /// Whether the code of a copy, and its secrets where they come back too, belong to today's database.
     Fits(Copied),
+    /// Whether the new database could be switched in now.
+    Ready(Copied),
     /// The new database takes the name of today's, which stays beside.
     Switch(Copied),
     /// Whether code, database and secrets belong together.
@@ -121,7 +123,12 @@ impl DatabaseAction {
     pub const fn room(&self) -> Room {
         match self {
             Self::Rehearse(_) | Self::Load(_) => Room::Verify,
-            Self::Fits(_) | Self::Switch(_) | Self::Match | Self::Back(_) | Self::Prune(_) => Room::Tootctl,
+            Self::Fits(_)
+            | Self::Ready(_)
+            | Self::Switch(_)
+            | Self::Match
+            | Self::Back(_)
+            | Self::Prune(_) => Room::Tootctl,
         }
     }
 
@@ -139,6 +146,7 @@ impl DatabaseAction {
             Self::Rehearse(dump) => format!("rehearse the restore of the database from {}", of(dump)),
             Self::Load(dump) => format!("load the database from {}", of(dump)),
             Self::Fits(_) => "see that what comes back belongs to the database".to_owned(),
+            Self::Ready(_) => "see that the database can be switched".to_owned(),
             Self::Switch(_) => "switch to the database that was loaded".to_owned(),
             Self::Match => "see that code, database and secrets belong together".to_owned(),
             Self::Back(Copied::Here) => "switch back to the database that was there before".to_owned(),

@@ -263,6 +263,8 @@ pub enum Action {
     Restore(RestoreAction),
     /// A part of a restore of a database.
     Database(DatabaseAction),
+    /// The instance's Redis is emptied, once a person has seen what is in it.
+    RedisFlush,
     /// An end of a bracket.
     Services(ServicesAction),
     /// A part of a guarded change.
@@ -373,6 +375,7 @@ impl Action {
             | Self::Probe(_)
             | Self::Restore(_)
             | Self::Database(_)
+            | Self::RedisFlush
             | Self::Guard(_)
             | Self::Services(ServicesAction::Start | ServicesAction::KeepDown) => false,
         }
@@ -387,11 +390,16 @@ impl Action {
         }
     }
 
+    /// Whether it moves the database that is live.
+    pub const fn moves_a_database(&self) -> bool {
+        matches!(self, Self::Database(action) if action.moves_live())
+    }
+
     /// The room in which it runs.
     pub const fn room(&self) -> mastmaint_words::Room {
         use mastmaint_words::Room;
         match self {
-            Self::Tootctl(_) | Self::Restore(RestoreAction::Try(_)) => Room::Tootctl,
+            Self::Tootctl(_) | Self::RedisFlush | Self::Restore(RestoreAction::Try(_)) => Room::Tootctl,
             Self::Run(_) => Room::Run,
             Self::Systemctl(_) | Self::Services(_) => Room::Systemctl,
             Self::Verify(VerifyAction { remote: true, .. }) => Room::Remote,
@@ -413,6 +421,7 @@ impl Action {
             Self::Probe(_) => "probe",
             Self::Restore(_) => "restore",
             Self::Database(_) => "restore-database",
+            Self::RedisFlush => "redis-flush",
             Self::Services(_) => "services",
             Self::Guard(_) => "guard",
         }
@@ -433,6 +442,7 @@ impl Action {
             Self::Probe(probe) => format!("probe {probe}"),
             Self::Restore(action) => action.title(),
             Self::Database(action) => action.title(),
+            Self::RedisFlush => "empty Redis".to_owned(),
             Self::Services(ServicesAction::Stop { units }) => {
                 let units: Vec<_> = units.iter().map(UnitName::as_str).collect();
                 format!("stop {}, to be started again", units.join(" "))

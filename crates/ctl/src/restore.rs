@@ -13,11 +13,15 @@ use mastmaint_config::{
     settings::{Environment, Instance},
 };
 use mastmaint_instance::Variables;
-use mastmaint_words::{BackupName, JobName, RunId, database::Loading, restore::Restoring};
+use mastmaint_words::{
+    BackupName, JobName, RunId,
+    database::{LoadPhase, Loading},
+    restore::Restoring,
+};
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
-    fs::File,
+    fs::{self, File},
     io::{self, BufRead as _, BufReader},
     path::Path,
     process::{Command, Stdio},
@@ -25,6 +29,8 @@ use std::{
 
 /// Where the restore room keeps its journals.
 pub(crate) const STATE: &str = "/var/lib/mastmaintd-restore";
+/// What `mastmaint-restore` says by its exit status when there is nothing to do.
+const NOTHING_TO_DO: i32 = 3;
 /// The job that is written for a restore by hand.
 const JOB: &str = "restore-by-hand";
 
@@ -87,7 +93,11 @@ pub(crate) fn restore(daemon: &Daemon, config: &Path, asked: &Typed) -> Result<u
         rehearsed.run
     };
     let parts = Parts::of(Path::new(STATE), &prepared);
-    let later = format!("`mastmaintctl restore --prepared {prepared}` switches it in, or `prune` removes it");
+    let variables = asked.environment.iter().map(|(name, value)| format!(" --env {name}={value}"));
+    let variables: String = variables.collect();
+    let later = format!(
+        "`mastmaintctl restore --prepared {prepared}{variables}` switches it in, or `mastmaintctl prune {prepared}{variables}` removes it"
+    );
     if asked.rehearse {
         print::talk(&format!("what comes back lies beside, checked, and nothing was changed; {later}"));
         return Ok(exit::FINE);
@@ -139,13 +149,19 @@ pub(crate) fn prune(
     environment: &[(String, String)],
 ) -> Result<u8, CtlError> {
     let parts = Parts::of(state, run);
-    if parts.database {
-        let database = vec![Step::of_database(What::Prune { prune: run }, environment)];
-        let pruned = run_by_hand(daemon, config, &written(&Job { steps: database, then: vec![] })?)?;
-        if pruned.status != exit::FINE || !parts.files {
-            return Ok(pruned.status);
-        }
+    // The files first: they are kept while they hold uploads that only the database beside them names.
+    if parts.files && !prune_files(state, run)? {
+        return Ok(exit::NOT_FINE);
     }
+    if !parts.database {
+        return Ok(exit::FINE);
+    }
+    let steps = vec![Step::of_database(What::Prune { prune: run }, environment)];
+    run_by_hand(daemon, config, &written(&Job { steps, then: vec![] })?).map(|ran| ran.status)
+}
+
+/// Whether the files that a restore has replaced are gone, now or before.
+fn prune_files(state: &Path, run: &RunId) -> Result<bool, CtlError> {
     let program = received::program();
     let failed = |why: String| CtlError::Command { command: format!("{} prune", program.display()), why };
     let status = Command::new(&program)
@@ -155,7 +171,7 @@ pub(crate) fn prune(
         .stdin(Stdio::null())
         .status()
         .map_err(|error| failed(error.to_string()))?;
-    Ok(if status.success() { exit::FINE } else { exit::NOT_FINE })
+    Ok(status.success() || status.code() == Some(NOTHING_TO_DO))
 }
 
 /// What a run restores, by what it has left of its preparation.
@@ -167,7 +183,9 @@ struct Parts {
 
 impl Parts {
     fn of(state: &Path, run: &RunId) -> Self {
-        let database = Loading::path(&restores::of_loads(state), run).exists();
+        let loaded = fs::read(Loading::path(&restores::of_loads(state), run)).ok();
+        let loaded: Option<Loading> = loaded.and_then(|text| serde_json::from_slice(&text).ok());
+        let database = loaded.is_some_and(|load| matches!(load.phase, LoadPhase::Loaded));
         // Of a run of which nothing is known the engine says so.
         Self { files: !database || Restoring::path(state, run).exists(), database }
     }
@@ -390,8 +408,10 @@ mod tests {
         let state = place.path().join("mastmaintd-restore");
         let run = "20261126T200000Z-7k3f9q".parse().unwrap();
         let put = |path: std::path::PathBuf| {
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, "{}").unwrap();
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            let loaded = r#"{"run":"20261126T200000Z-7k3f9q","backup":"base","phase":{"is":"loaded"},
+                "began":"2026-11-26T20:00:00Z","at":"2026-11-26T20:00:00Z"}"#;
+            fs::write(path, loaded).unwrap();
         };
         assert_eq!(Parts::of(&state, &run), Parts { files: true, database: false });
         put(Loading::path(&place.path().join("mastmaintd-verify"), &run));

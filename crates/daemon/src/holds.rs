@@ -50,7 +50,7 @@ fn may_be_held(job: &Job) -> bool {
         | Action::Probe(_)
         | Action::Guard(_)
         | Action::Verify(_) => true,
-        Action::Restore(_) | Action::Database(_) => false,
+        Action::Restore(_) | Action::Database(_) | Action::RedisFlush => false,
     })
 }
 

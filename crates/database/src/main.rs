@@ -1,7 +1,9 @@
 //! `mastmaint-database`: one verb of the restore of a database. All it does is in the library; here it is asked and
 //! answered.
 
-use mastmaint_database::{DatabaseError, Did, Settings, Site, Tell, answer, back, fits, prune, switch};
+use mastmaint_database::{
+    DatabaseError, Did, Settings, Site, Tell, answer, back, fits, prune, ready, switch,
+};
 use mastmaint_verify::{load::Outcome, prove::Progress};
 use mastmaint_words::RunId;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -12,12 +14,16 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, atomic::AtomicBool},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 
 const USAGE: &str = "usage: mastmaint-database --accepted DIR load, with the connection as descriptor 0, or mastmaint-database \
-                     --live DIR (switch|back|prune) --run RUN, or mastmaint-database --live DIR match [--strict]. Exit \
+                     --live DIR [--wait SECONDS] (ready|switch|back|prune) --run RUN, or mastmaint-database --live DIR [--wait SECONDS] match \
+                     [--strict]; a server that does not answer is waited for. Exit \
                      status: 0 done, 1 refused or failed, 3 nothing to do";
 const NOTHING: u8 = 3;
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1)) {
@@ -50,18 +56,24 @@ enum Verb {
     Back,
     Prune,
     Match,
+    Ready,
 }
 
 fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
     let usage = |why: &str| Failure::Usage(why.to_owned());
     let (mut accepted, mut live, mut verb, mut of_run) = (None, None, None, None);
-    let mut strict = false;
+    let (mut strict, mut wait) = (false, Duration::ZERO);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--accepted" => accepted = arguments.next().map(PathBuf::from),
             "--live" => live = arguments.next().map(PathBuf::from),
             "--run" => of_run = arguments.next(),
             "--strict" => strict = true,
+            "--wait" => {
+                let seconds = arguments.next().and_then(|text| text.parse().ok());
+                wait = Duration::from_secs(seconds.ok_or_else(|| usage("--wait takes seconds"))?);
+            }
+            "ready" => verb = Some(Verb::Ready),
             "load" => verb = Some(Verb::Load),
             "switch" => verb = Some(Verb::Switch),
             "back" => verb = Some(Verb::Back),
@@ -83,15 +95,27 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
     let tell: &dyn Tell = &progress;
     let site = Site { settings: &settings, tell, reach: &reach };
     if matches!(verb, Verb::Match) {
-        return Ok(fits(&site, strict)?);
+        return Ok(patiently(wait, &|| fits(&site, strict))?);
     }
     let of_run = of_run.ok_or_else(|| usage("--run is missing"))?;
     let of_run: RunId = of_run.parse().map_err(|_| usage("--run takes the id of a run"))?;
-    Ok(match verb {
-        Verb::Switch => switch(&site, &of_run)?,
-        Verb::Back => back(&site, &of_run)?,
-        Verb::Prune | Verb::Load | Verb::Match => prune(&site, &of_run)?,
-    })
+    Ok(patiently(wait, &|| match verb {
+        Verb::Ready => ready(&site, &of_run),
+        Verb::Switch => switch(&site, &of_run),
+        Verb::Back => back(&site, &of_run),
+        Verb::Prune | Verb::Load | Verb::Match => prune(&site, &of_run),
+    })?)
+}
+
+/// A server that is just being restarted answers in a moment; each verb can be asked again.
+fn patiently(wait: Duration, verb: &dyn Fn() -> Result<Did, DatabaseError>) -> Result<Did, DatabaseError> {
+    let begin = Instant::now();
+    loop {
+        match verb() {
+            Err(DatabaseError::Silent { .. }) if begin.elapsed() < wait => sleep(ASK_AGAIN),
+            other => return other,
+        }
+    }
 }
 
 fn load(accepted: &Path) -> Result<Did, Failure> {

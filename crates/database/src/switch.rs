@@ -48,7 +48,7 @@ pub fn switch(site: &Site<'_>, run: &RunId) -> Result<Did, DatabaseError> {
 }
 
 /// Why a state is none to switch from.
-fn not_now(state: State, bench: &Bench<'_>) -> DatabaseError {
+pub(crate) fn not_now(state: State, bench: &Bench<'_>) -> DatabaseError {
     let names = &bench.names;
     let what = match state {
         State::Untouched | State::HalfLoaded => format!(

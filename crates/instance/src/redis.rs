@@ -36,17 +36,36 @@ impl Redis {
     /// # Errors
     /// If it is reached in a way that we do not speak, or if what is said is no address.
     pub fn of_sidekiq(variables: &Variables) -> Result<Self, String> {
+        Self::of(variables, "SIDEKIQ_")
+    }
+
+    /// Every one that the instance uses: of Mastodon itself, of Sidekiq, of the cache; each once.
+    ///
+    /// # Errors
+    /// As [`Self::of_sidekiq`].
+    pub fn all(variables: &Variables) -> Result<Vec<Self>, String> {
+        let mut all: Vec<Self> = Vec::new();
+        for prefix in ["", "SIDEKIQ_", "CACHE_"] {
+            let redis = Self::of(variables, prefix)?;
+            if all.iter().all(|known| (&known.at, known.database) != (&redis.at, redis.database)) {
+                all.push(redis);
+            }
+        }
+        Ok(all)
+    }
+
+    fn of(variables: &Variables, prefix: &str) -> Result<Self, String> {
         let of = |name: &str| {
-            let own = variables.get(&format!("SIDEKIQ_{name}"));
+            let own = variables.get(&format!("{prefix}{name}"));
             own.or_else(|| variables.get(name)).map(str::to_owned)
         };
         if of("REDIS_SENTINELS").is_some() {
             return Err("Redis is found by way of Sentinel, which mastmaintd does not ask".to_owned());
         }
         let namespace = variables.get("REDIS_NAMESPACE").map(str::to_owned);
-        // A place of Sidekiq's own in parts comes before a common URL.
-        let own_parts =
-            variables.get("SIDEKIQ_REDIS_URL").is_none() && variables.get("SIDEKIQ_REDIS_HOST").is_some();
+        // A place of one's own in parts comes before a common URL.
+        let own = |name: &str| variables.get(&format!("{prefix}{name}"));
+        let own_parts = own("REDIS_URL").is_none() && own("REDIS_HOST").is_some();
         if let Some(url) = of("REDIS_URL").filter(|_| !own_parts) {
             return Ok(Self { namespace, ..Self::from_url(&url)? });
         }
@@ -127,6 +146,25 @@ mod tests {
         let own = of(&[("REDIS_URL", "redis://a"), ("SIDEKIQ_REDIS_HOST", "b")]).unwrap();
         assert_eq!(own.at.to_string(), "b:6379");
         assert_eq!(of(&[("REDIS_URL", "redis://[::1]:1")]).unwrap().at.to_string(), "[::1]:1");
+    }
+
+    #[test]
+    fn each_is_there_once() {
+        let all = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+            let variables = Variables::read(std::path::Path::new("/nonexistent"), &pairs).unwrap();
+            let all = Redis::all(&variables).unwrap();
+            all.iter().map(|redis| format!("{}/{}", redis.at, redis.database)).collect::<Vec<_>>()
+        };
+        assert_eq!(all(&[]), ["localhost:6379/0"]);
+        assert_eq!(
+            all(&[
+                ("REDIS_URL", "redis://a/1"),
+                ("CACHE_REDIS_URL", "redis://b/2"),
+                ("SIDEKIQ_REDIS_URL", "redis://a/1")
+            ]),
+            ["a:6379/1", "b:6379/2"]
+        );
     }
 
     #[test]

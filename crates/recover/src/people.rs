@@ -156,6 +156,7 @@ mod tests {
             digest: digest.clone(),
             opened: Timestamp::UNIX_EPOCH,
             boot: "1".into(),
+            must_match: false,
             resumed: None,
             early: vec![],
             rebooted: false,

@@ -8,6 +8,7 @@ use crate::{
     people::{News, People},
 };
 use jiff::Timestamp;
+use mastmaint_config::settings::SystemctlVerb;
 use mastmaint_failpoints::failpoint;
 use mastmaint_health::{Entry, Journal, MessageId};
 use mastmaint_runner::{
@@ -29,6 +30,8 @@ use std::{
 
 /// Between two looks, while something is stopped.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long systemd may take to stop services.
+const STOP: Duration = Duration::from_mins(5);
 /// Between two looks at what is kept down.
 const KEPT: Duration = Duration::from_secs(30);
 /// So many of those looks later it is said again.
@@ -120,6 +123,15 @@ impl Watch {
             }
         }
         failpoint!("recover.decided");
+        if record.must_match && matches!(record.phase, Phase::Stopping | Phase::Stopped) {
+            let why = format!(
+                "the daemon that restores is gone in the middle, and whether code, database and secrets belong together is \
+                 not known; start mastmaintd, which goes on with run {run}, or see to them and start the services yourself"
+            );
+            record.phase = Phase::KeptDown { why: why.clone() };
+            brackets.write(&record)?;
+            return self.keep_down(record, &why, &brackets);
+        }
         self.close(&mut record, &brackets);
         Ok(())
     }
@@ -132,6 +144,20 @@ impl Watch {
         brackets: &Brackets,
     ) -> Result<(), std::io::Error> {
         let units: Vec<UnitName> = record.services.iter().map(|service| service.unit.clone()).collect();
+        let boot = self.systemctl.boot();
+        if !boot.is_empty() && boot != record.boot {
+            // systemd has started what was stopped, not a person.
+            self.tell(
+                &record,
+                Entry::warning(format!(
+                    "{}: the host was restarted; what is kept down is stopped again",
+                    record.job
+                )),
+            );
+            self.systemctl.act(SystemctlVerb::Stop, &units, STOP).map_err(std::io::Error::other)?;
+            record.boot = boot;
+            brackets.write(&record)?;
+        }
         let states = self.systemctl.look(&units).map_err(std::io::Error::other)?;
         if states.iter().all(|state| !state.is_down()) {
             let how = "a person has started the services again".to_owned();

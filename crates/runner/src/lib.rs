@@ -5,6 +5,7 @@ pub mod codec;
 pub mod door;
 pub mod environment;
 pub mod exec;
+mod flush;
 pub mod guard;
 pub mod output;
 pub mod probe;

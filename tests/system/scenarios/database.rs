@@ -22,6 +22,8 @@ const JOBS: &str = "  restore-all:
       - restore-database: base
   restore-files:
     steps: [{restore: files}]
+  flush:
+    steps: [{redis-flush: true}]
   restore-newer:
     steps: [{restore-database: {backup: newer, unproved: true}}]
 backups:
@@ -31,6 +33,9 @@ backups:
 ";
 /// The one upload that the dump names.
 const UPLOAD: &str = "public/system/media_attachments/files/117/663/865/034/040/040/original";
+/// Waits for what was today's database before a switch, and connects to it.
+const SIT: &str = "cd /; ask=\"SELECT datname FROM pg_database WHERE datname LIKE 'mastodon_production_before%'\"
+until db=$(psql -XAtc \"$ask\") && [ -n \"$db\" ]; do sleep 0.02; done; exec psql -d \"$db\" -c 'SELECT pg_sleep(600)'\n";
 /// A migration that no code on this host has.
 const FUTURE: &str = "20991231235959";
 
@@ -149,17 +154,35 @@ pub(crate) fn files_and_database_come_back_as_one(debian: Debian) {
     nothing_is_left_open(&machine);
     assert_eq!((tree(&machine, LIVE), shape(&machine)), before, "the files were taken back too");
     machine.sh("systemctl stop foreign").ok();
+    redis_is_emptied_by_who_has_seen_what_is_in_it(&machine);
+}
+
+fn redis_is_emptied_by_who_has_seen_what_is_in_it(machine: &Machine) {
+    let fill = "systemctl start redis-server && redis-cli lpush queue:default job && redis-cli sadd queues default && \
+                redis-cli set feed:home:1 x && redis-cli set somebody:else y";
+    machine.sh(fill).ok();
+    let size = || machine.sh("redis-cli dbsize").ok().trim().to_owned();
+    let asked = ctl(machine, "run flush --follow");
+    let said = format!("{}{}", asked.out, asked.err);
+    assert_eq!((asked.status, size().as_str()), (0, "4"), "{said}");
+    for text in
+        ["needs approval", "jobs of Sidekiq's that would be lost: default 1", "somebody else's: somebody 1"]
+    {
+        assert!(said.contains(text), "{text}: {said}");
+    }
+    let done = ctl(machine, "approve flush --follow");
+    assert_eq!((done.status, size().as_str()), (0, "0"), "{}{}", done.out, done.err);
 }
 
 pub(crate) fn what_does_not_belong_together_is_not_started(debian: Debian) {
-    let machine = host(debian);
+    let mut machine = host(debian);
     wreck(&machine, 1);
     let today = shape(&machine);
 
     // The dump is of newer code than this host has.
     let refused = ctl(&machine, "run restore-newer --follow");
     assert_eq!(refused.status, 1, "{}{}", refused.out, refused.err);
-    assert!(refused.err.contains("is taken back, Mastodon is as before"), "{}", refused.err);
+    assert!(refused.err.contains("nothing of it stays, Mastodon is as before"), "{}", refused.err);
     nothing_is_left_open(&machine);
     assert_eq!(shape(&machine), today);
 
@@ -170,7 +193,11 @@ pub(crate) fn what_does_not_belong_together_is_not_started(debian: Debian) {
     assert!(files.err.contains(FUTURE) && !files.err.contains("to be started again"), "{}", files.err);
     nothing_is_left_open(&machine);
 
-    // And so is what is there today: whatever is taken back, nothing that could be started is left.
+    psql(&machine, &format!("DELETE FROM schema_migrations WHERE version = '{FUTURE}'"));
+
+    // Somebody sits on what was today's as soon as it is beside: it cannot be taken back, and nothing whole is left.
+    machine.write("/root/sit", SIT);
+    machine.sh("chmod 755 /root && systemd-run -q --unit=foreign -p User=postgres sh /root/sit").ok();
     let down = ctl(&machine, "run restore-newer --follow");
     assert_eq!(down.status, 1, "{}{}", down.out, down.err);
     assert!(down.err.contains("STAYS DOWN"), "{}", down.err);
@@ -180,13 +207,20 @@ pub(crate) fn what_does_not_belong_together_is_not_started(debian: Debian) {
     assert_eq!(status.status, 1, "{}", status.out);
     assert!(status.out.contains("do not belong together"), "{}", status.out);
 
-    // A person has mended it, and starts the services; nobody owes anything any more.
-    psql(&machine, &format!("DELETE FROM schema_migrations WHERE version = '{FUTURE}'"));
-    machine.sh("systemctl start mastodon-web mastodon-sidekiq mastodon-streaming").ok();
-    machine.until("a person has taken over", Duration::from_mins(3), |m| {
-        open_brackets(m).is_empty().then_some(())
+    // systemd starts it at boot; that is no person.
+    machine.power_cut();
+    machine.power_on();
+    machine.until("what systemd has started is stopped again", Duration::from_mins(2), |m| {
+        states(m).iter().all(|state| state == "inactive").then_some(())
     });
-    all_are(&machine, "active");
+    assert_eq!(open_brackets(&machine).len(), 1);
+
+    // A person takes the restore back; nothing is in the way of that.
+    let run = ended_run(&machine, "restore-newer")["run"].as_str().unwrap().to_owned();
+    let back = ctl(&machine, &format!("rollback {run} --yes"));
+    assert_eq!(back.status, 0, "{}{}", back.out, back.err);
+    nothing_is_left_open(&machine);
+    assert_eq!(shape(&machine), today);
 }
 
 /// Where a restore of both can be cut: in the program that renames, in the rooms, in the daemon.

@@ -18,6 +18,7 @@ pub(super) enum Key {
     Probe,
     Restore,
     RestoreDatabase,
+    RedisFlush,
     Guard,
 }
 
@@ -31,6 +32,7 @@ impl Key {
             Self::Probe => "probe",
             Self::Restore => "restore",
             Self::RestoreDatabase => "restore-database",
+            Self::RedisFlush => "redis-flush",
             Self::Guard => "guard",
         }
     }
@@ -42,6 +44,7 @@ impl Key {
             Self::Verify => "the name of a backup",
             Self::Probe => "the name of a probe",
             Self::Restore => "the name of a backup, or a map like {backup: nightly-files, snapshot: daily.1}",
+            Self::RedisFlush => "true",
             Self::RestoreDatabase => "the name of a backup, or a map like {backup: database, rehearse: true}",
             Self::Guard => "a command or a list of commands, like bin/rails assets:precompile",
             Self::Run => "a program by its whole path, like /usr/local/bin/tidy, and its arguments",
@@ -52,6 +55,7 @@ impl Key {
         match self {
             Self::Tootctl => "put quotes around it if tootctl shall see it, or make steps of their own",
             Self::Systemctl => "name the verb and the units only",
+            Self::RedisFlush => "write true only",
             Self::Verify | Self::Restore | Self::RestoreDatabase => "name the backup only",
             Self::Probe => "name the probe only",
             Self::Guard => {

@@ -30,6 +30,7 @@ pub(super) fn judged(reader: &mut Reader, f: &Fields<'_>, action: Option<&Action
             | Action::Probe(_)
             | Action::Restore(_)
             | Action::Database(_)
+            | Action::RedisFlush
             | Action::Guard(_)
     );
     for (key, has_effect, why) in [

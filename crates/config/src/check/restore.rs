@@ -229,7 +229,7 @@ struct Moves {
     back: Vec<Step>,
     /// The files that are switched in.
     copy: Option<Copied>,
-    /// Only a database that is switched in can be one that does not match.
+    /// Only where a database changes places can there be one that does not match.
     matches: Option<Step>,
 }
 
@@ -261,14 +261,16 @@ impl Moves {
             environment: written.environment.clone(),
             ..bracket::of_its_own(Action::Database(action), SWITCH)
         };
-        let (before, copy) = match action {
+        let (mut before, copy) = match action {
             DatabaseAction::Back(of) => {
                 self.there.insert(0, part(DatabaseAction::Back(of.clone())));
+                self.matches = Some(part(DatabaseAction::Match));
                 return vec![];
             }
             DatabaseAction::Switch(copy) => (vec![], copy.clone()),
             _ => (vec![written.clone()], Copied::Here),
         };
+        before.push(part(DatabaseAction::Ready(copy.clone())));
         self.there.push(part(DatabaseAction::Switch(copy.clone())));
         self.back.insert(0, part(DatabaseAction::Back(copy)));
         self.matches = Some(part(DatabaseAction::Match));
@@ -299,6 +301,7 @@ mod tests {
             Action::Database(DatabaseAction::Load(_)) => "load",
             Action::Database(DatabaseAction::Switch(_)) => "switch-database",
             Action::Database(DatabaseAction::Fits(_)) => "fits",
+            Action::Database(DatabaseAction::Ready(_)) => "ready",
             Action::Database(DatabaseAction::Match) => "match",
             Action::Database(DatabaseAction::Back(_)) => "back-database",
             Action::Database(DatabaseAction::Prune(_)) => "prune",
@@ -336,6 +339,7 @@ mod tests {
                 &[
                     "run",
                     "load",
+                    "ready",
                     "stop",
                     "switch-database",
                     "match",
@@ -353,6 +357,7 @@ mod tests {
                     "prepare",
                     "try",
                     "load",
+                    "ready",
                     "stop",
                     "switch",
                     "switch-database",
@@ -373,6 +378,7 @@ mod tests {
                 "{steps: [{restore: {prepared: 20261126T200000Z-7k3f9q}}, {restore-database: {prepared: 20261126T200000Z-7k3f9q}}]}",
                 &[
                     "try",
+                    "ready",
                     "stop",
                     "switch",
                     "switch-database",
@@ -387,7 +393,7 @@ mod tests {
             ),
             (
                 "{steps: [{restore: {rollback: 20261126T200000Z-7k3f9q}}, {restore-database: {rollback: 20261126T200000Z-7k3f9q}}]}",
-                &["stop", "back-database", "back", "start"],
+                &["stop", "back-database", "back", "match", "stop", "match", "start", "keep-down"],
             ),
             ("{steps: [{restore-database: {prune: 20261126T200000Z-7k3f9q}}]}", &["prune"]),
         ] {

@@ -11,7 +11,7 @@ use crate::{
     mistake::{self, Mistake},
     read::{At, Fields, Reader},
     settings::{
-        Action, Environment, Instance, OnPartial, Step, SystemctlAction, SystemctlVerb, USUAL_SETTLE,
+        Action, AtMost, Environment, Instance, OnPartial, Step, SystemctlAction, SystemctlVerb, USUAL_SETTLE,
         VerifyAction,
     },
     tree::{Kind, Node},
@@ -28,6 +28,7 @@ pub(crate) const KEYS: &[&str] = &[
     "probe",
     "restore",
     "restore-database",
+    "redis-flush",
     "guard",
     "keep",
     "build",
@@ -47,7 +48,7 @@ pub(crate) const KEYS: &[&str] = &[
     "fail_on",
     "environment",
 ];
-const ACTIONS: [(&str, Key); 8] = [
+const ACTIONS: [(&str, Key); 9] = [
     ("tootctl", Key::Tootctl),
     ("systemctl", Key::Systemctl),
     ("run", Key::Run),
@@ -55,6 +56,7 @@ const ACTIONS: [(&str, Key); 8] = [
     ("probe", Key::Probe),
     ("restore", Key::Restore),
     (database::KEY, Key::RestoreDatabase),
+    ("redis-flush", Key::RedisFlush),
     ("guard", Key::Guard),
 ];
 /// A service that was just started needs some seconds until it answers; one that takes longer is not well.
@@ -113,6 +115,10 @@ fn step(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Optio
     let go_on = reader.boolean(f, "continue").unwrap_or(false);
     let prove = super::effect::prove(reader, f, action.as_ref());
     let at_most = super::effect::at_most(reader, f, action.as_ref());
+    // Whatever is in it: a look comes first, and a person who approves it.
+    let asks_first =
+        matches!(action, Some(Action::RedisFlush)).then(|| AtMost { items: Some(0), ..AtMost::default() });
+    let at_most = asks_first.or(at_most);
     let judged = judged::judged(reader, f, action.as_ref());
     let own = reader.environment(f, "environment");
     let dangerous = tootctl::dangerous(reader, f, action.as_ref(), around.is_scheduled);
@@ -183,8 +189,10 @@ fn action(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Opt
         return None;
     }
     let path = f.path_of(name);
-    if matches!(key, Key::Tootctl | Key::Systemctl | Key::Restore | Key::RestoreDatabase | Key::Guard)
-        && around.instance.is_none()
+    if matches!(
+        key,
+        Key::Tootctl | Key::Systemctl | Key::Restore | Key::RestoreDatabase | Key::RedisFlush | Key::Guard
+    ) && around.instance.is_none()
         && !around.instance_is_wrong
     {
         reader.wrong(f.key_place(name), &path, Mistake::NoInstance { action: name });
@@ -203,9 +211,24 @@ fn action(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Opt
         Key::Probe => probe(reader, f, around).map(Action::Probe),
         Key::Restore => restore::action(reader, f).map(Action::Restore),
         Key::RestoreDatabase => database::action(reader, f).map(Action::Database),
+        Key::RedisFlush => flush(reader, f, around),
         // What it is made of is read with the keys that only it has.
         Key::Guard => Some(Action::Guard(GuardAction::Check)),
     }
+}
+
+/// Only a person flushes, and only after having seen what is lost.
+fn flush(reader: &mut Reader, f: &Fields<'_>, around: &Surroundings<'_>) -> Option<Action> {
+    let path = f.path_of("redis-flush");
+    if around.is_scheduled {
+        reader.wrong(f.key_place("redis-flush"), &path, Mistake::FlushOnSchedule);
+    }
+    if reader.boolean(f, "redis-flush")? {
+        return Some(Action::RedisFlush);
+    }
+    let why = "a step that does nothing is none: write true, or leave it out".to_owned();
+    reader.wrong(f.key_place("redis-flush"), &path, Mistake::BadName { why });
+    None
 }
 
 fn verify(reader: &mut Reader, f: &Fields<'_>) -> Option<VerifyAction> {

@@ -38,6 +38,7 @@ pub(super) fn dangerous(
             | Action::Probe(_)
             | Action::Restore(_)
             | Action::Database(_)
+            | Action::RedisFlush
             | Action::Guard(_),
         )
         | None => {

@@ -124,6 +124,7 @@ fn step() -> impl Strategy<Value = Step> {
                     | Action::Probe(_)
                     | Action::Restore(_)
                     | Action::Database(_)
+                    | Action::RedisFlush
                     | Action::Guard(_) => Judged::default(),
                 };
                 // What has an effect that can be looked at.

@@ -271,6 +271,11 @@ impl Drive {
             }
             None => match self.services_are_stopped_for(step, resumed).await {
                 Ok(()) => self.begin(step, &definition).await,
+                // What must be taken back is taken back whatever has started Mastodon meanwhile: it is stopped again.
+                Err(why) if self.is_on_way_back(step) => match self.stop_once_more().await {
+                    Ok(()) => self.begin(step, &definition).await,
+                    Err(not_stopped) => policy::services_came_back(&format!("{why}; {not_stopped}")),
+                },
                 Err(why) => policy::services_came_back(&why),
             },
         }
@@ -312,6 +317,14 @@ impl Drive {
         let step = begun.key.step;
         self.tell(Told::StepAdopted { step, title: begun.title.clone() });
         self.announce(step, definition).await;
+        // The room goes on with a move that was cut as soon as it is asked. A host that was restarted runs Mastodon by now.
+        if definition.action.moves_a_database()
+            && self.needs_services_stopped(step)
+            && self.goes_on_in_bracket().await.is_err()
+            && let Err(why) = self.stop_once_more().await
+        {
+            self.tell(Told::NotStopped { step, why });
+        }
         let may_start = self.is_owed(step, definition)
             || (self.outside.same_boot
                 && begun.journaled == 0

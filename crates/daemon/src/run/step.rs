@@ -227,6 +227,52 @@ impl Drive {
         }
     }
 
+    /// Whether a step takes back a restore.
+    pub(super) fn is_on_way_back(&self, step: StepIndex) -> bool {
+        self.spec.job.swap().is_some_and(|swap| swap.is_way_back(step))
+    }
+
+    /// Stops what the run had stopped and something else has started since. The room goes on with the record of the run.
+    ///
+    /// # Errors
+    /// With why not.
+    pub(super) async fn stop_once_more(&mut self) -> Result<(), String> {
+        let swap = self.spec.job.swap().ok_or("nothing of the run is to be stopped twice")?;
+        let definition = self.spec.job.steps.get(usize::from(swap.stop_again.0)).cloned();
+        let definition = definition.ok_or("the run has no such step")?;
+        let key = self.spec.key(swap.stop_again);
+        let start = Op::Start {
+            digest: self.spec.digest.clone(),
+            job: self.spec.job_name.clone(),
+            key: key.clone(),
+            dry_run: false,
+            limit: None,
+        };
+        let opened = self.outside.rooms.open(Room::Systemctl).await;
+        let mut follow = Follow {
+            step: swap.stop_again,
+            room: Room::Systemctl,
+            start: Some(start),
+            opened: Some(opened),
+            seq: 0,
+            give_up: give_up(&definition, Instant::now()),
+            copy: wire::Copy::default(),
+            cancel_owed: false,
+            drive: self,
+        };
+        let verdict = match follow.until_it_is_over().await {
+            Followed::Report(report, mut connection) => {
+                let_forget(&mut connection, key).await;
+                report.verdict
+            }
+            Followed::Verdict(verdict) => verdict,
+        };
+        match verdict.outcome {
+            Outcome::Ok => Ok(()),
+            _ => Err(verdict.reasons.into_iter().next().map_or_else(String::new, |reason| reason.text)),
+        }
+    }
+
     /// Whether the room of a step knows it already, although the ledger does not.
     pub(super) async fn is_known_to_room(&self, step: StepIndex, definition: &Step) -> bool {
         let key = self.spec.key(step);

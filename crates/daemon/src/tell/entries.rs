@@ -159,6 +159,10 @@ fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
             Entry::warning(text).id(MessageId::SlotMissed)
         }
         Told::CancelAsked { uid } => Entry::notice(format!("{} is cancelled by user {uid}", job())),
+        Told::NotStopped { step, why } => {
+            let text = format!("{}: what was started meanwhile cannot be stopped again: {why}", job());
+            Entry::error(text).step(step)
+        }
         Told::NotRecorded { what, why } => {
             let text = format!("{}: {what} is not recorded: {why}", job());
             Entry::error(text).id(MessageId::LedgerNotRecording)

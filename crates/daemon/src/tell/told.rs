@@ -132,6 +132,13 @@ pub enum Told {
         /// Who.
         uid: u32,
     },
+    /// What something else has started under a step of a restore could not be stopped again.
+    NotStopped {
+        /// The step.
+        step: StepIndex,
+        /// Why.
+        why: String,
+    },
     /// Something of the run is not in the ledger.
     NotRecorded {
         /// What.

@@ -2,7 +2,7 @@
 
 use super::{
     Scene,
-    record::{Brackets, Phase, Record, Service},
+    record::{Brackets, Phase, Record, Seen, Service},
 };
 use crate::systemctl::{Claim, Systemctl, UnitState, claim, template_of};
 use jiff::Timestamp;
@@ -22,6 +22,8 @@ pub(crate) struct Opening {
     pub(crate) digest: Digest,
     /// As the configuration names them.
     pub(crate) units: Vec<UnitName>,
+    /// Only the run itself may start them again.
+    pub(crate) must_match: bool,
     /// How long each must stay up once it is started again.
     pub(crate) settle: Span,
     /// How long the stop may take.
@@ -52,8 +54,11 @@ fn try_to(opening: &Opening, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
     // A run that stops again what a restart of the host has started goes on with its own record.
     let before = brackets.of_run(&opening.run).map_err(|error| not_recorded(&error))?;
     let others = Brackets::list(scene.state).0;
-    let in_the_way = |other: &&Record| other.run != opening.run && shares(other, &opening.units);
-    if let Some(other) = others.iter().find(in_the_way) {
+    let ours = |other: &&Record| other.run != opening.run && shares(other, &opening.units);
+    // Whoever restores again mends what an earlier restore has left without a whole set.
+    let (kept_down, others): (Vec<&Record>, Vec<&Record>) =
+        others.iter().filter(ours).partition(|other| matches!(other.phase, Phase::KeptDown { .. }));
+    if let Some(other) = others.first() {
         let text = format!(
             "nothing was stopped: run {} of {} has stopped services too and has not seen all of them come back; see \
              \"mastmaintctl status\"",
@@ -66,7 +71,8 @@ fn try_to(opening: &Opening, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
         .map(|(unit, state)| Service { unit, before: state.invocation, ours: None })
         .collect();
     let opened = before.as_ref().map_or_else(Timestamp::now, |before| before.opened);
-    let owed = before.into_iter().flat_map(|before| before.services);
+    let of_kept = kept_down.iter().map(|kept| (*kept).clone());
+    let owed = before.into_iter().chain(of_kept).flat_map(|before| before.services);
     let is_known = |services: &[Service], one: &Service| services.iter().any(|s| s.unit == one.unit);
     for one in owed {
         if !is_known(&services, &one) {
@@ -81,6 +87,7 @@ fn try_to(opening: &Opening, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
         boot: scene.systemctl.boot(),
         rebooted: false,
         early: vec![],
+        must_match: opening.must_match,
         resumed: None,
         settle: opening.settle,
         phase: Phase::Stopping,
@@ -89,6 +96,12 @@ fn try_to(opening: &Opening, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
     failpoint!("open.before-record");
     brackets.write(&record).map_err(|error| not_recorded(&error))?;
     failpoint!("open.recorded");
+    for kept in kept_down {
+        let how = format!("run {} has taken it over", opening.run);
+        let phase = Phase::Closed { at: Timestamp::now(), how, seen: Seen::default() };
+        // If it stays, mastmaintd-recover goes on saying so.
+        let _ = brackets.put_away(&Record { phase, ..kept.clone() });
+    }
     let units: Vec<UnitName> = record.services.iter().map(|service| service.unit.clone()).collect();
     if units.is_empty() {
         scene.say("nothing was running, so nothing is stopped".to_owned());

@@ -40,6 +40,10 @@ pub struct Record {
     /// Services that somebody had started when they were to be started, so that steps ran beside them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub early: Vec<UnitName>,
+    /// What runs may be no matching set of code, database and secrets until the run itself has looked: nobody else starts
+    /// it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub must_match: bool,
     /// When a daemon last said that it goes on with the run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed: Option<Timestamp>,
@@ -259,6 +263,7 @@ mod tests {
             boot: "1".into(),
             rebooted: false,
             early: vec![],
+            must_match: false,
             resumed: None,
             settle: Span::from_secs(10),
             phase: Phase::Stopping,

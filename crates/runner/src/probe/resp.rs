@@ -6,6 +6,8 @@ use std::io::{self, BufRead, Read, Write};
 /// More than any answer that is asked for.
 const MOST_BYTES: usize = 1024 * 1024;
 const MOST_VALUES: usize = 10_000;
+/// A list, and those in it: nothing else is asked for.
+const DEEPEST: usize = 2;
 
 /// What Redis answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +36,10 @@ pub(super) fn ask(stream: &mut (impl BufRead + Write), words: &[&str]) -> io::Re
 }
 
 fn read(stream: &mut impl BufRead) -> io::Result<Value> {
+    value(stream, DEEPEST)
+}
+
+fn value(stream: &mut impl BufRead, deep: usize) -> io::Result<Value> {
     let (kind, rest) = line(stream)?;
     match kind {
         b'+' | b':' => Ok(Value::Text(rest)),
@@ -44,13 +50,10 @@ fn read(stream: &mut impl BufRead) -> io::Result<Value> {
             if count > MOST_VALUES {
                 return Err(strange("it answers with too much"));
             }
-            // One level is all that is asked for; a list in a list is none of ours.
-            let values = (0..count).map(|_| match line(stream)? {
-                (b'$', length) => bulk(stream, &length),
-                (b'+' | b':', text) => Ok(Value::Text(text)),
-                _ => Err(strange("it answers with lists in lists")),
-            });
-            values.collect::<io::Result<_>>().map(Value::Many)
+            if deep == 0 {
+                return Err(strange("it answers with lists in lists"));
+            }
+            (0..count).map(|_| value(stream, deep - 1)).collect::<io::Result<_>>().map(Value::Many)
         }
         b'_' => Ok(Value::Nothing),
         _ => Err(strange("what answers there does not speak Redis")),

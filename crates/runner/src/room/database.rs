@@ -37,6 +37,8 @@ const NOTHING_TO_DO: i32 = 3;
 const PATH: &str = "/usr/bin:/bin";
 /// What codes of sets that do not belong together begin with.
 const NO_MATCH: &str = "no-match";
+/// How long a server that does not answer is waited for.
+const WAIT_SECONDS: &str = "90";
 /// The socket of the room in which dumps are loaded.
 const DATABASES: &str = "database.sock";
 
@@ -53,6 +55,7 @@ pub(super) fn plan(
             return load(options, view, step, dump, named);
         }
         DatabaseAction::Fits(copy) => return fits(options, view, step, copy.run(own), named),
+        DatabaseAction::Ready(copy) => ("ready", Some(copy.run(own))),
         DatabaseAction::Switch(copy) => ("switch", Some(copy.run(own))),
         DatabaseAction::Back(copy) => ("back", Some(copy.run(own))),
         DatabaseAction::Prune(run) => ("prune", Some(run)),
@@ -67,7 +70,12 @@ pub(super) fn plan(
     }
     let environment = environment::for_tootctl(instance, &step.environment, &home());
     let redactor = Redactor::for_instance(&instance.live, &environment);
-    let mut args = vec!["--live".to_owned(), instance.live.display().to_string(), verb.to_owned()];
+    let mut args = vec!["--live".to_owned(), instance.live.display().to_string()];
+    if !matches!(action, DatabaseAction::Ready(_) | DatabaseAction::Prune(_)) {
+        // While services are stopped a server that is just being restarted is no reason to go back.
+        args.extend(["--wait".to_owned(), WAIT_SECONDS.to_owned()]);
+    }
+    args.push(verb.to_owned());
     args.extend(of.into_iter().flat_map(|run| ["--run".to_owned(), run.to_string()]));
     let command = StepCommand {
         program: beside("mastmaint-database"),

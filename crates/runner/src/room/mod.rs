@@ -8,6 +8,7 @@ mod ask;
 mod client;
 pub mod connection;
 mod database;
+mod flush;
 mod guarded;
 mod hub;
 mod orphans;

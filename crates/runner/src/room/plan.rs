@@ -1,7 +1,7 @@
 //! From what a request names to what is done: the step is looked up in the accepted configuration, and everything
 //! about its process is decided before anything runs.
 
-use super::{Options, database, guarded, probed, restore, services::End, verify};
+use super::{Options, database, flush, guarded, probed, restore, services::End, verify};
 use crate::exec::{Ended, Limits, StepCommand};
 use crate::output::Patterns;
 use crate::proof::{Again, Around, Prover};
@@ -34,6 +34,8 @@ pub(super) enum Work {
     Services(Box<End>),
     /// A change is begun, looked at, or ended.
     Guard(Box<guarded::Part>),
+    /// Redis is looked into, or emptied.
+    Flush(Box<flush::Flush>),
     /// Nothing runs; this is the outcome.
     Settled(Verdict),
 }
@@ -45,7 +47,7 @@ impl Work {
             Self::Services(end) => end.is_owed(),
             Self::Guard(part) => part.is_owed(),
             Self::Run(process) => process.is_owed,
-            Self::Settled(_) => false,
+            Self::Flush(_) | Self::Settled(_) => false,
         }
     }
 }
@@ -119,6 +121,7 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
         Action::Probe(probe) => Ok(probed::plan(options, step, probe, named)),
         Action::Restore(action) => Ok(restore::plan(options, &view, step, action, named)),
         Action::Database(action) => Ok(database::plan(options, &view, step, action, named)),
+        Action::RedisFlush => Ok(flush::plan(options, &view, step, named)),
         Action::Guard(action) => Ok(guarded::plan(options, &view, step, action, named)),
         Action::Systemctl(action) => {
             let services = view.instance.as_ref().map_or(&[][..], |instance| &instance.services);

@@ -9,7 +9,7 @@ use crate::{
     systemctl::Systemctl,
 };
 use jiff::Timestamp;
-use mastmaint_config::settings::{Instance, ServicesAction, Step};
+use mastmaint_config::settings::{Action, Instance, ServicesAction, Step};
 use mastmaint_failpoints::failpoint;
 use mastmaint_words::{Grade, Outcome, Reason, Room, RunId, UnitName, Verdict};
 use std::{path::PathBuf, time::Duration};
@@ -24,6 +24,17 @@ pub(super) struct End {
     action: ServicesAction,
     opening: Opening,
     options: Options,
+}
+
+/// Whether the job restores a database, so that what it stops is started only on what belongs together.
+fn restores_a_database(options: &Options, named: &Named) -> bool {
+    let view =
+        mastmaint_config::Store::new(options.accepted.clone()).room_view(Room::Systemctl, &named.digest);
+    view.is_ok_and(|view| {
+        view.steps.get(&named.job).is_some_and(|steps| {
+            steps.values().any(|step| matches!(step.action, Action::Services(ServicesAction::KeepDown)))
+        })
+    })
 }
 
 impl End {
@@ -43,6 +54,7 @@ impl End {
             job: named.job.clone(),
             digest: named.digest.clone(),
             units,
+            must_match: restores_a_database(options, named),
             settle: instance.settle,
             timeout: step.timeout.get(),
         };
@@ -138,7 +150,7 @@ fn keep_down(options: &Options, run: &RunId) -> Verdict {
     };
     let units: Vec<&str> = record.services.iter().map(|service| service.unit.as_str()).collect();
     let why = format!(
-        "code, database and secrets do not belong together and could not be taken back; see \"mastmaintctl show {run}\", \
+        "code, database and secrets do not belong together, or nobody knows that they do; see \"mastmaintctl show {run}\", \
          make them whole, then type \"systemctl start {}\"",
         units.join(" ")
     );
@@ -185,10 +197,15 @@ pub(super) fn resume(options: &Options, run: &RunId) -> EventKind {
     };
     let systemctl = Systemctl::new(options.walled);
     match brackets.of_run(run) {
-        Ok(Some(mut record)) if record.phase == Phase::Stopped && record.boot == systemctl.boot() => {
+        // What mastmaintd-recover keeps down because this daemon was gone is what it goes on with.
+        Ok(Some(mut record))
+            if matches!(record.phase, Phase::Stopped | Phase::KeptDown { .. })
+                && record.boot == systemctl.boot() =>
+        {
             if let Some(came_up) = came_up(&record, &systemctl) {
                 return refused("bracket-closed", came_up);
             }
+            record.phase = Phase::Stopped;
             record.resumed = Some(Timestamp::now());
             failpoint!("resume.before-note");
             // On a full disk mastmaintd-recover goes by what it knew before; should it start services, the next step's

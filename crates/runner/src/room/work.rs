@@ -57,6 +57,11 @@ pub(super) fn work(begun: Begun, first: Connection, op: &Op) -> io::Result<()> {
             let verdict = end.act(&mut sink, &|| hub.is_stopping());
             StepReport { started, took: Span::new(clock.elapsed()), ..settled(key, verdict) }
         }
+        Work::Flush(flush) => {
+            let (started, clock) = (Timestamp::now(), Instant::now());
+            let verdict = flush.act(&mut sink, &|| hub.is_stopping());
+            StepReport { started, took: Span::new(clock.elapsed()), ..settled(key, verdict) }
+        }
         Work::Guard(part) => {
             let (started, clock) = (Timestamp::now(), Instant::now());
             let verdict = part.act(&mut sink);

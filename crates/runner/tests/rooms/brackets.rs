@@ -48,6 +48,7 @@ fn room(running: &[&str]) -> Scratch {
         Action::Services(ServicesAction::Start),
         Action::Services(ServicesAction::Stop { units }),
         Action::Services(ServicesAction::KeepDown),
+        Action::Services(ServicesAction::KeepDown),
     ];
     let mut room = Scratch::new(Room::Systemctl, &["mastodon-web", "mastodon-sidekiq"], actions);
     room.edit_accepted("\"settle\":\"10s\"", "\"settle\":\"1s\"");
@@ -370,7 +371,7 @@ fn what_a_restart_of_the_host_has_started_is_stopped_again_by_the_same_run() {
 }
 
 #[test]
-fn what_is_kept_down_is_said_and_no_step_goes_on_in_it() {
+fn what_is_kept_down_is_said_and_only_its_own_run_goes_on_in_it() {
     let room = both();
     do_step(&room, 0);
     let report = do_step(&room, 4);
@@ -385,6 +386,11 @@ fn what_is_kept_down_is_said_and_no_step_goes_on_in_it() {
         "{open:?}"
     );
     assert!(!is_active(&room, "mastodon-web"));
+    // Only the run itself goes on in it, while nobody has started anything.
+    assert!(matches!(room.connect().ask(Op::Resume { run: key(0).run }).answer(), EventKind::Resumed));
+    do_step(&room, 5);
+    set(&room, "mastodon-web", "ActiveState", "active");
+    set(&room, "mastodon-web", "InvocationID", "2");
     assert!(matches!(room.connect().ask(Op::Resume { run: key(0).run }).answer(), EventKind::Refused { .. }));
 }
 

@@ -42,7 +42,12 @@ impl Restorer {
     /// Starts making text of an archive: of a file, or of what is fed to it.
     pub(crate) fn text(&self, content: &Content<'_>) -> io::Result<(Child, Option<Feeding>)> {
         let mut command = Command::new(&self.program);
-        command.args(["-f", "-"]).env_clear().env("LC_ALL", "C").env("PATH", "/usr/bin:/bin");
+        // Who owned something where it was made is of no use elsewhere.
+        command
+            .args(["-f", "-", "--no-owner", "--no-privileges"])
+            .env_clear()
+            .env("LC_ALL", "C")
+            .env("PATH", "/usr/bin:/bin");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(path) = content.path().filter(|_| !content.is_packed()) {
             return Ok((command.arg(path).spawn()?, None));

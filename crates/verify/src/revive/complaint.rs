@@ -193,8 +193,11 @@ fn is_harmless(message: &str) -> bool {
         "permission denied to create extension \"pg_stat_statements\"",
         "extension \"pg_stat_statements\" does not exist",
     ];
+    // A schema or a table that belonged to somebody else there, as in a cluster that was upgraded: here it is ours.
+    let owners = ["must be member of role \"", "must be able to SET ROLE \""];
     let around = [("role \"", "\" already exists"), ("role \"", "\" does not exist")];
     exact.contains(&message)
+        || owners.iter().any(|before| message.starts_with(before))
         || around.iter().any(|(before, after)| {
             let name = message.strip_prefix(before).and_then(|m| m.strip_suffix(after));
             name.is_some_and(|name| !name.is_empty() && !name.contains('"'))
@@ -237,6 +240,8 @@ mod tests {
             psql:<stdin>:40: ERROR:  role \"mastodon\" does not exist\n");
         assert!(good.fatal.is_empty(), "{good:?}");
         assert_eq!(good.harmless().len(), 3);
+        let owner = of("psql:<stdin>:9: ERROR:  must be able to SET ROLE \"postgres\"\n");
+        assert!(owner.fatal.is_empty(), "{owner:?}");
         let bad = of("psql:<stdin>:40: ERROR:  relation \"a\" does not exist\nLINE 1: x\n");
         assert_eq!(bad.fatal.len(), 2);
         assert_eq!(bad.finding("x", None, 15).unwrap().code, Code::RestoreErrors);
