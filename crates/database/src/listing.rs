@@ -9,6 +9,10 @@ use crate::{
     text::{by_superuser, identifier, literal},
 };
 use serde::{Deserialize, de::DeserializeOwned};
+use std::time::Duration;
+
+/// What only today's database has may be many rows.
+const COUNTED: Duration = Duration::from_mins(10);
 
 /// Databases that every server has and nobody works in.
 const ADMIN: [&str; 2] = ["postgres", "template1"];
@@ -106,7 +110,8 @@ pub(crate) fn json<T: DeserializeOwned>(
     sql: &str,
     doing: &str,
 ) -> Result<T, DatabaseError> {
-    let text = server.sql(database, &[sql]).map_err(|refusal| refusal.of(doing))?;
+    let text = server.sql_within(database, &[sql], COUNTED, &|| false);
+    let text = text.map_err(|refusal| refusal.of(doing))?;
     serde_json::from_str(&text).map_err(|error| DatabaseError::Sql {
         doing: doing.to_owned(),
         why: format!("nothing that is understood: {error}"),

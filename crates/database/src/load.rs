@@ -140,7 +140,13 @@ impl Load<'_> {
         let (bench, names) = (&self.bench, &self.bench.names);
         let Checked { counts, mut differs, mut notes } = checked;
         let mut lost = Vec::new();
-        if look.find(&names.today).is_some() {
+        if let Some(today) = look.find(&names.today) {
+            if today.owner != look.role {
+                differs.push(format!(
+                    "{} belongs to {}, the new one to {}",
+                    names.today, today.owner, look.role
+                ));
+            }
             if let Some(made) = made {
                 differs.extend(made.differs());
                 differs.extend(carry::carry(bench, made)?);

@@ -2,7 +2,7 @@
 //! answered.
 
 use mastmaint_database::{
-    DatabaseError, Did, Settings, Site, Tell, answer, back, fits, prune, ready, switch,
+    DatabaseError, Did, Settings, Site, answer, back, fits, prune, ready, switch,
 };
 use mastmaint_verify::{load::Outcome, prove::Progress};
 use mastmaint_words::RunId;
@@ -19,8 +19,7 @@ use std::{
 };
 
 const USAGE: &str = "usage: mastmaint-database --accepted DIR load, with the connection as descriptor 0, or mastmaint-database \
-                     --live DIR [--wait SECONDS] (ready|switch|back|prune) --run RUN, or mastmaint-database --live DIR [--wait SECONDS] match \
-                     [--strict]; a server that does not answer is waited for. Exit \
+                     --live DIR [--wait SECONDS] (ready|switch|back|prune) --run RUN, or mastmaint-database --live DIR [--wait SECONDS] match [--strict]. Exit \
                      status: 0 done, 1 refused or failed, 3 nothing to do";
 const NOTHING: u8 = 3;
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -52,11 +51,8 @@ impl From<DatabaseError> for Failure {
 #[derive(Clone, Copy)]
 enum Verb {
     Load,
-    Switch,
-    Back,
-    Prune,
     Match,
-    Ready,
+    OfRun(fn(&Site<'_>, &RunId) -> Result<Did, DatabaseError>),
 }
 
 fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
@@ -73,47 +69,46 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
                 let seconds = arguments.next().and_then(|text| text.parse().ok());
                 wait = Duration::from_secs(seconds.ok_or_else(|| usage("--wait takes seconds"))?);
             }
-            "ready" => verb = Some(Verb::Ready),
             "load" => verb = Some(Verb::Load),
-            "switch" => verb = Some(Verb::Switch),
-            "back" => verb = Some(Verb::Back),
-            "prune" => verb = Some(Verb::Prune),
+            "ready" => verb = Some(Verb::OfRun(ready)),
+            "switch" => verb = Some(Verb::OfRun(switch)),
+            "back" => verb = Some(Verb::OfRun(back)),
+            "prune" => verb = Some(Verb::OfRun(prune)),
             "match" => verb = Some(Verb::Match),
             other => return Err(Failure::Usage(format!("unknown argument {other:?}"))),
         }
     }
     let verb = verb.ok_or_else(|| usage("what to do is missing"))?;
-    if matches!(verb, Verb::Load) {
-        return load(&accepted.ok_or_else(|| usage("--accepted is missing"))?);
+    let missing = |what: &str| Failure::Usage(format!("{what} is missing"));
+    match verb {
+        Verb::Load => load(&accepted.ok_or_else(|| missing("--accepted"))?),
+        Verb::Match => at(live, wait, |site| fits(site, strict)),
+        Verb::OfRun(verb) => {
+            let of_run = of_run.ok_or_else(|| missing("--run"))?;
+            let of_run: RunId = of_run.parse().map_err(|_| usage("--run takes the id of a run"))?;
+            at(live, wait, |site| verb(site, &of_run))
+        }
     }
-    let live = live.ok_or_else(|| usage("--live is missing"))?;
-    // What the step sets counts more than the files of the instance.
-    let over = std::env::vars_os()
-        .map(|(n, v)| (n.to_string_lossy().into_owned(), v.to_string_lossy().into_owned()));
-    let settings = Settings::read(&live, &BTreeMap::new(), &over.collect())?;
-    let progress = Progress::new("done");
-    let tell: &dyn Tell = &progress;
-    let site = Site { settings: &settings, tell, reach: &reach };
-    if matches!(verb, Verb::Match) {
-        return Ok(patiently(wait, &|| fits(&site, strict))?);
-    }
-    let of_run = of_run.ok_or_else(|| usage("--run is missing"))?;
-    let of_run: RunId = of_run.parse().map_err(|_| usage("--run takes the id of a run"))?;
-    Ok(patiently(wait, &|| match verb {
-        Verb::Ready => ready(&site, &of_run),
-        Verb::Switch => switch(&site, &of_run),
-        Verb::Back => back(&site, &of_run),
-        Verb::Prune | Verb::Load | Verb::Match => prune(&site, &of_run),
-    })?)
 }
 
-/// A server that is just being restarted answers in a moment; each verb can be asked again.
-fn patiently(wait: Duration, verb: &dyn Fn() -> Result<Did, DatabaseError>) -> Result<Did, DatabaseError> {
+/// Does it at the instance whose Rails root this is. A server that is just being restarted answers in a moment, and each
+/// verb can be asked again.
+fn at(
+    live: Option<PathBuf>,
+    wait: Duration,
+    verb: impl Fn(&Site<'_>) -> Result<Did, DatabaseError>,
+) -> Result<Did, Failure> {
+    let live = live.ok_or_else(|| Failure::Usage("--live is missing".to_owned()))?;
+    // What the step sets counts more than the files of the instance.
+    let text = |part: std::ffi::OsString| part.to_string_lossy().into_owned();
+    let over = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
+    let settings = Settings::read(&live, &BTreeMap::new(), &over)?;
+    let site = Site { settings: &settings, tell: &Progress::new("done"), reach: &reach };
     let begin = Instant::now();
     loop {
-        match verb() {
+        match verb(&site) {
             Err(DatabaseError::Silent { .. }) if begin.elapsed() < wait => sleep(ASK_AGAIN),
-            other => return other,
+            other => return Ok(other?),
         }
     }
 }

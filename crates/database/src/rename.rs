@@ -8,10 +8,13 @@ use crate::{
     site::Bench,
     text::{identifier, literal},
 };
-use std::{thread, time::Duration};
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
 
-/// Sessions of services that have just stopped vanish meanwhile.
-const TRIES: u32 = 6;
+/// Sessions of services that have just stopped vanish meanwhile. PostgreSQL itself waits for five seconds, too.
+const PATIENCE: Duration = Duration::from_secs(3);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Somebody is connected.
 const IN_USE: &str = "55006";
@@ -28,15 +31,13 @@ pub(crate) fn rename(bench: &Bench<'_>, role: &str, renames: &[(&str, &str)]) ->
 
 fn try_again(bench: &Bench<'_>, role: &str, renames: &[(&str, &str)]) -> Result<(), DatabaseError> {
     let databases: Vec<&str> = renames.iter().map(|(from, _)| *from).collect();
-    let mut tries = 1;
+    let begun = Instant::now();
     loop {
-        let last = tries == TRIES;
         match once(bench, role, renames, &databases) {
             Ok(()) => return Ok(()),
-            Err(Stood { error, may_pass }) if last || !may_pass => return Err(error),
+            Err(Stood { error, may_pass }) if !may_pass || begun.elapsed() >= PATIENCE => return Err(error),
             Err(_) => {}
         }
-        tries += 1;
         thread::sleep(LOOK_EVERY);
     }
 }

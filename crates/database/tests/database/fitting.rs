@@ -1,7 +1,8 @@
 //! Whether code, secrets and database belong together; and a disk that becomes full.
 
 use crate::{
-    ground::{Ground, Heard, ROLE, SMALL_POSTS, TODAY, fixture, of_who_serves, run, site},
+    dumps::{SMALL_POSTS, fixture},
+    ground::{Ground, Heard, ROLE, TODAY, of_who_serves, run, site},
     verify_room::VerifyRoom,
 };
 use mastmaint_database::{DatabaseError, Did, fits};

@@ -2,7 +2,8 @@
 //! never something between, and what was begun ends as it should.
 
 use crate::{
-    ground::{Ground, Heard, SMALL_POSTS, TODAY, run, site, small},
+    dumps::{SMALL_POSTS, small},
+    ground::{Ground, Heard, TODAY, run, site},
     verify_room::VerifyRoom,
 };
 use mastmaint_database::{Did, Settings, answer, back, switch};

@@ -1,7 +1,8 @@
 //! Loads: every kind of dump, what is not whole, and what is refused beforehand.
 
 use crate::{
-    ground::{Ground, ROLE, SMALL_POSTS, TODAY, fixture, run, small},
+    dumps::{SMALL_POSTS, fixture, small},
+    ground::{Ground, ROLE, TODAY, run},
     verify_room::VerifyRoom,
 };
 use mastmaint_words::database::{Beside, LoadOrder};

@@ -1,9 +1,8 @@
 //! Behind a real PgBouncer: it is refused as a way to rename, and paused around a rename where its console hears us.
 
 use crate::{
-    ground::{
-        Ground, Heard, ROLE, SMALL_POSTS, TODAY, free_port, of_who_serves, run, serving, site, small, until,
-    },
+    dumps::{SMALL_POSTS, small},
+    ground::{Ground, Heard, ROLE, TODAY, free_port, of_who_serves, run, serving, site, until},
     kills::{deadly, died},
     verify_room::VerifyRoom,
 };

@@ -1,7 +1,8 @@
 //! The switch, the way back, and what is dropped.
 
 use crate::{
-    ground::{Ground, Heard, ROLE, SMALL_POSTS, TODAY, run, site, small},
+    dumps::{SMALL_POSTS, small},
+    ground::{Ground, Heard, ROLE, TODAY, run, site},
     verify_room::VerifyRoom,
 };
 use mastmaint_database::{Did, back, prune, switch};
@@ -42,6 +43,16 @@ fn there_and_back_and_dropped() {
     assert_eq!(switch(&site, &run).unwrap_err().code(), "sessions-at-work");
     drop(busy);
     assert_eq!(ground.databases(), [TODAY, &name(Beside::New)]);
+    // What keeps the second of the two from its name keeps the first from it as well.
+    let new = name(Beside::New);
+    ground.sql(&new, "BEGIN; CREATE TABLE left_open (id int); PREPARE TRANSACTION 'open'");
+    let error = switch(&site, &run).unwrap_err();
+    assert_eq!(error.code(), "database-refused", "{error}");
+    assert_eq!(
+        (ground.databases(), ground.posts(TODAY)),
+        (vec![TODAY.to_owned(), new.clone()], SMALL_POSTS + 2)
+    );
+    ground.sql(&new, "ROLLBACK PREPARED 'open'");
     let idle = ground.session(TODAY, ROLE, "SELECT 1");
 
     // Whoever looks sees one database of today's name, whatever is done.
