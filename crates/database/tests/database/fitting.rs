@@ -2,7 +2,8 @@
 
 use crate::{
     dumps::{SMALL_POSTS, fixture},
-    ground::{Ground, Heard, ROLE, TODAY, of_who_serves, run, site},
+    ground::{Ground, Heard, ROLE, TODAY, run, site},
+    server::of_who_serves,
     verify_room::VerifyRoom,
 };
 use mastmaint_database::{DatabaseError, Did, fits};

@@ -1,6 +1,9 @@
 //! A real PostgreSQL with an instance's database in it, and the instance's files.
 
-use crate::dumps::{SMALL_POSTS, fixture, small};
+use crate::{
+    dumps::{SMALL_POSTS, fixture, small},
+    server::{bin, cluster, of_who_serves, serving},
+};
 use mastmaint_database::{Settings, Site};
 use mastmaint_verify::prove::Tell;
 use mastmaint_words::RunId;
@@ -8,11 +11,8 @@ use std::{
     collections::BTreeMap,
     fs,
     net::TcpListener,
-    os::unix::{
-        fs::{PermissionsExt as _, chown},
-        process::CommandExt as _,
-    },
-    path::{Path, PathBuf},
+    os::unix::fs::PermissionsExt as _,
+    path::PathBuf,
     process::{Child, Command, Output, Stdio},
     sync::Mutex,
     thread,
@@ -24,45 +24,6 @@ use tempfile::TempDir;
 pub(crate) const TODAY: &str = "social";
 /// The role of the instance.
 pub(crate) const ROLE: &str = "toot";
-
-/// The newest PostgreSQL of this host; `cargo xtask test` installs one.
-pub(crate) fn bin() -> Option<PathBuf> {
-    let installed = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let newest = installed
-        .filter(|v| v.path().join("bin/initdb").exists())
-        .max_by_key(|v| v.file_name().to_str().and_then(|name| name.parse::<u32>().ok()));
-    if newest.is_none() {
-        println!("left out: there is no PostgreSQL");
-    }
-    newest.map(|version| version.path().join("bin"))
-}
-
-/// The user that serves where the tests run as root, which PostgreSQL refuses.
-fn user() -> Option<(u32, u32)> {
-    if !rustix::process::geteuid().is_root() {
-        return None;
-    }
-    let users = fs::read_to_string("/etc/passwd").unwrap();
-    let line = users.lines().find(|l| l.starts_with("postgres:")).unwrap();
-    let mut fields = line.split(':').skip(2).map(|f| f.parse().unwrap());
-    Some((fields.next().unwrap(), fields.next().unwrap()))
-}
-
-/// A command of who serves.
-pub(crate) fn serving(program: impl AsRef<std::ffi::OsStr>) -> Command {
-    let mut command = Command::new(program);
-    if let Some((uid, gid)) = user() {
-        command.uid(uid).gid(gid);
-    }
-    command.current_dir("/").env("LC_ALL", "C");
-    command
-}
-
-pub(crate) fn of_who_serves(path: &Path) {
-    if let Some((uid, gid)) = user() {
-        chown(path, Some(uid), Some(gid)).unwrap();
-    }
-}
 
 pub(crate) fn run(tail: &str) -> RunId {
     format!("20261126T200000Z-7k3f9{tail}").parse().unwrap()
@@ -113,10 +74,8 @@ impl Ground {
         fs::create_dir(&place).unwrap();
         of_who_serves(&place);
         let data = place.join("data");
-        let mut initdb = serving(bin.join("initdb"));
-        initdb.args(["--no-sync", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "-D"]);
-        let made = initdb.arg(&data).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let copied = Command::new("cp").arg("-a").arg(cluster(&bin)).arg(&data).status().unwrap();
+        assert!(copied.success());
         let port = free_port();
         let mut server = serving(bin.join("postgres"));
         server.arg("-D").arg(&data).args([

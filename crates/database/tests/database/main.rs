@@ -10,5 +10,6 @@ mod ground;
 mod kills;
 mod loads;
 mod pooled;
+mod server;
 mod switches;
 mod verify_room;

@@ -2,8 +2,9 @@
 
 use crate::{
     dumps::{SMALL_POSTS, small},
-    ground::{Ground, Heard, ROLE, TODAY, free_port, of_who_serves, run, serving, site, until},
+    ground::{Ground, Heard, ROLE, TODAY, free_port, run, site, until},
     kills::{deadly, died},
+    server::{of_who_serves, serving},
     verify_room::VerifyRoom,
 };
 use mastmaint_database::{Did, back, switch};
