@@ -5,7 +5,10 @@ use crate::{
     ground::{Ground, ROLE, TODAY, run},
     verify_room::VerifyRoom,
 };
-use mastmaint_words::database::{Beside, LoadOrder};
+use mastmaint_words::{
+    backup::{Backup, Place},
+    database::{Beside, LoadOrder},
+};
 use std::{fs, process::Command};
 
 #[test]
@@ -56,6 +59,17 @@ fn every_kind_of_dump_is_loaded_and_todays_stays_as_it_was() {
     assert!(plan.sentence.contains("3 posts of this instance"), "{plan:#?}");
     assert_eq!(plan.would_be_lost, ["2 posts of this instance, the newest of 2026-11-26T01:00:00Z"]);
     assert_eq!(ground.posts(TODAY), SMALL_POSTS + 2);
+
+    // One that lies in another backup comes through a pipe.
+    let tree = ground.at.path().join("tree");
+    fs::create_dir_all(tree.join("srv")).unwrap();
+    fs::rename(room.dumps().join("mastodon.sql"), tree.join("srv/inner.sql")).unwrap();
+    let order = room.order(&run("n"));
+    let files = Backup { place: Place::Tree { path: tree }, ..order.backup.clone() };
+    let dumps = Place::Postgres { path: "srv/*.sql".into() };
+    let backup = Backup { place: dumps, inside: Some("files".parse().unwrap()), ..order.backup.clone() };
+    let (loaded, said) = room.load(&LoadOrder { backup, inside: Some(files), ..order });
+    assert!(loaded.unwrap().sentence.starts_with("inner.sql in tree, made "), "{said}");
 }
 
 #[test]
@@ -115,6 +129,9 @@ fn what_nothing_speaks_for_and_what_the_role_may_not_is_refused() {
     assert_eq!(code(&proved), "not-proved");
     let named = LoadOrder { dump: Some("none.sql".to_owned()), ..proved.clone() };
     assert_eq!(code(&named), "no-dump");
+
+    let lacking = LoadOrder { variables: vec!["DB_HOST".to_owned()], ..room.order(&run("f")) };
+    assert_eq!(code(&lacking), "no-variable");
 
     ground.sql("postgres", &format!("ALTER ROLE {ROLE} NOCREATEDB"));
     let named = LoadOrder { dump: Some("night.sql".to_owned()), ..proved.clone() };

@@ -70,9 +70,10 @@ impl<'a> VerifyRoom<'a> {
 
     pub(crate) fn order(&self, run: &RunId) -> LoadOrder {
         let order = format!(
-            r#"{{"run":"{run}","digest":"{}","name":"database","unproved":true,
+            r#"{{"run":"{run}","digest":"{}","name":"database","unproved":true,"variables":{},
             "backup":{{"kind":"postgres","path":"{}/*","max_age":"26h","prove_every":"7d","wait":"0s"}}}}"#,
             self.digest,
+            serde_json::to_string(&self.variables.keys().collect::<Vec<_>>()).unwrap(),
             self.dumps().display()
         );
         serde_json::from_str(&order).unwrap()
@@ -96,7 +97,8 @@ impl<'a> VerifyRoom<'a> {
     pub(crate) fn load(&self, order: &LoadOrder) -> (Result<LoadPlan, NotLoaded>, String) {
         let heard = Heard::default();
         let (state, door) = (self.state(), self.door());
-        let site = Site { state: &state, door: &door, variables: &self.variables, tell: &heard };
+        let variable = |name: &str| self.variables.get(name).cloned();
+        let site = Site { state: &state, door: &door, variable: &variable, tell: &heard };
         let loaded = load(&site, order);
         let record = self.record(&order.run);
         match &loaded {

@@ -33,8 +33,8 @@ pub struct Site<'a> {
     pub state: &'a Path,
     /// Who has the database.
     pub door: &'a Door,
-    /// The variables that the order names, with their values.
-    pub variables: &'a BTreeMap<String, String>,
+    /// Looks up the variables that the order names.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
     /// Who listens.
     pub tell: &'a dyn Tell,
 }
@@ -140,7 +140,7 @@ fn ask(
     let request = Request {
         run: order.run.clone(),
         digest: order.digest.clone(),
-        variables: site.variables.clone(),
+        variables: variables(site, order)?,
         dump,
     };
     match site.door.ask(&request, &[open], Wait::WhileWanted, site.tell)? {
@@ -149,14 +149,11 @@ fn ask(
     }
 }
 
-/// The values of the variables that an order names, from our own environment; one that is not there is said.
-///
-/// # Errors
-/// Which is missing.
-pub fn variables(order: &LoadOrder) -> Result<BTreeMap<String, String>, NotLoaded> {
+/// The values of the variables that an order names; without one of them the way would be another than that which is meant.
+fn variables(site: &Site<'_>, order: &LoadOrder) -> Result<BTreeMap<String, String>, NotLoaded> {
     let value = |name: &String| {
         let missing = || NotLoaded::Variable(name.clone());
-        std::env::var(name).map(|value| (name.clone(), value)).map_err(|_| missing())
+        (site.variable)(name).map(|value| (name.clone(), value)).ok_or_else(missing)
     };
     order.variables.iter().map(value).collect()
 }
