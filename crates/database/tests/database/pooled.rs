@@ -35,7 +35,7 @@ impl<'a> Pooler<'a> {
         fs::write(place.join("users"), format!("\"{ROLE}\" \"\"\n\"boss\" \"\"\n")).unwrap();
         let ini = format!(
             "[databases]\n{TODAY} = host={} port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
-             unix_socket_dir =\nauth_type = trust\nauth_file = {}\nadmin_users = {admins}\npool_mode = transaction\nmin_pool_size = 2\n",
+             unix_socket_dir =\nauth_type = trust\nauth_file = {}\nadmin_users = {admins}\npool_mode = transaction\nmin_pool_size = 2\nquery_wait_timeout = 10\n",
             ground.socket().display(),
             ground.port,
             place.join("users").display()
