@@ -127,7 +127,7 @@ fn what_nothing_speaks_for_and_what_the_role_may_not_is_refused() {
     let proved = LoadOrder { unproved: false, ..room.order(&run("f")) };
     let code = |order: &LoadOrder| room.load(order).0.unwrap_err().code();
     assert_eq!(code(&proved), "not-proved");
-    room.verified("other.sql", "");
+    room.verified("other.sql");
     assert_eq!(code(&proved), "not-proved");
     let named = LoadOrder { dump: Some("none.sql".to_owned()), ..proved.clone() };
     assert_eq!(code(&named), "no-dump");
@@ -157,7 +157,7 @@ fn what_nothing_speaks_for_and_what_the_role_may_not_is_refused() {
     );
     ground.sql(TODAY, "GRANT SELECT ON accounts, users TO grafana");
     let grafana = ground.session(TODAY, "grafana", "SELECT 1");
-    room.verified("night.sql", "");
+    room.verified("night.sql");
     let plan = room.load(&proved).0.unwrap();
     drop(grafana);
     assert!(plan.notes.iter().any(|note| note.contains("of grafana (psql)")), "{plan:#?}");

@@ -126,9 +126,20 @@ fn doubt(order: &LoadOrder, known: Option<&trust::Known>, picked: &Picked, now: 
     if let Some(why) = trust::doubt(order.backup.max_age.map(Span::get), known, made, now) {
         return Some(why);
     }
-    let verified = &known?.report.newest.as_ref()?.name;
-    (!is_named && *verified != picked.name)
-        .then(|| format!("its last verification was about {verified}, and the newest is {}", picked.name))
+    if is_named {
+        return None;
+    }
+    let Some(verified) = known.and_then(|known| known.report.newest.as_ref()) else {
+        return Some("its last verification found no complete dump".to_owned());
+    };
+    // A name may be that of another one every night.
+    let is_it = verified.name == picked.name && verified.at == picked.at;
+    (!is_it).then(|| {
+        format!(
+            "its last verification was about {} of {}, and the newest is {} of {}",
+            verified.name, verified.at, picked.name, picked.at
+        )
+    })
 }
 
 fn ask(
@@ -176,11 +187,12 @@ mod tests {
     }
 
     fn known(name: &str, findings: Vec<Finding>) -> trust::Known {
+        let made = "2026-11-26T02:00:00Z".parse().unwrap();
         let at = "2026-11-26T06:30:00Z".parse().unwrap();
         let report = Report {
             backup: "database".to_owned(),
             kind: "postgres".to_owned(),
-            newest: Some(Newest { name: name.to_owned(), at, youngest: None }),
+            newest: Some(Newest { name: name.to_owned(), at: made, youngest: None }),
             sentence: String::new(),
             summary: None,
             drill: None,
@@ -200,7 +212,14 @@ mod tests {
         };
         assert_eq!(why(&order(None), Some(&known("b.dump", Vec::new())), &tonight), None);
         let other = why(&order(None), Some(&known("a.dump", Vec::new())), &tonight).unwrap();
-        assert!(other.contains("about a.dump, and the newest is b.dump"), "{other}");
+        assert!(other.contains("about a.dump of 2026-11-26T02:00:00Z, and the newest is b.dump"), "{other}");
+        let rewritten = picked("b.dump", "2026-11-26T14:00:00Z");
+        assert!(
+            why(&order(None), Some(&known("b.dump", Vec::new())), &rewritten).unwrap().contains("T14:00")
+        );
+        let mut nothing = known("b.dump", Vec::new());
+        nothing.report.newest = None;
+        assert!(why(&order(None), Some(&nothing), &tonight).unwrap().contains("no complete dump"));
         assert_eq!(why(&order(Some("b.dump")), Some(&known("a.dump", Vec::new())), &tonight), None);
         let old = picked("a.dump", "2026-11-20T02:00:00Z");
         assert_eq!(why(&order(Some("a.dump")), Some(&known("b.dump", Vec::new())), &old), None);
