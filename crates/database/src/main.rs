@@ -1,9 +1,7 @@
 //! `mastmaint-database`: one verb of the restore of a database. All it does is in the library; here it is asked and
 //! answered.
 
-use mastmaint_database::{
-    DatabaseError, Did, Settings, Site, answer, back, fits, prune, ready, switch,
-};
+use mastmaint_database::{DatabaseError, Did, Settings, Site, answer, back, fits, prune, ready, switch};
 use mastmaint_verify::{load::Outcome, prove::Progress};
 use mastmaint_words::RunId;
 use signal_hook::consts::{SIGINT, SIGTERM};
