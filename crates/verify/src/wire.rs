@@ -281,4 +281,40 @@ mod tests {
         answering.join().unwrap();
         assert_eq!(heard.0.into_inner().unwrap(), ["at work"]);
     }
+
+    #[test]
+    fn who_waits_until_nothing_is_left_hangs_up_and_hears_of_it() {
+        let ends_with = |answer: &[u8]| {
+            let (a, b) = UnixStream::pair().unwrap();
+            let dump = tempfile::tempfile().unwrap();
+            let asking = thread::spawn(move || {
+                ask::<_, u32>(a, &1, &[dump.as_fd()], Wait::UntilNothingIsLeft, &Impatient)
+            });
+            let _: (u32, _) = receive(&b).unwrap();
+            let hangup = Hangup::new(&b, &NEVER);
+            while !hangup.is_cancelled() {
+                thread::sleep(Duration::from_millis(10));
+            }
+            let mut to = &b;
+            to.write_all(answer).unwrap();
+            drop(b);
+            asking.join().unwrap()
+        };
+        assert_eq!(ends_with(b"{\"drilled\":7}\n").unwrap(), 7);
+        let failed = ends_with(b"{\"failed\":\"ended before it was done\"}\n");
+        assert!(matches!(failed, Err(Unanswered::Cancelled)), "{failed:?}");
+    }
+
+    #[test]
+    fn who_does_not_listen_has_hung_up() {
+        let (a, b) = UnixStream::pair().unwrap();
+        b.set_write_timeout(Some(Duration::from_millis(10))).unwrap();
+        let hangup = Hangup::new(&b, &NEVER);
+        let line = "x".repeat(64 * 1024);
+        for _ in 0..100 {
+            hangup.say(&line);
+        }
+        assert!(hangup.is_cancelled(), "nothing that is said now would be understood");
+        drop(a);
+    }
 }

@@ -188,3 +188,77 @@ where
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::unistd::geteuid;
+    use std::{fs, net::TcpListener, os::unix::net::UnixListener, thread};
+
+    /// What a browser gets from a room that does this with its connection; `is_over` is set once the room has it.
+    fn got(ends: bool, room: impl FnOnce(UnixStream) + Send + 'static) -> String {
+        let at = tempfile::tempdir().unwrap();
+        fs::create_dir(at.path().join("scratch")).unwrap();
+        let listening = UnixListener::bind(at.path().join("scratch/puma.sock")).unwrap();
+        let door = Door::open(at.path(), geteuid()).unwrap();
+        let site = Site { door, host: "mast.test".to_owned(), is_over: AtomicBool::new(false) };
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let mut browser = TcpStream::connect(port.local_addr().unwrap()).unwrap();
+        browser.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let ours = port.accept().unwrap().0;
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let (connection, _) = listening.accept().unwrap();
+                site.is_over.store(ends, Ordering::Relaxed);
+                room(connection);
+            });
+            scope.spawn(|| {
+                relay(&ours, &site);
+                drop(ours);
+            });
+            let mut answer = Vec::new();
+            browser.read_to_end(&mut answer).unwrap();
+            drop(browser);
+            String::from_utf8_lossy(&answer).into_owned()
+        })
+    }
+
+    fn says(words: &'static [u8]) -> impl FnOnce(UnixStream) + Send + 'static {
+        move |mut room| {
+            // It reads no more than it likes.
+            drop(room.write_all(words));
+        }
+    }
+
+    #[test]
+    fn an_answer_goes_through_to_its_end() {
+        let answer = got(false, says(b"HTTP/1.1 200 OK\r\nA: b\r\n\r\nbody\r\n\r\nmore"));
+        assert_eq!(answer, "HTTP/1.1 200 OK\r\nA: b\r\nConnection: close\r\n\r\nbody\r\n\r\nmore");
+    }
+
+    #[test]
+    fn what_is_no_answer_is_none() {
+        for rubbish in [
+            &b""[..],
+            b"HTTP/1.1 200 OK\r\n",
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nA: b\nSet-Cookie: x\r\n\r\n",
+            b"\x16\x03\x01\r\n\r\n",
+        ] {
+            let answer = got(false, says(rubbish));
+            assert!(answer.starts_with("HTTP/1.1 502 "), "{rubbish:?}: {answer}");
+        }
+    }
+
+    #[test]
+    fn a_room_that_floods_or_hangs_holds_nobody() {
+        let answer = got(false, |mut room| {
+            room.write_all(b"HTTP/1.1 200 OK\r\n").unwrap();
+            while room.write_all(&[b'x'; 4096]).is_ok() {}
+        });
+        assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
+        // It says nothing for ever; the stage ends.
+        let answer = got(true, |mut room| drop(room.read_to_end(&mut Vec::new())));
+        assert!(answer.starts_with("HTTP/1.1 502 "), "{answer}");
+    }
+}
