@@ -236,7 +236,8 @@ fn whatever_ends_it_nothing_stays() {
     assert!(wait_up_to(GENEROUS, || host.said().contains("  under way\n")), "{}", host.said());
     kill(Pid::from_raw(trying.id().cast_signed()), Signal::SIGINT).unwrap();
     assert_eq!(trying.wait().unwrap().code(), Some(1));
-    assert!(host.said().contains("[cancelled]"), "{}", host.said());
+    let words = "ended before it was up; nothing of it is left [cancelled]";
+    assert!(host.said().contains(words), "{}", host.said());
     host.is_clean(0);
 
     // Who drills is killed, and there is no room that would sweep behind it.

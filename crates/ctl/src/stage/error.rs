@@ -1,6 +1,6 @@
 //! Why nothing is staged.
 
-use mastmaint_words::{BackupName, Span};
+use mastmaint_words::BackupName;
 use std::{io, path::PathBuf};
 
 /// What keeps a backup from being staged, or ended it.
@@ -22,9 +22,6 @@ pub enum StageError {
     /// The room's user is not there.
     #[error("there is no user {0}; is the package of mastmaintd installed as a whole?")]
     NoUser(&'static str),
-    /// Nobody would get to see it, or nobody else a drill.
-    #[error("--for {0} makes no sense; from 1s to {1}")]
-    For(Span, Span),
     /// Somebody else listens there.
     #[error("cannot listen on 127.0.0.1 port {port}: {source}; name another one with --port")]
     Port {
@@ -68,7 +65,6 @@ impl StageError {
             Self::Elsewhere(_) => "elsewhere",
             Self::NotRoot => "not-root",
             Self::NoUser(_) => "no-room",
-            Self::For(..) => "usage",
             Self::Port { .. } => "port-taken",
             Self::Refused { code, .. } => code,
             Self::Ended => "stage-ended",

@@ -55,12 +55,14 @@ pub struct Typed {
 pub(crate) fn stage(when: &When, typed: &Typed) -> Result<u8, CtlError> {
     let order = order(&check::load(&typed.config)?, &typed.backup)?;
     if typed.lasts < SHORTEST || typed.lasts > LONGEST {
-        return Err(StageError::For(typed.lasts, LONGEST).into());
+        let why = format!("--for {} makes no sense; from {SHORTEST} to {LONGEST} does", typed.lasts);
+        return Err(CtlError::Usage(why));
     }
+    // From here on whatever is begun is ended in order.
+    let signals = Signals::hold_back()?;
     let ground = Ground::find()?;
     // Before anything is begun: also at a port that is taken nothing is.
     let port = Port::take(typed.port)?;
-    let signals = Signals::hold_back()?;
     let stage = Stage { port: port.number, lasts: typed.lasts, change: typed.change.clone() };
     let mut command = ground.command();
     command.arg("--stage").arg(serde_json::to_string(&stage).map_err(io::Error::from)?);
