@@ -63,14 +63,14 @@ impl Server {
     }
 
     /// `ssh tar | tar`, and then on the disk, as the restore is.
-    pub(crate) fn tar(&self, place: &Path) {
+    pub(crate) fn tar(&self, into: &Path) {
         let mut there = self.ssh();
-        there.arg(format!("tar -C '{}' -cpf - live", place.join("backup").display()));
+        there.arg(format!("tar -C '{}' -cpf - live", self.place.join("backup").display()));
         let mut there = there.stdout(Stdio::piped()).spawn().unwrap();
         let mut here = Command::new("tar");
-        here.arg("-C").arg(place.join("by-tar")).args(["-xpf", "-"]).stdin(there.stdout.take().unwrap());
+        here.arg("-C").arg(into).args(["-xpf", "-"]).stdin(there.stdout.take().unwrap());
         assert!(here.status().unwrap().success() && there.wait().unwrap().success());
-        let synced = Command::new("sync").arg("-f").arg(place.join("by-tar")).status();
+        let synced = Command::new("sync").arg("-f").arg(into).status();
         assert!(synced.unwrap().success());
     }
 
