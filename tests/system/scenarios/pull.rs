@@ -86,7 +86,7 @@ fn both(debian: Debian) -> (Machine, Machine, String) {
 pub(crate) fn a_backup_server_sends_when_it_is_asked_and_by_itself(debian: Debian) {
     let (web, vault, key) = both(debian);
     let good = tree(&web, LIVE);
-    assert!(good.contains(" 0:1 "), "{good}");
+    assert!(good.contains("of-root f 640 0:1 "), "{good}");
     wreck(&web);
     let wrecked = tree(&web, LIVE);
     let refused = |line: &str, says: &str| {
