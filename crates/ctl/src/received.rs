@@ -40,7 +40,8 @@ pub(crate) fn receive(config: &Path, asked: &Typed) -> Result<Option<RunId>, Ctl
     let order = order(run.clone(), &instance, asked)?;
     let state = Path::new(crate::restore::STATE);
     let program = program();
-    let mut command = if walls::are_here() && program == Path::new(PACKAGED) {
+    let is_walled = walls::are_here() && program == Path::new(PACKAGED);
+    let mut command = if is_walled {
         let writes = [instance.live.parent().unwrap_or(&instance.live), state];
         let writes = writes.map(|path| format!("ReadWritePaths={}", path.display()));
         walled(&format!("mastmaint-receive-{run}"), CAPABILITIES, &writes, &program)
@@ -51,6 +52,7 @@ pub(crate) fn receive(config: &Path, asked: &Typed) -> Result<Option<RunId>, Ctl
     if nix::unistd::Group::from_name(TRIES).is_ok_and(|group| group.is_some()) {
         command.args(["--group", TRIES]);
     }
+    let order = if is_walled { walls::word(&order) } else { order };
     let status =
         command.args(["prepare", "--stdin", &order]).status().map_err(|error| failed(&error.to_string()))?;
     Ok(status.success().then_some(run))

@@ -35,11 +35,27 @@ pub(crate) fn are_here() -> bool {
 /// would take away what is given here.
 pub(crate) fn walled(unit: &str, capabilities: &str, more: &[String], program: &Path) -> Command {
     let mut command = Command::new("systemd-run");
-    command.args(["--pipe", "--wait", "--collect", "--quiet", "--unit", unit]);
+    // The description would be the whole command line, for everybody to read.
+    command.args(["--pipe", "--wait", "--collect", "--quiet", "--unit", unit, "--description", unit]);
     let capabilities = format!("CapabilityBoundingSet={capabilities}");
     for wall in std::iter::once(capabilities.as_str()).chain(WALLS).chain(more.iter().map(String::as_str)) {
         command.arg("--property").arg(wall);
     }
     command.arg(program);
     command
+}
+
+/// A word for a command of [`walled`] as it is: systemd puts variables of its own in where it finds a dollar sign.
+pub(crate) fn word(text: &str) -> String {
+    text.replace('$', "$$")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dollar_sign_stays_one() {
+        assert_eq!(word("echo ${A} $$ $1"), "echo $${A} $$$$ $$1");
+    }
 }

@@ -114,7 +114,7 @@ fn of_away(at: &Sender, away: &Away) -> String {
         ),
         Away::NotLetIn(says) => format!(
             "{host} lets nobody in as {user} with the key that is given: {says}. See that the public half of `ssh_key:` is in \
-             authorized_keys of {user} there, and that sshd takes it"
+             authorized_keys of {user} there, that it has no passphrase, and that sshd takes it"
         ),
         Away::NoAnswer(says) => format!(
             "{host} cannot be reached, or not any more: {says}. See whether it is up and the network reaches it, and try again"

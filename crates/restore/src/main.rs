@@ -1,7 +1,8 @@
 //! `mastmaint-restore`: one verb of one restore. All it does is in the library; here it is asked and answered.
 
 use mastmaint_restore::{
-    Did, Door, RestoreError, Site, Untold, back, list, prepare, prune, pull, receive, resume, send, switch,
+    Did, Door, Patient, RestoreError, Site, Untold, back, list, prepare, prune, pull, receive, resume, send,
+    switch,
 };
 use mastmaint_verify::prove::Progress;
 use mastmaint_words::{Digest, RunId, restore::RestoreOrder};
@@ -142,7 +143,7 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
         Verb::Send => Ok(send(&Site { tell: &Untold, ..site }, &order, &mut io::stdout().lock())?),
         _ if from_stdin => {
             let stdin = io::stdin().as_fd().try_clone_to_owned().map_err(Failure::Input)?;
-            Ok(receive(&site, &order, &mut BufReader::with_capacity(PIECE, File::from(stdin)))?)
+            Ok(receive(&site, &order, &mut BufReader::with_capacity(PIECE, Patient(File::from(stdin))))?)
         }
         _ if order.backup.place.is_pulled() => {
             let (door, digest) = away.known().map_err(usage)?;

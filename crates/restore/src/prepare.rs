@@ -21,6 +21,7 @@ use std::io::{BufReader, Read};
 
 /// So much is read at once.
 const PIECE: usize = 256 * 1024;
+const NO_SPACE: &str = "no-space";
 
 /// Makes a checked copy of a backup beside live.
 pub fn prepare(site: &Site<'_>, order: &RestoreOrder) -> Result<Did, RestoreError> {
@@ -98,12 +99,14 @@ fn around(
             return Err(RestoreError::NotNow { what });
         }
     }
-    drop_others(site, &journal, order)?;
+    drop_others(site, &journal, order, |phase| matches!(phase, Phase::Preparing))?;
     let mut restoring = begin(order);
     journal.write(&mut restoring)?;
     match make(&journal, &mut restoring) {
         Ok(()) => {
             journal.next(&mut restoring, Phase::Prepared)?;
+            // Not before there is a better one: what is asked for now may not come.
+            drop_others(site, &journal, order, |phase| matches!(phase, Phase::Prepared))?;
             Ok(Did::Done)
         }
         Err(error) => {
@@ -113,18 +116,38 @@ fn around(
             {
                 let _ = stage.remove(&parent, &order.run);
             }
+            if error.code() == NO_SPACE {
+                for other in idle(site, order, |phase| matches!(phase, Phase::Prepared))? {
+                    let run = &other.run;
+                    site.tell.say(&format!(
+                        "the copy of run {run} lies beside; `mastmaintctl prune {run}` removes it"
+                    ));
+                }
+            }
             Err(journal.failed(&mut restoring, error))
         }
     }
 }
 
-/// Removes copies of earlier runs that nobody has switched in: each takes as much room as the instance.
-fn drop_others(site: &Site<'_>, journal: &Journal, order: &RestoreOrder) -> Result<(), RestoreError> {
-    for mut other in list(site.state)? {
-        let is_idle = matches!(other.phase, Phase::Preparing | Phase::Prepared);
-        if !is_idle || other.run == order.run || other.live != order.live {
-            continue;
-        }
+/// Copies of earlier runs that nobody has switched in.
+fn idle(
+    site: &Site<'_>,
+    order: &RestoreOrder,
+    is_meant: fn(&Phase) -> bool,
+) -> Result<impl Iterator<Item = Restoring>, RestoreError> {
+    let (run, live) = (order.run.clone(), order.live.clone());
+    let is_one = move |other: &Restoring| is_meant(&other.phase) && other.run != run && other.live == live;
+    Ok(list(site.state)?.into_iter().filter(is_one))
+}
+
+/// Removes them: each takes as much room as the instance.
+fn drop_others(
+    site: &Site<'_>,
+    journal: &Journal,
+    order: &RestoreOrder,
+    is_meant: fn(&Phase) -> bool,
+) -> Result<(), RestoreError> {
+    for mut other in idle(site, order, is_meant)? {
         let parent = Parent::open(&other.live)?;
         if let Some(stage) = Stage::open(&parent, &other.run)? {
             stage.remove(&parent, &other.run)?;

@@ -1,11 +1,11 @@
 //! A backup of another host is pulled: who reaches that host writes what it sends into a pipe of ours, and says by the
 //! socket how it ended. Here nothing is known of networks and keys.
 
-use crate::error::RestoreError;
+use crate::{error::RestoreError, patient::PATIENCE};
 use mastmaint_verify::wire;
 use mastmaint_words::restore::{Fetch, Fetched};
 use nix::fcntl::{FcntlArg, fcntl};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{PollFd, PollFlags, poll};
 use std::{
     io::{self, BufRead as _, BufReader, PipeReader, Read},
     os::{
@@ -19,8 +19,6 @@ use std::{
 
 /// So much is on its way at once.
 const PIPE: i32 = 1024 * 1024;
-/// The other host lists all of its names before it sends the first byte; nobody needs longer for tens of millions.
-const PATIENCE: Timespec = Timespec { tv_sec: 30 * 60, tv_nsec: 0 };
 /// Who has seen ssh end says so at once.
 const TOLD_WITHIN: Duration = Duration::from_mins(1);
 /// A longer answer is none of ours.

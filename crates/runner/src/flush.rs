@@ -76,9 +76,10 @@ impl Stock {
         };
         let mut lines = vec![format!("{at} holds {} keys", self.keys)];
         let jobs: Vec<_> = self.jobs.iter().filter(|(_, count)| *count > 0).map(|(n, c)| (n, c)).collect();
-        lines.push(match jobs.is_empty() {
-            true => "no job of Sidekiq's waits in it".to_owned(),
-            false => format!("jobs of Sidekiq's that would be lost: {}", listed(jobs)),
+        lines.push(if jobs.is_empty() {
+            "no job of Sidekiq's waits in it".to_owned()
+        } else {
+            format!("jobs of Sidekiq's that would be lost: {}", listed(jobs))
         });
         let mut begins: Vec<_> = self.begins.iter().collect();
         begins.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));

@@ -87,6 +87,14 @@ impl Ground {
         }
     }
 
+    /// A word of its command, as it is to arrive.
+    pub(super) fn word(&self, text: String) -> String {
+        match self {
+            Self::Room { .. } => walls::word(&text),
+            Self::Own(_) => text,
+        }
+    }
+
     /// The way to what was staged there.
     pub(super) fn door(&self) -> Result<Door, StageError> {
         match self {

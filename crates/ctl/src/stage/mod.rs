@@ -65,8 +65,10 @@ pub(crate) fn stage(when: &When, typed: &Typed) -> Result<u8, CtlError> {
     let port = Port::take(typed.port)?;
     let stage = Stage { port: port.number, lasts: typed.lasts, change: typed.change.clone() };
     let mut command = ground.command();
-    command.arg("--stage").arg(serde_json::to_string(&stage).map_err(io::Error::from)?);
-    command.arg(serde_json::to_string(&order).map_err(io::Error::from)?);
+    let word =
+        |text: serde_json::Result<String>| Ok::<_, CtlError>(ground.word(text.map_err(io::Error::from)?));
+    command.arg("--stage").arg(word(serde_json::to_string(&stage))?);
+    command.arg(word(serde_json::to_string(&order))?);
     let asking = Asking::start(command)?;
     let session =
         Session { when, typed, ground: &ground, signals, asking, port: Some(port), chosen: None, open: None };

@@ -25,6 +25,8 @@ pub(super) fn reply(head: &[u8], host: &str, here: &str) -> Option<Vec<u8>> {
         }
         let value = if field.is("location") {
             to_here(field.value, host, here)
+        } else if field.is("link") {
+            links(field.value, host, here)
         } else if field.is("set-cookie") {
             without_secure(field.value)
         } else {
@@ -60,6 +62,21 @@ fn to_here(value: &[u8], host: &str, here: &str) -> Vec<u8> {
     value.to_vec()
 }
 
+/// Pages that follow are named by links: `<https://host/api/v1/bookmarks?max_id=7>; rel="next"`.
+fn links(value: &[u8], host: &str, here: &str) -> Vec<u8> {
+    let mut to = Vec::with_capacity(value.len());
+    let mut parts = value.split(|byte| *byte == b'<');
+    to.extend_from_slice(parts.next().unwrap_or_default());
+    for part in parts {
+        to.push(b'<');
+        let end = part.iter().position(|byte| *byte == b'>').unwrap_or(0);
+        let (target, rest) = part.split_at(end);
+        to.extend(to_here(target, host, here));
+        to.extend_from_slice(rest);
+    }
+    to
+}
+
 /// A browser keeps no secure cookie of an address without https. The name of one may say that it has to be secure.
 fn without_secure(value: &[u8]) -> Vec<u8> {
     if value.starts_with(b"__") {
@@ -77,6 +94,16 @@ fn without_secure(value: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_that_follow_are_those_of_the_stage() {
+        let value = b"<https://mast.test/api/v1/bookmarks?max_id=7>; rel=\"next\", <https://mast.test.evil/a>; rel=\"prev\"";
+        assert_eq!(
+            String::from_utf8(links(value, "mast.test", "127.0.0.1:3000")).unwrap(),
+            "<http://127.0.0.1:3000/api/v1/bookmarks?max_id=7>; rel=\"next\", <https://mast.test.evil/a>; rel=\"prev\""
+        );
+        assert_eq!(links(b"a, <", "mast.test", "x"), b"a, <");
+    }
 
     fn replied(head: &str) -> Option<String> {
         reply(head.as_bytes(), "mast.test", "127.0.0.1:3000").map(|head| String::from_utf8(head).unwrap())

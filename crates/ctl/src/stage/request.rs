@@ -2,6 +2,9 @@
 
 use super::fields::{Head, write};
 
+/// Where a visitor comes from, as Mastodon is told: nobody's address. For this host it counts no tries to log in.
+const VISITOR: &str = "192.0.2.1";
+
 /// A larger upload is none that somebody tries out.
 const LARGEST: u64 = 1024 * 1024 * 1024;
 /// What is said by us or holds for one connection only. What names a forwarder is refused, too: we are the first.
@@ -95,8 +98,8 @@ pub(super) fn request(head: &[u8], host: &str) -> Result<Asked, Refused> {
     for (name, value) in [
         ("Host", host),
         ("X-Forwarded-Proto", "https"),
-        ("X-Forwarded-For", "127.0.0.1"),
-        ("X-Real-IP", "127.0.0.1"),
+        ("X-Forwarded-For", VISITOR),
+        ("X-Real-IP", VISITOR),
         ("Connection", "close"),
     ] {
         write(&mut passed, name, value.as_bytes());

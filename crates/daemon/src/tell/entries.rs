@@ -160,13 +160,10 @@ fn of_run(told: Told, spec: Option<&RunSpec>) -> Entry {
         }
         Told::CancelAsked { uid } => Entry::notice(format!("{} is cancelled by user {uid}", job())),
         Told::NotStopped { step, why } => {
-            let text = format!("{}: what was started meanwhile cannot be stopped again: {why}", job());
-            Entry::error(text).step(step)
+            Entry::error(format!("{}: not stopped again: {why}", job())).step(step)
         }
-        Told::NotRecorded { what, why } => {
-            let text = format!("{}: {what} is not recorded: {why}", job());
-            Entry::error(text).id(MessageId::LedgerNotRecording)
-        }
+        Told::NotRecorded { what, why } => Entry::error(format!("{}: {what} is not recorded: {why}", job()))
+            .id(MessageId::LedgerNotRecording),
         Told::StepStarted { step, title } => {
             Entry::info(format!("{}: {title}", step_of(step))).id(MessageId::StepStarted).step(step)
         }

@@ -60,6 +60,13 @@ pub fn drill(
     Ok(Drilled { drill, findings })
 }
 
+/// That somebody else has the place says nothing about the dump.
+fn not_tonight(dump: &str) -> Finding {
+    let what = format!("{dump} was not brought to life: another drill, or a stage, is at work");
+    let advice = "The next verification tries again; end the stage if nobody looks at it any more.";
+    Finding::warn(Code::NotChecked, what, advice)
+}
+
 fn bring_to_life(
     order: &Order,
     handed: Handed,
@@ -75,7 +82,7 @@ fn bring_to_life(
     let scratch = match order.stage {
         // A person is told, and does not wait.
         Some(_) => Scratch::take(place)?.ok_or_else(|| at_work(&order.dump))?,
-        None => Scratch::make(place, tell)?,
+        None => Scratch::make(place, tell)?.ok_or_else(|| not_tonight(&order.dump))?,
     };
     let packing = match order.shape {
         Shape::Archive(..) => None,

@@ -19,6 +19,8 @@ use std::{
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A server that is told to end at once needs no longer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The others' drills take minutes.
+const WAIT: Duration = Duration::from_mins(30);
 /// Who sweeps behind another one has the lock for no longer.
 const MOMENT: Duration = Duration::from_secs(3);
 
@@ -31,9 +33,10 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
-    /// Waits for a drill that is at work, removes what a dead one left, and makes the directory.
-    pub(super) fn make(place: &Path, tell: &dyn Tell) -> Result<Self, VerifyError> {
-        let mut is_said = false;
+    /// Waits for a drill that is at work, removes what a dead one left, and makes the directory. Nothing if the other one
+    /// is at work for longer than a drill usually is: a stage may be open for days.
+    pub(super) fn make(place: &Path, tell: &dyn Tell) -> Result<Option<Self>, VerifyError> {
+        let (mut is_said, begun) = (false, Instant::now());
         Self::once(place, || {
             if tell.is_cancelled() {
                 return Err(VerifyError::Cancelled);
@@ -41,9 +44,8 @@ impl Scratch {
             if !std::mem::replace(&mut is_said, true) {
                 tell.say("waiting: another drill, or a stage, is at work");
             }
-            Ok(true)
-        })?
-        .ok_or(VerifyError::Cancelled)
+            Ok(begun.elapsed() < WAIT)
+        })
     }
 
     /// The same, unless a drill or a stage is at work.
@@ -188,7 +190,7 @@ mod tests {
     #[test]
     fn a_drill_at_work_is_left_alone_and_waited_for() {
         let place = tempfile::tempdir().unwrap();
-        let scratch = Scratch::make(place.path(), &Untold).unwrap();
+        let scratch = Scratch::make(place.path(), &Untold).unwrap().unwrap();
         sweep(place.path()).unwrap();
         assert!(scratch.path().exists());
         let second = Scratch::make(place.path(), &Impatient);

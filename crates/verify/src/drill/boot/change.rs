@@ -28,7 +28,7 @@ const LINE: usize = 4096;
 /// Runs it; whatever it is that failed, nothing goes on.
 pub(super) fn try_out(
     mastodon: &Mastodon<'_>,
-    change: &str,
+    (change, limit): (&str, Duration),
     reserve: u64,
     tell: &dyn Tell,
 ) -> Result<(), Stop> {
@@ -45,6 +45,15 @@ pub(super) fn try_out(
         }
         if tell.is_cancelled() {
             return Err(VerifyError::Cancelled.into());
+        }
+        if begun.elapsed() > limit {
+            output.flush(mastodon.env, tell);
+            let what = format!(
+                "nothing is staged: the command that was tried was not done after {}",
+                human::took(limit)
+            );
+            let advice = "See what it waits for, or give the stage more time with --for.";
+            return Err(Finding::fail(Code::ChangeFailed, what, advice).with([running.said()]).into());
         }
         if space::free(mastodon.scratch)? < reserve {
             return Err(space::filled_up(mastodon.name, mastodon.scratch, []).into());

@@ -126,8 +126,10 @@ fn bring_up(ready: Ready<'_>, boot: &mut Boot) -> Result<(), Stop> {
             human::took(boot.times.migrate)
         ));
     }
-    if let Some(change) = stage.and_then(|stage| stage.change.as_ref()) {
-        change::try_out(&mastodon, change, ready.reserve, tell)?;
+    if let Some(stage) = stage
+        && let Some(change) = &stage.change
+    {
+        change::try_out(&mastodon, (change, stage.lasts.get()), ready.reserve, tell)?;
     }
 
     lap();
