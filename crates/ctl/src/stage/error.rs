@@ -7,10 +7,8 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum StageError {
     /// It is no dump with a drill that starts Mastodon.
-    #[error(
-        "{0} cannot be staged: it is no backup of `kind: postgres` with `drill: {{boot: true}}` and `files:`; see the manual, \"Mastodon itself\""
-    )]
-    NoBoot(BackupName),
+    #[error("{0} cannot be staged: {1}; see the manual, \"Mastodon itself\"")]
+    NoBoot(BackupName, &'static str),
     /// It lies on another host, where only a room with the keys reaches it.
     #[error(
         "{0} cannot be staged: it, or its file backup, lies on another host; only what lies on this one is staged"
@@ -61,7 +59,7 @@ impl StageError {
     /// Stable code for machines.
     pub fn code(&self) -> &str {
         match self {
-            Self::NoBoot(_) => "no-boot",
+            Self::NoBoot(..) => "no-boot",
             Self::Elsewhere(_) => "elsewhere",
             Self::NotRoot => "not-root",
             Self::NoUser(_) => "no-room",

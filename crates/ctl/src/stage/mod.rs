@@ -81,8 +81,16 @@ fn order(settings: &Settings, name: &BackupName) -> Result<Order, CtlError> {
     let of = |other: &Option<BackupName>| other.as_ref().and_then(|name| settings.backups.get(name)).cloned();
     let (files, inside) = (of(&backup.files), of(&backup.inside));
     let boots = backup.drill.as_ref().is_some_and(|plan| plan.boot);
-    if !matches!(backup.place, Place::Postgres { .. }) || !boots || files.is_none() {
-        return Err(StageError::NoBoot(name.clone()).into());
+    let lacking = match (&backup.place, boots, &files) {
+        (Place::Postgres { .. }, true, Some(_)) => None,
+        (Place::Postgres { .. }, true, None) => Some("it names no file backup (`files:`)"),
+        (Place::Postgres { .. }, false, _) => {
+            Some("it has no drill that starts Mastodon (`drill: {boot: true}`)")
+        }
+        _ => Some("it is no dump of the database (`kind: postgres`)"),
+    };
+    if let Some(lacking) = lacking {
+        return Err(StageError::NoBoot(name.clone(), lacking).into());
     }
     if backup.is_remote(&settings.backups) {
         return Err(StageError::Elsewhere(name.clone()).into());
@@ -102,7 +110,7 @@ mod tests {
                 assert!(order.files.is_some());
                 "staged"
             }
-            Err(CtlError::Stage(StageError::NoBoot(_))) => "no-boot",
+            Err(CtlError::Stage(StageError::NoBoot(..))) => "no-boot",
             Err(CtlError::Stage(StageError::Elsewhere(_))) => "elsewhere",
             Err(CtlError::Usage(_)) => "usage",
             Err(other) => panic!("{other}"),
