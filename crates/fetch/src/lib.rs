@@ -4,6 +4,7 @@
 
 mod answer;
 mod failure;
+mod said;
 mod ssh;
 
 pub use answer::{Place, answer};
