@@ -34,7 +34,7 @@ fn every_kind_of_dump_is_loaded_and_todays_stays_as_it_was() {
     assert_eq!(again.unwrap(), plan);
     assert!(said.contains("it was loaded before"), "{said}");
 
-    // A directory, of what was loaded; what the run before has left goes.
+    // A directory, of what was loaded; what the run before has loaded stays.
     fs::remove_dir_all(room.dumps()).unwrap();
     fs::create_dir(room.dumps()).unwrap();
     let mut dump = Command::new(ground.bin.join("pg_dump"));
@@ -44,8 +44,8 @@ fn every_kind_of_dump_is_loaded_and_todays_stays_as_it_was() {
     let second = run("b");
     let (loaded, said) = room.load(&room.order(&second));
     assert!(loaded.unwrap().sentence.contains("115 tables, 1 user, 4 posts"));
-    assert!(said.contains(&format!("dropped {new}")), "{said}");
-    assert_eq!(ground.databases(), [TODAY, &Beside::New.name(TODAY, &second)]);
+    assert!(said.contains(&format!("{new} of {first} is loaded too and stays")), "{said}");
+    assert_eq!(ground.databases(), [TODAY, &new, &Beside::New.name(TODAY, &second)]);
 
     // Text that is packed, from a newer server than this one may be.
     room.dump("mastodon.sql.gz", fs::read(fixture("mastodon.sql.gz")).unwrap());
