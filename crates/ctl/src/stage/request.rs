@@ -171,8 +171,8 @@ mod tests {
         asked(&format!("POST /x HTTP/1.1\r\nHost: localhost:8000\r\n{fields}\r\n"))
     }
 
-    const OURS: &str = "Host: mast.test\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 127.0.0.1\r\n\
-                        X-Real-IP: 127.0.0.1\r\nConnection: close\r\n\r\n";
+    const OURS: &str = "Host: mast.test\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 192.0.2.1\r\n\
+                        X-Real-IP: 192.0.2.1\r\nConnection: close\r\n\r\n";
 
     #[test]
     fn mastodon_is_asked_as_by_its_web_server() {
