@@ -167,37 +167,21 @@ struct Tolerate {
 enum WrittenAction<'a> {
     Words(&'a [String]),
     Backup(&'a BackupName),
-    Restore(WrittenRestore<'a>),
-    Database(WrittenDatabase<'a>),
+    Restore(WrittenRestore<'a, Restore>),
+    Database(WrittenRestore<'a, Dump>),
     Flag(bool),
     Probe(&'a ProbeName),
     Units(BTreeMap<&'static str, &'a [UnitName]>),
     Commands(Vec<&'a [String]>),
 }
 
+/// A restore of files, or of a database.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum WrittenRestore<'a> {
+enum WrittenRestore<'a, T> {
     Forth {
         #[serde(flatten)]
-        restore: &'a Restore,
-        #[serde(skip_serializing_if = "std::ops::Not::not")]
-        rehearse: bool,
-    },
-    Back {
-        rollback: &'a RunId,
-    },
-    Prepared {
-        prepared: &'a RunId,
-    },
-}
-
-#[derive(Serialize)]
-#[serde(untagged)]
-enum WrittenDatabase<'a> {
-    Forth {
-        #[serde(flatten)]
-        dump: &'a Dump,
+        what: &'a T,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         rehearse: bool,
     },
@@ -328,7 +312,7 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
             WrittenAction::Restore(WrittenRestore::Prepared { prepared })
         }
         Action::Database(DatabaseAction::Switch(Copied::By(prepared))) => {
-            WrittenAction::Database(WrittenDatabase::Prepared { prepared })
+            WrittenAction::Database(WrittenRestore::Prepared { prepared })
         }
         Action::Restore(
             RestoreAction::Try(_) | RestoreAction::Switch(Copied::Here) | RestoreAction::Back(Copied::Here),
@@ -345,26 +329,26 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
             return None;
         }
         Action::Restore(RestoreAction::Rehearse(restore)) => {
-            WrittenAction::Restore(WrittenRestore::Forth { restore, rehearse: true })
+            WrittenAction::Restore(WrittenRestore::Forth { what: restore, rehearse: true })
         }
         Action::Restore(RestoreAction::Prepare(restore)) => {
-            WrittenAction::Restore(WrittenRestore::Forth { restore, rehearse: false })
+            WrittenAction::Restore(WrittenRestore::Forth { what: restore, rehearse: false })
         }
         Action::Restore(RestoreAction::Back(Copied::By(rollback))) => {
             WrittenAction::Restore(WrittenRestore::Back { rollback })
         }
         Action::RedisFlush => WrittenAction::Flag(true),
         Action::Database(DatabaseAction::Rehearse(dump)) => {
-            WrittenAction::Database(WrittenDatabase::Forth { dump, rehearse: true })
+            WrittenAction::Database(WrittenRestore::Forth { what: dump, rehearse: true })
         }
         Action::Database(DatabaseAction::Load(dump)) => {
-            WrittenAction::Database(WrittenDatabase::Forth { dump, rehearse: false })
+            WrittenAction::Database(WrittenRestore::Forth { what: dump, rehearse: false })
         }
         Action::Database(DatabaseAction::Back(Copied::By(rollback))) => {
-            WrittenAction::Database(WrittenDatabase::Back { rollback })
+            WrittenAction::Database(WrittenRestore::Back { rollback })
         }
         Action::Database(DatabaseAction::Prune(prune)) => {
-            WrittenAction::Database(WrittenDatabase::Prune { prune })
+            WrittenAction::Database(WrittenRestore::Prune { prune })
         }
     };
     Some(WrittenStep {

@@ -2,13 +2,12 @@
 //! foreign, so it is read behind walls like those of the restore room, in a unit of its own that has this program's pipe.
 
 use crate::{
-    check,
     error::CtlError,
     restore::Typed,
     walls::{self, walled},
 };
 use jiff::Timestamp;
-use mastmaint_config::settings::Instance;
+use mastmaint_config::{Settings, settings::Instance};
 use mastmaint_words::{
     BackupName, RunId, Span,
     backup::{Backup, Place},
@@ -24,9 +23,8 @@ const PACKAGED: &str = "/usr/lib/mastmaintd/mastmaint-restore";
 const CAPABILITIES: &str = "CAP_DAC_READ_SEARCH CAP_DAC_OVERRIDE CAP_CHOWN CAP_FOWNER";
 
 /// Reads, checks and keeps what comes on standard input; gives the run under which it lies, if it is all there.
-pub(crate) fn receive(config: &Path, asked: &Typed) -> Result<Option<RunId>, CtlError> {
-    let settings = check::load(config)?;
-    let Some(instance) = settings.instance else {
+pub(crate) fn receive(settings: &Settings, asked: &Typed) -> Result<Option<RunId>, CtlError> {
+    let Some(instance) = &settings.instance else {
         return Err(CtlError::Usage(
             "there is no instance in the configuration whose files could come back".to_owned(),
         ));
@@ -37,7 +35,7 @@ pub(crate) fn receive(config: &Path, asked: &Typed) -> Result<Option<RunId>, Ctl
         return Err(CtlError::Usage(format!("nothing is sent here: {how}")));
     }
     let run = RunId::new(Timestamp::now())?;
-    let order = order(run.clone(), &instance, asked)?;
+    let order = order(run.clone(), instance, asked)?;
     let state = Path::new(crate::restore::STATE);
     let program = program();
     let is_walled = walls::are_here() && program == Path::new(PACKAGED);

@@ -80,7 +80,7 @@ pub(crate) fn restore(daemon: &Daemon, config: &Path, asked: &Typed) -> Result<u
     let prepared = if let Some(run) = &asked.prepared {
         run.clone()
     } else if asked.stdin {
-        match received::receive(config, asked)? {
+        match received::receive(&settings, asked)? {
             Some(run) => run,
             None => return Ok(exit::NOT_FINE),
         }

@@ -4,7 +4,6 @@ use crate::{
     error::DatabaseError,
     lock::Lock,
     paused::Paused,
-    psql::Server,
     rename::rename,
     site::{Bench, Did, Site},
     state::State,
@@ -17,8 +16,7 @@ use mastmaint_words::RunId;
 /// # Errors
 /// Why it was not: then the restored database is today's.
 pub fn back(site: &Site<'_>, run: &RunId) -> Result<Did, DatabaseError> {
-    let server = Server::new(site.settings.way.clone(), Some(run), None)?;
-    let bench = Bench::new(site, server, run)?;
+    let bench = Bench::of(site, run)?;
     let names = &bench.names;
     let _lock = Lock::take(&bench.server, bench.admin, &names.today)?;
     let look = bench.look()?;

@@ -76,8 +76,7 @@ pub(crate) fn load(
 
 /// Whether the database of a run is there, whole and checked.
 pub(crate) fn look(site: &Site<'_>, run: &RunId) -> Result<Outcome, DatabaseError> {
-    let server = Server::new(site.settings.way.clone(), Some(run), None)?;
-    let bench = Bench::new(site, server, run)?;
+    let bench = Bench::of(site, run)?;
     let state = bench.look()?.state(&bench.names);
     if matches!(state, State::Loaded | State::Switched | State::SwitchedForGood | State::Back) {
         return Ok(Outcome::Loaded(LoadPlan::default()));

@@ -3,7 +3,6 @@
 use crate::{
     error::DatabaseError,
     lock::Lock,
-    psql::Server,
     sessions::{sessions, weigh},
     site::{Bench, Did, Site},
     text::identifier,
@@ -18,8 +17,7 @@ const INHABITED: &str = "SELECT EXISTS (SELECT FROM public.users) AND EXISTS (SE
 /// # Errors
 /// Why something stays.
 pub fn prune(site: &Site<'_>, run: &RunId) -> Result<Did, DatabaseError> {
-    let server = Server::new(site.settings.way.clone(), Some(run), None)?;
-    let bench = Bench::new(site, server, run)?;
+    let bench = Bench::of(site, run)?;
     let names = &bench.names;
     let _lock = Lock::take(&bench.server, bench.admin, &names.today)?;
     let look = bench.look()?;

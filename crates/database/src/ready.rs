@@ -3,7 +3,6 @@
 
 use crate::{
     error::DatabaseError,
-    psql::Server,
     sessions::{sessions, some, weigh},
     site::{Bench, Did, Site},
     state::State,
@@ -16,8 +15,7 @@ use mastmaint_words::RunId;
 /// # Errors
 /// What stands in the way: nothing loaded, a right, a pooler, sessions of others.
 pub fn ready(site: &Site<'_>, run: &RunId) -> Result<Did, DatabaseError> {
-    let server = Server::new(site.settings.way.clone(), Some(run), None)?;
-    let bench = Bench::new(site, server, run)?;
+    let bench = Bench::of(site, run)?;
     let names = &bench.names;
     let look = bench.look()?;
     look.may(names, &bench.server.way.at())?;

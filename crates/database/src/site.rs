@@ -53,6 +53,11 @@ impl<'a> Bench<'a> {
         Ok(Self { site, server, admin, names })
     }
 
+    /// That of a run whose dump is not read.
+    pub(crate) fn of(site: &'a Site<'a>, run: &RunId) -> Result<Self, DatabaseError> {
+        Self::new(site, Server::new(site.settings.way.clone(), Some(run), None)?, run)
+    }
+
     /// What is there now.
     pub(crate) fn look(&self) -> Result<Look, DatabaseError> {
         listing::look(&self.server, self.admin, &self.names)

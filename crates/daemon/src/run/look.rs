@@ -3,16 +3,11 @@
 //! is made again right before its step if other commands of the run came before, or if the run waited long: what they
 //! and others did changes what there is to remove.
 
-use super::{
-    Drive, Outside, RunHandle, RunNews, RunSpec, cap,
-    follow::{Follow, Followed},
-    policy, step, watch_over, wire,
-};
+use super::{Drive, Outside, RunHandle, RunNews, RunSpec, cap, policy, step::Aside, watch_over};
 use mastmaint_config::settings::{Action, AtMost, Step};
 use mastmaint_control::words::FollowEvent;
-use mastmaint_runner::protocol::Op;
-use mastmaint_words::{Grade, Numbers, Outcome, StepIndex, StepKey, Verdict};
-use std::time::{Duration, Instant};
+use mastmaint_words::{Grade, Numbers, Outcome, StepIndex, Verdict};
+use std::time::Duration;
 use tokio::sync::mpsc;
 
 /// A look that is older says nothing about now.
@@ -146,36 +141,8 @@ impl Drive {
     }
 
     async fn look(&mut self, step: StepIndex, definition: &Step) -> Result<Numbers, Verdict> {
-        let key = StepKey { run: self.spec.id.clone(), step: step.look() };
-        let room = definition.action.room();
-        let start = Op::Start {
-            digest: self.spec.digest.clone(),
-            job: self.spec.job_name.clone(),
-            key: key.clone(),
-            dry_run: true,
-            limit: None,
-        };
-        let opened = self.outside.rooms.open(room).await;
-        let cancel_owed = *self.cancels.borrow_and_update() > 0;
-        let mut follow = Follow {
-            step: step.look(),
-            room,
-            start: Some(start),
-            opened: Some(opened),
-            seq: 0,
-            give_up: step::give_up(definition, Instant::now()),
-            copy: wire::Copy::default(),
-            cancel_owed,
-            drive: self,
-        };
-        match follow.until_it_is_over().await {
-            Followed::Report(report, mut connection) => {
-                step::let_forget(&mut connection, key).await;
-                let verdict = report.verdict;
-                if verdict.outcome == Outcome::Ok { Ok(verdict.numbers) } else { Err(unsure(step, verdict)) }
-            }
-            Followed::Verdict(verdict) => Err(unsure(step, verdict)),
-        }
+        let verdict = self.aside(step.look(), definition, Aside::Look).await;
+        if verdict.outcome == Outcome::Ok { Ok(verdict.numbers) } else { Err(unsure(step, verdict)) }
     }
 }
 

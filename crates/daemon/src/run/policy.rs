@@ -91,6 +91,23 @@ pub fn verdict_of_job(job: &Job, done: &[Done]) -> Verdict {
     }
 }
 
+/// Whether a step leads on: it did what it was for, or there was nothing to do.
+const fn is_fine(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Ok | Outcome::Skipped)
+}
+
+/// A verdict that says first what was wrong first, whatever was worse, and what became of it.
+fn of_what_was_wrong(mut verdict: Verdict, first: Option<&Done>, more: &[Reason], became: &str) -> Verdict {
+    if let Some(first) = first {
+        verdict.reasons.clone_from(&first.verdict.reasons);
+    }
+    verdict.reasons.extend_from_slice(more);
+    if let Some(reason) = verdict.reasons.first_mut() {
+        reason.text = format!("{}; {became}", reason.text);
+    }
+    verdict
+}
+
 /// Sums of what was counted; a number that no step knows stays unknown.
 pub fn sum(numbers: impl Iterator<Item = Numbers>) -> Numbers {
     let add = |a: Option<u64>, b: Option<u64>| match (a, b) {

@@ -51,6 +51,15 @@ const RESERVE: Duration = Duration::from_mins(2);
 /// What a room may take to forget a step, or to say whether it knows one.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What is done beside the steps of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Aside {
+    /// A dry run, which a cancel ends.
+    Look,
+    /// What no cancel takes back.
+    Owed,
+}
+
 /// When a room that says nothing more of a step is given up.
 pub(super) fn give_up(step: &Step, from: Instant) -> Instant {
     from + step.timeout.get() + step.grace.get() + RESERVE
@@ -232,6 +241,38 @@ impl Drive {
         self.spec.job.swap().is_some_and(|swap| swap.is_way_back(step))
     }
 
+    /// Has something done in the room of a step that is no step of the record: followed to its end, and forgotten.
+    pub(super) async fn aside(&mut self, step: StepIndex, definition: &Step, what: Aside) -> Verdict {
+        let (key, room) = (self.spec.key(step), definition.action.room());
+        let start = Op::Start {
+            digest: self.spec.digest.clone(),
+            job: self.spec.job_name.clone(),
+            key: key.clone(),
+            dry_run: what == Aside::Look,
+            limit: None,
+        };
+        let opened = self.outside.rooms.open(room).await;
+        let cancel_owed = what == Aside::Look && *self.cancels.borrow_and_update() > 0;
+        let mut follow = Follow {
+            step,
+            room,
+            start: Some(start),
+            opened: Some(opened),
+            seq: 0,
+            give_up: give_up(definition, Instant::now()),
+            copy: wire::Copy::default(),
+            cancel_owed,
+            drive: self,
+        };
+        match follow.until_it_is_over().await {
+            Followed::Report(report, mut connection) => {
+                let_forget(&mut connection, key).await;
+                report.verdict
+            }
+            Followed::Verdict(verdict) => verdict,
+        }
+    }
+
     /// Stops what the run had stopped and something else has started since. The room goes on with the record of the run.
     ///
     /// # Errors
@@ -240,33 +281,7 @@ impl Drive {
         let swap = self.spec.job.swap().ok_or("nothing of the run is to be stopped twice")?;
         let definition = self.spec.job.steps.get(usize::from(swap.stop_again.0)).cloned();
         let definition = definition.ok_or("the run has no such step")?;
-        let key = self.spec.key(swap.stop_again);
-        let start = Op::Start {
-            digest: self.spec.digest.clone(),
-            job: self.spec.job_name.clone(),
-            key: key.clone(),
-            dry_run: false,
-            limit: None,
-        };
-        let opened = self.outside.rooms.open(Room::Systemctl).await;
-        let mut follow = Follow {
-            step: swap.stop_again,
-            room: Room::Systemctl,
-            start: Some(start),
-            opened: Some(opened),
-            seq: 0,
-            give_up: give_up(&definition, Instant::now()),
-            copy: wire::Copy::default(),
-            cancel_owed: false,
-            drive: self,
-        };
-        let verdict = match follow.until_it_is_over().await {
-            Followed::Report(report, mut connection) => {
-                let_forget(&mut connection, key).await;
-                report.verdict
-            }
-            Followed::Verdict(verdict) => verdict,
-        };
+        let verdict = self.aside(swap.stop_again, &definition, Aside::Owed).await;
         match verdict.outcome {
             Outcome::Ok => Ok(()),
             _ => Err(verdict.reasons.into_iter().next().map_or_else(String::new, |reason| reason.text)),

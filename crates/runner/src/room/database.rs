@@ -3,7 +3,11 @@
 
 use super::{
     Options,
-    plan::{Named, Work, failed, home, no_dry_run, run, wrong_user},
+    plan::{
+        DONE, NOT_DONE, NOTHING_TO_DO, Named, Work, beside_me, failed, home, no_dry_run, no_instance, run,
+        wrong_user,
+    },
+    restore::with_todays_settings,
 };
 use crate::{
     environment,
@@ -16,7 +20,7 @@ use mastmaint_config::{
     accepted::RoomView,
     settings::{DatabaseAction, Dump, Step},
 };
-use mastmaint_instance::{FILES, Variables};
+use mastmaint_instance::FILES;
 use mastmaint_words::{
     Grade, Outcome, Reason, RunId, Verdict,
     backup::Backup,
@@ -29,10 +33,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What the programs say by their exit status.
-const DONE: i32 = 0;
-const NOT_DONE: i32 = 1;
-const NOTHING_TO_DO: i32 = 3;
 /// What reads dumps looks for its own helpers here.
 const PATH: &str = "/usr/bin:/bin";
 /// What codes of sets that do not belong together begin with.
@@ -78,7 +78,7 @@ pub(super) fn plan(
     args.push(verb.to_owned());
     args.extend(of.into_iter().flat_map(|run| ["--run".to_owned(), run.to_string()]));
     let command = StepCommand {
-        program: beside("mastmaint-database"),
+        program: beside_me("mastmaint-database"),
         args,
         environment,
         directory: PathBuf::from("/"),
@@ -99,16 +99,17 @@ fn fits(options: &Options, view: &RoomView, step: &Step, of: &RunId, named: &Nam
         return Work::Settled(verdict);
     }
     let copy = Restoring::copy(&instance.live, of);
-    let mut environment = environment::for_tootctl(instance, &step.environment, &home());
-    if !FILES.iter().any(|name| copy.join(name).exists()) {
-        match Variables::read(&instance.live, &environment) {
-            Ok(settings) => environment.extend(settings.into_pairs()),
-            Err(error) => return failed("no-settings", &format!("today's settings cannot be read: {error}")),
+    let environment = if FILES.iter().any(|name| copy.join(name).exists()) {
+        environment::for_tootctl(instance, &step.environment, &home())
+    } else {
+        match with_todays_settings(instance, step) {
+            Ok(environment) => environment,
+            Err(work) => return work,
         }
-    }
+    };
     let redactor = Redactor::for_instance(&instance.live, &environment);
     let command = StepCommand {
-        program: beside("mastmaint-database"),
+        program: beside_me("mastmaint-database"),
         args: vec!["--live".to_owned(), copy.display().to_string(), "match".to_owned()],
         environment,
         directory: PathBuf::from("/"),
@@ -127,15 +128,6 @@ fn compared(verdict: Verdict) -> Verdict {
     let why = verdict.reasons.into_iter().next().map_or_else(String::new, |reason| reason.text);
     let text = format!("whether code and database belong together is not known: {why}");
     Verdict::because(Outcome::Ok, Grade::Exit, Reason::new("not-compared", text))
-}
-
-fn no_instance() -> Work {
-    failed("no-instance", "the configuration names no instance; add `instance:` with its `live` directory")
-}
-
-/// It is installed beside the runner.
-fn beside(program: &str) -> PathBuf {
-    std::env::current_exe().unwrap_or_default().with_file_name(program)
 }
 
 /// Has a dump loaded.
@@ -170,7 +162,7 @@ fn load(options: &Options, view: &RoomView, step: &Step, dump: &Dump, named: &Na
     }
     args.push(order);
     let command = StepCommand {
-        program: beside("mastmaint-verify"),
+        program: beside_me("mastmaint-verify"),
         args,
         environment: environment::for_program(&step.environment, Path::new("/"), PATH),
         directory: PathBuf::from("/"),

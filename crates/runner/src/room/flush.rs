@@ -3,7 +3,7 @@
 
 use super::{
     Options,
-    plan::{Named, Work, failed, home, wrong_user},
+    plan::{Named, Work, home, no_instance, wrong_user},
 };
 use crate::{
     environment,
@@ -29,10 +29,7 @@ pub(super) struct Flush {
 
 pub(super) fn plan(options: &Options, view: &RoomView, step: &Step, named: &Named) -> Work {
     let Some(instance) = &view.instance else {
-        return failed(
-            "no-instance",
-            "the configuration names no instance; add `instance:` with its `live` directory",
-        );
+        return no_instance();
     };
     if let Some(verdict) = wrong_user(options, instance) {
         return Work::Settled(verdict);

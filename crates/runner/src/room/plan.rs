@@ -12,7 +12,7 @@ use crate::{environment, systemctl};
 use mastmaint_config::Store;
 use mastmaint_config::accepted::RoomView;
 use mastmaint_config::effect;
-use mastmaint_config::settings::{Action, Environment, Instance, Step, USUAL_SETTLE};
+use mastmaint_config::settings::{Action, Environment, Instance, ServicesAction, Step, USUAL_SETTLE};
 use mastmaint_instance::{Storage, Variables, assets};
 use mastmaint_tootctl::{Call, Series, Version};
 use mastmaint_words::{Digest, Grade, JobName, Outcome, Reason, Span, StepKey, Verdict, backup};
@@ -22,6 +22,13 @@ use std::path::{Path, PathBuf};
 
 /// Programs of the admin are looked for here, unless their step says otherwise.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// What programs that restore say by their exit status.
+pub(super) const DONE: i32 = 0;
+/// They refused, or failed.
+pub(super) const NOT_DONE: i32 = 1;
+/// There was nothing to do.
+pub(super) const NOTHING_TO_DO: i32 = 3;
 
 /// Decides on the outcome from what is known after the end.
 pub(super) type Decide = Box<dyn Fn(&Ended) -> Verdict>;
@@ -145,7 +152,10 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
         }
         Action::Services(action) => Ok(match &view.instance {
             Some(_) if named.dry_run => no_dry_run(&step.action.title()),
-            Some(instance) => Work::Services(Box::new(End::new(options, named, step, action, instance))),
+            Some(instance) => {
+                let must_match = keeps_down(&view, &named.job);
+                Work::Services(Box::new(End::new(options, named, step, action, instance, must_match)))
+            }
             None => failed(
                 "no-instance",
                 "the configuration names no instance; add `instance:` with its services",
@@ -154,12 +164,25 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
     }
 }
 
+/// Whether a job may have to leave stopped what it stops: only it knows what may be started.
+fn keeps_down(view: &RoomView, job: &JobName) -> bool {
+    let keeps = |step: &Step| matches!(step.action, Action::Services(ServicesAction::KeepDown));
+    view.steps.get(job).is_some_and(|steps| steps.values().any(keeps))
+}
+
+/// What needs the instance, where there is none.
+pub(super) fn no_instance() -> Work {
+    failed("no-instance", "the configuration names no instance; add `instance:` with its `live` directory")
+}
+
+/// A program that is installed beside the runner.
+pub(super) fn beside_me(program: &str) -> PathBuf {
+    std::env::current_exe().unwrap_or_default().with_file_name(program)
+}
+
 fn tootctl(options: &Options, view: &RoomView, step: &Step, args: &[String], named: &Named) -> Work {
     let Some(instance) = &view.instance else {
-        return failed(
-            "no-instance",
-            "the configuration names no instance; add `instance:` with its `live` directory",
-        );
+        return no_instance();
     };
     if let Some(verdict) = wrong_user(options, instance) {
         return Work::Settled(verdict);

@@ -2,7 +2,9 @@
 
 use super::{
     Options,
-    plan::{Named, Work, failed, home, no_dry_run, run},
+    plan::{
+        DONE, NOT_DONE, NOTHING_TO_DO, Named, Work, beside_me, failed, home, no_dry_run, no_instance, run,
+    },
 };
 use crate::{
     environment,
@@ -13,7 +15,7 @@ use crate::{
 };
 use mastmaint_config::{
     accepted::RoomView,
-    settings::{Restore, RestoreAction, Step},
+    settings::{Environment, Instance, Restore, RestoreAction, Step},
 };
 use mastmaint_instance::Variables;
 use mastmaint_words::{
@@ -25,10 +27,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What the program says by its exit status.
-const DONE: i32 = 0;
-const NOT_DONE: i32 = 1;
-const NOTHING_TO_DO: i32 = 3;
 /// Where the verify room keeps its proofs.
 const VERIFY_STATE: &str = "/var/lib/mastmaintd-verify";
 /// The group of the room in which the copy is tried: it may enter it, the user of the instance elsewhere may not.
@@ -56,7 +54,7 @@ pub(super) fn plan(
         Err(work) => return work,
     };
     let command = StepCommand {
-        program: program(),
+        program: beside_me("mastmaint-restore"),
         args: arguments(options, &view.digest, &asked),
         environment: environment::for_program(&step.environment, Path::new("/"), PATH),
         directory: PathBuf::from("/"),
@@ -127,21 +125,29 @@ fn asked(view: &RoomView, action: &RestoreAction, named: &Named) -> Result<Asked
     }
 }
 
+/// Variables of a process that works in a copy, which has no settings of its own before the switch.
+pub(super) fn with_todays_settings(instance: &Instance, step: &Step) -> Result<Environment, Work> {
+    let mut environment = environment::for_tootctl(instance, &step.environment, &home());
+    match Variables::read(&instance.live, &environment) {
+        Ok(settings) => environment.extend(settings.into_pairs()),
+        Err(error) => {
+            return Err(failed("no-settings", &format!("today's settings cannot be read: {error}")));
+        }
+    }
+    Ok(environment)
+}
+
 /// Mastodon's own code, started in the copy: what is of another version of Ruby, or lacks a gem, is found while the site
 /// is up. Its settings are today's, which are not in the copy before the switch.
 fn tried(view: &RoomView, step: &Step, run_of_copy: &RunId, named: &Named) -> Work {
     let Some(instance) = &view.instance else {
-        return failed(
-            "no-instance",
-            "the configuration names no instance; add `instance:` with its `live` directory",
-        );
+        return no_instance();
     };
     let copy = Restoring::copy(&instance.live, run_of_copy);
-    let mut environment = environment::for_tootctl(instance, &step.environment, &home());
-    match Variables::read(&instance.live, &environment) {
-        Ok(settings) => environment.extend(settings.into_pairs()),
-        Err(error) => return failed("no-settings", &format!("today's settings cannot be read: {error}")),
-    }
+    let mut environment = match with_todays_settings(instance, step) {
+        Ok(environment) => environment,
+        Err(work) => return work,
+    };
     // Nothing can be written there.
     environment.insert("BOOTSNAP_READONLY".to_owned(), "true".to_owned());
     let redactor = Redactor::for_instance(&instance.live, &environment);
@@ -156,12 +162,7 @@ fn tried(view: &RoomView, step: &Step, run_of_copy: &RunId, named: &Named) -> Wo
 }
 
 fn order(view: &RoomView, restore: &Restore, run: RunId) -> Result<RestoreOrder, Work> {
-    let instance = view.instance.as_ref().ok_or_else(|| {
-        failed(
-            "no-instance",
-            "the configuration names no instance; add `instance:` with its `live` directory",
-        )
-    })?;
+    let instance = view.instance.as_ref().ok_or_else(no_instance)?;
     let backup = view.backups.get(&restore.backup).ok_or_else(|| {
         let text = format!("the configuration has no backup {}; add it under `backups:`", restore.backup);
         failed("no-backup", &text)
@@ -205,11 +206,6 @@ fn arguments(options: &Options, digest: &Digest, asked: &Asked) -> Vec<String> {
     arguments.push(asked.wanted.verb().to_owned());
     arguments.extend(asked.which.iter().cloned());
     arguments
-}
-
-/// It is installed beside the runner.
-fn program() -> PathBuf {
-    std::env::current_exe().unwrap_or_default().with_file_name("mastmaint-restore")
 }
 
 fn journal(state: &Path, run: &RunId) -> io::Result<Restoring> {

@@ -9,7 +9,7 @@ use crate::{
     systemctl::Systemctl,
 };
 use jiff::Timestamp;
-use mastmaint_config::settings::{Action, Instance, ServicesAction, Step};
+use mastmaint_config::settings::{Instance, ServicesAction, Step};
 use mastmaint_failpoints::failpoint;
 use mastmaint_words::{Grade, Outcome, Reason, Room, RunId, UnitName, Verdict};
 use std::{path::PathBuf, time::Duration};
@@ -26,17 +26,6 @@ pub(super) struct End {
     options: Options,
 }
 
-/// Whether the job restores a database, so that what it stops is started only on what belongs together.
-fn restores_a_database(options: &Options, named: &Named) -> bool {
-    let view =
-        mastmaint_config::Store::new(options.accepted.clone()).room_view(Room::Systemctl, &named.digest);
-    view.is_ok_and(|view| {
-        view.steps.get(&named.job).is_some_and(|steps| {
-            steps.values().any(|step| matches!(step.action, Action::Services(ServicesAction::KeepDown)))
-        })
-    })
-}
-
 impl End {
     pub(super) fn new(
         options: &Options,
@@ -44,6 +33,7 @@ impl End {
         step: &Step,
         action: &ServicesAction,
         instance: &Instance,
+        must_match: bool,
     ) -> Self {
         let units = match action {
             ServicesAction::Stop { units } => units.clone(),
@@ -54,7 +44,7 @@ impl End {
             job: named.job.clone(),
             digest: named.digest.clone(),
             units,
-            must_match: restores_a_database(options, named),
+            must_match,
             settle: instance.settle,
             timeout: step.timeout.get(),
         };

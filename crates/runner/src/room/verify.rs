@@ -2,7 +2,7 @@
 
 use super::{
     Options,
-    plan::{Named, Work, failed, no_dry_run, run},
+    plan::{Named, Work, beside_me, failed, no_dry_run, run},
 };
 use crate::{
     environment,
@@ -60,7 +60,7 @@ pub(super) fn plan(
     };
     let state = options.state.clone();
     let command = StepCommand {
-        program: program(),
+        program: beside_me("mastmaint-verify"),
         args: arguments(options, order),
         environment: environment::for_program(&step.environment, Path::new("/"), PATH),
         directory: PathBuf::from("/"),
@@ -93,11 +93,6 @@ fn arguments(options: &Options, order: String) -> Vec<String> {
     }
     arguments.push(order);
     arguments
-}
-
-/// It is installed beside the runner.
-fn program() -> PathBuf {
-    std::env::current_exe().unwrap_or_default().with_file_name("mastmaint-verify")
 }
 
 /// The report that `mastmaint-verify` has kept just now.

@@ -1,7 +1,7 @@
 //! What a run with a guard does next. Whatever ends the change before it stays, the run goes over the way back: what was
 //! changed is put back, and where web has started on it, web is restarted and looked at again. Pure, as the rest.
 
-use super::{Done, Next};
+use super::{Done, Next, is_fine, of_what_was_wrong};
 use mastmaint_config::guard::Guard;
 use mastmaint_runner::guard::{NOT_KEPT, owes_restart};
 use mastmaint_words::{Outcome, StepIndex, Verdict};
@@ -10,7 +10,7 @@ use mastmaint_words::{Outcome, StepIndex, Verdict};
 pub(super) fn way_back(guard: &Guard, done: &[Done]) -> Option<Next> {
     let of = |step: StepIndex| done.iter().find(|done| done.step == step);
     let Some(put_back) = of(guard.put_back) else {
-        let is_bad = |done: &&Done| !matches!(done.verdict.outcome, Outcome::Ok | Outcome::Skipped);
+        let is_bad = |done: &&Done| !is_fine(done.verdict.outcome);
         let bad = done.iter().filter(|done| guard.holds(done.step)).find(is_bad)?;
         debug_assert!(
             of(guard.begin).is_some() || bad.step == guard.begin,
@@ -31,7 +31,7 @@ pub(super) fn way_back(guard: &Guard, done: &[Done]) -> Option<Next> {
 }
 
 /// The verdict of the run with what became of the change, in the sentence that people see first.
-pub(super) fn told(guard: &Guard, done: &[Done], mut verdict: Verdict) -> Verdict {
+pub(super) fn told(guard: &Guard, done: &[Done], verdict: Verdict) -> Verdict {
     let of = |step: StepIndex| done.iter().find(|done| done.step == step).map(|done| &done.verdict);
     let why =
         |verdict: &Verdict| verdict.reasons.first().map(|reason| reason.text.clone()).unwrap_or_default();
@@ -48,17 +48,8 @@ pub(super) fn told(guard: &Guard, done: &[Done], mut verdict: Verdict) -> Verdic
             None => "it is put back, Mastodon is as before".to_owned(),
         },
     };
-    // What was wrong with the change comes first, whatever was worse.
-    let first = done.iter().find(|done| {
-        guard.holds(done.step) && !matches!(done.verdict.outcome, Outcome::Ok | Outcome::Skipped)
-    });
-    if let Some(first) = first {
-        verdict.reasons.clone_from(&first.verdict.reasons);
-    }
-    if let Some(reason) = verdict.reasons.first_mut() {
-        reason.text = format!("{}; {became}", reason.text);
-    }
-    verdict
+    let is_bad = |done: &&Done| guard.holds(done.step) && !is_fine(done.verdict.outcome);
+    of_what_was_wrong(verdict, done.iter().find(is_bad), &[], &became)
 }
 
 #[cfg(test)]

@@ -1,13 +1,9 @@
 //! What a run that restores a database does next. Services are started only on a set that belongs together: whatever goes
 //! wrong from the stop on is taken back first, and what cannot be taken back keeps them down. Pure, as the rest.
 
-use super::{Done, Next};
+use super::{Done, Next, is_fine, of_what_was_wrong};
 use mastmaint_config::settings::{Job, Swap};
-use mastmaint_words::{Outcome, StepIndex, Verdict};
-
-const fn is_fine(outcome: Outcome) -> bool {
-    matches!(outcome, Outcome::Ok | Outcome::Skipped)
-}
+use mastmaint_words::{StepIndex, Verdict};
 
 /// Whether all that was switched is taken back. Of a restore that is taken back there is nothing that could be.
 fn is_as_before(swap: &Swap, done: &[Done]) -> bool {
@@ -51,27 +47,20 @@ pub(super) fn next(job: &Job, done: &[Done]) -> Option<Next> {
 }
 
 /// The verdict of the run with what became of the restore, in the sentence that people see first.
-pub(super) fn told(swap: &Swap, done: &[Done], mut verdict: Verdict) -> Verdict {
+pub(super) fn told(swap: &Swap, done: &[Done], verdict: Verdict) -> Verdict {
     let of = |step: StepIndex| done.iter().find(|done| done.step == step).map(|done| &done.verdict);
     let Some(first) = done.iter().find(|done| swap.holds(done.step) && !is_fine(done.verdict.outcome)) else {
         return verdict;
     };
     let became = if of(swap.keep_down).is_some() {
-        "it could not be taken back, and Mastodon STAYS DOWN".to_owned()
+        "it could not be taken back, and Mastodon STAYS DOWN"
     } else if is_as_before(swap, done) {
-        "nothing of it stays, Mastodon is as before".to_owned()
+        "nothing of it stays, Mastodon is as before"
     } else {
-        "it is NOT all taken back; what is there belongs together, and Mastodon was started on it".to_owned()
+        "it is NOT all taken back; what is there belongs together, and Mastodon was started on it"
     };
-    // What was wrong comes first, whatever was worse.
-    verdict.reasons.clone_from(&first.verdict.reasons);
-    if let Some(kept) = of(swap.keep_down) {
-        verdict.reasons.extend(kept.reasons.iter().cloned());
-    }
-    if let Some(reason) = verdict.reasons.first_mut() {
-        reason.text = format!("{}; {became}", reason.text);
-    }
-    verdict
+    let kept = of(swap.keep_down).map_or(&[][..], |kept| &kept.reasons);
+    of_what_was_wrong(verdict, Some(first), kept, became)
 }
 
 #[cfg(test)]
@@ -83,7 +72,7 @@ mod tests {
     };
     use super::*;
     use mastmaint_config::settings::{Action, Copied, DatabaseAction, RestoreAction, ServicesAction, Step};
-    use mastmaint_words::{Grade, Reason};
+    use mastmaint_words::{Grade, Outcome, Reason};
 
     /// prepare 0, stop 1, files 2, database 3, match 4, stop 5, database back 6, files back 7, match 8, start 9,
     /// keep down 10, then 11.
