@@ -4,6 +4,7 @@
 //! Every mistake is a [`Diagnostic`] with a stable code; [`load`] reports all of them in one go.
 
 pub mod accepted;
+mod actions;
 mod by_hand;
 pub mod calendar;
 mod check;
@@ -25,6 +26,7 @@ pub mod restores;
 mod sample;
 pub mod settings;
 mod source;
+mod steps;
 mod store;
 pub mod targets;
 #[cfg(test)]
