@@ -125,6 +125,11 @@ fn a_usual_host_is_written_down_and_its_rivals_named() {
     assert!(!text.contains("s3cr3t-word") && !text.contains("PORT: "), "{text}");
     let written = mastmaint_config::load_str("init", &text).unwrap().settings;
     let sample = mastmaint_config::load_str("sample", mastmaint_config::SAMPLE).unwrap().settings;
+    let mut asked: Vec<_> = written.probes.values().map(|probe| probe.question.kind()).collect();
+    asked.sort_unstable();
+    let mut all = mastmaint_config::probes::Question::KINDS;
+    all.sort_unstable();
+    assert_eq!(asked, all, "an outage is not left to users to find");
     assert_eq!(written.jobs.keys().collect::<Vec<_>>(), sample.jobs.keys().collect::<Vec<_>>());
     for (name, job) in &written.jobs {
         let same = &sample.jobs[name];

@@ -20,9 +20,9 @@ const JOBS: &str = "  nothing: {steps: [{run: /bin/true}]}
 backups:
   files: {kind: rsnapshot, config: /etc/rsnapshot.conf, live: host/home/mastodon/live, max_age: 26h}
 probes:
-  web: {address: 127.0.0.1:3000, every: 5s}
-  assets: {every: 5s}
-  units: {every: 5s}
+  web: {address: 127.0.0.1:3000, up_after: 1}
+  assets: {up_after: 1}
+  units: {up_after: 1}
 ";
 /// The status of a page as a visitor sees it, and as somebody who has picked a theme.
 const ASK: &str = "#!/bin/bash

@@ -92,11 +92,13 @@ fn probe(
     let span = |reader: &mut Reader, key, what, bounds, range, usual| {
         reader.span_within(&f, key, what, bounds, range).map_or(usual, |at| at.value)
     };
-    let every = span(reader, "every", "a pause", EVERY, "it is at least 1s and at most 1d", MINUTE);
     let usual = Span::from_secs(10);
     let timeout = span(reader, "timeout", "a timeout", TIMEOUT, "it is at least 1s and at most 5m", usual);
     let (down_after, up_after) = (in_a_row(reader, &f, "down_after"), in_a_row(reader, &f, "up_after"));
-    let kind = kind(reader, &f, name)?;
+    let kind = kind(reader, &f, name);
+    let usual = usual_pace(kind.unwrap_or_default());
+    let every = span(reader, "every", "a pause", EVERY, "it is at least 1s and at most 1d", usual);
+    let kind = kind?;
     for (key, kinds) in OF_KINDS {
         if f.get(key).is_some() && !kinds.contains(&kind) {
             let why = "a probe of this kind does not have it";
@@ -107,7 +109,14 @@ fn probe(
     Some(Probe { question, every, timeout, down_after, up_after })
 }
 
-const MINUTE: Span = Span::from_secs(60);
+/// How often what is asked by itself. After the first no come two more, 15 s apart: with the shorter one an incident opens
+/// within a minute. What fills up or expires has time.
+fn usual_pace(kind: &str) -> Span {
+    match kind {
+        "disk" | "certificate" => Span::from_secs(60),
+        _ => Span::from_secs(20),
+    }
+}
 
 /// What is written, else what its name says.
 fn kind(reader: &mut Reader, f: &Fields<'_>, name: &str) -> Option<&'static str> {

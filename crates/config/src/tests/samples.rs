@@ -39,6 +39,15 @@ fn the_sample_does_what_it_says_it_does() {
             "tootctl preview_cards remove --days 30"
         ]
     );
+    // Only the certificate waits for an address; three answers of no, the later two 15 s apart, take less than a minute.
+    let probes = &sample.settings.probes;
+    assert_eq!(probes.len(), Question::KINDS.len() - 1);
+    let is_quick = |name: &str| probes[name].every.get().as_secs() + 2 * 15 < 60;
+    assert!(
+        ["web", "api", "assets", "units", "sidekiq", "streaming", "postgres", "redis"]
+            .into_iter()
+            .all(is_quick)
+    );
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub fn facts(host: &Host) -> Vec<String> {
 }
 
 fn backup_fact(backup: &FoundBackup) -> String {
-    let later = "what is in it is not verified: `backups:` has no such kind";
+    let named = "verified once it stands in `backups:`, with the file of its password";
     match backup {
         FoundBackup::Rsnapshot { config, live: Some(live) } => {
             format!("backups by rsnapshot, {}, with Mastodon in {live}", config.display())
@@ -35,9 +35,11 @@ fn backup_fact(backup: &FoundBackup) -> String {
         }
         FoundBackup::Postgres { path } => format!("dumps of PostgreSQL, {}", path.display()),
         FoundBackup::Redis { path } => format!("a dump of Redis, {}", path.display()),
-        FoundBackup::Restic { path } => format!("a repository of restic, {}; {later}", path.display()),
-        FoundBackup::Borg { path } => format!("a repository of borg, {}; {later}", path.display()),
-        FoundBackup::Borgmatic { config } => format!("borgmatic, {}; {later}", config.display()),
+        FoundBackup::Restic { path } => format!("a repository of restic, {}; {named}", path.display()),
+        FoundBackup::Borg { path } => format!("a repository of borg, {}; {named}", path.display()),
+        FoundBackup::Borgmatic { config } => {
+            format!("repositories by borgmatic, {}; {named}", config.display())
+        }
     }
 }
 

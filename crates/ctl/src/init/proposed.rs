@@ -1,6 +1,7 @@
-//! The `backups:` of a first configuration, and the job that verifies them. Pure.
+//! The `backups:` of a first configuration with the job that verifies them, and its `probes:`. Pure.
 
 use super::{host::FoundBackup, render::quoted};
+use mastmaint_config::requires::Service;
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 
 /// More than these are a matter for a person.
@@ -93,6 +94,34 @@ pub(super) fn job(proposed: &[Proposed]) -> String {
     text
 }
 
+/// The probes of an instance with these units: what its host is asked so that an outage has not to be found by a user.
+pub(super) fn probes(units: &[String], has_url: bool) -> String {
+    let mut text = String::from(
+        "\n# Whether the site is up, see mastmaintd.yaml(5). A host that cannot reach its own public address asks the server \
+         itself:\n# web: {address: \"127.0.0.1:3000\"}, and the same for api.\nprobes:\n",
+    );
+    let has = |service| {
+        units.iter().filter_map(|unit| unit.parse().ok()).any(|unit| Service::of(&unit) == Some(service))
+    };
+    for (kind, is_there) in [
+        ("web", true),
+        ("api", true),
+        ("streaming", has(Service::Streaming)),
+        ("sidekiq", has(Service::Sidekiq)),
+        ("units", true),
+        ("postgres", true),
+        ("redis", true),
+        ("disk", true),
+        ("certificate", has_url),
+        ("assets", true),
+    ] {
+        if is_there {
+            let _ = writeln!(text, "  {kind}: {{}}");
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{host::Host, render::config};
@@ -118,6 +147,10 @@ mod tests {
         assert_eq!(settings.backups["database"].files, Some("files".parse().unwrap()));
         assert_eq!(settings.backups["files"].require.len(), 2);
         assert_eq!(settings.jobs["verify-backups"].steps.len(), 4);
-        assert!(text.contains("#   a repository of restic, /backup/restic; what is in it is not verified"));
+        assert!(
+            text.contains(
+                "#   a repository of restic, /backup/restic; verified once it stands in `backups:`"
+            )
+        );
     }
 }

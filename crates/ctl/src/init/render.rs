@@ -34,6 +34,7 @@ pub fn config(host: &Host) -> String {
         text.push_str(&proposed::section(&proposed));
         jobs_part(&mut text, &instance.media);
         text.push_str(&verifying);
+        text.push_str(&proposed::probes(&services(instance), url(instance).is_some()));
     } else {
         defaults_part(&mut text, host);
         text.push_str(&proposed::section(&proposed));
@@ -55,10 +56,15 @@ fn instance_part(text: &mut String, instance: &FoundInstance) {
     for (name, value) in &instance.environment {
         let _ = writeln!(text, "    {name}: {}", quoted(value));
     }
-    if let Some(domain) = instance.domain.as_deref().filter(|d| is_domain(d)) {
-        let _ = writeln!(text, "  url: {}", quoted(&format!("https://{domain}")));
+    if let Some(url) = url(instance) {
+        let _ = writeln!(text, "  url: {}", quoted(&url));
     }
     text.push('\n');
+}
+
+/// Where visitors find it, as far as it was seen.
+fn url(instance: &FoundInstance) -> Option<String> {
+    instance.domain.as_deref().filter(|domain| is_domain(domain)).map(|domain| format!("https://{domain}"))
 }
 
 /// Unit names for `services`: a template only where nothing plain of that name exists, an instance never, because

@@ -28,8 +28,8 @@ use tokio::sync::{mpsc, watch};
 
 /// How soon a ledger that could not be read is tried again.
 const LOAD_AGAIN: Duration = Duration::from_mins(1);
-/// A no is asked about again this soon, where the probe's own time is longer: three of them make an incident, which shall
-/// not take three of those. A service that is restarted by hand is up again before the third.
+/// A no is asked about again this long after it was asked for, where the probe's own time is longer: three of them make an
+/// incident, which shall not take three of those. A service that is restarted by hand is up again before the third.
 const ASK_AGAIN: Duration = Duration::from_secs(15);
 /// An incident that was over longer ago than this is nothing that anybody has yet to hear of.
 const STALE: SignedDuration = SignedDuration::from_hours(24);
@@ -58,6 +58,8 @@ struct Watched {
     note: Option<String>,
     due: Instant,
     asking: bool,
+    /// When it was asked last.
+    asked: Instant,
     /// What was said last, and when.
     last: Option<(Timestamp, Said)>,
     /// Answers in a row that could not be had.
@@ -206,7 +208,7 @@ impl Task {
             if is_quiet {
                 watched.standing.pause();
             } else if !watched.asking {
-                watched.asking = true;
+                (watched.asking, watched.asked) = (true, now);
                 asked.push(AskedProbe { name: name.clone(), note: watched.note.clone() });
             }
         }
@@ -230,7 +232,7 @@ impl Task {
         watched.note = of.note;
         let change = watched.standing.hear(&of.name, Terms::of(&watched.probe), now, &of.said);
         if watched.standing.doubtful_since().is_some() {
-            watched.due = watched.due.min(Instant::now() + ASK_AGAIN);
+            watched.due = watched.due.min(watched.asked + ASK_AGAIN);
         }
         let blind = watched.is_blind(&of.said);
         watched.last = Some((now, of.said));
@@ -302,7 +304,8 @@ impl Blind {
 
 impl Watched {
     fn new(probe: Probe, standing: Standing) -> Self {
-        Self { probe, standing, note: None, due: Instant::now(), asking: false, last: None, blind: 0 }
+        let now = Instant::now();
+        Self { probe, standing, note: None, due: now, asking: false, asked: now, last: None, blind: 0 }
     }
 
     /// Whether it begins or ends here that the probe cannot be asked: as many times in a row as make an incident.
