@@ -98,6 +98,7 @@ fn a_usual_host_is_written_down_and_its_rivals_named() {
             "[Service]\nUser=mastodon\nWorkingDirectory=/home/mastodon/live\nExecStart=/home/mastodon/live/bin/tootctl media remove\n",
         ),
         ("usr/lib/systemd/system/mastodon-media-remove.timer", "[Timer]\nOnCalendar=weekly\n"),
+        ("etc/postfix/main.cf", "inet_interfaces = loopback-only\n"),
     ]);
     let text = tree.config();
     has_all(
@@ -130,6 +131,7 @@ fn a_usual_host_is_written_down_and_its_rivals_named() {
     let mut all = mastmaint_config::probes::Question::KINDS;
     all.sort_unstable();
     assert_eq!(asked, all, "an outage is not left to users to find");
+    assert_eq!(written.notify.len(), 1, "and not told to nobody");
     assert_eq!(written.jobs.keys().collect::<Vec<_>>(), sample.jobs.keys().collect::<Vec<_>>());
     for (name, job) in &written.jobs {
         let same = &sample.jobs[name];

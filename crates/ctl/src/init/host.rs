@@ -13,6 +13,8 @@ pub struct Host {
     pub backups: Vec<FoundBackup>,
     /// What runs tootctl already and has to be switched off.
     pub rivals: Vec<Rival>,
+    /// Whether a mail server of its own takes mail at port 25.
+    pub takes_mail: bool,
     /// What could not be looked at, with the reason.
     pub unreadable: Vec<(PathBuf, String)>,
 }

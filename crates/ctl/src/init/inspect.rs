@@ -25,6 +25,10 @@ pub(super) const UNIT_DIRS: [&str; 5] = [
 /// Variables of a unit that commands of the instance need as well: how Ruby is found and how it manages memory.
 const SHARED_VARIABLES: [&str; 5] =
     ["RAILS_ENV", "PATH", "LD_PRELOAD", "MALLOC_ARENA_MAX", "RUBY_YJIT_ENABLE"];
+/// The configuration of a server that takes mail of its own host at port 25. One that only hands mail on as a program
+/// (msmtp, dma) does not.
+const MAIL_SERVERS: [&str; 3] =
+    ["/etc/postfix/main.cf", "/etc/exim4/update-exim4.conf.conf", "/etc/smtpd.conf"];
 /// No text that matters here is longer.
 const MAX_TEXT: u64 = 1 << 20;
 
@@ -53,9 +57,10 @@ pub fn inspect(root: &Path) -> Host {
     let instance = looker.instance(&of_mastodon);
     let backups = backups::find(&mut looker, instance.as_ref().map(|instance| instance.live.as_path()));
     let timezone = looker.timezone();
+    let takes_mail = MAIL_SERVERS.iter().any(|file| looker.at(Path::new(file)).is_file());
     looker.unreadable.sort();
     looker.unreadable.dedup();
-    Host { timezone, instance, backups, rivals, unreadable: looker.unreadable }
+    Host { timezone, instance, backups, rivals, takes_mail, unreadable: looker.unreadable }
 }
 
 impl Looker {

@@ -1,4 +1,4 @@
-//! The `backups:` of a first configuration with the job that verifies them, and its `probes:`. Pure.
+//! The `backups:` of a first configuration with the job that verifies them, its `probes:` and who is told. Pure.
 
 use super::{host::FoundBackup, render::quoted};
 use mastmaint_config::requires::Service;
@@ -122,6 +122,17 @@ pub(super) fn probes(units: &[String], has_url: bool) -> String {
     text
 }
 
+/// Who is told: root, where a server takes mail; else the file says that nobody is.
+pub(super) fn notify(takes_mail: bool) -> &'static str {
+    if takes_mail {
+        "\n# Who is told when something fails, or the site is down. `mastmaintctl notify test` sends a test.\nnotify:\n  - mail: root\n"
+    } else {
+        "\n# Nobody is told when something fails or the site is down before this is switched on: no mail server was found here.\n\
+         # `mastmaintctl notify test` sends a test.\n#notify:\n#  - mail: admin@example.com\n#    smtp: {host: mail.example.com}\n\
+         #  - webhook: https://ntfy.sh/a-topic-that-nobody-guesses\n#    preset: ntfy\n"
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{host::Host, render::config};
@@ -147,6 +158,7 @@ mod tests {
         assert_eq!(settings.backups["database"].files, Some("files".parse().unwrap()));
         assert_eq!(settings.backups["files"].require.len(), 2);
         assert_eq!(settings.jobs["verify-backups"].steps.len(), 4);
+        assert!(settings.notify.is_empty() && text.contains("Nobody is told"), "{text}");
         assert!(
             text.contains(
                 "#   a repository of restic, /backup/restic; verified once it stands in `backups:`"

@@ -42,6 +42,7 @@ pub fn config(host: &Host) -> String {
         text.push_str(if verifying.is_empty() { "jobs: {}\n" } else { "jobs:" });
         text.push_str(&verifying);
     }
+    text.push_str(proposed::notify(host.takes_mail));
     text
 }
 
