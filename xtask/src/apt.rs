@@ -20,9 +20,10 @@ pub(crate) const BACKUPS: &[&str] = &[
     "xz-utils",
     "zstd",
 ];
-/// What tests of proofs and drills need: servers of their own, to start them as another user, and what Mastodon runs by.
+/// What tests of proofs, probes and drills need: servers of their own, to start them as another user, and what Mastodon
+/// runs by.
 pub(crate) const DATABASE: &[&str] =
-    &["postgresql", "pgbouncer", "util-linux", "redis-server", "ruby", "ruby-bundler"];
+    &["postgresql", "pgbouncer", "util-linux", "redis-server", "nginx-light", "ruby", "ruby-bundler"];
 /// What the container tests need.
 pub(crate) const CONTAINERS: &[&str] =
     &["mmdebstrap", "systemd-container", "lintian", "mount", "util-linux", "iproute2"];

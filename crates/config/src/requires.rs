@@ -137,14 +137,14 @@ impl Service {
         }
     }
 
-    /// What a unit runs.
+    /// What a unit runs, by the words that its name has.
     pub fn of(unit: &UnitName) -> Option<Self> {
         let name = unit.as_str().to_ascii_lowercase();
         let is = |words: &[&str]| words.iter().any(|word| name.contains(word));
         match () {
-            () if is(&["streaming"]) => Some(Self::Streaming),
-            () if is(&["sidekiq"]) => Some(Self::Sidekiq),
-            () if is(&["web", "puma"]) => Some(Self::Web),
+            () if is(&["stream", "websocket"]) => Some(Self::Streaming),
+            () if is(&["sidekiq", "worker"]) => Some(Self::Sidekiq),
+            () if is(&["web", "puma", "rails"]) => Some(Self::Web),
             () => None,
         }
     }
@@ -212,6 +212,8 @@ mod tests {
         assert_eq!(service("masto-puma.service"), Some(Service::Web));
         assert_eq!(service("mastodon-sidekiq-pull@2"), Some(Service::Sidekiq));
         assert_eq!(service("mastodon-streaming@4000"), Some(Service::Streaming));
+        assert_eq!(service("mastodon-websocket"), Some(Service::Streaming), "not web");
+        assert_eq!(service("masto-worker@1"), Some(Service::Sidekiq));
         assert_eq!(service("mastodon-search"), None);
     }
 

@@ -1,6 +1,10 @@
 //! What apps ask first: whether the server is there and who it is. The answer comes from Redis, so it also tells of that.
 
-use crate::{Asker, fine, site::Site, unknown, wrong};
+use crate::{
+    Asker, fine,
+    site::{By, Site},
+    unknown, wrong,
+};
 use mastmaint_config::probes::LocalAddress;
 use mastmaint_runner::probe::Said;
 use serde::Deserialize;
@@ -22,7 +26,7 @@ pub(crate) fn ask(asker: &Asker, address: Option<&LocalAddress>, deadline: Insta
         Ok(site) => site,
         Err(why) => return unknown(why),
     };
-    match site.get(HEALTH) {
+    match site.get(HEALTH, By::Anybody) {
         Ok(answer) if answer.status == 200 => {}
         Ok(answer) => return wrong(format!("{} answers {}", site.place(HEALTH), answer.status)),
         Err(why) => return wrong(format!("{}: {why}", site.place(HEALTH))),
@@ -30,7 +34,7 @@ pub(crate) fn ask(asker: &Asker, address: Option<&LocalAddress>, deadline: Insta
     let mut said = unknown("no version of the API is known");
     for path in PATHS {
         let place = site.place(path);
-        said = match site.get(path) {
+        said = match site.get(path, By::Anybody) {
             Ok(answer) if answer.status == 404 => wrong(format!("{place} answers 404")),
             Ok(answer) if answer.status == 200 => return who(&place, &answer.body),
             Ok(answer) => return wrong(format!("{place} answers {}", answer.status)),

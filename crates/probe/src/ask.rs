@@ -5,14 +5,15 @@ use mastmaint_config::{
     Store,
     accepted::RoomView,
     probes::{Probe, Question},
+    requires::Service,
     settings::Instance,
 };
 use mastmaint_instance::Variables;
 use mastmaint_runner::{
-    probe::{Prober, Said},
+    probe::{Prober, Said, environment},
     protocol::{AskedProbe, ProbeAnswer},
 };
-use mastmaint_words::{Digest, ProbeName, Room};
+use mastmaint_words::{Digest, ProbeName, Room, UnitName};
 use std::{
     collections::BTreeMap,
     sync::{Arc, mpsc},
@@ -23,7 +24,7 @@ use std::{
 /// So many characters of what is wrong are said.
 const MOST_WORDS: usize = 500;
 /// So much a probe may note.
-const MOST_NOTE: usize = 1024;
+const MOST_NOTE: usize = 8192;
 
 /// Who asks, and whom.
 #[derive(Debug, Clone)]
@@ -52,6 +53,14 @@ impl Asker {
     /// What a process of the instance finds.
     pub(crate) fn variables(&self) -> Result<Variables, String> {
         Variables::read(&self.instance.live, &self.instance.environment).map_err(|error| error.to_string())
+    }
+
+    /// What web finds: its unit may say where it listens.
+    pub(crate) fn variables_of_web(&self) -> Result<Variables, String> {
+        let is_web = |unit: &&UnitName| Service::of(unit) == Some(Service::Web);
+        let Some(unit) = self.instance.services.iter().find(is_web) else { return self.variables() };
+        let of_unit = self.prober.systemctl.environment(unit).unwrap_or_default().environment;
+        environment(Service::Web, unit, &self.instance, of_unit)
     }
 }
 

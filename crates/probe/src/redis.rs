@@ -5,18 +5,25 @@ use mastmaint_instance::Redis;
 use mastmaint_runner::probe::{Conversation, Said, Value};
 use std::io;
 
+/// Asks each that the instance uses: Mastodon's, that of Sidekiq, that of the cache.
 pub(crate) fn ask(asker: &Asker) -> Said {
-    let redis = match asker.variables().and_then(|variables| Redis::of_sidekiq(&variables)) {
-        Ok(redis) => redis,
+    let all = match asker.variables().and_then(|variables| Redis::all(&variables)) {
+        Ok(all) => all,
         Err(why) => return unknown(why),
     };
+    let faults: Vec<String> = all.iter().filter_map(fault).collect();
+    if !faults.is_empty() {
+        return wrong(faults.join("; "));
+    }
+    let places: Vec<String> = all.iter().map(|redis| redis.at.to_string()).collect();
+    fine(format!("Redis at {} answers", places.join(", ")))
+}
+
+fn fault(redis: &Redis) -> Option<String> {
     let at = &redis.at;
-    match info(&redis) {
-        Ok(info) => match info.as_deref().and_then(refuses_writes) {
-            Some(why) => wrong(format!("Redis at {at} {why}")),
-            None => fine(format!("Redis at {at} answers")),
-        },
-        Err(error) => wrong(format!("Redis at {at}: {error}")),
+    match info(redis) {
+        Ok(info) => info.as_deref().and_then(refuses_writes).map(|why| format!("Redis at {at} {why}")),
+        Err(error) => Some(format!("Redis at {at}: {error}")),
     }
 }
 

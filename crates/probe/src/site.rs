@@ -1,5 +1,5 @@
 //! The instance as it is reached over HTTP: by its public address like a visitor, or at a server of this host like the
-//! proxy before it.
+//! proxy before it. What a cache on the way answers in the server's stead says nothing of the server.
 
 use crate::Asker;
 use mastmaint_config::probes::LocalAddress;
@@ -7,7 +7,7 @@ use mastmaint_instance::{Listening, Server};
 use mastmaint_runner::probe::connect;
 use std::{
     io::{Read as _, Write as _},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use ureq::{
     Agent,
@@ -16,6 +16,8 @@ use ureq::{
 
 /// More than any page or asset of a Mastodon has.
 const MOST_BYTES: u64 = 30 * 1024 * 1024;
+/// A page that is kept for longer is as old as an incident.
+const GOOD_FOR: Duration = Duration::from_mins(1);
 const AGENT: &str = concat!("mastmaintd/", env!("CARGO_PKG_VERSION"));
 
 /// What came back.
@@ -27,6 +29,17 @@ pub(crate) struct Answer {
     pub(crate) length: Option<u64>,
     /// Nothing of a question for the head only.
     pub(crate) body: Vec<u8>,
+    /// Whether a cache says that it has not asked the server.
+    pub(crate) is_kept: bool,
+}
+
+/// Who may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// A cache on the way too, as long as it does not say that it is past its time.
+    Anybody,
+    /// The server itself.
+    Server,
 }
 
 /// Where it is asked.
@@ -60,17 +73,25 @@ impl Site {
             (None, Some(visitor)) => return Ok(Self::Public(visitor)),
             (Some(LocalAddress::Unix(path)), _) => Listening::Unix(path.clone()),
             (Some(LocalAddress::Tcp { host, port }), _) => Listening::Tcp { host: host.clone(), port: *port },
-            (None, None) => Server::Web.listens(&asker.variables()?)?,
+            (None, None) => Server::Web.listens(&asker.variables_of_web()?)?,
         };
         Ok(Self::Local { at, host: host(asker)? })
     }
 
-    /// Gets a page.
-    pub(crate) fn get(&self, page: &str) -> Result<Answer, String> {
-        match self {
-            Self::Public(visitor) => visitor.get(&format!("{}{page}", visitor.base)),
-            Self::Local { at, host } => local(at, host, page).map_err(|error| error.to_string()),
+    /// Gets a page. Mastodon's own configuration of nginx keeps pages and goes on to answer with them for a week while the
+    /// server behind it fails (`proxy_cache_use_stale`, `dist/nginx.conf`), which is the outage itself.
+    pub(crate) fn get(&self, page: &str, by: By) -> Result<Answer, String> {
+        let visitor = match self {
+            Self::Public(visitor) => visitor,
+            Self::Local { at, host } => return local(at, host, page).map_err(|error| error.to_string()),
+        };
+        if by == By::Anybody {
+            let answer = visitor.get(&format!("{}{page}", visitor.base))?;
+            if !answer.is_kept {
+                return Ok(answer);
+            }
         }
+        visitor.get(&format!("{}{}", visitor.base, never_asked(page)))
     }
 
     /// Where a page is, for people.
@@ -82,13 +103,38 @@ impl Site {
     }
 }
 
+/// The same page by an address that no cache has: it is kept by its address, and Mastodon passes over what it does not know.
+fn never_asked(page: &str) -> String {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let sign = if page.contains('?') { '&' } else { '?' };
+    format!("{page}{sign}mastmaintd={}", since.as_nanos())
+}
+
+/// Whether an answer is one that a cache keeps beyond its time, by what caches say: nginx as Mastodon configures it,
+/// Cloudflare, RFC 9211 and RFC 9111. Pages for visitors are good for 15 s.
+fn is_kept<'a>(header: impl Fn(&str) -> Option<&'a str>) -> bool {
+    let says = |name, words: &[&str]| {
+        header(name).is_some_and(|value| {
+            let value = value.to_ascii_lowercase();
+            words.iter().any(|word| value.contains(word))
+        })
+    };
+    let age = header("age").and_then(|age| age.trim().parse().ok()).map(Duration::from_secs);
+    says("x-cached", &["stale", "updating"])
+        || says("x-cache-status", &["stale", "updating"])
+        || says("cf-cache-status", &["stale", "updating"])
+        || says("cache-status", &["fwd=stale", "stale"])
+        || says("warning", &["110", "111"])
+        || age.is_some_and(|age| age > GOOD_FOR)
+}
+
 /// What web takes itself to be; it refuses questions for anybody else.
 fn host(asker: &Asker) -> Result<String, String> {
     let url = asker.instance.url.as_deref().and_then(|url| url.split_once("://"));
     if let Some((_, host)) = url {
         return Ok(host.trim_end_matches('/').to_owned());
     }
-    let variables = asker.variables()?;
+    let variables = asker.variables_of_web()?;
     let host = variables.get("WEB_DOMAIN").or_else(|| variables.get("LOCAL_DOMAIN"));
     host.map(str::to_owned).ok_or_else(|| "neither instance.url nor LOCAL_DOMAIN is set".to_owned())
 }
@@ -140,6 +186,7 @@ fn head(response: &ureq::http::Response<ureq::Body>) -> Answer {
         content_type: header("content-type").unwrap_or_default().to_owned(),
         length: header("content-length").and_then(|length| length.parse().ok()),
         body: Vec::new(),
+        is_kept: is_kept(header),
     }
 }
 
@@ -189,6 +236,28 @@ fn parse(answer: &[u8]) -> Option<Answer> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_answer_that_a_cache_keeps_past_its_time_is_not_the_servers() {
+        let kept =
+            |name: &'static str, value: &'static str| is_kept(move |asked| (asked == name).then_some(value));
+        for (name, value) in [
+            ("x-cached", "STALE"),
+            ("x-cached", "UPDATING"),
+            ("cf-cache-status", "STALE"),
+            ("cache-status", "Nginx; fwd=stale; fwd-status=502"),
+            ("warning", "110 - \"Response is Stale\""),
+            ("age", "86400"),
+        ] {
+            assert!(kept(name, value), "{name}: {value}");
+        }
+        for (name, value) in [("x-cached", "HIT"), ("x-cached", "MISS"), ("age", "14"), ("server", "nginx")] {
+            assert!(!kept(name, value), "{name}: {value}");
+        }
+        let (one, other) = (never_asked("/about"), never_asked("/about"));
+        assert!(one.starts_with("/about?mastmaintd=") && one != other);
+        assert!(never_asked("/a?b=c").starts_with("/a?b=c&mastmaintd="));
+    }
 
     #[test]
     fn an_answer_is_taken_apart() {

@@ -1,19 +1,35 @@
 //! Whether the instance's units run, and are not restarted again and again: a unit that crash-loops is active each time
-//! that somebody looks.
+//! that somebody looks, and may run for minutes in between.
 
 use crate::{Asker, Heard, fine, unknown, wrong};
+use jiff::{SignedDuration, Timestamp};
 use mastmaint_runner::systemctl::{UnitState, template_of};
 use mastmaint_words::UnitName;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// How often systemd has restarted each unit.
-type Restarts = BTreeMap<String, u64>;
+/// So many ends within `LATELY` are a loop, whether or not it runs at the moment.
+const LOOP: usize = 3;
+const LATELY: SignedDuration = SignedDuration::from_mins(10);
 
-/// Asks for every unit. The note is how often each had been restarted.
+/// What is remembered of each unit.
+type Known = BTreeMap<String, Restarts>;
+
+/// How systemd has restarted a unit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Restarts {
+    /// How often, as it counts.
+    count: u64,
+    /// When that was seen lately, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    seen: Vec<i64>,
+}
+
+/// Asks for every unit. The note is how often each had been restarted, and when lately.
 pub(crate) fn ask(asker: &Asker, note: Option<&str>) -> Heard {
-    let known: Restarts = note.and_then(|note| serde_json::from_str(note).ok()).unwrap_or_default();
+    let known: Known = note.and_then(|note| serde_json::from_str(note).ok()).unwrap_or_default();
     match look(asker) {
-        Ok(states) => judge(&states, &known),
+        Ok(states) => judge(&states, &known, Timestamp::now()),
         Err(why) => unknown(why).into(),
     }
 }
@@ -35,28 +51,49 @@ fn look(asker: &Asker) -> Result<Vec<(UnitName, UnitState, bool)>, String> {
     Ok(states)
 }
 
-fn judge(states: &[(UnitName, UnitState, bool)], known: &Restarts) -> Heard {
-    let mut restarts = Restarts::new();
+fn judge(states: &[(UnitName, UnitState, bool)], known: &Known, now: Timestamp) -> Heard {
+    let mut noted = Known::new();
     let mut faults = Vec::new();
     for (unit, state, is_named) in states {
         let name = unit.with_suffix();
-        let before = known.get(&name).copied();
-        restarts.insert(name.clone(), state.restarts);
+        let restarts = Restarts::next(known.get(&name), state.restarts, now);
+        let before = known.get(&name).map_or(state.restarts, |before| before.count);
+        let since = state.restarts.saturating_sub(before);
         // An instance that nobody started is none that should run.
         if !state.is_up() && (*is_named || state.active != "inactive") {
             faults.push(state.describe(unit));
-        } else if before.is_some_and(|before| state.restarts > before) {
-            let count = state.restarts - before.unwrap_or_default();
+        } else if since > 0 {
             faults
-                .push(format!("{name} ended by itself and was restarted {count} times since the last look"));
+                .push(format!("{name} ended by itself and was restarted {since} times since the last look"));
+        } else if restarts.seen.len() >= LOOP {
+            let (count, minutes) = (restarts.seen.len(), LATELY.as_mins());
+            faults.push(format!(
+                "{name} ended by itself and was restarted {count} times within {minutes} minutes"
+            ));
         }
+        noted.insert(name, restarts);
     }
     let said = if faults.is_empty() {
         fine(format!("{} units run", states.len()))
     } else {
         wrong(faults.join("; "))
     };
-    Heard { said, note: serde_json::to_string(&restarts).ok() }
+    Heard { said, note: serde_json::to_string(&noted).ok() }
+}
+
+impl Restarts {
+    /// After a look that finds this count. One that is lower begins anew: somebody has started the unit.
+    fn next(before: Option<&Self>, count: u64, now: Timestamp) -> Self {
+        let Some(before) = before.filter(|before| before.count <= count) else {
+            return Self { count, seen: Vec::new() };
+        };
+        let is_late = |at: &i64| (0..=LATELY.as_secs()).contains(&(now.as_second() - at));
+        let new = usize::try_from(count - before.count).unwrap_or(LOOP).min(LOOP);
+        let seen = before.seen.iter().copied().filter(is_late);
+        let mut seen: Vec<i64> = seen.chain(std::iter::repeat_n(now.as_second(), new)).collect();
+        seen.drain(..seen.len().saturating_sub(LOOP * 2));
+        Self { count, seen }
+    }
 }
 
 #[cfg(test)]
@@ -69,27 +106,44 @@ mod tests {
         (name.parse().unwrap(), state, is_named)
     }
 
+    /// What is said in a look after the other, each of them so many seconds after the first, with this count of restarts.
+    fn looks(of: &[(i64, u64)]) -> Vec<Said> {
+        let begin = Timestamp::UNIX_EPOCH;
+        let mut known = Known::new();
+        let look = |(after, restarts): &(i64, u64)| {
+            let now = begin + SignedDuration::from_secs(*after);
+            let heard = judge(&[unit("mastodon-web", "active", *restarts, true)], &known, now);
+            known = serde_json::from_str(&heard.note.unwrap()).unwrap();
+            heard.said
+        };
+        of.iter().map(look).collect()
+    }
+
+    fn is_wrong(said: &Said) -> bool {
+        matches!(said, Said::Silent { .. })
+    }
+
     #[test]
     fn a_unit_that_is_restarted_between_two_looks_is_wrong_though_it_is_active() {
-        let first = judge(&[unit("mastodon-web", "active", 7, true)], &Restarts::new());
-        assert!(matches!(first.said, Said::Answers { .. }));
-        let known: Restarts = serde_json::from_str(&first.note.unwrap()).unwrap();
-        assert!(matches!(
-            judge(&[unit("mastodon-web", "active", 7, true)], &known).said,
-            Said::Answers { .. }
-        ));
-        let again = judge(&[unit("mastodon-web", "active", 9, true)], &known);
-        assert!(matches!(again.said, Said::Silent { why } if why.contains("restarted 2 times")));
+        let said = looks(&[(0, 7), (20, 7), (40, 9), (60, 9)]);
+        assert_eq!(said.iter().map(is_wrong).collect::<Vec<_>>(), [false, false, true, false]);
+        assert!(matches!(&said[2], Said::Silent { why } if why.contains("restarted 2 times")));
         // Somebody started it anew: the count begins again.
-        assert!(matches!(
-            judge(&[unit("mastodon-web", "active", 0, true)], &known).said,
-            Said::Answers { .. }
-        ));
+        assert!(!looks(&[(0, 9), (20, 0)]).iter().any(is_wrong));
+    }
+
+    #[test]
+    fn one_that_ends_every_few_minutes_is_wrong_while_it_runs_too() {
+        let said =
+            looks(&[(0, 0), (100, 1), (120, 1), (280, 2), (300, 2), (460, 3), (480, 3), (500, 3), (1061, 3)]);
+        let wrong: Vec<bool> = said.iter().map(is_wrong).collect();
+        assert_eq!(wrong, [false, true, false, true, false, true, true, true, false]);
+        assert!(matches!(&said[6], Said::Silent { why } if why.contains("3 times within 10 minutes")));
     }
 
     #[test]
     fn what_should_run_and_does_not_is_wrong() {
-        let said = |one| judge(&[one], &Restarts::new()).said;
+        let said = |one| judge(&[one], &Known::new(), Timestamp::UNIX_EPOCH).said;
         for active in ["inactive", "failed", "activating"] {
             assert!(matches!(said(unit("mastodon-web", active, 0, true)), Said::Silent { .. }), "{active}");
         }

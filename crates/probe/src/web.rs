@@ -5,7 +5,7 @@
 use crate::{
     Asker, Heard, fine,
     page::{self, Asset},
-    site::{Answer, Site, Visitor},
+    site::{Answer, By, Site, Visitor},
     unknown, wrong,
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -32,9 +32,11 @@ pub(crate) fn ask(
         Ok(site) => site,
         Err(why) => return unknown(why).into(),
     };
+    // Not every cache says that it has not asked.
+    let by = if in_full { By::Server } else { By::Anybody };
     let mut named: Vec<Asset> = Vec::new();
     for path in pages {
-        match one(&site, path) {
+        match one(&site, path, by) {
             Ok(assets) => {
                 let new: Vec<Asset> = assets.into_iter().filter(|asset| !named.contains(asset)).collect();
                 named.extend(new);
@@ -57,9 +59,9 @@ pub(crate) fn ask(
 }
 
 /// What a page names, if it is as it should be.
-fn one(site: &Site, path: &str) -> Result<Vec<Asset>, String> {
+fn one(site: &Site, path: &str, by: By) -> Result<Vec<Asset>, String> {
     let place = site.place(path);
-    let answer = site.get(path).map_err(|why| format!("{place}: {why}"))?;
+    let answer = site.get(path, by).map_err(|why| format!("{place}: {why}"))?;
     if answer.status != 200 {
         return Err(format!("{place} answers {}", answer.status));
     }
@@ -150,7 +152,7 @@ mod tests {
             status,
             content_type: content_type.to_owned(),
             length: Some(length),
-            body: Vec::new(),
+            ..Answer::default()
         };
         let said = |answer: &Answer| what_is_wrong(answer, None, Some("sha384-x"));
         assert_eq!(said(&css(200, "text/css", 10)), None, "only a head");

@@ -1,7 +1,7 @@
 //! Probes, end to end: what is wrong is seen, told once, and told again when it is over.
 
 use mastmaint_tests::{
-    Daemon, Place, Postgres, Redis, Site,
+    Daemon, Nginx, Place, Postgres, Redis, Site,
     daemon::wait_up_to,
     receivers::MailServer,
     site::{SCRIPT, STYLESHEET},
@@ -107,6 +107,30 @@ fn a_no_is_asked_about_again_soon_however_seldom_the_probe_is_asked() {
     site.answers(&["/about"], 500);
     let daemon = place.start().unwrap();
     comes(&daemon, "down", &["web"]);
+}
+
+#[test]
+fn a_page_that_nginx_keeps_hides_no_outage() {
+    if !Nginx::is_here() {
+        return;
+    }
+    let mail = MailServer::start().unwrap();
+    let (place, site) = place("", &mail);
+    let nginx = Nginx::start(&place.path("nginx"), &site).unwrap();
+    let asked = config(&place, &site, &probes(&["web"]), &mail).replace(&site.url(), &nginx.url());
+    place.configure_whole(&asked).unwrap();
+    let daemon = place.start().unwrap();
+    comes(&daemon, "up", &["web"]);
+    // A visitor had the page; from now on visitors get that one, and so would whoever looks no further.
+    nginx.get("/about").unwrap();
+    site.answers(&["/about"], 500);
+    comes(&daemon, "down", &["web"]);
+    let why = incidents(&daemon)[0]["why"].as_str().unwrap().to_owned();
+    assert!(why.contains("/about answers 500"), "{why}");
+    let kept = nginx.get("/about").unwrap();
+    assert!(kept.starts_with("HTTP/1.1 200") && kept.contains("X-Cached: STALE"), "{kept}");
+    site.is_well();
+    comes(&daemon, "up", &["web"]);
 }
 
 #[test]

@@ -34,6 +34,8 @@ fn the_sample_does_what_it_says_it_does() {
     assert_eq!(
         done,
         [
+            "tootctl cache clear",
+            "tootctl preview_cards remove --days 0",
             "tootctl media remove --days 14",
             "tootctl media remove-orphans",
             "tootctl preview_cards remove --days 30"
@@ -66,7 +68,7 @@ fn its_examples_load_too() {
     let kinds: Vec<_> = all.settings.probes.values().map(|probe| probe.question.kind()).collect();
     assert_eq!(kinds.len(), Question::KINDS.len(), "{kinds:?}");
     let jobs = &all.settings.jobs;
-    assert_eq!(jobs.len(), 15);
+    assert_eq!(jobs.len(), 16);
     assert!(jobs["restore-files"].restores() && jobs["restore-all"].swap().is_some());
     assert_eq!(jobs["clean-statuses"].timeout.to_string(), "12h");
     assert_eq!(

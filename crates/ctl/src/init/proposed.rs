@@ -97,8 +97,8 @@ pub(super) fn job(proposed: &[Proposed]) -> String {
 /// The probes of an instance with these units: what its host is asked so that an outage has not to be found by a user.
 pub(super) fn probes(units: &[String], has_url: bool) -> String {
     let mut text = String::from(
-        "\n# Whether the site is up, see mastmaintd.yaml(5). A host that cannot reach its own public address asks the server \
-         itself:\n# web: {address: \"127.0.0.1:3000\"}, and the same for api.\nprobes:\n",
+        "\n# Whether the site is up, see mastmaintd.yaml(5). Pages are asked for at `url`: a host that cannot \
+         reach its own\n# public address needs it in /etc/hosts, as 127.0.0.1.\nprobes:\n",
     );
     let has = |service| {
         units.iter().filter_map(|unit| unit.parse().ok()).any(|unit| Service::of(&unit) == Some(service))

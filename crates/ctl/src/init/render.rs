@@ -98,7 +98,14 @@ fn defaults_part(text: &mut String, host: &Host) {
 fn jobs_part(text: &mut String, media: &Media) {
     text.push_str(JOBS);
     text.push_str(&sample_job("clean-media"));
-    for name in ["clean-preview-cards", "clean-orphans", "clean-statuses", "clean-profiles"] {
+    for name in [
+        "clean-preview-cards",
+        "clean-orphans",
+        "clean-statuses",
+        "clean-profiles",
+        "clean-after-restore",
+        "clean-lost-cache",
+    ] {
         text.push('\n');
         let job = sample_job(name);
         match media {

@@ -1,10 +1,14 @@
 //! When nothing is asked: while services are stopped on purpose, a moment longer, and in the first minutes of a host,
 //! whose services start one after the other.
 
+use nix::time::{ClockId, clock_gettime};
 use std::{
     fs,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
+
+/// The socket that systemd makes when it begins, and keeps when it is reloaded or executed anew.
+const OF_BOOT: &str = "/run/systemd/notify";
 
 /// A host that was started is given this long.
 const AFTER_BOOT: Duration = Duration::from_mins(3);
@@ -39,16 +43,24 @@ impl Quiet {
     }
 }
 
-/// For how long this host has been up.
+/// For how long this host has been up. The daemon sees no `/proc/uptime` (`ProcSubset=pid`), and in a container the kernel
+/// has been up for longer than its systemd, so the shorter one counts.
 pub(super) fn uptime() -> Option<Duration> {
-    let text = fs::read_to_string("/proc/uptime").ok()?;
-    let seconds: f64 = text.split_whitespace().next()?.parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
+    let kernel = clock_gettime(ClockId::CLOCK_BOOTTIME).ok().map(Duration::from);
+    let made = fs::metadata(OF_BOOT).and_then(|about| about.modified()).ok();
+    // Made in the future: the clock has been set back since.
+    let systemd = made.and_then(|at| SystemTime::now().duration_since(at).ok());
+    kernel.into_iter().chain(systemd).min()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_is_known_for_how_long_the_host_has_been_up() {
+        assert!(uptime().is_some_and(|up| up > Duration::ZERO), "{:?}", uptime());
+    }
 
     #[test]
     fn three_minutes_after_a_start_and_while_services_are_stopped() {

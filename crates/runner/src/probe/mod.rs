@@ -75,7 +75,10 @@ pub fn probe(prober: &Prober, digest: &Digest, unit: &UnitName, since: Timestamp
 
 /// What the service's process finds. For web the instance's variables in our configuration come first, so that an
 /// admin can say where it is found when nothing else does.
-fn environment(
+///
+/// # Errors
+/// If the instance's files of variables cannot be read.
+pub fn environment(
     kind: Service,
     unit: &UnitName,
     instance: &Instance,
