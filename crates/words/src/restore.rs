@@ -138,6 +138,9 @@ pub struct Plan {
     /// What is there today and will not be there afterwards: it stays in `live.before-RUN`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub would_be_lost: Vec<String>,
+    /// Uploads come from the backup, and `public/system/cache` does not: the database names what is gone then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cache_lost: bool,
     /// What the backup has otherwise than today: names of settings, never their values; the version of Mastodon.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differs: Vec<String>,
