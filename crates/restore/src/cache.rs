@@ -10,9 +10,6 @@ use crate::{
 use mastmaint_words::restore::{RestoreOrder, Uploads};
 use std::os::fd::OwnedFd;
 
-/// What is done about it afterwards: the database must not name what nobody has, and everything is fetched anew.
-pub(crate) const AFTERWARDS: &str = "public/system/cache has not come back, and the database names what was in it: `tootctl preview_cards remove --days 0` and `tootctl media remove --days 0`, as in the runbook clean-after-restore, let it be fetched anew";
-
 /// Whether it comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cache {

@@ -4,7 +4,6 @@ use crate::{
     Did, Site,
     along::along,
     back::all as home,
-    cache::AFTERWARDS,
     environment,
     error::{RestoreError, io_on},
     journal::Journal,
@@ -48,12 +47,7 @@ pub fn switch(site: &Site<'_>, run: &impl AsRef<RunId>) -> Result<Did, RestoreEr
     mark(site.state, run)?;
     let done = all(site, &journal, &mut restoring);
     match done.and_then(|()| journal.next(&mut restoring, Phase::Switched)) {
-        Ok(()) => {
-            if restoring.plan.cache_lost {
-                site.tell.say(AFTERWARDS);
-            }
-            unmark(site.state, run).map(|()| Did::Done)
-        }
+        Ok(()) => unmark(site.state, run).map(|()| Did::Done),
         Err(error) => {
             if restoring.is_between() {
                 // If that fails, too, it stays marked, and what is told is why it went wrong in the first place.

@@ -152,6 +152,14 @@ pub struct Plan {
     pub notes: Vec<String>,
 }
 
+impl Plan {
+    /// What a person should have done once it is switched in.
+    pub fn afterwards(&self) -> Option<&'static str> {
+        const CACHE: &str = "public/system/cache did not come back, and the database names what was in it: `preview_cards remove --days 0` and `media remove --days 0` of tootctl, as in the runbook clean-after-restore, have it fetched anew";
+        self.cache_lost.then_some(CACHE)
+    }
+}
+
 /// What happens to `public/system`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

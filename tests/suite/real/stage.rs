@@ -218,6 +218,10 @@ fn a_person_looks_at_a_backup() {
     assert!(about.starts_with("HTTP/1.1 200 X\r\n") && about.ends_with("mast.test</body></html>"), "{about}");
     let built = staged.ask("GET /packs/bird.css?v=1", "", "");
     assert!(built.ends_with("\r\n\r\n/* built */ body{}"), "{built}");
+    // A browser fetches nothing from elsewhere and keeps nothing.
+    for words in ["\r\nContent-Security-Policy: default-src 'self' ", "\r\nCache-Control: no-store\r\n"] {
+        assert!(about.contains(words), "{words}: {about}");
+    }
     let login = staged.ask("GET /login", "", "");
     assert!(login.contains(&format!("Location: http://localhost:{port}/about\r\n")), "{login}");
     assert!(login.contains("Set-Cookie: a=b\r\n"), "{login}");
@@ -233,6 +237,7 @@ fn a_person_looks_at_a_backup() {
     for (start, fields, status) in [
         ("GET /about", "Host: evil.test\r\n", "421"),
         ("GET /about", "Upgrade: websocket\r\n", "501"),
+        ("GET /sw.js", "Service-Worker: script\r\n", "404"),
         ("POST /told", "Transfer-Encoding: chunked\r\n", "411"),
         ("GET http://mast.test/", "", "400"),
     ] {

@@ -52,9 +52,11 @@ pub(crate) fn pass_on(told: Told) -> Result<u8, CtlError> {
     }
     let port = io::stdin().as_fd().try_clone_to_owned().map_err(system("has no port"))?;
     let keeper = io::stdout().as_fd().try_clone_to_owned().map_err(system("has no way to Mastodon"))?;
+    let port = TcpListener::from(port);
+    port.local_addr().map_err(system("has no port"))?;
     let site =
         Site { way: Way::by(UnixStream::from(keeper)), host: told.host, is_over: AtomicBool::new(false) };
-    let_in(&TcpListener::from(port), &Arc::new(site));
+    let_in(&port, &Arc::new(site));
     Ok(exit::FINE)
 }
 
