@@ -184,6 +184,9 @@ pub enum Command {
     /// Start Mastodon from a backup for yourself to look at, on a database and a Redis of its own, at an address of this host
     /// only; nothing of it stays. Needs root.
     Stage(stage::Typed),
+    /// Pass on what browsers ask of a stage, which starts it.
+    #[command(hide = true)]
+    StageRelay(stage::Told),
     /// Switch back to what was there before a restore; what was uploaded since comes along, what was written into the
     /// restored database since stays in that. Needs root.
     Rollback {

@@ -89,6 +89,7 @@ fn run(cli: cli::Cli) -> Result<u8, error::CtlError> {
         Command::Restore { what, config } => restore::restore(&daemon, &config, &what),
         Command::Send { what, config } => send::send(&config, &what),
         Command::Stage(typed) => stage::stage(&when, &typed),
+        Command::StageRelay(told) => stage::pass_on(told),
         Command::Rollback { run, environment, yes, config } => {
             restore::rollback(&daemon, &config, &run, &environment, yes)
         }

@@ -2,6 +2,7 @@
 //! it is, and what it lacks, is known when it is there.
 
 use crate::{
+    cache::Cache,
     diff::{self, Lost},
     error::{RestoreError, io_at},
     extract::{Extractor, Met, Watch, Whose, room},
@@ -18,7 +19,7 @@ use crate::{
     record::Recorder,
     space::fits,
     stage::{LIVE, Stage},
-    survey::Survey,
+    survey::{Few, Survey},
     today::Media,
     trust, uploads,
 };
@@ -67,6 +68,8 @@ impl<'a> FromStream<'a> {
             there: self.stream.owner.map(|(uid, gid)| Owner { uid, gid }),
             proved_at: self.proved_at,
             amount: Amount { files: self.stream.names, bytes: self.stream.bytes },
+            unproved: Few::default(),
+            with_cache: None,
         };
         from.copy(self.ground, journal, restoring, &mut flow, None, |flow| {
             if flow.is_what_was_proved().map_err(|source| self.broken(source))? {
@@ -94,8 +97,8 @@ pub(crate) fn receive(
     received.is_what_was_asked_for(order)?;
     let at = &ground.parent.path;
     fits(received.needs(), room(&ground.parent.fd, at)?, &at.display().to_string())?;
-    // What another host says is shown, and obeyed by no terminal.
-    let doubt = head.doubt.as_ref().map(|doubt| shown(doubt.as_bytes()));
+    let doubt = received.doubt();
+    let proved_at = head.proved_at.filter(|_| doubt.is_none());
     let doubt = doubt.or_else(|| trust::too_old(order, &head.generation, Timestamp::now()));
     trust::refuse(order, doubt)?;
     let generation = Generation { name: shown(head.generation.name.as_bytes()), ..head.generation };
@@ -104,8 +107,10 @@ pub(crate) fn receive(
         name: &generation.name,
         live: LIVE.as_bytes(),
         there: Some(Owner { uid: head.uid, gid: head.gid }),
-        proved_at: head.proved_at,
+        proved_at,
         amount: head.amount,
+        unproved: received.unproved().clone(),
+        with_cache: head.with_cache,
     };
     from.copy(ground, journal, restoring, &mut input, Some(&mut received), |_| Ok(()))
 }
@@ -117,6 +122,10 @@ struct Source<'a> {
     there: Option<Owner>,
     proved_at: Option<Timestamp>,
     amount: Amount,
+    /// Files of which nobody says what was proved.
+    unproved: Few,
+    /// Whether who sends it was asked for all uploads, if that is known.
+    with_cache: Option<bool>,
 }
 
 impl Source<'_> {
@@ -202,7 +211,13 @@ impl Source<'_> {
         };
         let generation = restoring.generation.clone();
         let generation = generation.unwrap_or(Generation { name: self.name.to_owned(), at: restoring.began });
-        let whole = Survey { amount: met.whole, others: met.others, setuid: met.setuid, ..Survey::default() };
+        let whole = Survey {
+            amount: met.whole,
+            others: met.others,
+            setuid: met.setuid,
+            unproved: self.unproved.clone(),
+            ..Survey::default()
+        };
         let missing = Survey { amount: met.missing, ..Survey::default() };
         Ok(plan(&Facts {
             order: ground.order,
@@ -214,6 +229,7 @@ impl Source<'_> {
             missing: &missing,
             free,
             lost: &lost,
+            cache: Cache::of(ground.order, &ground.policy, copy, self.with_cache)?,
             here: ground.mastodon()?.as_ref(),
             there,
             notes: Vec::new(),

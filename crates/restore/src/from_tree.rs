@@ -1,6 +1,7 @@
 //! A copy of a generation that lies here as directories. All that can be known is known before anything is written.
 
 use crate::{
+    cache::Cache,
     copy,
     diff::{self, Lost},
     error::{RestoreError, io_at},
@@ -84,6 +85,7 @@ impl<'a> FromTree<'a> {
             missing,
             free: space.free,
             lost: &lost,
+            cache: Cache::of(order, policy, &root, None)?,
             here: ground.mastodon()?.as_ref(),
             there: &tree.mastodon,
             notes: owners.note(&order.user).into_iter().collect(),

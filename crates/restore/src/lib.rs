@@ -8,6 +8,7 @@
 
 mod along;
 mod back;
+mod cache;
 mod check;
 mod copy;
 mod diff;

@@ -1,6 +1,7 @@
 //! What a restore would do, in words.
 
 use crate::{
+    cache::Cache,
     diff::Lost,
     names::Policy,
     survey::{Few, Survey},
@@ -25,6 +26,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) missing: &'a Survey,
     pub(crate) free: u64,
     pub(crate) lost: &'a Lost,
+    pub(crate) cache: Cache,
     pub(crate) here: Option<&'a Mastodon>,
     pub(crate) there: &'a Mastodon,
     pub(crate) notes: Vec<String>,
@@ -42,6 +44,7 @@ pub(crate) fn plan(facts: &Facts<'_>) -> Plan {
         added,
         free: facts.free,
         would_be_lost: would_be_lost(facts),
+        cache_lost: facts.cache.lost().is_some(),
         differs: differs(facts),
         kept: kept(facts),
         notes: notes(facts),
@@ -81,6 +84,7 @@ fn would_be_lost(facts: &Facts<'_>) -> Vec<String> {
         of(only_today, "that only today's has"),
         of(changed, "changed since"),
         of(uploads, "uploads that only today's has"),
+        facts.cache.lost().map(str::to_owned),
     ]
     .into_iter()
     .flatten()

@@ -6,6 +6,7 @@ use crate::{
     names::{Policy, UPLOADS},
     record::Lines,
     space::{Needs, fits},
+    survey::Few,
 };
 use jiff::Timestamp;
 use mastmaint_verify::{Kind, Line, Nanos, Place, prove::Stat, shown};
@@ -43,12 +44,18 @@ pub(crate) struct Head {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) amount: Amount,
+    /// Whether it was asked for all uploads, `public/system/cache` among them. Who sends from before that was told does
+    /// not say it.
+    #[serde(default)]
+    pub(crate) with_cache: Option<bool>,
 }
 
 /// What was announced and has not come yet.
 pub(crate) struct Received {
     head: Head,
     needs: Needs,
+    /// Files that are listed without the hash that was proved.
+    unproved: Few,
     lines: Lines,
     last: Option<Line>,
 }
@@ -95,10 +102,10 @@ impl Received {
             );
             return Err(RestoreError::NotNow { what });
         }
-        let needs = counted(&head, lines, policy)?;
+        let (needs, unproved) = counted(&head, lines, policy)?;
         let mut lines = again().map_err(io_on(path, "read"))?;
         lines.read::<Head>()?;
-        Ok(Self { head, needs, lines, last: None })
+        Ok(Self { head, needs, unproved, lines, last: None })
     }
 
     pub(crate) const fn head(&self) -> &Head {
@@ -108,6 +115,22 @@ impl Received {
     /// What the copy takes at least; uploads that are put beside today's come on top.
     pub(crate) const fn needs(&self) -> Needs {
         self.needs
+    }
+
+    /// Files that nothing is compared with.
+    pub(crate) const fn unproved(&self) -> &Few {
+        &self.unproved
+    }
+
+    /// Why nothing speaks for it: who sends it says so, or says that it is proved and not what was. What another host
+    /// says is shown, and obeyed by no terminal.
+    pub(crate) fn doubt(&self) -> Option<String> {
+        let told = self.head.doubt.as_ref().map(|doubt| shown(doubt.as_bytes()));
+        let Few { count, .. } = self.unproved;
+        let unproved = (count > 0)
+            .then(|| format!("{count} of its files come without a hash: {}", self.unproved.told()));
+        let never = || self.head.proved_at.is_none().then(|| "it does not say when it was proved".to_owned());
+        told.or(unproved).or_else(never)
     }
 
     /// Whether it is what the order wants. A key may be good for one backup and nothing else, so that another one comes,
@@ -149,9 +172,9 @@ fn spool(path: &Path, length: u64) -> Result<File, RestoreError> {
     Ok(file)
 }
 
-/// Counts what is announced: it must be as much as is said, and says what it takes.
-fn counted(head: &Head, lines: Lines, policy: &Policy) -> Result<Needs, RestoreError> {
-    let (mut needs, mut amount) = (Needs::default(), Amount::default());
+/// Counts what is announced: it must be as much as is said, and says what it takes, and what of it has no hash.
+fn counted(head: &Head, lines: Lines, policy: &Policy) -> Result<(Needs, Few), RestoreError> {
+    let (mut needs, mut amount, mut unproved) = (Needs::default(), Amount::default(), Few::default());
     let today = |path: &[u8]| {
         let upload = path.strip_prefix(UPLOADS).and_then(|rest| rest.strip_prefix(b"/"));
         upload.is_some() && matches!(policy.uploads, Uploads::Stay | Uploads::Link)
@@ -165,12 +188,15 @@ fn counted(head: &Head, lines: Lines, policy: &Policy) -> Result<Needs, RestoreE
         }
         let path = line.path_bytes().unwrap_or_default();
         let path = path.strip_prefix(b"live/").unwrap_or(&path);
+        if line.kind == Kind::File && line.blake3.is_none() {
+            unproved.add(path);
+        }
         if policy.takes(path) && !today(path) {
             needs.add(size);
         }
     }
     if amount == head.amount {
-        Ok(needs)
+        Ok((needs, unproved))
     } else {
         Err(not_announced("another amount is announced than is listed"))
     }

@@ -74,6 +74,7 @@ pub fn send(site: &Site<'_>, order: &RestoreOrder, out: &mut dyn Write) -> Resul
         uid: stat.uid,
         gid: stat.gid,
         amount,
+        with_cache: Some(order.with_media),
     };
     let mut out = BufWriter::with_capacity(256 * 1024, out);
     announce(&mut out, &head, &spool).map_err(sending)?;

@@ -31,9 +31,9 @@ pub enum Door {
 }
 
 impl Door {
-    /// `mastmaint-drill`, which works at this place.
+    /// `mastmaint-drill`, which works at this place. No room takes the network of the host away from it, so it leaves that.
     pub fn drill(program: PathBuf, place: PathBuf) -> Self {
-        let mut arguments = vec!["--place".into(), place.into()];
+        let mut arguments = vec!["--own-network".into(), "--place".into(), place.into()];
         // Without walls Ruby may be where whoever runs this keeps it.
         if let Some(home) = std::env::home_dir() {
             arguments.extend(["--rubies".into(), home.join(".rbenv/versions").into()]);

@@ -43,7 +43,7 @@ pub use mastmaint_words::backup::{
     self, Backup, Borg, Decrypt, Newest, Order, Place, Pulled, Report, Restic,
 };
 pub use reach::SSH_OPTIONS;
-pub use staging::stage_for_who_waits;
+pub use staging::{asked, stage_for_who_waits};
 pub use stamp::{Nanos, Stamp};
 pub use tarball::Tarball;
 pub use verify::{Request, keep, stage, verify};

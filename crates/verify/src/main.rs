@@ -1,7 +1,7 @@
 //! `mastmaint-verify`: one verification, one manifest, one stage, or the load of one dump. All it does is in the library; here it is asked and answered.
 
 use mastmaint_verify::{
-    Finding, Order, Report, Request, Severity, VerifyError,
+    Finding, Order, Report, Request, Severity, VerifyError, asked,
     drill::Door,
     keep,
     load::{self, NotLoaded},
@@ -10,6 +10,7 @@ use mastmaint_verify::{
     stage_for_who_waits, verify,
 };
 use mastmaint_words::{database::LoadOrder, stage::Stage};
+use serde::de::DeserializeOwned;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::{
     io::{BufWriter, Write as _},
@@ -21,8 +22,9 @@ use std::{
     },
 };
 
-const USAGE: &str = "usage: mastmaint-verify [--manifest | --stage STAGE] --state DIR [--drills SOCKET --boots SOCKET] ORDER; ORDER is JSON: what \
-                     mastmaintd makes of its configuration, STAGE what mastmaintctl asks of the boot room. Without --drills a dump is brought to life by \
+const USAGE: &str = "usage: mastmaint-verify [--manifest] --state DIR [--drills SOCKET --boots SOCKET] ORDER; ORDER is JSON: what \
+                     mastmaintd makes of its configuration. With --stage it comes over standard input, with what \
+                     mastmaintctl asks of the boot room. Without --drills a dump is brought to life by \
                      mastmaint-drill, started beside this. Exit status: 0 nothing to mend, 10 warnings, 11 failures, 1 not verified. \
                      Or: mastmaint-verify --load --state DIR [--databases SOCKET] [--accepted DIR] ORDER, which loads a dump beside \
                      the database of the running instance; without --databases by mastmaint-database, started beside this. Exit \
@@ -50,7 +52,7 @@ enum Failure {
 fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure> {
     let usage = |why: &str| Failure::Usage(why.to_owned());
     let (mut state, mut order, mut wants_manifest) = (None, None, false);
-    let (mut drills, mut boots, mut databases, mut staged) = (None, None, None, None);
+    let (mut drills, mut boots, mut databases, mut is_stage) = (None, None, None, false);
     let (mut is_load, mut accepted) = (false, PathBuf::from(ACCEPTED));
     let door = |socket: String| Door::Socket(socket.into());
     while let Some(argument) = arguments.next() {
@@ -59,7 +61,7 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure>
             "--load" => is_load = true,
             "--databases" => databases = arguments.next().map(door),
             "--accepted" => accepted = arguments.next().map_or(accepted, PathBuf::from),
-            "--stage" => staged = arguments.next(),
+            "--stage" => is_stage = true,
             "--state" => state = arguments.next().map(PathBuf::from),
             "--drills" => drills = arguments.next().map(door),
             "--boots" => boots = arguments.next().map(door),
@@ -68,13 +70,17 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure>
         }
     }
     let state = state.ok_or_else(|| usage("--state is missing"))?;
-    let order = order.ok_or_else(|| usage("the order is missing"))?;
+    let given = || order.as_deref().ok_or_else(|| usage("the order is missing"));
     if is_load {
-        let order = serde_json::from_str(&order).map_err(|e| Failure::Usage(format!("the order: {e}")))?;
         let door = databases.unwrap_or_else(|| Door::database(beside("mastmaint-database"), &accepted));
-        return load_one(&state, &door, &order);
+        return load_one(&state, &door, &read(given()?)?);
     }
-    let order: Order = serde_json::from_str(&order).map_err(|e| Failure::Usage(format!("the order: {e}")))?;
+    let (order, staged): (Order, Option<Stage>) = if is_stage {
+        let asked = asked().map_err(|e| Failure::Usage(format!("the stage: {e}")))?;
+        (asked.order, Some(asked.stage))
+    } else {
+        (read(given()?)?, None)
+    };
     let proofs = state.join("proofs");
     let now = jiff::Timestamp::now();
     if wants_manifest {
@@ -98,8 +104,6 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure>
         now,
     };
     if let Some(staged) = staged {
-        let staged: Stage =
-            serde_json::from_str(&staged).map_err(|e| Failure::Usage(format!("the stage: {e}")))?;
         return Ok(if stage_for_who_waits(&request, &staged) {
             ExitCode::SUCCESS
         } else {
@@ -114,6 +118,10 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure>
         Some(Severity::Warn) => Report::PARTIAL,
         Some(Severity::Info) | None => 0,
     }))
+}
+
+fn read<T: DeserializeOwned>(order: &str) -> Result<T, Failure> {
+    serde_json::from_str(order).map_err(|error| Failure::Usage(format!("the order: {error}")))
 }
 
 /// Where accepted configurations are kept.

@@ -1,21 +1,31 @@
-//! What `mastmaint-verify --stage` says, a line of JSON each, to who started it and waits at the other end of its standard
-//! input: nothing comes there but the end.
+//! `mastmaint-verify --stage`: what is asked comes in a line over its standard input, what there is to say of it goes out,
+//! a line of JSON each, to who started it and waits there: behind that line nothing comes but the end.
 
 use crate::{
     finding::Severity,
     prove::Tell,
     verify::{Request, stage},
 };
-use mastmaint_words::stage::{Stage, Told, Up};
+use mastmaint_words::stage::{Asked, Stage, Told, Up};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::{
-    io::{self, Write as _},
+    io::{self, BufRead as _, Read as _, Write as _},
     os::fd::AsFd as _,
 };
+
+/// A longer line is none of ours.
+const LONGEST: u64 = 4 * 1024 * 1024;
 
 /// Who waits.
 #[derive(Debug, Clone, Copy, Default)]
 struct Waiting;
+
+/// What is asked.
+pub fn asked() -> io::Result<Asked> {
+    let mut line = String::new();
+    io::stdin().lock().take(LONGEST).read_line(&mut line)?;
+    Ok(serde_json::from_str(&line)?)
+}
 
 /// Stages a backup for who waits, and tells everything; whether it came to its right end.
 pub fn stage_for_who_waits(request: &Request<'_>, order: &Stage) -> bool {

@@ -11,7 +11,7 @@ use std::{
 
 const HERE: &str = env!("CARGO_MANIFEST_DIR");
 /// What is said of a stage and no finding of a backup: held by `tests/suite/real/stage.rs` and `tests/system/scenarios/stage.rs`.
-const OF_STAGES: [&str; 2] = ["DrillAtWork", "ChangeFailed"];
+const OF_STAGES: [&str; 3] = ["DrillAtWork", "ChangeFailed", "NetworkShared"];
 const FAULTS: usize = 40;
 const CLEAN: usize = 20;
 

@@ -138,6 +138,9 @@ pub struct Plan {
     /// What is there today and will not be there afterwards: it stays in `live.before-RUN`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub would_be_lost: Vec<String>,
+    /// Uploads come from the backup, and `public/system/cache` does not: the database names what is gone then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cache_lost: bool,
     /// What the backup has otherwise than today: names of settings, never their values; the version of Mastodon.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differs: Vec<String>,
@@ -147,6 +150,14 @@ pub struct Plan {
     /// What is to be known besides: owners that are not on this host, bits that are taken off, what cannot be copied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+}
+
+impl Plan {
+    /// What a person should have done once it is switched in.
+    pub fn afterwards(&self) -> Option<&'static str> {
+        const CACHE: &str = "public/system/cache did not come back, and the database names what was in it: `preview_cards remove --days 0` and `media remove --days 0` of tootctl, as in the runbook clean-after-restore, have it fetched anew";
+        self.cache_lost.then_some(CACHE)
+    }
 }
 
 /// What happens to `public/system`.

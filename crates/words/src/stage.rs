@@ -1,6 +1,9 @@
 //! Staging: Mastodon from its backups, started for a person to look at. What is asked of the room, and what comes back.
 
-use crate::{Span, backup::Finding};
+use crate::{
+    Span,
+    backup::{Finding, Order},
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +18,16 @@ pub struct Stage {
     /// A command of the shell that is run in the copy before Mastodon is started.
     #[serde(rename = "try", default, skip_serializing_if = "Option::is_none")]
     pub change: Option<String>,
+}
+
+/// All that `mastmaint-verify --stage` is asked, in one line of its standard input: everybody on a host may read what
+/// stands in a command line, and who types a command may have put a password in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// What is done with the backup.
+    pub stage: Stage,
+    /// The backup.
+    pub order: Order,
 }
 
 /// Mastodon is up and stays so.

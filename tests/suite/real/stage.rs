@@ -81,9 +81,13 @@ impl Host {
     }
 
     fn start(&self, words: &[&str]) -> Child {
+        self.begin(words, Stdio::null())
+    }
+
+    fn begin(&self, words: &[&str], input: Stdio) -> Child {
         let mut command = Command::new(self.path("mastmaintctl"));
         command.args(["stage", "database", "--config"]).arg(self.path("m.yaml")).args(words);
-        command.env("TMPDIR", self.path("tmp")).current_dir("/").stdin(Stdio::null());
+        command.env("TMPDIR", self.path("tmp")).current_dir("/").stdin(input);
         command.stdout(Stdio::piped()).stderr(fs::File::create(self.path("stderr")).unwrap());
         if let Some(user) = Self::user() {
             command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
@@ -146,6 +150,38 @@ impl Staged {
         answer
     }
 
+    /// The process that has let in who connects, by what the kernel says of it.
+    fn who_answers(&self) -> String {
+        let mut browser = TcpStream::connect(("127.0.0.1", self.port())).unwrap();
+        browser.write_all(b"GET").unwrap();
+        let ours = browser.local_addr().unwrap().port();
+        // A line of theirs: local address, remote address, and the number of the socket.
+        let socket = || {
+            let table = fs::read_to_string("/proc/net/tcp").unwrap();
+            let is_theirs = |line: &&str| {
+                let words: Vec<_> = line.split_whitespace().collect();
+                words[1].ends_with(&format!(":{:04X}", self.port()))
+                    && words[2].ends_with(&format!(":{ours:04X}"))
+            };
+            let number = table.lines().skip(1).find(is_theirs)?.split_whitespace().nth(9)?.to_owned();
+            (number != "0").then_some(format!("socket:[{number}]"))
+        };
+        let holds = |pid: &PathBuf, socket: &str| {
+            let open = fs::read_dir(pid.join("fd")).into_iter().flatten().flatten();
+            open.into_iter().any(|fd| fs::read_link(fd.path()).is_ok_and(|to| to.as_os_str() == socket))
+        };
+        let mut status = String::new();
+        let found = wait_up_to(GENEROUS, || {
+            let Some(socket) = socket() else { return false };
+            let pids = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+            let found = pids.filter(|pid| pid.join("fd").exists()).find(|pid| holds(pid, &socket));
+            status = found.and_then(|pid| fs::read_to_string(pid.join("status")).ok()).unwrap_or_default();
+            !status.is_empty()
+        });
+        assert!(found, "nobody has let it in");
+        status
+    }
+
     fn ends(mut self, signal: Option<Signal>) -> Option<i32> {
         if let Some(signal) = signal {
             kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
@@ -173,11 +209,19 @@ fn a_person_looks_at_a_backup() {
     ] {
         assert!(said.contains(words), "{words}: {said}");
     }
+    // Who speaks with browsers is another one than who stages, and can never become more than it is.
+    let answers = staged.who_answers();
+    assert!(answers.contains("\nNoNewPrivs:\t1\n"), "{answers}");
+    assert!(!answers.contains(&format!("\nPid:\t{}\n", staged.child.id())), "{answers}");
     // As through a tunnel: by another port.
     let about = staged.ask("GET /about", "Host: 127.0.0.1:9\r\n", "");
     assert!(about.starts_with("HTTP/1.1 200 X\r\n") && about.ends_with("mast.test</body></html>"), "{about}");
     let built = staged.ask("GET /packs/bird.css?v=1", "", "");
     assert!(built.ends_with("\r\n\r\n/* built */ body{}"), "{built}");
+    // A browser fetches nothing from elsewhere and keeps nothing.
+    for words in ["\r\nContent-Security-Policy: default-src 'self' ", "\r\nCache-Control: no-store\r\n"] {
+        assert!(about.contains(words), "{words}: {about}");
+    }
     let login = staged.ask("GET /login", "", "");
     assert!(login.contains(&format!("Location: http://localhost:{port}/about\r\n")), "{login}");
     assert!(login.contains("Set-Cookie: a=b\r\n"), "{login}");
@@ -193,6 +237,7 @@ fn a_person_looks_at_a_backup() {
     for (start, fields, status) in [
         ("GET /about", "Host: evil.test\r\n", "421"),
         ("GET /about", "Upgrade: websocket\r\n", "501"),
+        ("GET /sw.js", "Service-Worker: script\r\n", "404"),
         ("POST /told", "Transfer-Encoding: chunked\r\n", "411"),
         ("GET http://mast.test/", "", "400"),
     ] {
@@ -231,9 +276,18 @@ fn whatever_ends_it_nothing_stays() {
     assert_eq!(staged.ends(None), Some(0), "{}", host.said());
     host.is_clean(0);
 
-    // By hand in the middle of what is tried.
-    let mut trying = host.start(&["--try", "echo under way; exec sleep 1000"]);
-    assert!(wait_up_to(GENEROUS, || host.said().contains("  under way\n")), "{}", host.said());
+    // By hand in the middle of what is tried, which nobody reads off the list of processes, and which has no network.
+    let command = host.path("command");
+    fs::write(&command, "echo under way in $(readlink /proc/self/ns/net); : s3same; exec sleep 1000")
+        .unwrap();
+    let mut trying = host.begin(&["--try", "-"], fs::File::open(command).unwrap().into());
+    assert!(wait_up_to(GENEROUS, || host.said().contains("  under way in net:[")), "{}", host.said());
+    let lines = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path().join("cmdline"));
+    let lines: Vec<_> = lines.filter_map(|at| fs::read(at).ok()).collect();
+    let has = |word: &str| lines.iter().any(|line| String::from_utf8_lossy(line).contains(word));
+    assert!(has("--stage") && !has("s3same"), "a command line shows what is tried");
+    let network = fs::read_link("/proc/self/ns/net").unwrap();
+    assert!(!host.said().contains(network.to_str().unwrap()), "{}", host.said());
     kill(Pid::from_raw(trying.id().cast_signed()), Signal::SIGINT).unwrap();
     assert_eq!(trying.wait().unwrap().code(), Some(1));
     let words = "ended before it was up; nothing of it is left [cancelled]";
@@ -247,6 +301,15 @@ fn whatever_ends_it_nothing_stays() {
     kill(Pid::from_raw(drills[0]), Signal::SIGKILL).unwrap();
     assert_eq!(staged.ends(None), Some(1));
     assert!(host.said().contains("[drill-room]"), "{}", host.said());
+    host.is_clean(0);
+
+    // Who speaks with browsers is killed: nobody would answer any more.
+    let staged = host.stage(&[]);
+    let apart = host.processes(|line| line.contains("\0stage-relay\0"));
+    assert_eq!(apart.len(), 1, "{apart:?}");
+    kill(Pid::from_raw(apart[0]), Signal::SIGKILL).unwrap();
+    assert_eq!(staged.ends(None), Some(1));
+    assert!(host.said().contains("[relay-ended]"), "{}", host.said());
     host.is_clean(0);
 
     let killed = host.stage(&[]);

@@ -59,6 +59,36 @@ fn page(machine: &Machine, path: &str) -> Done {
     machine.sh(&format!("ruby -rnet/http -ruri -e '{get}' http://127.0.0.1:{PORT}{path}"))
 }
 
+/// What the kernel says of the process that has let in a browser.
+fn who_answers(machine: &Machine) -> String {
+    let look = [
+        "s = TCPSocket.new(\"127.0.0.1\", ",
+        PORT,
+        "); s.write(\"GET\"); 300.times { pid = `ss -Htnp state established \"sport = :",
+        PORT,
+        "\"`[/pid=(\\d+)/, 1]; (print File.read(\"/proc/#{pid}/status\"); exit) if pid; sleep 0.1 }; exit 1",
+    ];
+    machine.sh(&format!("ruby -rsocket -e '{}'", look.concat())).ok()
+}
+
+/// While a command is tried, which came on standard input, nobody on the host reads it.
+fn what_is_tried_is_nobodys_business(machine: &Machine) {
+    machine.write("/run/command", "echo under way; : s3same; exec sleep 1000");
+    machine
+        .sh("rm -f /run/stage.*; setsid sh -c 'mastmaintctl stage database --try - </run/command \
+                >/run/stage.out 2>/run/stage.err; echo $? >/run/stage.rc' >/dev/null 2>&1 &")
+        .ok();
+    machine.until("it is tried", Duration::from_mins(3), |m| said(m).contains("under way").then_some(()));
+    let nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups";
+    let lines = format!("{nobody} cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '");
+    let units = format!("{nobody} systemctl show 'mastmaint-stage-*' 'mastmaintd-boot@*'");
+    let open = machine.sh(&format!("{lines}; {units}")).out;
+    assert!(open.contains("mastmaint-verify --boots") && open.contains("ExecStart="), "{open}");
+    assert!(!open.contains("s3same"), "everybody reads what is tried: {open}");
+    machine.sh("pkill -INT -x mastmaintctl").ok();
+    assert_eq!(ended(machine), "1", "{}", said(machine));
+}
+
 pub(crate) fn a_person_looks_at_a_backup_and_nothing_of_it_stays(debian: Debian) {
     let machine = boot::host(debian);
     machine.write(&format!("{LIVE}/app/javascript/styles/bird.scss"), "body{}");
@@ -73,6 +103,8 @@ pub(crate) fn a_person_looks_at_a_backup_and_nothing_of_it_stays(debian: Debian)
     assert!(failed.err.contains("SassError") && failed.err.contains("[change-failed]"), "{}", failed.err);
     nothing_is_left(&machine);
 
+    what_is_tried_is_nobodys_business(&machine);
+
     begin(&machine, "--try \"bundle exec rails assets:precompile\"");
     assert!(said(&machine).contains("Mastodon 4.6.5 of mast.test from mastodon.dump"), "{}", said(&machine));
     let about = page(&machine, "/about").ok();
@@ -83,6 +115,17 @@ pub(crate) fn a_person_looks_at_a_backup_and_nothing_of_it_stays(debian: Debian)
         listening.lines().count() == 1 && listening.contains(&format!("127.0.0.1:{PORT}")),
         "{listening}"
     );
+    // Who speaks with browsers is no user of this host, and may nothing.
+    let answers = who_answers(&machine);
+    let of = |name: &str| {
+        let line = answers.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap_or_else(|| panic!("no {name} in {answers}")).trim().to_owned()
+    };
+    let user: u32 = of("Uid:").split_whitespace().next().unwrap().parse().unwrap();
+    assert!((61_184..=65_519).contains(&user), "not one of systemd's own: {answers}");
+    assert!(["", &user.to_string()].contains(&of("Groups:").as_str()), "{answers}");
+    assert!(["CapPrm:", "CapEff:", "CapBnd:"].iter().all(|set| of(set) == "0000000000000000"), "{answers}");
+    assert_eq!(of("NoNewPrivs:"), "1");
     // One at a time: who comes second is told, and nothing happens to the first.
     let second = ctl(&machine, "stage database");
     assert_eq!(second.status, 1, "{}", second.err);

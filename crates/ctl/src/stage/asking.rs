@@ -2,9 +2,9 @@
 //! when we are killed, and it takes the room along.
 
 use crate::error::CtlError;
-use mastmaint_words::stage::Told;
+use mastmaint_words::stage::{Asked, Told};
 use std::{
-    io::{BufRead as _, BufReader, Read as _},
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
     os::unix::process::CommandExt as _,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel},
@@ -35,18 +35,24 @@ pub(super) enum Heard {
 }
 
 impl Asking {
-    pub(super) fn start(mut command: Command) -> Result<Self, CtlError> {
+    pub(super) fn start(mut command: Command, asked: &Asked) -> Result<Self, CtlError> {
+        let mut line = serde_json::to_vec(asked).map_err(io::Error::from)?;
+        line.push(b'\n');
         let program = command.get_program().to_string_lossy().into_owned();
         // In a group of its own: Ctrl-C is for us, who let go of it in order.
         command.process_group(0).stdin(Stdio::piped()).stdout(Stdio::piped());
         let failed =
-            |error: std::io::Error| CtlError::Command { command: program.clone(), why: error.to_string() };
+            |error: io::Error| CtlError::Command { command: program.clone(), why: error.to_string() };
         let mut child = command.spawn().map_err(failed)?;
         let (tells, told) = sync_channel(WAITING);
         let (held, said) = (child.stdin.take(), child.stdout.take());
-        let asking = Self { child, held, told };
+        let mut asking = Self { child, held, told };
         if let Some(said) = said {
             thread::Builder::new().spawn(move || listen(said, &tells)).map_err(failed)?;
+        }
+        if let Some(held) = &mut asking.held {
+            // Who does not listen has ended, which is heard.
+            let _ = held.write_all(&line);
         }
         Ok(asking)
     }

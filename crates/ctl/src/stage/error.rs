@@ -45,6 +45,21 @@ pub enum StageError {
     /// It does not come to its end.
     #[error("the room does not say that it has ended; see `systemctl list-units 'mastmaintd-boot@*'`")]
     Left,
+    /// Without rooms, who stages is who starts PostgreSQL.
+    #[error(
+        "without its rooms a stage runs as whoever types it, and PostgreSQL does not as root; type it as somebody else"
+    )]
+    IsRoot,
+    /// The process that browsers speak to has ended by itself.
+    #[error(
+        "nothing passes on any more what browsers ask; see journalctl -u 'mastmaint-stage-*' and try again"
+    )]
+    NoRelay,
+    /// Who reads what a browser sends could do harm with it.
+    #[error(
+        "reads nothing of what browsers send: it may more than others ({0}); start it by `mastmaintctl stage`"
+    )]
+    Privileged(String),
     /// What is to be reached is not what it should be.
     #[error("{}: {why}; it is not connected to", path.display())]
     Door {
@@ -68,6 +83,9 @@ impl StageError {
             Self::Ended => "stage-ended",
             Self::ByHand => "cancelled",
             Self::Left => "stage-left",
+            Self::IsRoot => "is-root",
+            Self::NoRelay => "relay-ended",
+            Self::Privileged(_) => "privileged",
             Self::Door { .. } => "not-the-room",
         }
     }

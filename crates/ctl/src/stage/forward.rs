@@ -1,28 +1,23 @@
-//! The port at which a staged Mastodon is reached: on this host's loopback and nowhere else.
+//! The port at which a staged Mastodon is reached: on this host's loopback and nowhere else. Who listens here reads nothing
+//! of what comes; the process apart does.
 
-use super::{
-    StageError,
-    relay::{Site, refuse, relay},
-    request::Refused,
-};
+use super::{StageError, door::Door, way::keep};
 use crate::error::CtlError;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use std::{
-    net::{Ipv4Addr, TcpListener, TcpStream},
-    os::fd::AsFd as _,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
+    io,
+    net::{Ipv4Addr, Shutdown, TcpListener},
+    os::{
+        fd::OwnedFd,
+        unix::{net::UnixStream, process::CommandExt as _},
     },
+    process::{Child, Command},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-/// A browser opens six.
-const MOST: usize = 32;
-/// How often the thread that waits for browsers looks whether it is over; also how long it waits after a failure that may
-/// pass.
-const A_MOMENT: Duration = Duration::from_millis(200);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// It ends within seconds of being let go of.
+const ENDING: Duration = Duration::from_secs(20);
 
 /// A port that nobody is let in by yet.
 #[derive(Debug)]
@@ -42,70 +37,51 @@ impl Port {
         Ok(Self { listener, number })
     }
 
-    /// Lets browsers in until what comes back is dropped.
-    pub(super) fn open(self, site: Site) -> Result<Forward, CtlError> {
-        let site = Arc::new(site);
-        let seen = Arc::clone(&site);
-        let thread = thread::Builder::new().spawn(move || let_in(&self.listener, &seen));
-        let thread = thread.map_err(|source| CtlError::System { what: "cannot let browsers in", source })?;
-        Ok(Forward { site, thread: Some(thread) })
+    /// Has browsers let in by the process that this command starts, until what comes back is dropped.
+    pub(super) fn open(self, door: Door, mut apart: Command) -> Result<Forward, CtlError> {
+        let failed = |source: io::Error| CtlError::System { what: "cannot let browsers in", source };
+        let (asking, theirs) = UnixStream::pair().map_err(failed)?;
+        // In a group of its own: Ctrl-C is for us, who let go of it in order.
+        apart.process_group(0).stdin(OwnedFd::from(self.listener)).stdout(OwnedFd::from(theirs));
+        let child = apart.spawn().map_err(failed)?;
+        // It has its ends of both now, and we have none of them.
+        drop(apart);
+        let asks = asking.try_clone().map_err(failed);
+        let mut forward = Forward { child, asking, keeping: None };
+        let asks = asks?;
+        let keeping = thread::Builder::new().spawn(move || keep(&door, &asks)).map_err(failed)?;
+        forward.keeping = Some(keeping);
+        Ok(forward)
     }
 }
 
 /// An open port.
 #[derive(Debug)]
 pub(super) struct Forward {
-    site: Arc<Site>,
-    thread: Option<JoinHandle<()>>,
+    child: Child,
+    asking: UnixStream,
+    keeping: Option<JoinHandle<()>>,
+}
+
+impl Forward {
+    /// Whether nobody lets browsers in any more, which nobody has asked for.
+    pub(super) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
 }
 
 impl Drop for Forward {
     fn drop(&mut self) {
-        self.site.is_over.store(true, Ordering::Relaxed);
-        if let Some(thread) = self.thread.take() {
-            // It has closed the port then; connections end within a moment.
-            let _ = thread.join();
+        // That is how both hear of it.
+        let _ = self.asking.shutdown(Shutdown::Both);
+        let begun = Instant::now();
+        while !self.has_ended() && begun.elapsed() < ENDING {
+            thread::sleep(LOOK_EVERY);
         }
-    }
-}
-
-fn let_in(listener: &TcpListener, site: &Arc<Site>) {
-    let open = Arc::new(AtomicUsize::new(0));
-    let patience = PollTimeout::try_from(A_MOMENT).unwrap_or(PollTimeout::ZERO);
-    while !site.is_over.load(Ordering::Relaxed) {
-        let mut look = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
-        if !poll(&mut look, patience).is_ok_and(|ready| ready > 0) {
-            continue;
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(keeping) = self.keeping.take() {
+            let _ = keeping.join();
         }
-        match listener.accept() {
-            Ok((browser, _)) => meet(browser, site, &open),
-            // Without descriptors, say: to try again at once would burn the processor.
-            Err(_) => thread::sleep(A_MOMENT),
-        }
-    }
-}
-
-/// A thread for each, up to so many; as many again are told that they are too many.
-fn meet(browser: TcpStream, site: &Arc<Site>, open: &Arc<AtomicUsize>) {
-    let place = Taken(Arc::clone(open));
-    let before = open.fetch_add(1, Ordering::Relaxed);
-    if before >= 2 * MOST {
-        return;
-    }
-    let is_too_many = before >= MOST;
-    let site = Arc::clone(site);
-    // Where there is no thread the connection is closed, and the browser tries again.
-    let _ = thread::Builder::new().stack_size(256 * 1024).spawn(move || {
-        let _place = place;
-        if is_too_many { refuse(&browser, Refused::TooMany) } else { relay(&browser, &site) }
-    });
-}
-
-/// One of the places; free again when it is dropped.
-struct Taken(Arc<AtomicUsize>);
-
-impl Drop for Taken {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

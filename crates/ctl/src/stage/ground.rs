@@ -28,6 +28,16 @@ const BOOTS: &str = "/run/mastmaintd-rooms/boot.sock";
 const SCRATCH: &str = "/var/tmp";
 /// The one capability of the room that reads backups.
 const CAPABILITIES: &str = "CAP_DAC_READ_SEARCH";
+/// Whoever speaks with browsers is a user that there is only meanwhile, and has no network but what was accepted for it.
+const NOBODY: [&str; 7] = [
+    "DynamicUser=yes",
+    "ProtectHome=yes",
+    "ProtectProc=invisible",
+    "ProcSubset=pid",
+    "SystemCallFilter=~@privileged @resources",
+    "TasksMax=128",
+    "MemoryMax=256M",
+];
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// One that lives still takes its servers down.
 const SWEEPING: Duration = Duration::from_secs(30);
@@ -56,6 +66,9 @@ impl Ground {
             }
             let user = User::from_name(DRILLS).ok().flatten().ok_or(StageError::NoUser(DRILLS))?;
             return Ok(Self::Room { user: user.uid });
+        }
+        if geteuid().is_root() {
+            return Err(StageError::IsRoot.into());
         }
         let pattern = std::env::temp_dir().join("mastmaint-stage-XXXXXX");
         let made = mkdtemp(&pattern);
@@ -87,12 +100,21 @@ impl Ground {
         }
     }
 
-    /// A word of its command, as it is to arrive.
-    pub(super) fn word(&self, text: String) -> String {
-        match self {
-            Self::Room { .. } => walls::word(&text),
-            Self::Own(_) => text,
-        }
+    /// The program that speaks with browsers: nobody, who sees nothing of this host but what it is handed. Without rooms it
+    /// is whoever stages.
+    pub(super) fn apart(&self, host: &str) -> Result<Command, CtlError> {
+        let program = std::env::current_exe();
+        let program =
+            program.map_err(|source| CtlError::System { what: "cannot find its own program", source })?;
+        let mut command = match self {
+            Self::Room { .. } => {
+                let unit = format!("mastmaint-stage-relay-{}", std::process::id());
+                walled(&unit, "", &NOBODY.map(str::to_owned), &program)
+            }
+            Self::Own(_) => Command::new(program),
+        };
+        command.args(["stage-relay", "--host", host]);
+        Ok(command)
     }
 
     /// The way to what was staged there.

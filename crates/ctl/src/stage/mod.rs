@@ -1,6 +1,7 @@
 //! `mastmaintctl stage`: the boot drill, opened for a person. `mastmaint-verify` hands a dump and its file backup to the boot
 //! room; here a port of the loopback is forwarded to the socket on which Mastodon listens there.
 
+mod apart;
 mod asking;
 mod door;
 mod error;
@@ -11,7 +12,10 @@ mod relay;
 mod reply;
 mod request;
 mod session;
+mod way;
 
+pub use apart::Told;
+pub(crate) use apart::pass_on;
 pub use error::StageError;
 
 use crate::{check, cli::CONFIG, error::CtlError, when::When};
@@ -22,14 +26,21 @@ use mastmaint_config::Settings;
 use mastmaint_words::{
     BackupName, Span,
     backup::{Order, Place},
-    stage::Stage,
+    stage::{Asked, Stage},
 };
 use session::{Session, Signals};
-use std::{io, path::PathBuf};
+use std::{
+    io::{self, Read as _},
+    path::PathBuf,
+};
 
 /// Longer than anybody looks at it; drills wait as long.
 const LONGEST: Span = Span::from_secs(7 * 86_400);
 const SHORTEST: Span = Span::from_secs(1);
+/// Instead of a command.
+const FROM_INPUT: &str = "-";
+/// A longer one is none.
+const LONGEST_COMMAND: u64 = 64 * 1024;
 
 /// What is typed of a stage.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -43,7 +54,8 @@ pub struct Typed {
     /// At which port of 127.0.0.1; any that is free if it is not said.
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
-    /// Run this first in the copy, like `bin/rails assets:precompile`; nothing is staged if it fails.
+    /// Run this first in the copy, like `bin/rails assets:precompile`; nothing is staged if it fails. - takes it from
+    /// standard input.
     #[arg(long = "try", value_name = "COMMAND")]
     change: Option<String>,
     /// The configuration.
@@ -54,6 +66,7 @@ pub struct Typed {
 /// Stages a backup, and stays for as long as it is staged.
 pub(crate) fn stage(when: &When, typed: &Typed) -> Result<u8, CtlError> {
     let order = order(&check::load(&typed.config)?, &typed.backup)?;
+    let change = typed.change.clone().map(change).transpose()?;
     if typed.lasts < SHORTEST || typed.lasts > LONGEST {
         let why = format!("--for {} makes no sense; from {SHORTEST} to {LONGEST} does", typed.lasts);
         return Err(CtlError::Usage(why));
@@ -63,16 +76,31 @@ pub(crate) fn stage(when: &When, typed: &Typed) -> Result<u8, CtlError> {
     let ground = Ground::find()?;
     // Before anything is begun: also at a port that is taken nothing is.
     let port = Port::take(typed.port)?;
-    let stage = Stage { port: port.number, lasts: typed.lasts, change: typed.change.clone() };
+    let stage = Stage { port: port.number, lasts: typed.lasts, change };
     let mut command = ground.command();
-    let word =
-        |text: serde_json::Result<String>| Ok::<_, CtlError>(ground.word(text.map_err(io::Error::from)?));
-    command.arg("--stage").arg(word(serde_json::to_string(&stage))?);
-    command.arg(word(serde_json::to_string(&order))?);
-    let asking = Asking::start(command)?;
+    command.arg("--stage");
+    let asking = Asking::start(command, &Asked { stage, order })?;
     let session =
         Session { when, typed, ground: &ground, signals, asking, port: Some(port), chosen: None, open: None };
     session.hold()
+}
+
+/// The command that is tried: as it was typed, or, so that nobody reads it off the list of processes, what comes on
+/// standard input.
+fn change(typed: String) -> Result<String, CtlError> {
+    if typed != FROM_INPUT {
+        return Ok(typed);
+    }
+    let mut text = String::new();
+    io::stdin()
+        .lock()
+        .take(LONGEST_COMMAND)
+        .read_to_string(&mut text)
+        .map_err(|source| CtlError::System { what: "cannot read the command of --try", source })?;
+    if text.trim().is_empty() {
+        return Err(CtlError::Usage("no command came on standard input for `--try -`".to_owned()));
+    }
+    Ok(text.trim_end().to_owned())
 }
 
 /// What `mastmaint-verify` gets to know of the backup, if it can be staged.

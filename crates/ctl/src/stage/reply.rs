@@ -2,8 +2,9 @@
 
 use super::fields::{Head, write};
 
-/// What holds for one connection only, or would bind the browser to https at an address that has none.
-const NOT_PASSED: [&str; 8] = [
+/// What holds for one connection only, would bind the browser to https at an address that has none, or says what may be
+/// kept of it.
+const NOT_PASSED: [&str; 11] = [
     "connection",
     "keep-alive",
     "proxy-connection",
@@ -12,7 +13,17 @@ const NOT_PASSED: [&str; 8] = [
     "alt-svc",
     "strict-transport-security",
     "x-accel-redirect",
+    "cache-control",
+    "expires",
+    "pragma",
 ];
+/// Files of a build would be taken for those of the next stage at this port.
+const KEPT: &[u8] = b"no-store";
+/// Beside Mastodon's own, which lets pictures come from anywhere and everything from its domain
+/// (config/initializers/content_security_policy.rb), and addresses of uploads are absolute ones of that
+/// (app/helpers/routing_helper.rb): a browser holds both. Nothing is fetched from the instance that runs, nothing sent there.
+const POLICY: &[u8] =
+    b"default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; form-action 'self'; base-uri 'self'";
 
 /// Makes of a head the one that the browser gets, which calls us `here`. Nothing if it is none.
 pub(super) fn reply(head: &[u8], host: &str, here: &str) -> Option<Vec<u8>> {
@@ -34,6 +45,8 @@ pub(super) fn reply(head: &[u8], host: &str, here: &str) -> Option<Vec<u8>> {
         };
         write(&mut passed, field.name, &value);
     }
+    write(&mut passed, "Cache-Control", KEPT);
+    write(&mut passed, "Content-Security-Policy", POLICY);
     write(&mut passed, "Connection", b"close");
     passed.extend_from_slice(b"\r\n");
     Some(passed)
@@ -113,12 +126,16 @@ mod tests {
     fn nothing_leads_to_the_running_instance() {
         let head = "HTTP/1.1 302 Found\r\nLocation: https://mast.test/auth/sign_in\r\nConnection: keep-alive\r\n\
                     Strict-Transport-Security: max-age=63072000\r\nSet-Cookie: a=secure; path=/; SECURE; HttpOnly\r\n\
-                    Set-Cookie: __Host-b=c; Secure\r\nContent-Length: 0\r\n\r\n";
+                    Set-Cookie: __Host-b=c; Secure\r\nContent-Length: 0\r\nCache-Control: public, max-age=2419200\r\n\
+                    Content-Security-Policy: img-src https:\r\n\r\n";
+        // Both policies stay: a browser holds each of them.
         assert_eq!(
             replied(head).unwrap(),
             "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:3000/auth/sign_in\r\n\
              Set-Cookie: a=secure; path=/; HttpOnly\r\nSet-Cookie: __Host-b=c; Secure\r\nContent-Length: 0\r\n\
-             Connection: close\r\n\r\n"
+             Content-Security-Policy: img-src https:\r\nCache-Control: no-store\r\n\
+             Content-Security-Policy: default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; form-action 'self'; \
+             base-uri 'self'\r\nConnection: close\r\n\r\n"
         );
         for (location, goes) in [
             ("http://MAST.test", "http://127.0.0.1:3000"),

@@ -42,6 +42,8 @@ pub(super) enum Refused {
     /// A page of somebody else has had its name point here.
     OtherHost,
     Streaming,
+    /// Something that a browser would keep.
+    Worker,
     NoLength,
     TooLarge,
     TooSlow,
@@ -57,6 +59,7 @@ impl Refused {
             Self::Malformed => ("400 Bad Request", "This is no request."),
             Self::OtherHost => ("421 Misdirected Request", "What is staged is at 127.0.0.1 or localhost."),
             Self::Streaming => ("501 Not Implemented", "Streaming is not staged."),
+            Self::Worker => ("404 Not Found", "A stage leaves nothing behind in a browser."),
             Self::NoLength => ("411 Length Required", "What is sent must say how long it is."),
             Self::TooLarge => ("413 Content Too Large", "So much is not passed on."),
             Self::TooSlow => ("408 Request Timeout", "The request did not come to its end."),
@@ -76,6 +79,11 @@ pub(super) fn request(head: &[u8], host: &str) -> Result<Asked, Refused> {
     let here = here(&head)?;
     if head.words("upgrade").iter().any(|word| word.starts_with("websocket")) {
         return Err(Refused::Streaming);
+    }
+    // It would outlive the stage and answer for the next one at this port; Mastodon's app/javascript/mastodon/main.tsx does
+    // without.
+    if head.all("service-worker").next().is_some() {
+        return Err(Refused::Worker);
     }
     let body = length(&head)?;
     let mut passed = format!("{start}\r\n").into_bytes();
@@ -217,6 +225,7 @@ mod tests {
             ("Transfer-Encoding: chunked\r\n", Refused::NoLength),
             ("Transfer-Encoding: identity\r\nContent-Length: 1\r\n", Refused::NoLength),
             ("Upgrade: websocket\r\nConnection: Upgrade\r\n", Refused::Streaming),
+            ("Service-Worker: script\r\n", Refused::Worker),
         ] {
             assert_eq!(with(fields), Err(why), "{fields}");
         }

@@ -6,7 +6,6 @@ use super::{
     asking::{Asking, Heard},
     forward::{Forward, Port},
     ground::Ground,
-    relay::Site,
 };
 use crate::{error::CtlError, exit, print, when::When};
 use jiff::Timestamp;
@@ -19,10 +18,7 @@ use nix::sys::{
     signal::{SigSet, Signal},
     signalfd::{SfdFlags, SignalFd},
 };
-use std::{
-    sync::atomic::AtomicBool,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// Longer than the room takes to take everything down.
@@ -67,7 +63,7 @@ pub(super) struct Session<'a> {
 
 /// Browsers are let in.
 pub(super) struct Open {
-    _forward: Forward,
+    forward: Forward,
     since: Instant,
 }
 
@@ -79,6 +75,9 @@ impl Session<'_> {
                 self.open.as_ref().is_some_and(|open| open.since.elapsed() >= self.typed.lasts.get());
             if is_time || self.signals.has_come() {
                 break Ok(());
+            }
+            if self.open.as_mut().is_some_and(|open| open.forward.has_ended()) {
+                break Err(StageError::NoRelay.into());
             }
             let heard = match self.asking.hear(LOOK_EVERY) {
                 Heard::Nothing => continue,
@@ -115,8 +114,8 @@ impl Session<'_> {
             return Err(StageError::Refused { code: "not-the-room".to_owned(), what }.into());
         }
         let number = port.number;
-        let site = Site { door: self.ground.door()?, host: up.host.clone(), is_over: AtomicBool::new(false) };
-        self.open = Some(Open { _forward: port.open(site)?, since: Instant::now() });
+        let apart = self.ground.apart(&up.host)?;
+        self.open = Some(Open { forward: port.open(self.ground.door()?, apart)?, since: Instant::now() });
         self.say(number, up);
         print::data(&format!("http://127.0.0.1:{number}/\n"))?;
         Ok(())

@@ -358,6 +358,83 @@ fn another_host_that_lies_is_found_out_before_anything_is_written() {
     received(&host, whole).unwrap();
 }
 
+#[test]
+fn what_is_called_proved_comes_with_its_hashes() {
+    let mut host = Host::new();
+    let whole = sent(&host);
+    let without = |line: &mut String| {
+        let mut value: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert!(value.as_object_mut().unwrap().remove("blake3").is_some(), "{line}");
+        *line = value.to_string();
+    };
+    let bare = announced(&whole, |lines| {
+        without(lines.iter_mut().find(|line| line.contains("app/models/account.rb")).unwrap());
+    });
+    // Its head says that all of it is proved.
+    let error = received(&host, bare.clone()).unwrap_err();
+    assert_eq!(error.code(), "not-proved", "{error}");
+    assert!(
+        error.to_string().contains("1 of its files come without a hash: app/models/account.rb"),
+        "{error}"
+    );
+    assert!(!host.staged("").exists());
+    // Nor does who sends it say when.
+    let never = announced(&whole, |lines| {
+        let mut head: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+        head["proved_at"] = serde_json::Value::Null;
+        lines[0] = head.to_string();
+    });
+    assert_eq!(received(&host, never).unwrap_err().code(), "not-proved");
+    // Whoever wants it so gets it, and it is not called proved.
+    host.order.unproved = true;
+    received(&host, bare).unwrap();
+    let plan = host.journal().plan;
+    assert!(plan.newest_proof.is_none() && plan.sentence.contains("not proved"), "{plan:?}");
+    assert!(plan.notes.iter().any(|note| note == "without a proof: app/models/account.rb"), "{plan:?}");
+}
+
+#[test]
+fn a_cache_that_does_not_come_is_told_before_the_switch() {
+    const OF_SERVERS: &str = "public/system/cache, the copies of what lies on other servers";
+    let lost = |host: &Host| {
+        let plan = host.journal().plan;
+        let told = plan.would_be_lost.into_iter().find(|lost| lost.starts_with(OF_SERVERS));
+        assert_eq!(plan.cache_lost, told.is_some());
+        told
+    };
+    // The sender has not heard what was asked for: `env_keep` is missing.
+    let mut host = Host::new();
+    let deaf = sent(&host);
+    host.order.with_media = true;
+    received(&host, deaf).unwrap();
+    assert!(lost(&host).unwrap().contains("SSH_ORIGINAL_COMMAND"), "{:?}", lost(&host));
+    // It has.
+    let mut host = Host::new();
+    host.order.with_media = true;
+    received(&host, sent(&host)).unwrap();
+    assert_eq!(lost(&host), None);
+    host.asked(switch).unwrap();
+    assert!(host.live("public/system/cache/accounts/avatars/1.png").exists());
+    // The backup has none, as in the post-mortem; who sends it may be of a version that does not say what it heard.
+    let mut host = Host::unverified();
+    fs::remove_dir_all(host.in_backup("public/system/cache")).unwrap();
+    host.verify();
+    host.order.with_media = true;
+    let older = announced(&sent(&host), |lines| {
+        assert!(lines[0].contains("\"with_cache\":true"));
+        lines[0] = lines[0].replace(",\"with_cache\":true", "");
+    });
+    received(&host, older).unwrap();
+    assert!(lost(&host).unwrap().contains("not in the backup"));
+    host.order.run = "20261126T200001Z-7k3f9q".parse().unwrap();
+    host.asked(prepare).unwrap();
+    assert!(lost(&host).unwrap().contains("not in the backup"));
+    // Today's stays.
+    let host = Host::new();
+    received(&host, sent(&host)).unwrap();
+    assert_eq!(lost(&host), None);
+}
+
 fn is_installed(program: &str) -> bool {
     Path::new("/usr/bin").join(program).exists()
 }

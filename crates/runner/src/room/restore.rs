@@ -282,6 +282,8 @@ fn done(journal: &Restoring, wanted: Wanted) -> Verdict {
     for (code, lines) in told {
         verdict.reasons.extend(lines.iter().map(|line| Reason::new(code, line.clone())));
     }
+    let afterwards = plan.afterwards().filter(|_| wanted == Wanted::Switched);
+    verdict.reasons.extend(afterwards.map(|what| Reason::new("cache-lost", what)));
     verdict.numbers.visited = Some(plan.whole.files);
     verdict.numbers.bytes = Some(plan.whole.bytes);
     verdict
@@ -319,6 +321,20 @@ mod tests {
         assert_eq!(judged(0, r#"{"is":"back"}"#, Wanted::Back).0, Outcome::Ok);
         let none = judge(&ended(Ending::Exited(0)), Wanted::Switched, || Err(io::Error::other("gone")));
         assert_eq!(none.outcome, Outcome::Failed);
+    }
+
+    #[test]
+    fn a_cache_that_did_not_come_back_is_told_when_it_matters() {
+        let told = |wanted, is_lost| {
+            let mut journal = restoring(r#"{"is":"switched"}"#);
+            journal.plan.cache_lost = is_lost;
+            let verdict = done(&journal, wanted);
+            verdict.reasons.into_iter().find(|reason| reason.code == "cache-lost").map(|reason| reason.text)
+        };
+        let text = told(Wanted::Switched, true).unwrap();
+        assert!(text.contains("media remove --days 0") && text.contains("clean-after-restore"), "{text}");
+        assert_eq!(told(Wanted::Switched, false), None);
+        assert_eq!(told(Wanted::Prepared, true), None, "nothing came back yet");
     }
 
     #[test]

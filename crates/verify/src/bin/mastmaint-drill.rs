@@ -3,7 +3,7 @@
 
 use mastmaint_verify::{
     VerifyError,
-    drill::{Host, answer, sweep},
+    drill::{Host, Network, answer, sweep},
 };
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::{
@@ -14,9 +14,10 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
-const USAGE: &str = "usage: mastmaint-drill [--sweep] [--rubies DIRS] [--gems DIRS] --place DIR; descriptor 0 is the \
-                     connection. With --sweep it only removes what a dead drill left in DIR. DIRS are parted by \
-                     colons: what holds versions of Ruby, and gems for a file backup without any";
+const USAGE: &str = "usage: mastmaint-drill [--sweep] [--own-network] [--rubies DIRS] [--gems DIRS] --place DIR; \
+                     descriptor 0 is the connection. With --sweep it only removes what a dead drill left in DIR, with \
+                     --own-network it leaves that of the host. DIRS are parted by colons: what holds versions of Ruby, \
+                     and gems for a file backup without any";
 
 fn main() -> ExitCode {
     match run(std::env::args().skip(1)) {
@@ -35,9 +36,11 @@ enum Failure {
 
 fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
     let (mut place, mut is_sweep, mut host) = (None, false, Host::default());
+    let mut is_to_leave = false;
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--sweep" => is_sweep = true,
+            "--own-network" => is_to_leave = true,
             "--rubies" => host.rubies = directories(arguments.next()),
             "--gems" => host.gems = directories(arguments.next()),
             "--place" => place = arguments.next().map(PathBuf::from),
@@ -47,6 +50,11 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<(), Failure> {
     let place = place.ok_or_else(|| Failure::Usage("--place is missing".to_owned()))?;
     if is_sweep {
         return sweep(&place).map_err(Failure::Drill);
+    }
+    if is_to_leave {
+        // Whoever has left sees no processes of another drill any more that a dead one has left.
+        sweep(&place).map_err(Failure::Drill)?;
+        host.network = Network::leave();
     }
     // Who is told to end takes its server down first.
     let is_cancelled = Arc::new(AtomicBool::new(false));

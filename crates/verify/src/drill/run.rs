@@ -5,6 +5,7 @@ use super::{
     boot::{self, boot},
     cluster::{self, Cluster},
     judge::judge,
+    network,
     restore::restore,
     scratch::Scratch,
     space,
@@ -77,6 +78,11 @@ fn bring_to_life(
 ) -> Result<Vec<Finding>, Stop> {
     let Handed { dump, files } = handed;
     let is_cancelled = || tell.is_cancelled();
+    // A drill goes on, and only starts no Mastodon.
+    if let (Some(_), Some(why)) = (&order.stage, host.network.forbids()) {
+        let what = format!("{} is not staged: {why}", order.dump);
+        return Err(Finding::fail(Code::NetworkShared, what, network::ADVICE).into());
+    }
     let programs = Programs::with_a_server(&order.dump, order.shape)?;
     drill.server = Some(programs.major);
     let scratch = match order.stage {
@@ -141,4 +147,36 @@ fn at_work(dump: &str) -> Finding {
     let what = format!("{dump} is not staged: another drill, or a stage, is at work on this host");
     let advice = "Try again when it is over; `systemctl list-units 'mastmaintd-drill@*' 'mastmaintd-boot@*'` shows it.";
     Finding::fail(Code::DrillAtWork, what, advice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::Network, *};
+    use crate::prove::Untold;
+    use mastmaint_words::{Span, stage::Stage};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn nothing_is_staged_with_the_network_of_the_host() {
+        let order = Order {
+            dump: "a.dump".to_owned(),
+            shape: Shape::Text,
+            size: 1,
+            domain: None,
+            code: BTreeSet::new(),
+            before: None,
+            assertions: Vec::new(),
+            reserve: 0,
+            boot: None,
+            stage: Some(Stage { port: 1, lasts: Span::from_secs(1), change: None }),
+        };
+        let host = Host { network: Network::OfHost("not permitted".to_owned()), ..Host::default() };
+        let place = tempfile::tempdir().unwrap();
+        let handed = Handed { dump: tempfile::tempfile().unwrap(), files: None };
+        let drilled = drill(&order, handed, place.path(), &host, &Untold).unwrap();
+        let [finding] = &drilled.findings[..] else { panic!("{drilled:?}") };
+        assert_eq!((finding.code, finding.severity), (Code::NetworkShared, Severity::Fail));
+        assert!(finding.what.contains("a.dump is not staged") && finding.what.contains("not permitted"));
+        assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 0, "nothing was begun");
+    }
 }

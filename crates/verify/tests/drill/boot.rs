@@ -48,7 +48,12 @@ impl Backups {
         let build = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/standin_puma/build.sh");
         assert!(Command::new("sh").arg(build).arg(backups.live("")).status().unwrap().success());
         let env = fs::read_to_string(fixture(".env.production")).unwrap();
-        write(&backups.live(".env.production"), format!("{env}\nS3_ENABLED=true\nSMTP_SERVER=mail.test\n"));
+        write(
+            &backups.live(".env.production"),
+            format!(
+                "{env}\nS3_ENABLED=true\nSMTP_SERVER=mail.test\nOMNIAUTH_ONLY=true\nLDAP_ENABLED=true\nMIN_THREADS=9\n"
+            ),
+        );
         // As in a real one: what the drill's user may not read goes there all the same.
         fs::set_permissions(backups.live(".env.production"), fs::Permissions::from_mode(0o600)).unwrap();
         fs::set_permissions(backups.live(""), fs::Permissions::from_mode(0o700)).unwrap();

@@ -7,10 +7,12 @@ require 'json'
 require 'socket'
 
 WEATHER = File.exist?('weather') ? File.read('weather').split : []
-%w[DATABASE_URL SMTP_SERVER S3_ENABLED ES_ENABLED CDN_HOST].each { |name| abort "RuntimeError: #{name} is set" if ENV[name] }
+%w[DATABASE_URL SMTP_SERVER S3_ENABLED ES_ENABLED CDN_HOST OMNIAUTH_ONLY LDAP_ENABLED].each { |name| abort "RuntimeError: #{name} is set" if ENV[name] }
 abort 'RuntimeError: .env.production is there' if File.exist?('.env.production')
 abort "RuntimeError: not started as Mastodon: #{ARGV}" unless ARGV[0..2] == ['-C', 'config/puma.rb', '-b'] && File.exist?(ARGV[1])
 abort 'RuntimeError: WEB_CONCURRENCY' unless ENV['WEB_CONCURRENCY'] == '0' && ENV['RAILS_ENV'] == 'production'
+# As puma does.
+abort "The minimum (#{ENV['MIN_THREADS']}) number of threads must be less" if ENV['MIN_THREADS'].to_i > ENV['MAX_THREADS'].to_i
 abort 'libicui18n.so.99: cannot open shared object file: No such file or directory (LoadError)' if WEATHER.include?('no-library')
 abort "config/boot.rb:3: cannot load such file -- mastodon/nothing (LoadError) #{ENV['SECRET_KEY_BASE']}" if WEATHER.include?('dies')
 

@@ -136,6 +136,8 @@ pub enum Code {
     DrillAtWork,
     /// The command that was tried in a staged copy failed.
     ChangeFailed,
+    /// Nothing is staged because it would have the network of the host.
+    NetworkShared,
 }
 
 impl Code {

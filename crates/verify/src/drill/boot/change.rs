@@ -35,7 +35,7 @@ pub(super) fn try_out(
     let of = || VerifyError::drill(mastodon.scratch);
     let begun = Instant::now();
     tell.say(&format!("trying in the copy: {change}"));
-    let mut running = mastodon.shell("change.log", change)?;
+    let mut running = mastodon.shell("change", change)?;
     let mut output = Output::new(File::open(running.log()).map_err(of())?);
     let status = loop {
         let ended = running.ended().map_err(of())?;

@@ -6,7 +6,7 @@ use mastmaint_words::stage::Stage;
 use std::path::Path;
 
 /// What leads to databases, mail, stores and other hosts, or is ours to say: names, and what names begin with.
-const NOT_TAKEN: [&str; 39] = [
+const NOT_TAKEN: [&str; 49] = [
     "DB_",
     "DATABASE_",
     "REPLICA_",
@@ -30,6 +30,16 @@ const NOT_TAKEN: [&str; 39] = [
     "ES_",
     "OTEL_",
     "STATSD_",
+    // A server of metrics that listens (Mastodon's config/initializers/prometheus_exporter.rb).
+    "MASTODON_PROMETHEUS_",
+    // Who is let in is asked of other hosts; with these two already at the start (app/lib/content_security_policy.rb).
+    "OMNIAUTH_ONLY",
+    "ONE_CLICK_SSO_LOGIN",
+    "LDAP_",
+    "PAM_",
+    "CAS_",
+    "SAML_",
+    "OIDC_",
     "HTTP_PROXY",
     "HTTPS_PROXY",
     "http_",
@@ -37,7 +47,10 @@ const NOT_TAKEN: [&str; 39] = [
     "SOCKET",
     "BIND",
     "PORT",
+    "PROXY_PROTO_V1",
     "WEB_CONCURRENCY",
+    // More of these than of the others, which are ours, and puma does not start (config/puma.rb).
+    "MIN_THREADS",
     "MAX_THREADS",
     "RAILS_",
     "RUBY",
@@ -88,7 +101,8 @@ pub(super) fn environment(env: &Env, ground: &Ground<'_>) -> Vec<(String, String
 }
 
 /// What is said beside that where a person looks: files of `public/` are served, there is no streaming, and no page leads to
-/// that of the running instance.
+/// that of the running instance, which is what Mastodon's config/initializers/1_hosts.rb would make of the domain: with the
+/// token of whoever is logged in to the copy.
 pub(super) fn staged(stage: &Stage) -> Vec<(String, String)> {
     let ours = [
         ("RAILS_SERVE_STATIC_FILES", "true".to_owned()),
@@ -121,7 +135,7 @@ mod tests {
 
     const FILE: &str = "LOCAL_DOMAIN=mast.test\nSECRET_KEY_BASE=verysecret\nDB_HOST=10.0.0.1\nDB_PASS=hunter2hunter2\n\
         DATABASE_URL=postgresql://10.0.0.1/x\nREDIS_HOST=10.0.0.2\nSIDEKIQ_REDIS_URL=redis://10.0.0.2\nSMTP_SERVER=mail.test\n\
-        S3_ENABLED=true\nAWS_SECRET_ACCESS_KEY=abc\nES_ENABLED=true\nPORT=3000\nSENDFILE_HEADER=X-Sendfile\nRUBYOPT=-rx\nLD_PRELOAD=/x.so\nPATH=/x\n\
+        S3_ENABLED=true\nOMNIAUTH_ONLY=true\nOIDC_ISSUER=https://10.0.0.6\nLDAP_HOST=10.0.0.7\nMIN_THREADS=9\nAWS_SECRET_ACCESS_KEY=abc\nES_ENABLED=true\nPORT=3000\nSENDFILE_HEADER=X-Sendfile\nRUBYOPT=-rx\nLD_PRELOAD=/x.so\nPATH=/x\n\
         PGHOST=10.0.0.1\nCDN_HOST=https://10.0.0.4\nSTREAMING_API_BASE_URL=wss://10.0.0.5\nhttp_proxy=http://10.0.0.3\nACTIVE_RECORD_ENCRYPTION_PRIMARY_KEY=primarykey\nESTIMATE=1\n";
 
     fn ground() -> Ground<'static> {
@@ -151,6 +165,8 @@ mod tests {
             "PATH",
             "PORT",
             "SENDFILE_HEADER",
+            "OMNIAUTH_ONLY",
+            "MIN_THREADS",
         ] {
             assert!(!env.contains_key(gone), "{gone}");
         }

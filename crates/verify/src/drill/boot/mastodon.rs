@@ -15,7 +15,9 @@ use crate::{
 };
 use mastmaint_words::human;
 use std::{
-    fs,
+    fs::{self, File},
+    io::Write as _,
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     process::Command,
     thread,
@@ -72,15 +74,19 @@ impl Mastodon<'_> {
         Ok(Running::start(&mut self.bundle(words), &log).map_err(VerifyError::drill(self.scratch))?)
     }
 
-    /// A line of the shell, as somebody would type it in its directory.
-    pub(super) fn shell(&self, log: &str, line: &str) -> Result<Running, Stop> {
+    /// Lines of the shell, as somebody would type them in its directory. They are read from a file that nobody else may
+    /// read, unlike a command line.
+    pub(super) fn shell(&self, name: &str, lines: &str) -> Result<Running, Stop> {
+        let of = || VerifyError::drill(self.scratch);
+        let script = self.scratch.join(name);
+        let mut file = File::options().create_new(true).write(true).mode(0o600).open(&script).map_err(of())?;
+        file.write_all(lines.as_bytes()).and_then(|()| file.write_all(b"\n")).map_err(of())?;
         let mut command = Command::new("/bin/sh");
-        command.args(["-c", line]);
+        command.arg(&script);
         let mut command = self.dressed(command);
         // What it says is shown a line at a time.
         command.env("NO_COLOR", "1");
-        let log = self.scratch.join(log);
-        Ok(Running::start(&mut command, &log).map_err(VerifyError::drill(self.scratch))?)
+        Ok(Running::start(&mut command, &script.with_added_extension("log")).map_err(of())?)
     }
 
     pub(super) fn has_its_gems(&self, is_cancelled: &dyn Fn() -> bool) -> Result<(), Stop> {

@@ -15,7 +15,7 @@ mod ruby;
 pub(crate) use live::WHOLE;
 pub use ruby::Host;
 
-use super::{Stop, cluster::Cluster};
+use super::{Stop, cluster::Cluster, network};
 use crate::{
     check::Env,
     error::VerifyError,
@@ -83,6 +83,10 @@ fn bring_up(ready: Ready<'_>, boot: &mut Boot) -> Result<(), Stop> {
     let name = files.name.as_str();
     let is_cancelled = || tell.is_cancelled();
     let missing = |what: String| not_tried(name, &what);
+    if let Some(why) = host.network.forbids() {
+        let what = format!("Mastodon was not started from {name}: {why}");
+        return Err(Finding::warn(Code::NotChecked, what, network::ADVICE).into());
+    }
     let ruby = host.ruby(files.ruby.as_deref()).map_err(missing)?;
     let redis = redis::program().map_err(missing)?;
     let scratch = cluster.directory();

@@ -1,5 +1,6 @@
 //! What Mastodon is run by: the Ruby that its `.ruby-version` names, Bundler, the gems.
 
+use crate::drill::Network;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -10,13 +11,15 @@ const ROOTS: [&str; 3] = ["/usr/local/rbenv/versions", "/opt/rbenv/versions", "/
 /// Where one Ruby of the whole host is.
 const OF_THE_HOST: [&str; 2] = ["/usr/local/bin", "/usr/bin"];
 
-/// Where this host keeps what Mastodon runs by.
+/// Where this host keeps what Mastodon runs by, and what it would reach.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Host {
     /// Directories with a directory for each version of Ruby.
     pub rubies: Vec<PathBuf>,
     /// Directories of gems for a backup that has none of its own.
     pub gems: Vec<PathBuf>,
+    /// What can be reached from here.
+    pub network: Network,
 }
 
 /// A Ruby with its Bundler.
@@ -76,7 +79,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         install(root.path(), "3.4.7", &["ruby", "bundle"]);
         install(root.path(), "ruby-3.3.1", &["ruby", "bundle"]);
-        let host = Host { rubies: vec![root.path().to_owned()], gems: Vec::new() };
+        let host = Host { rubies: vec![root.path().to_owned()], ..Host::default() };
         let bin = |version| host.ruby(Some(version)).unwrap().bin;
         assert_eq!(bin("3.4.7"), root.path().join("3.4.7/bin"));
         assert_eq!(bin("ruby-3.4.7"), root.path().join("3.4.7/bin"));
@@ -92,8 +95,8 @@ mod tests {
     fn gems_of_the_backup_come_first() {
         let place = tempfile::tempdir().unwrap();
         let (live, own) = (place.path().join("live"), place.path().join("live/vendor/bundle"));
-        let host =
-            Host { rubies: Vec::new(), gems: vec![place.path().join("none"), place.path().join("host")] };
+        let gems = vec![place.path().join("none"), place.path().join("host")];
+        let host = Host { gems, ..Host::default() };
         assert_eq!(host.gems(&live), None);
         fs::create_dir_all(place.path().join("host/ruby")).unwrap();
         assert_eq!(host.gems(&live), Some(place.path().join("host")));
