@@ -145,7 +145,7 @@ impl Watch {
     ) -> Result<(), std::io::Error> {
         let units = record.all_units();
         let boot = self.systemctl.boot();
-        if !boot.is_empty() && boot != record.boot {
+        if (!boot.is_empty() && boot != record.boot) || held::holds(&record.run) {
             // systemd has started what was stopped, or has its start in its queue; that is no person.
             self.tell(
                 &record,

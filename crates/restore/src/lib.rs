@@ -7,6 +7,7 @@
 //! opened once, by directory descriptors, no link is followed, and what was moved is compared with what was meant.
 
 mod along;
+mod attributes;
 mod back;
 mod check;
 mod copy;

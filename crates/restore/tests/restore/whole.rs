@@ -16,6 +16,9 @@ const NEW: &str = "public/system/media_attachments/files/002/original/new.png";
 #[test]
 fn a_backup_comes_back_and_goes_again_and_nothing_of_today_is_lost() {
     let host = Host::new();
+    // Not everywhere there are such.
+    let attribute = rustix::fs::XattrFlags::empty();
+    let marked = rustix::fs::setxattr(host.in_backup("bin/tootctl"), "user.of", b"x", attribute).is_ok();
     let before = content(&host.live(""));
     assert_eq!(host.asked(prepare).unwrap(), Did::Done);
     assert_eq!(content(&host.live("")), before, "nothing of live was changed");
@@ -32,6 +35,8 @@ fn a_backup_comes_back_and_goes_again_and_nothing_of_today_is_lost() {
         plan.notes.iter().any(|n| n.contains("bin/tootctl") && n.contains("config"))
             && plan.notes.iter().any(|n| n.contains("tmp.fifo"))
     );
+    let attributes = plan.notes.iter().find(|note| note.contains("extended attributes"));
+    assert_eq!(attributes.map(|note| note.ends_with("not restored: bin/tootctl")), marked.then_some(true));
     assert!(plan.added.files > 50 && plan.newest_proof.is_some(), "{plan:?}");
     assert_eq!(host.asked(prepare).unwrap(), Did::Done, "found done");
 

@@ -42,6 +42,11 @@ pub fn file(directory: &Path, run: &RunId) -> PathBuf {
     directory.join(run.as_str())
 }
 
+/// Whether they are held.
+pub fn holds(run: &RunId) -> bool {
+    file(Path::new(HELD), run).exists()
+}
+
 /// From here on a start of them is a person's, or ours. Called when they are stopped in this boot, so that no start is in
 /// systemd's queue any more.
 pub fn release(run: &RunId) {
