@@ -74,6 +74,10 @@ on_both! {
         what_does_not_belong_together_is_not_started,
         cut_anywhere_it_ends_as_one_set,
     ];
+    database_bare: [
+        an_instance_that_is_gone_comes_back_as_its_backup_says,
+        a_paused_pgbouncer_goes_on_whatever_is_killed,
+    ];
     database_room: [a_dump_is_loaded_in_its_room_and_switched_in];
     drill: [
         every_kind_of_dump_comes_to_life,

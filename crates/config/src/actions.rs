@@ -54,6 +54,9 @@ pub enum ServicesAction {
     Stop {
         /// In the order in which they are started again; a template stands for its loaded instances.
         units: Vec<UnitName>,
+        /// What an earlier restore keeps down is taken over: this one brings a whole set.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        mends: bool,
     },
     /// What was recorded is started again and watched until it stays up and answers.
     Start,
@@ -193,7 +196,7 @@ impl Action {
             Self::Restore(action) => action.title(),
             Self::Database(action) => action.title(),
             Self::RedisFlush => "empty Redis".to_owned(),
-            Self::Services(ServicesAction::Stop { units }) => {
+            Self::Services(ServicesAction::Stop { units, .. }) => {
                 let units: Vec<_> = units.iter().map(UnitName::as_str).collect();
                 format!("stop {}, to be started again", units.join(" "))
             }

@@ -169,7 +169,7 @@ impl Job {
     /// Where its bracket begins and ends, if it stops services.
     pub fn bracket(&self) -> Option<Bracket<'_>> {
         let (stop, units) = self.indexed_steps().find_map(|(index, step)| match &step.action {
-            Action::Services(ServicesAction::Stop { units }) => Some((index, units.as_slice())),
+            Action::Services(ServicesAction::Stop { units, .. }) => Some((index, units.as_slice())),
             _ => None,
         })?;
         let is_start = |step: &Step| matches!(step.action, Action::Services(ServicesAction::Start));

@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-const USAGE: &str = "usage: mastmaintd-recover [--state DIR] [--rooms DIR] [--observe SOCKET] [--accepted DIR] [--now]; --now waits for nobody";
+const USAGE: &str = "usage: mastmaintd-recover [--state DIR] [--rooms DIR] [--observe SOCKET] [--accepted DIR] [--now], or mastmaintd-recover [--state DIR] --hold; --now waits for nobody, --hold keeps from starting at boot what nobody has decided on";
 
 /// What the command line says.
 #[derive(Debug, Clone)]
@@ -17,6 +17,8 @@ pub(crate) struct Args {
     pub(crate) accepted: PathBuf,
     /// Everything is closed at once and tried once: the package is being removed.
     pub(crate) now: bool,
+    /// Nothing is closed; systemd is kept from starting at boot what nobody has decided on.
+    pub(crate) hold: bool,
 }
 
 pub(crate) fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Args, String> {
@@ -26,6 +28,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Arg
         observe: "/run/mastmaintd/observe.sock".into(),
         accepted: "/var/lib/mastmaintd-accepted".into(),
         now: false,
+        hold: false,
     };
     while let Some(argument) = arguments.next() {
         let name = argument.to_string_lossy().into_owned();
@@ -37,6 +40,7 @@ pub(crate) fn parse(mut arguments: impl Iterator<Item = OsString>) -> Result<Arg
             "--observe" => args.observe = value()?,
             "--accepted" => args.accepted = value()?,
             "--now" => args.now = true,
+            "--hold" => args.hold = true,
             _ => return Err(format!("unknown argument {name:?}\n{USAGE}")),
         }
     }

@@ -1,8 +1,10 @@
 //! `mastmaintd-recover`: closes brackets that nobody works on any more. systemd starts it as soon as there is one
-//! (`mastmaintd-recover.path`) and it stays while there is: a second pair of eyes on what is stopped.
+//! (`mastmaintd-recover.path`) and it stays while there is: a second pair of eyes on what is stopped. At boot, before
+//! anything else, it is called with `--hold` for what must not be started before that.
 
 mod args;
 mod decide;
+mod hold;
 mod others;
 mod people;
 mod watch;
@@ -28,6 +30,9 @@ fn main() -> ExitCode {
         let stopping = Arc::new(AtomicBool::new(false));
         for signal in [SIGTERM, SIGINT] {
             signal_hook::flag::register(signal, Arc::clone(&stopping)).map_err(|error| error.to_string())?;
+        }
+        if args.hold {
+            return hold::hold(&args.state, &journal);
         }
         Ok(watch::Watch::new(args, journal.clone(), stopping).until_nothing_is_owed())
     });

@@ -157,6 +157,7 @@ mod tests {
             opened: Timestamp::UNIX_EPOCH,
             boot: "1".into(),
             must_match: false,
+            down: vec![],
             resumed: None,
             early: vec![],
             rebooted: false,

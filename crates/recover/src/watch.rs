@@ -12,7 +12,7 @@ use mastmaint_config::settings::SystemctlVerb;
 use mastmaint_failpoints::failpoint;
 use mastmaint_health::{Entry, Journal, MessageId};
 use mastmaint_runner::{
-    bracket::{self, Brackets, Closing, Pace, Phase, ProbeRoom, Record, Scene, Seen},
+    bracket::{self, held, Brackets, Closing, Pace, Phase, ProbeRoom, Record, Scene, Seen},
     systemctl::Systemctl,
 };
 use mastmaint_words::{RunId, UnitName};
@@ -143,23 +143,24 @@ impl Watch {
         why: &str,
         brackets: &Brackets,
     ) -> Result<(), std::io::Error> {
-        let units: Vec<UnitName> = record.services.iter().map(|service| service.unit.clone()).collect();
+        let units = record.all_units();
         let boot = self.systemctl.boot();
-        if !boot.is_empty() && boot != record.boot {
-            // systemd has started what was stopped, not a person.
+        if (!boot.is_empty() && boot != record.boot) || held::holds(&record.run) {
+            // systemd has started what was stopped, or has its start in its queue; that is no person.
             self.tell(
                 &record,
-                Entry::warning(format!(
-                    "{}: the host was restarted; what is kept down is stopped again",
-                    record.job
-                )),
+                Entry::warning(format!("{}: the host was restarted; what is kept down stays down", record.job)),
             );
-            self.systemctl.act(SystemctlVerb::Stop, &units, STOP).map_err(std::io::Error::other)?;
+            if !units.is_empty() {
+                self.systemctl.act(SystemctlVerb::Stop, &units, STOP).map_err(std::io::Error::other)?;
+            }
             record.boot = boot;
             brackets.write(&record)?;
+            held::release(&record.run);
         }
         let states = self.systemctl.look(&units).map_err(std::io::Error::other)?;
-        if states.iter().all(|state| !state.is_down()) {
+        let is_down = |unit: &UnitName| units.iter().zip(&states).any(|(u, state)| u == unit && state.is_down());
+        if record.is_taken_over(is_down) {
             let how = "a person has started the services again".to_owned();
             self.tell(
                 &record,

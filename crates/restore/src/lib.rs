@@ -7,10 +7,12 @@
 //! opened once, by directory descriptors, no link is followed, and what was moved is compared with what was meant.
 
 mod along;
+mod attributes;
 mod back;
 mod cache;
 mod check;
 mod copy;
+mod counting;
 mod diff;
 mod environment;
 mod error;
@@ -60,7 +62,7 @@ pub use journal::list;
 pub use mastmaint_verify::prove::{Tell, Told, Untold};
 pub use patient::Patient;
 pub use prepare::{prepare, pull, receive};
-pub use prune::prune;
+pub use prune::{prune, prune_but_settings};
 pub use pull::Door;
 pub use resume::resume;
 pub use send::send;

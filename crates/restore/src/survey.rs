@@ -1,6 +1,7 @@
 //! What there is to copy, before anything is: how much, what of it is not proved, and which files have two names.
 
 use crate::{
+    attributes,
     error::RestoreError,
     names::Policy,
     proofs::Proofs,
@@ -56,6 +57,8 @@ pub(crate) struct Survey {
     pub(crate) others: Few,
     /// What has the bits by which a file runs as another.
     pub(crate) setuid: Few,
+    /// What has access lists or extended attributes.
+    pub(crate) attributes: Few,
     /// Files that are met under two names at least.
     pub(crate) twice: HashSet<Key>,
 }
@@ -94,11 +97,20 @@ struct Looking<'a> {
     survey: Survey,
 }
 
+impl Looking<'_> {
+    fn count(&mut self, entry: &Entry<'_>) {
+        self.survey.count(entry);
+        if attributes::has_some(entry) {
+            self.survey.attributes.add(entry.path);
+        }
+    }
+}
+
 impl Visitor for Looking<'_> {
     fn enter(&mut self, entry: &Entry<'_>) -> Result<bool, RestoreError> {
         let takes = self.policy.takes(entry.path);
         if takes {
-            self.survey.count(entry);
+            self.count(entry);
         }
         Ok(takes)
     }
@@ -107,7 +119,7 @@ impl Visitor for Looking<'_> {
         if !self.policy.takes(entry.path) {
             return Ok(());
         }
-        self.survey.count(entry);
+        self.count(entry);
         if entry.kind() == Kind::File {
             if self.proofs.proof(entry, entry.path)?.is_none() {
                 self.survey.unproved.add(entry.path);

@@ -39,17 +39,25 @@ until db=$(psql -XAtc \"$ask\") && [ -n \"$db\" ]; do sleep 0.02; done; exec psq
 /// A migration that no code on this host has.
 const FUTURE: &str = "20991231235959";
 
-fn psql(machine: &Machine, sql: &str) -> String {
+pub(super) fn psql(machine: &Machine, sql: &str) -> String {
     machine.sh(&format!("cd / && runuser -u mastodon -- psql -XqAtd mastodon_production -c \"{sql}\"")).ok()
 }
 
-fn databases(machine: &Machine) -> Vec<String> {
-    let listed = psql(machine, "SELECT datname FROM pg_database WHERE datname LIKE 'mastodon%' ORDER BY 1");
+pub(super) fn databases(machine: &Machine) -> Vec<String> {
+    let listed = psql(
+        machine,
+        "SELECT datname FROM pg_database WHERE datname LIKE 'mastodon%' OR datname LIKE 'social%' ORDER BY 1",
+    );
     listed.lines().map(str::to_owned).collect()
 }
 
 /// A Mastodon with its database, both backed up and proved.
 fn host(debian: Debian) -> Machine {
+    host_with(debian, "")
+}
+
+/// The same with these lines of sh for its settings.
+pub(super) fn host_with(debian: Debian, settings: &str) -> Machine {
     let machine = answering(debian, "  nothing: {steps: [{run: /bin/true}]}\n", "");
     cluster(&machine);
     fs::write(machine.root().join("srv/dump"), postgres::dump()).unwrap();
@@ -62,7 +70,7 @@ fn host(debian: Debian) -> Machine {
          $as pg_restore --no-owner -n public -d mastodon_production /srv/dump || true
          # The stand-in of web answers by this name only.
          $as psql -Xqd mastodon_production -c \"UPDATE statuses SET uri = replace(uri, 'mast.test', 'social.example')\"
-         cd {LIVE}; grep -E '^(SECRET|VAPID|ACTIVE_RECORD|OTP)' /root/env >.env.production; echo LOCAL_DOMAIN=social.example >>.env.production; echo DB_HOST=/var/run/postgresql >>.env.production; chmod 640 .env.production
+         cd {LIVE}; grep -E '^(SECRET|VAPID|ACTIVE_RECORD|OTP)' /root/env >.env.production; echo LOCAL_DOMAIN=social.example >>.env.production; echo DB_HOST=/var/run/postgresql >>.env.production; {settings} chmod 640 .env.production
          mkdir -p db/migrate config {UPLOAD}; head -c 1603 /dev/zero >{UPLOAD}/991bedd1c9f05788.png; echo 'default: styles/application.scss' >config/themes.yml
          for v in $($as psql -XqAtd mastodon_production -c 'SELECT version FROM schema_migrations'); do touch db/migrate/${{v}}_x.rb; done
          chown -hR mastodon:mastodon {LIVE}"
@@ -99,12 +107,24 @@ fn wreck(machine: &Machine, how: usize) {
 
 /// Posts, and how accounts are called.
 fn shape(machine: &Machine) -> String {
+    shape_of(machine, "mastodon_production")
+}
+
+pub(super) fn shape_of(machine: &Machine, database: &str) -> String {
     let names = "SELECT md5(string_agg(display_name, ',' ORDER BY id)) FROM accounts";
-    psql(machine, &format!("SELECT (SELECT count(*) FROM statuses), ({names})")).trim().to_owned()
+    let sql = format!("SELECT (SELECT count(*) FROM statuses), ({names})");
+    let asked = machine.sh(&format!("cd / && runuser -u mastodon -- psql -XqAtd {database} -c \"{sql}\""));
+    asked.ok().trim().to_owned()
+}
+
+/// How often systemd has started a service at this boot. The order of its entries says nothing on a loaded host.
+fn starts(machine: &Machine, service: &str) -> usize {
+    let of = format!("-b _PID=1 MESSAGE_ID=39f53479d3a045ac8e11786248231fbf UNIT={service}.service");
+    machine.journal(&of).len()
 }
 
 #[track_caller]
-fn nothing_is_left_open(machine: &Machine) {
+pub(super) fn nothing_is_left_open(machine: &Machine) {
     all_are(machine, "active");
     machine.until("the bracket is closed", Duration::from_mins(3), |m| {
         open_brackets(m).is_empty().then_some(())
@@ -208,13 +228,17 @@ pub(crate) fn what_does_not_belong_together_is_not_started(debian: Debian) {
     assert_eq!(status.status, 1, "{}", status.out);
     assert!(status.out.contains("do not belong together"), "{}", status.out);
 
-    // systemd starts it at boot; that is no person.
+    // systemd would start it at boot; that is no person.
     machine.power_cut();
     machine.power_on();
-    machine.until("what systemd has started is stopped again", Duration::from_mins(2), |m| {
-        states(m).iter().all(|state| state == "inactive").then_some(())
+    machine.until("it is known that it stays down", Duration::from_mins(2), |m| {
+        m.sh("ls /run/mastmaintd-held").out.trim().is_empty().then_some(())
     });
-    assert_eq!(open_brackets(&machine).len(), 1);
+    assert!(states(&machine).iter().all(|state| state == "inactive"), "{:?}", states(&machine));
+    let early = ["mastodon-web", "mastodon-sidekiq"].map(|service| starts(&machine, service));
+    assert_eq!((early, open_brackets(&machine).len()), ([0, 0], 1));
+    // What a person starts is theirs.
+    machine.sh("systemctl start mastodon-sidekiq && systemctl is-active mastodon-sidekiq").ok();
 
     // A person takes the restore back; nothing is in the way of that.
     let run = ended_run(&machine, "restore-newer")["run"].as_str().unwrap().to_owned();
@@ -290,6 +314,9 @@ pub(crate) fn cut_anywhere_it_ends_as_one_set(debian: Debian) {
             taken_back += 1;
         }
         if is_power {
+            // By the run, when it was decided, and not by systemd before.
+            let started = ["mastodon-web", "mastodon-sidekiq"].map(|service| starts(&machine, service));
+            assert_eq!(started, [1, 1], "{what}");
             back_up(&machine);
             good = now;
         }

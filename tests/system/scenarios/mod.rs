@@ -4,6 +4,7 @@ pub(crate) mod backups;
 pub(crate) mod boot;
 pub(crate) mod brackets;
 pub(crate) mod database;
+pub(crate) mod database_bare;
 pub(crate) mod database_room;
 pub(crate) mod drill;
 pub(crate) mod guard;

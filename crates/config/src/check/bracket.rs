@@ -124,12 +124,12 @@ pub(crate) fn put_together(
     settle: Span,
 ) -> Vec<Step> {
     let Some(units) = stopped else { return within.into_iter().chain(then).collect() };
-    std::iter::once(stop(units)).chain(within).chain([start(settle)]).chain(then).collect()
+    std::iter::once(stop(units, false)).chain(within).chain([start(settle)]).chain(then).collect()
 }
 
-/// The step that stops services.
-pub(super) fn stop(units: Vec<UnitName>) -> Step {
-    of_its_own(Action::Services(ServicesAction::Stop { units }), STOP)
+/// The step that stops services; with `mends` also those that an earlier restore keeps down.
+pub(super) fn stop(units: Vec<UnitName>, mends: bool) -> Step {
+    of_its_own(Action::Services(ServicesAction::Stop { units, mends }), STOP)
 }
 
 /// The step that starts them again.

@@ -204,11 +204,11 @@ pub(super) fn put_together(mut within: Vec<Step>, then: Vec<Step>, instance: &In
         // Files alone must belong to the database that stays.
         None => steps.extend(moves.copy.clone().map(fits)),
     }
-    steps.push(bracket::stop(instance.services.clone()));
+    steps.push(bracket::stop(instance.services.clone(), true));
     steps.extend(moves.there);
     if let Some(matches) = moves.matches {
         steps.push(matches.clone());
-        steps.push(bracket::stop(instance.services.clone()));
+        steps.push(bracket::stop(instance.services.clone(), true));
         steps.extend(moves.back);
         steps.extend([matches, bracket::start(instance.settle), bracket::keep_down()]);
     } else {

@@ -235,7 +235,7 @@ pub(crate) mod tests {
 
     fn bracketed() -> Job {
         let end = |action| Step { action: Action::Services(action), ..step() };
-        let stop = end(ServicesAction::Stop { units: vec!["mastodon-web".parse().unwrap()] });
+        let stop = end(ServicesAction::Stop { units: vec!["mastodon-web".parse().unwrap()], mends: false });
         job(vec![stop, step(), step(), end(ServicesAction::Start), step()])
     }
 

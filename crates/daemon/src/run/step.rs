@@ -173,7 +173,7 @@ impl Drive {
     fn tell_of_bracket(&self, step: StepIndex, action: &ServicesAction, verdict: &Verdict) {
         let reason = || verdict.reasons.first().map(|reason| reason.text.clone()).unwrap_or_default();
         match (action, verdict.outcome) {
-            (ServicesAction::Stop { units }, Outcome::Ok) => {
+            (ServicesAction::Stop { units, .. }, Outcome::Ok) => {
                 let units: Vec<&str> = units.iter().map(UnitName::as_str).collect();
                 self.tell(Told::BracketOpened { step, units: units.join(", ") });
             }

@@ -5,6 +5,7 @@ use super::{
     Scene,
     attempt::{Attempts, Tried},
     confirm::Asker,
+    held,
     record::{Brackets, Phase, Record, Seen},
     switch,
 };
@@ -79,6 +80,7 @@ pub fn close(
     begin(record, scene);
     // If there is no room to say so, the starts are owed all the same.
     let _ = brackets.write(record);
+    held::release(&record.run);
     failpoint!("close.begun");
     if !await_systemd(record, pace, scene) {
         return Closing::Stopped;

@@ -5,6 +5,7 @@
 mod attempt;
 mod close;
 mod confirm;
+pub mod held;
 mod open;
 mod policy;
 mod record;

@@ -1,7 +1,7 @@
 //! Opening a bracket: what runs is looked up and recorded, and only then stopped.
 
 use super::{
-    Scene,
+    Scene, held,
     record::{Brackets, Phase, Record, Seen, Service},
 };
 use crate::systemctl::{Claim, Systemctl, UnitState, claim, template_of};
@@ -24,6 +24,8 @@ pub(crate) struct Opening {
     pub(crate) units: Vec<UnitName>,
     /// Only the run itself may start them again.
     pub(crate) must_match: bool,
+    /// It may mend what an earlier restore has left without a whole set.
+    pub(crate) mends: bool,
     /// How long each must stay up once it is started again.
     pub(crate) settle: Span,
     /// How long the stop may take.
@@ -50,18 +52,21 @@ fn try_to(opening: &Opening, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
                 "nothing was stopped: services are just being started after another run",
             )
         })?;
-    let running = running(scene.systemctl, &opening.units)?;
+    let (running, mut down) = named(scene.systemctl, &opening.units, opening.must_match)?;
     // A run that stops again what a restart of the host has started goes on with its own record.
     let before = brackets.of_run(&opening.run).map_err(|error| not_recorded(&error))?;
     let others = Brackets::list(scene.state).0;
     let ours = |other: &&Record| other.run != opening.run && shares(other, &opening.units);
     // Whoever restores again mends what an earlier restore has left without a whole set.
-    let (kept_down, others): (Vec<&Record>, Vec<&Record>) =
-        others.iter().filter(ours).partition(|other| matches!(other.phase, Phase::KeptDown { .. }));
+    let is_kept = |other: &&Record| opening.mends && matches!(other.phase, Phase::KeptDown { .. });
+    let (kept_down, others): (Vec<&Record>, Vec<&Record>) = others.iter().filter(ours).partition(is_kept);
     if let Some(other) = others.first() {
+        let why = match other.phase {
+            Phase::KeptDown { .. } => "keeps Mastodon down",
+            _ => "has stopped services too and has not seen all of them come back",
+        };
         let text = format!(
-            "nothing was stopped: run {} of {} has stopped services too and has not seen all of them come back; see \
-             \"mastmaintctl status\"",
+            "nothing was stopped: run {} of {} {why}; see \"mastmaintctl status\"",
             other.run, other.job
         );
         return Err(Reason::new("bracket-open", text));
@@ -70,21 +75,28 @@ fn try_to(opening: &Opening, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
         .into_iter()
         .map(|(unit, state)| Service { unit, before: state.invocation, ours: None })
         .collect();
+    let boot = scene.systemctl.boot();
+    let was_restarted = before.as_ref().is_some_and(|before| before.boot != boot);
     let opened = before.as_ref().map_or_else(Timestamp::now, |before| before.opened);
     let of_kept = kept_down.iter().map(|kept| (*kept).clone());
-    let owed = before.into_iter().chain(of_kept).flat_map(|before| before.services);
-    let is_known = |services: &[Service], one: &Service| services.iter().any(|s| s.unit == one.unit);
-    for one in owed {
-        if !is_known(&services, &one) {
-            services.push(Service { ours: None, ..one });
+    let is_known = |services: &[Service], unit: &UnitName| services.iter().any(|s| s.unit == *unit);
+    for earlier in before.into_iter().chain(of_kept) {
+        for one in earlier.services {
+            if !is_known(&services, &one.unit) {
+                services.push(Service { ours: None, ..one });
+            }
         }
+        down.extend(earlier.down);
     }
+    down.retain(|unit| opening.must_match && !is_known(&services, unit));
+    down.sort();
+    down.dedup();
     let mut record = Record {
         run: opening.run.clone(),
         job: opening.job.clone(),
         digest: opening.digest.clone(),
         opened,
-        boot: scene.systemctl.boot(),
+        boot,
         rebooted: false,
         early: vec![],
         must_match: opening.must_match,
@@ -92,6 +104,7 @@ fn try_to(opening: &Opening, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
         settle: opening.settle,
         phase: Phase::Stopping,
         services,
+        down,
     };
     failpoint!("open.before-record");
     brackets.write(&record).map_err(|error| not_recorded(&error))?;
@@ -102,17 +115,21 @@ fn try_to(opening: &Opening, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
         // If it stays, mastmaintd-recover goes on saying so.
         let _ = brackets.put_away(&Record { phase, ..kept.clone() });
     }
-    let units: Vec<UnitName> = record.services.iter().map(|service| service.unit.clone()).collect();
-    if units.is_empty() {
+    if record.services.is_empty() {
         scene.say("nothing was running, so nothing is stopped".to_owned());
     } else {
-        let names: Vec<&str> = units.iter().map(UnitName::as_str).collect();
+        let names: Vec<&str> = record.services.iter().map(|service| service.unit.as_str()).collect();
         scene.say(format!("stopping {}", names.join(" ")));
+    }
+    // After a restart of the host systemd may have the start of what is down in its queue.
+    let units: Vec<UnitName> = if was_restarted { record.all_units() } else { record.units() };
+    if !units.is_empty() {
         let stopped = scene.systemctl.act(SystemctlVerb::Stop, &units, opening.timeout);
         failpoint!("open.stopped");
         still_up(scene.systemctl, &units, stopped)?;
     }
     record.phase = Phase::Stopped;
+    held::release(&record.run);
     // The record as it is says enough: what it names is started again either way.
     let _ = brackets.write(&record);
     failpoint!("open.noted");
@@ -141,15 +158,22 @@ fn still_up(systemctl: &Systemctl, units: &[UnitName], said: Result<(), String>)
     ))
 }
 
+/// Whether a record is about units that are named. What keeps down nothing that it knows keeps down all.
 fn shares(other: &Record, units: &[UnitName]) -> bool {
-    other.services.iter().any(|service| claim(&service.unit, units) != Claim::Foreign)
-        || other.services.iter().any(|service| {
-            units.iter().any(|unit| claim(unit, std::slice::from_ref(&service.unit)) != Claim::Foreign)
-        })
+    let theirs = other.all_units();
+    (theirs.is_empty() && matches!(other.phase, Phase::KeptDown { .. }))
+        || theirs.iter().any(|unit| claim(unit, units) != Claim::Foreign)
+        || units.iter().any(|unit| theirs.iter().any(|one| claim(unit, std::slice::from_ref(one)) != Claim::Foreign))
 }
 
-/// The units that run of those that are named: themselves, and the loaded instances of templates and shims.
-fn running(systemctl: &Systemctl, named: &[UnitName]) -> Result<Vec<(UnitName, UnitState)>, Reason> {
+/// What runs of the units that are named, and what does not: themselves, and the loaded instances of templates and shims.
+/// What has failed is meant to run, where a restore is to bring it back to life.
+#[expect(clippy::type_complexity, reason = "two halves of one list, each with what it needs")]
+fn named(
+    systemctl: &Systemctl,
+    named: &[UnitName],
+    is_restore: bool,
+) -> Result<(Vec<(UnitName, UnitState)>, Vec<UnitName>), Reason> {
     let unknown = |error: String| {
         Reason::new("state-unknown", format!("nothing was stopped, because what runs is not known: {error}"))
     };
@@ -169,11 +193,13 @@ fn running(systemctl: &Systemctl, named: &[UnitName]) -> Result<Vec<(UnitName, U
         }
     }
     let states = systemctl.look(&units).map_err(unknown)?;
-    let running = units.into_iter().zip(states).filter(|(_, state)| state.is_meant_to_run());
     // An instance that no file of root stands behind is not ours to stop, as for any step.
-    let ours = running.filter(|(unit, state)| {
+    let ours = units.into_iter().zip(states).filter(|(unit, state)| {
         let is_named = named.iter().any(|name| name.with_suffix() == unit.with_suffix());
         is_named || Systemctl::trusts(state).is_ok()
     });
-    Ok(ours.collect())
+    let (running, others): (Vec<_>, Vec<_>) =
+        ours.partition(|(_, state)| state.is_meant_to_run() || (is_restore && state.active == "failed"));
+    let down = others.into_iter().filter(|(_, state)| state.load == "loaded").map(|(unit, _)| unit);
+    Ok((running, down.collect()))
 }

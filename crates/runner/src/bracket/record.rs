@@ -2,6 +2,7 @@
 //! root and durable before anything is stopped. Whoever acts on brackets holds their lock: they are about the same
 //! services.
 
+use super::held;
 use jiff::Timestamp;
 use mastmaint_words::{Digest, JobName, RunId, Span, UnitName};
 use nix::fcntl::{Flock, FlockArg};
@@ -53,6 +54,9 @@ pub struct Record {
     pub phase: Phase,
     /// What ran and is owed, in the order in which it is started.
     pub services: Vec<Service>,
+    /// What did not run: nobody is owed its start, but where nothing may run it must not, either.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub down: Vec<UnitName>,
 }
 
 /// How far a bracket is.
@@ -219,6 +223,7 @@ impl Brackets {
     /// If it cannot be moved: then it is closed again by whoever looks next.
     pub fn put_away(&self, record: &Record) -> io::Result<()> {
         let kept = self.write(record);
+        held::release(&record.run);
         self.sweep();
         fs::rename(self.path(OPEN, &record.run), self.path(CLOSED, &record.run))?;
         self.sync(OPEN)?;
@@ -268,6 +273,7 @@ mod tests {
             settle: Span::from_secs(10),
             phase: Phase::Stopping,
             services: vec![Service { unit: "mastodon-web".parse().unwrap(), before: "a".into(), ours: None }],
+            down: vec![],
         }
     }
 

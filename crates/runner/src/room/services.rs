@@ -35,9 +35,9 @@ impl End {
         instance: &Instance,
         must_match: bool,
     ) -> Self {
-        let units = match action {
-            ServicesAction::Stop { units } => units.clone(),
-            ServicesAction::Start | ServicesAction::KeepDown => Vec::new(),
+        let (units, mends) = match action {
+            ServicesAction::Stop { units, mends } => (units.clone(), *mends),
+            ServicesAction::Start | ServicesAction::KeepDown => (Vec::new(), false),
         };
         let opening = Opening {
             run: named.key.run.clone(),
@@ -45,6 +45,7 @@ impl End {
             digest: named.digest.clone(),
             units,
             must_match,
+            mends,
             settle: instance.settle,
             timeout: step.timeout.get(),
         };
@@ -138,7 +139,8 @@ fn keep_down(options: &Options, run: &RunId) -> Verdict {
         Ok(None) => return closed_before(brackets.closed(run)),
         Err(error) => return not_kept(error.to_string()),
     };
-    let units: Vec<&str> = record.services.iter().map(|service| service.unit.as_str()).collect();
+    let units = record.all_units();
+    let units: Vec<&str> = units.iter().map(UnitName::as_str).collect();
     let why = format!(
         "code, database and secrets do not belong together, or nobody knows that they do; see \"mastmaintctl show {run}\", \
          make them whole, then type \"systemctl start {}\"",
@@ -236,6 +238,7 @@ pub(super) fn list(options: &Options) -> Vec<EventKind> {
 }
 
 fn line(record: Record) -> BracketLine {
+    let units = record.all_units();
     let not_confirmed = match record.phase {
         Phase::NotConfirmed { why } | Phase::KeptDown { why } => Some(why),
         Phase::Stopping | Phase::Stopped | Phase::Starting | Phase::Closed { .. } => None,
@@ -244,7 +247,7 @@ fn line(record: Record) -> BracketLine {
         run: record.run,
         job: record.job,
         opened: record.opened,
-        units: record.services.into_iter().map(|service| service.unit).collect(),
+        units,
         not_confirmed,
     }
 }

@@ -1,10 +1,10 @@
 //! Brackets in the systemctl room, with a stand-in systemctl that keeps the states of its units: what is recorded
 //! before what, what comes back, and what happens when it does not.
 
-use super::harness::{Client, Scratch, digest, key, start, wait_for};
+use super::harness::{Client, JOB, Scratch, digest, key, start, wait_for};
 use mastmaint_config::settings::{Action, ServicesAction};
 use mastmaint_runner::protocol::{BracketLine, EventKind, Op, StepReport};
-use mastmaint_words::{Grade, Outcome, Room};
+use mastmaint_words::{Grade, Outcome, Room, StepIndex, StepKey};
 use std::{fs, process::Command};
 
 /// Knows units by files of their properties; `UNIT.broken` lets a start of it fail, `UNIT.lacks` is a dependency that
@@ -43,10 +43,10 @@ esac
 fn room(running: &[&str]) -> Scratch {
     let units = ["mastodon-web", "mastodon-sidekiq"].map(|unit| unit.parse().unwrap()).to_vec();
     let actions = vec![
-        Action::Services(ServicesAction::Stop { units: units.clone() }),
+        Action::Services(ServicesAction::Stop { units: units.clone(), mends: true }),
         Action::Services(ServicesAction::Start),
         Action::Services(ServicesAction::Start),
-        Action::Services(ServicesAction::Stop { units }),
+        Action::Services(ServicesAction::Stop { units, mends: false }),
         Action::Services(ServicesAction::KeepDown),
         Action::Services(ServicesAction::KeepDown),
     ];
@@ -392,6 +392,48 @@ fn what_is_kept_down_is_said_and_only_its_own_run_goes_on_in_it() {
     set(&room, "mastodon-web", "ActiveState", "active");
     set(&room, "mastodon-web", "InvocationID", "2");
     assert!(matches!(room.connect().ask(Op::Resume { run: key(0).run }).answer(), EventKind::Refused { .. }));
+}
+
+#[test]
+fn what_is_kept_down_is_named_although_nothing_of_it_ran() {
+    let room = room(&[]);
+    do_step(&room, 0);
+    let report = do_step(&room, 4);
+    let text = &report.verdict.reasons[0].text;
+    assert!(text.contains("systemctl start mastodon-sidekiq mastodon-web"), "{report:?}");
+    assert_eq!(open_brackets(&room)[0].units.len(), 2);
+}
+
+#[test]
+fn only_a_restore_takes_over_what_an_earlier_one_keeps_down() {
+    let room = both();
+    do_step(&room, 0);
+    do_step(&room, 4);
+    let other = |step| Op::Start {
+        digest: digest(),
+        job: JOB.parse().unwrap(),
+        key: StepKey { run: "20261123T003000Z-zzzzzz".parse().unwrap(), step: StepIndex(step) },
+        dry_run: false,
+        limit: None,
+    };
+    // It would start them again at its end.
+    let refused = room.connect().ask(other(3)).report();
+    assert_eq!(refused.verdict.reasons[0].code, "bracket-open", "{refused:?}");
+    assert!(refused.verdict.reasons[0].text.contains("keeps Mastodon down"), "{refused:?}");
+    let taken = room.connect().ask(other(0)).report();
+    assert_eq!(taken.verdict.outcome, Outcome::Ok, "{taken:?}");
+    let open = open_brackets(&room);
+    assert_eq!((open.len(), open[0].units.len()), (1, 2), "{open:?}");
+    assert!(open[0].not_confirmed.is_none(), "{open:?}");
+}
+
+#[test]
+fn what_has_failed_before_a_restore_comes_back_with_it() {
+    let room = room(&["mastodon-sidekiq"]);
+    set(&room, "mastodon-web", "ActiveState", "failed");
+    do_step(&room, 0);
+    assert_eq!(do_step(&room, 1).verdict.outcome, Outcome::Ok);
+    assert!(is_active(&room, "mastodon-web") && is_active(&room, "mastodon-sidekiq"));
 }
 
 #[test]

@@ -80,7 +80,7 @@ mod tests {
         let part = |action| Step { action, ..step() };
         let services = |action| part(Action::Services(action));
         let database = |action| part(Action::Database(action));
-        let stop = || services(ServicesAction::Stop { units: vec!["mastodon-web".parse().unwrap()] });
+        let stop = || services(ServicesAction::Stop { units: vec!["mastodon-web".parse().unwrap()], mends: false });
         job(vec![
             step(),
             stop(),
