@@ -12,7 +12,7 @@ use mastmaint_config::{
     Settings,
     settings::{Environment, Instance},
 };
-use mastmaint_instance::Variables;
+use mastmaint_instance::{Variables, settings_of};
 use mastmaint_words::{
     BackupName, JobName, RunId,
     database::{LoadPhase, Loading},
@@ -110,7 +110,7 @@ pub(crate) fn restore(daemon: &Daemon, config: &Path, asked: &Typed) -> Result<u
     }
     let mut job = parts.job(&|| What::Prepared { prepared: &prepared }, &asked.environment);
     if parts.database {
-        job.then = followers(settings.instance.as_ref());
+        job.then = followers(settings.instance.as_ref(), &prepared);
     }
     let job = written(&job)?;
     run_by_hand(daemon, config, &job).map(|ran| ran.status)
@@ -149,25 +149,33 @@ pub(crate) fn prune(
     environment: &[(String, String)],
 ) -> Result<u8, CtlError> {
     let parts = Parts::of(state, run);
-    // The files first: they are kept while they hold uploads that only the database beside them names.
-    if parts.files && !prune_files(state, run)? {
+    // The files first: they are kept while they hold uploads that only the database beside them names. Where the
+    // databases are, settings that came back with the files may say.
+    let leave: &[&str] = if parts.database { &["--leave-settings"] } else { &[] };
+    if parts.files && !prune_files(state, run, leave)? {
         return Ok(exit::NOT_FINE);
     }
     if !parts.database {
         return Ok(exit::FINE);
     }
     let steps = vec![Step::of_database(What::Prune { prune: run }, environment)];
-    run_by_hand(daemon, config, &written(&Job { steps, then: vec![] })?).map(|ran| ran.status)
+    let ran = run_by_hand(daemon, config, &written(&Job { steps, then: vec![] })?)?;
+    if parts.files && ran.status == exit::FINE && !prune_files(state, run, &[])? {
+        return Ok(exit::NOT_FINE);
+    }
+    Ok(ran.status)
 }
 
 /// Whether the files that a restore has replaced are gone, now or before.
-fn prune_files(state: &Path, run: &RunId) -> Result<bool, CtlError> {
+fn prune_files(state: &Path, run: &RunId, leave: &[&str]) -> Result<bool, CtlError> {
     let program = received::program();
     let failed = |why: String| CtlError::Command { command: format!("{} prune", program.display()), why };
     let status = Command::new(&program)
         .arg("--state")
         .arg(state)
-        .args(["prune", "--run", run.as_str()])
+        .arg("prune")
+        .args(leave)
+        .args(["--run", run.as_str()])
         .stdin(Stdio::null())
         .status()
         .map_err(|error| failed(error.to_string()))?;
@@ -230,10 +238,10 @@ impl<'a> Wanted<'a> {
 
 /// What a database of another time needs once Mastodon is up: timelines in Redis, and the index of Elasticsearch where the
 /// instance has one. That it fails undoes nothing.
-fn followers<'a>(instance: Option<&Instance>) -> Vec<Step<'a>> {
+fn followers<'a>(instance: Option<&Instance>, run: &RunId) -> Vec<Step<'a>> {
     let of = |line| Step { tootctl: Some(line), ..Step::default() };
     let none = Environment::new();
-    let settings = instance.and_then(|instance| Variables::read(&instance.live, &none).ok());
+    let settings = instance.and_then(|instance| Variables::read(&settings_of(&instance.live, run), &none).ok());
     let search = settings.filter(|settings| settings.is_true("ES_ENABLED"));
     std::iter::once(of("feeds build")).chain(search.map(|_| of("search deploy"))).collect()
 }
@@ -380,7 +388,7 @@ mod tests {
         let prepared = written(&both.job(&|| What::Prepared { prepared: &run }, &[])).unwrap();
         let prune = Job { steps: vec![Step::of_database(What::Prune { prune: &run }, &[])], then: vec![] };
         let mut finished = both.job(&|| What::Prepared { prepared: &run }, &[]);
-        finished.then = followers(None);
+        finished.then = followers(None, &run);
         let settings = settings();
         let wanted = Wanted::among(&settings, &asked.backups).unwrap();
         let finished = written(&finished).unwrap();

@@ -7,6 +7,7 @@ use mastmaint_verify::{
     dump::Beside,
     revive::answers,
 };
+use std::path::Path;
 
 /// What was found.
 #[derive(Debug, Default)]
@@ -46,21 +47,22 @@ pub(crate) fn check(load: &Load<'_>) -> Result<Checked, DatabaseError> {
     }
     let code = code::migrations(&settings.live)?;
     if !code.is_empty() {
-        checked.differs.extend(beside(&Beside::of(&answers.facts.migrations, &code)));
+        checked.differs.extend(beside(&Beside::of(&answers.facts.migrations, &code), &settings.live));
     }
     Ok(checked)
 }
 
-fn beside(beside: &Beside) -> Option<String> {
+fn beside(beside: &Beside, code: &Path) -> Option<String> {
+    let code = code.display();
     let Beside { newer, older } = beside;
     if let Some(newest) = newer.last() {
         let count = newer.len();
         return Some(format!(
-            "the database is newer than the code in live: {count} migrations, up to {newest}, are not in it; newer code has to come back too"
+            "the database is newer than the code in {code}: {count} migrations, up to {newest}, are not in it; newer code has to come back too"
         ));
     }
     (*older > 0).then(|| {
-        format!("the database is older than the code in live: {older} migrations are still to be run (rails db:migrate)")
+        format!("the database is older than the code in {code}: {older} migrations are still to be run (rails db:migrate)")
     })
 }
 
@@ -71,7 +73,7 @@ mod tests {
     #[test]
     fn migrations_are_told_and_never_refused_here() {
         let of = |database: &[u64], code: &[u64]| {
-            beside(&Beside::of(&database.iter().copied().collect(), &code.iter().copied().collect()))
+            beside(&Beside::of(&database.iter().copied().collect(), &code.iter().copied().collect()), Path::new("live"))
         };
         assert_eq!(of(&[1, 2], &[1, 2]), None);
         assert!(

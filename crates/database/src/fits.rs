@@ -50,8 +50,8 @@ pub fn fits(site: &Site<'_>, strict: bool) -> Result<Did, DatabaseError> {
         }
         Fit::DoesNotFit | Fit::NoKeys | Fit::NothingToTry => {
             let what = format!(
-                "the secrets of {}/.env.production do not decrypt the database {name}: two-factor secrets and signing keys would be lost. Bring back the .env.production that it was written with",
-                settings.live.display()
+                "the secrets in {} do not decrypt the database {name}: two-factor secrets and signing keys would be lost. Bring back the .env.production that it was written with",
+                settings.at.join(".env.production").display()
             );
             return Err(DatabaseError::NoMatch { code: "no-match-secrets", what });
         }

@@ -1,7 +1,8 @@
 //! `mastmaint-database`: one verb of the restore of a database. All it does is in the library; here it is asked and
 //! answered.
 
-use mastmaint_database::{DatabaseError, Did, Settings, Site, answer, back, fits, prune, ready, switch};
+use mastmaint_database::{DatabaseError, Did, Settings, Site, answer, back, fits, prune, ready, resume, switch};
+use mastmaint_instance::settings_of;
 use mastmaint_verify::{load::Outcome, prove::Progress};
 use mastmaint_words::RunId;
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -17,7 +18,8 @@ use std::{
 };
 
 const USAGE: &str = "usage: mastmaint-database --accepted DIR load, with the connection as descriptor 0, or mastmaint-database \
-                     --live DIR [--wait SECONDS] (ready|switch|back|prune) --run RUN, or mastmaint-database --live DIR [--wait SECONDS] match [--strict]. Exit \
+                     --live DIR [--wait SECONDS] (ready|switch|back|prune) --run RUN, or mastmaint-database --live DIR [--wait SECONDS] match [--strict], or mastmaint-database --paused DIR resume; \
+                     switch and back pause PgBouncer only with --paused DIR. Exit \
                      status: 0 done, 1 refused or failed, 3 nothing to do";
 const NOTHING: u8 = 3;
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -50,17 +52,20 @@ impl From<DatabaseError> for Failure {
 enum Verb {
     Load,
     Match,
+    Resume,
     OfRun(fn(&Site<'_>, &RunId) -> Result<Did, DatabaseError>),
 }
 
 fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
     let usage = |why: &str| Failure::Usage(why.to_owned());
     let (mut accepted, mut live, mut verb, mut of_run) = (None, None, None, None);
+    let mut paused: Option<PathBuf> = None;
     let (mut strict, mut wait) = (false, Duration::ZERO);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--accepted" => accepted = arguments.next().map(PathBuf::from),
             "--live" => live = arguments.next().map(PathBuf::from),
+            "--paused" => paused = arguments.next().map(PathBuf::from),
             "--run" => of_run = arguments.next(),
             "--strict" => strict = true,
             "--wait" => {
@@ -72,6 +77,7 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
             "switch" => verb = Some(Verb::OfRun(switch)),
             "back" => verb = Some(Verb::OfRun(back)),
             "prune" => verb = Some(Verb::OfRun(prune)),
+            "resume" => verb = Some(Verb::Resume),
             "match" => verb = Some(Verb::Match),
             other => return Err(Failure::Usage(format!("unknown argument {other:?}"))),
         }
@@ -80,32 +86,40 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
     let missing = |what: &str| Failure::Usage(format!("{what} is missing"));
     match verb {
         Verb::Load => load(&accepted.ok_or_else(|| missing("--accepted"))?),
-        Verb::Match => at(live, wait, |site| fits(site, strict)),
+        Verb::Resume => Ok(resume(&paused.ok_or_else(|| missing("--paused"))?)?),
+        Verb::Match => at(&Asked { live, of_run: None, paused, wait }, |site| fits(site, strict)),
         Verb::OfRun(verb) => {
             let of_run = of_run.ok_or_else(|| missing("--run"))?;
             let of_run: RunId = of_run.parse().map_err(|_| usage("--run takes the id of a run"))?;
-            at(live, wait, |site| verb(site, &of_run))
+            let asked = Asked { live, of_run: Some(of_run.clone()), paused, wait };
+            at(&asked, |site| verb(site, &of_run))
         }
     }
 }
 
-/// Does it at the instance whose Rails root this is. A server that is just being restarted answers in a moment, and each
-/// verb can be asked again.
-fn at(
+/// Where a verb works, as it is asked.
+struct Asked {
     live: Option<PathBuf>,
+    of_run: Option<RunId>,
+    paused: Option<PathBuf>,
     wait: Duration,
-    verb: impl Fn(&Site<'_>) -> Result<Did, DatabaseError>,
-) -> Result<Did, Failure> {
-    let live = live.ok_or_else(|| Failure::Usage("--live is missing".to_owned()))?;
+}
+
+/// Does it at the instance whose Rails root this is, with the settings that count for the run. A server that is just being
+/// restarted answers in a moment, and each verb can be asked again.
+fn at(asked: &Asked, verb: impl Fn(&Site<'_>) -> Result<Did, DatabaseError>) -> Result<Did, Failure> {
+    let live = asked.live.as_ref().ok_or_else(|| Failure::Usage("--live is missing".to_owned()))?;
     // What the step sets counts more than the files of the instance.
     let text = |part: std::ffi::OsString| part.to_string_lossy().into_owned();
     let over = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
-    let settings = Settings::read(&live, &BTreeMap::new(), &over)?;
-    let site = Site { settings: &settings, tell: &Progress::new("done"), reach: &reach };
+    let settings_at = asked.of_run.as_ref().map_or_else(|| live.clone(), |run| settings_of(live, run));
+    let settings = Settings::read(live, &settings_at, &BTreeMap::new(), &over)?;
+    let (paused, tell) = (asked.paused.as_deref(), &Progress::new("done"));
+    let site = Site { settings: &settings, paused, tell, reach: &reach };
     let begin = Instant::now();
     loop {
         match verb(&site) {
-            Err(DatabaseError::Silent { .. }) if begin.elapsed() < wait => sleep(ASK_AGAIN),
+            Err(DatabaseError::Silent { .. }) if begin.elapsed() < asked.wait => sleep(ASK_AGAIN),
             other => return Ok(other?),
         }
     }

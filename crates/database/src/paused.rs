@@ -2,6 +2,7 @@
 //! comes meanwhile waits instead of getting an error. It goes on in any case.
 
 use crate::{
+    note::{Note, let_go},
     pooler::{self, CONSOLE, Who},
     site::Bench,
     text::identifier,
@@ -10,19 +11,20 @@ use std::{io::ErrorKind, time::Duration};
 
 /// Mastodon's services are down: nothing that it would wait for takes longer.
 const PAUSE: Duration = Duration::from_secs(20);
-const RESUME: Duration = Duration::from_secs(10);
 
 /// Paused until it is dropped, or nothing.
 pub(crate) struct Paused<'a> {
     bench: &'a Bench<'a>,
     /// What its console calls the database.
     name: Option<String>,
+    /// What lets it go on if this process is killed.
+    note: Option<Note>,
 }
 
 impl<'a> Paused<'a> {
     /// Pauses what is before the database.
     pub(crate) fn pause(bench: &'a Bench<'a>) -> Self {
-        let nothing = Self { bench, name: None };
+        let nothing = Self { bench, name: None, note: None };
         let Some(own) = &bench.site.settings.own else { return nothing };
         let (server, at) = (bench.server.by(own), own.at());
         match pooler::who(&server) {
@@ -41,9 +43,19 @@ impl<'a> Paused<'a> {
             }
         }
         let name = own.database.name.clone();
+        let note = match bench.note_pause() {
+            Ok(note) => note,
+            Err(error) => {
+                bench.say(&format!(
+                    "PgBouncer at {at} was not paused, because nobody would know of it ({error}): its idle sessions are \
+                     ended instead"
+                ));
+                return nothing;
+            }
+        };
         bench.reach("pause");
         let pause = format!("PAUSE {}", identifier(&name));
-        let mut paused = Self { bench, name: Some(name) };
+        let mut paused = Self { bench, name: Some(name), note: Some(note) };
         match server.console(CONSOLE, &[&pause], PAUSE) {
             Ok(_) => bench.say(&format!("paused PgBouncer at {at}")),
             // Who was killed before had paused it.
@@ -56,6 +68,7 @@ impl<'a> Paused<'a> {
                 // One that still waits for somebody is paused all the same.
                 if refusal.kind != ErrorKind::TimedOut {
                     paused.name = None;
+                    paused.note.take().map(Note::remove);
                 }
             }
         }
@@ -67,7 +80,8 @@ impl<'a> Paused<'a> {
     pub(crate) fn resume(bench: &'a Bench<'a>) {
         let Some(own) = &bench.site.settings.own else { return };
         if pooler::who(&bench.server.by(own)) == Who::Console {
-            drop(Self { bench, name: Some(own.database.name.clone()) });
+            let note = bench.note_pause().ok();
+            drop(Self { bench, name: Some(own.database.name.clone()), note });
         }
     }
 }
@@ -76,15 +90,14 @@ impl Drop for Paused<'_> {
     fn drop(&mut self) {
         let (Some(name), Some(own)) = (&self.name, &self.bench.site.settings.own) else { return };
         self.bench.reach("resume");
-        let resume = format!("RESUME {}", identifier(name));
-        if let Err(refusal) = self.bench.server.by(own).console(CONSOLE, &[&resume], RESUME)
-            && !refusal.said.contains("not paused")
-        {
-            self.bench.say(&format!(
-                "PgBouncer at {} does not go on ({}): as its administrator say RESUME {name}",
-                own.at(),
-                refusal.said
-            ));
+        match let_go(&self.bench.server.by(own), name) {
+            Ok(()) => {
+                self.note.take().map(Note::remove);
+            }
+            Err(why) => self.bench.say(&format!(
+                "PgBouncer at {} does not go on ({why}): as its administrator say RESUME {name}",
+                own.at()
+            )),
         }
         self.bench.reach("resumed");
     }

@@ -15,8 +15,10 @@ const OF_LIBPQ: [&str; 7] =
 /// The instance, as far as its database is concerned.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The Rails root.
+    /// The Rails root: the code that the database must belong to.
     pub(crate) live: PathBuf,
+    /// Where its environment files lie; where a restore decided so, beside a copy.
+    pub(crate) at: PathBuf,
     /// The way that is taken.
     pub(crate) way: Way,
     /// The way that the instance takes, where that is another one.
@@ -36,17 +38,19 @@ pub(crate) struct Way {
 }
 
 impl Settings {
-    /// Reads them: `instance` is what a process of the instance finds beside its files, `over` counts more than both.
+    /// Reads them from the environment files in `at`: `instance` is what a process of the instance finds beside its files,
+    /// `over` counts more than both.
     ///
     /// # Errors
     /// If a file cannot be read, or a variable makes no sense.
     pub fn read(
         live: &Path,
+        at: &Path,
         instance: &BTreeMap<String, String>,
         over: &BTreeMap<String, String>,
     ) -> Result<Self, DatabaseError> {
         let wrong = DatabaseError::Settings;
-        let variables = Variables::read(live, instance).map_err(|e| wrong(e.to_string()))?;
+        let variables = Variables::read(at, instance).map_err(|e| wrong(e.to_string()))?;
         let own = Way::of(&variables).map_err(wrong)?;
         let way = own.with(&variables, over).map_err(wrong)?;
         let mut pairs = variables.into_pairs();
@@ -55,10 +59,16 @@ impl Settings {
             (&own.database.host, own.database.port) != (&way.database.host, way.database.port);
         Ok(Self {
             live: live.to_owned(),
+            at: at.to_owned(),
             way,
             own: leads_elsewhere.then_some(own),
             env: pairs.into_iter().collect(),
         })
+    }
+
+    /// Which database, and where, for people.
+    pub(crate) fn way(&self) -> String {
+        format!("{} at {}", self.way.database.name, self.way.at())
     }
 
     /// The domain in the addresses of its posts.
@@ -155,7 +165,7 @@ mod tests {
         let live = tempfile::tempdir().unwrap();
         std::fs::write(live.path().join(".env.production"), file).unwrap();
         let over = over.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        Settings::read(live.path(), &BTreeMap::new(), &over).unwrap()
+        Settings::read(live.path(), live.path(), &BTreeMap::new(), &over).unwrap()
     }
 
     #[test]

@@ -4,17 +4,21 @@ use crate::{
     error::DatabaseError,
     listing::{self, Look},
     names::Names,
+    note::Note,
     psql::Server,
     settings::Settings,
 };
 use mastmaint_verify::prove::Tell;
 use mastmaint_words::RunId;
+use std::{io, path::Path};
 
 /// Where a verb works.
 #[derive(Clone, Copy)]
 pub struct Site<'a> {
     /// The instance.
     pub settings: &'a Settings,
+    /// Where it is noted that a pooler is paused, for [`crate::resume`]; without it none is.
+    pub paused: Option<&'a Path>,
     /// Who wants to know how far it is.
     pub tell: &'a dyn Tell,
     /// Called before and after each effect with its name: where tests kill.
@@ -66,6 +70,12 @@ impl<'a> Bench<'a> {
     /// Has a statement done that is none of a database's own.
     pub(crate) fn admin(&self, doing: &str, statement: &str) -> Result<String, DatabaseError> {
         self.server.sql(self.admin, &[statement]).map_err(|refusal| refusal.of(doing))
+    }
+
+    /// Notes that the pooler is about to be paused.
+    pub(crate) fn note_pause(&self) -> io::Result<Note> {
+        let place = self.site.paused.ok_or_else(|| io::Error::other("no place for it was named"))?;
+        Note::write(place, &self.names.run, &self.site.settings.live)
     }
 
     pub(crate) fn say(&self, text: &str) {

@@ -2,12 +2,14 @@
 //! listens, what its assets must hold. Values of its environment may be secrets: nothing in here prints them.
 
 pub mod assets;
+mod counting;
 mod database;
 mod dotenv;
 mod listening;
 mod redis;
 mod storage;
 
+pub use counting::settings_of;
 pub use database::{Database, Host, SslMode, decoded};
 pub use dotenv::{FILES, Variables, pairs};
 pub use listening::{Listening, Server};

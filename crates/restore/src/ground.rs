@@ -3,6 +3,7 @@
 use crate::{
     Site,
     check::check,
+    counting,
     error::{RestoreError, io_at, io_on},
     inode::seen,
     journal::Journal,
@@ -47,11 +48,9 @@ impl<'a> Ground<'a> {
         let parent = Parent::open(&order.live)?;
         let today = Today::look(&parent, &order.live)?;
         let media = today.as_ref().map_or(&Media::None, |today| &today.media);
-        let policy = Policy {
-            uploads: uploads::decide(order, media),
-            with_env: order.with_env,
-            environment: today.as_ref().map(|today| today.environment.clone()).unwrap_or_default(),
-        };
+        let environment = today.as_ref().map(|today| today.environment.clone()).unwrap_or_default();
+        let policy = Policy::decide(uploads::decide(order, media), order.with_env, environment);
+        restoring.with_env = policy.with_env;
         restoring.parent = Some(parent.seen.inode);
         restoring.today = today.as_ref().map(|today| today.seen.inode);
         restoring.uploads = Some(policy.uploads);
@@ -95,7 +94,11 @@ impl<'a> Ground<'a> {
         check(&stage.fd, &journal.manifest(), count, meter)?;
         self.nothing_moved()?;
         let live = directory_below(&stage.fd, LIVE).map_err(io_at(b"live", "open in the copy"))?;
-        restoring.staged = Some(seen(&live).map_err(io_at(b"live", "look at in the copy"))?.inode);
+        let tree = seen(&live).map_err(io_at(b"live", "look at in the copy"))?.inode;
+        restoring.staged = Some(tree);
+        if self.policy.with_env {
+            counting::keep(stage, &live, tree, &self.order.run)?;
+        }
         stage.let_in(self.group)?;
         sync()
     }

@@ -144,8 +144,29 @@ fn settings(here: Option<&Env>, there: Option<&Env>) -> Vec<String> {
     .collect()
 }
 
+/// What is said where the backup's settings count although nobody has asked for them.
+fn settings_that_count(facts: &Facts<'_>) -> Option<String> {
+    let Facts { order, policy, here, there, .. } = facts;
+    if order.with_env || !policy.with_env {
+        return None;
+    }
+    let live = order.live.display();
+    Some(match (here, &there.env) {
+        (_, None) => "there is no .env.production, neither today nor in the backup: what the instance needs to know must \
+                      stand in its environment"
+            .to_owned(),
+        (None, Some(_)) => format!(
+            "nothing is at {live} today: files, uploads and settings are the backup's, and its settings say which database \
+             is meant"
+        ),
+        (Some(_), Some(_)) => "there is no .env.production today: the backup's counts, and says which database is meant"
+            .to_owned(),
+    })
+}
+
 fn notes(facts: &Facts<'_>) -> Vec<String> {
     let mut notes = facts.notes.clone();
+    notes.extend(settings_that_count(facts));
     let of = |few: &Few, what: &str| (few.count > 0).then(|| format!("{what}: {}", few.told()));
     let parts = [facts.whole, facts.missing];
     for survey in parts {

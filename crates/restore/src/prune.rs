@@ -31,7 +31,20 @@ use std::{
 
 /// Removes what the restore of a run has left beside live.
 pub fn prune(site: &Site<'_>, run: &impl AsRef<RunId>) -> Result<Did, RestoreError> {
-    let journal = Journal::open(site.state, run.as_ref())?;
+    removed(site, run.as_ref(), Stage::remove)
+}
+
+/// The same, but for the settings: they say where the databases are that the run has left. [`prune`] removes them, too.
+pub fn prune_but_settings(site: &Site<'_>, run: &impl AsRef<RunId>) -> Result<Did, RestoreError> {
+    removed(site, run.as_ref(), |stage, _, _| stage.empty())
+}
+
+fn removed(
+    site: &Site<'_>,
+    run: &RunId,
+    stage_goes: fn(Stage, &Parent, &RunId) -> Result<(), RestoreError>,
+) -> Result<Did, RestoreError> {
+    let journal = Journal::open(site.state, run)?;
     let Some(mut restoring) = journal.read()? else { return Ok(Did::Nothing) };
     if restoring.is_between() {
         let what = format!("restore {} is between; end it first (switch or back)", restoring.run);
@@ -42,7 +55,7 @@ pub fn prune(site: &Site<'_>, run: &impl AsRef<RunId>) -> Result<Did, RestoreErr
         one(site, &parent, &restoring, &path, meant)?;
     }
     if let Some(stage) = Stage::open(&parent, &restoring.run)? {
-        stage.remove(&parent, &restoring.run)?;
+        stage_goes(stage, &parent, &restoring.run)?;
     }
     match fs::remove_file(journal.manifest()) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {

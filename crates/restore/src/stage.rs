@@ -22,6 +22,9 @@ pub(crate) const LIVE: &str = "live";
 /// What only the backup has of the uploads.
 pub(crate) const MISSING: &str = "missing";
 
+/// Its settings, where they count.
+pub(crate) const SETTINGS: &str = Restoring::SETTINGS;
+
 /// The directory of one run.
 #[derive(Debug)]
 pub(crate) struct Stage {
@@ -86,6 +89,19 @@ impl Stage {
         for fd in [&self.fd, &self.above] {
             let shared = fchown(fd, None, Some(group)).and_then(|()| fchmod(fd, Mode::from_raw_mode(0o750)));
             shared.map_err(io_on(&self.path, "let the group in"))?;
+        }
+        Ok(())
+    }
+
+    /// Removes what takes room: the copy, or what has its place. Its settings stay.
+    pub(crate) fn empty(&self) -> Result<(), RestoreError> {
+        for name in [LIVE, MISSING] {
+            let path = self.path.join(name);
+            let Some(found) = directory_if_there(&self.fd, name).map_err(io_on(&path, "open"))? else {
+                continue;
+            };
+            remove(&found, &path)?;
+            unlinkat(&self.fd, name, AtFlags::REMOVEDIR).map_err(io_on(&path, "remove"))?;
         }
         Ok(())
     }

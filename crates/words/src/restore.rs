@@ -262,7 +262,8 @@ pub struct Restoring {
     /// Today's uploads, where they move along.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media: Option<Inode>,
-    /// The environment files of the backup are taken.
+    /// The environment files of the backup count, because that was asked for or because there are none today. It is decided
+    /// once, when the copy is made, and counts for its database, too.
     #[serde(default)]
     pub with_env: bool,
     /// How far it is.
@@ -299,6 +300,18 @@ impl Restoring {
     pub fn copy(live: &Path, run: &RunId) -> PathBuf {
         live.with_file_name(Self::BESIDE).join(run.as_str()).join("live")
     }
+
+    /// Where the environment files of a copy are kept beside it, if they count: they say which database is meant also before
+    /// the switch and after the way back.
+    pub fn settings(live: &Path, run: &RunId) -> PathBuf {
+        live.with_file_name(Self::BESIDE).join(run.as_str()).join(Self::SETTINGS)
+    }
+
+    /// The name of that place.
+    pub const SETTINGS: &'static str = "settings";
+
+    /// The name in there of what says of which tree they are: an [`Inode`].
+    pub const TREE: &'static str = "tree";
 
     /// The directory beside `live` in which copies lie.
     pub const BESIDE: &'static str = ".mastmaintd-restore";

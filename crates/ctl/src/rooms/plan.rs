@@ -199,7 +199,10 @@ fn asking(room: Which, resident: Option<&Resident>) -> Result<Wanted, PlanError>
     fit("the path", &resident.live.to_string_lossy())?;
     let fits_shipped = resident.user == SHIPPED_USER && resident.live == Path::new(SHIPPED_LIVE);
     let drop_in = || {
-        let seen: Vec<&PathBuf> = [&resident.live].into_iter().filter(|path| is_hidden(path)).collect();
+        // A dump that is loaded must belong to the copy with which it comes back.
+        let copies = (room == Which::Database).then(|| resident.live.with_file_name(Restoring::BESIDE));
+        let seen: Vec<&PathBuf> =
+            [&resident.live].into_iter().chain(&copies).filter(|path| is_hidden(path)).collect();
         let mut text = of_user(&resident.user);
         setting(&mut text, "BindReadOnlyPaths", &seen);
         text
@@ -345,11 +348,12 @@ mod tests {
         let text = wanted.drop_in.unwrap();
         let settings = text.split_once("[Service]\n").unwrap().1;
         assert_eq!(settings, "User=masto\nGroup=\nBindPaths=\nBindReadOnlyPaths=-/home/masto/live\n");
-        // So does the one in which a dump is loaded.
+        // So does the one in which a dump is loaded, and the copy beside.
         let database = asking(Which::Database, Some(&masto)).unwrap();
+        let more = format!("{text}BindReadOnlyPaths=-/home/masto/.mastmaintd-restore\n");
         assert_eq!(
             (database.drop_in.unwrap(), unit(database.room)),
-            (text, "mastmaintd-database@.service".into())
+            (more, "mastmaintd-database@.service".into())
         );
         let elsewhere = resident("masto", "/home/masto", "/srv/live", &[]);
         let text = one(Room::Probe, Some(&elsewhere), &[]).unwrap().drop_in.unwrap();

@@ -123,9 +123,14 @@ impl Ground {
         self.at.path().join("live")
     }
 
+    /// Where it is noted that a pooler is paused.
+    pub(crate) fn paused(&self) -> PathBuf {
+        self.at.path().join("paused")
+    }
+
     pub(crate) fn settings(&self, over: &[(&str, &str)]) -> Settings {
         let over = over.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
-        Settings::read(&self.live(), &BTreeMap::new(), &over).unwrap()
+        Settings::read(&self.live(), &self.live(), &BTreeMap::new(), &over).unwrap()
     }
 
     /// psql of the superuser.
@@ -213,5 +218,5 @@ impl Drop for Session {
 }
 
 pub(crate) fn site<'a>(settings: &'a Settings, tell: &'a dyn Tell) -> Site<'a> {
-    Site { settings, tell, reach: &|_| () }
+    Site { settings, paused: None, tell, reach: &|_| () }
 }

@@ -39,6 +39,7 @@ pub(crate) fn deadly(
         .env("DATABASE_RUN", run.as_str())
         .env("DATABASE_POINT", point)
         .env("DATABASE_LIVE", ground.live())
+        .env("DATABASE_PAUSED", ground.paused())
         .stdout(Stdio::null())
         .stderr(Stdio::null());
     for (name, value) in over {
@@ -72,9 +73,11 @@ fn child() {
     }
     let over: BTreeMap<String, String> =
         std::env::vars().filter_map(|(n, v)| Some((n.strip_prefix("OVER_")?.to_owned(), v))).collect();
-    let settings = Settings::read(Path::new(&variable("DATABASE_LIVE")), &BTreeMap::new(), &over).unwrap();
+    let (live, paused) = (variable("DATABASE_LIVE"), variable("DATABASE_PAUSED"));
+    let settings = Settings::read(Path::new(&live), Path::new(&live), &BTreeMap::new(), &over).unwrap();
     let heard = Heard::default();
-    let site = mastmaint_database::Site { reach: &reach, ..site(&settings, &heard) };
+    let paused = Some(Path::new(&paused));
+    let site = mastmaint_database::Site { reach: &reach, paused, ..site(&settings, &heard) };
     let verb = if variable("DATABASE_VERB") == "switch" { switch } else { back };
     verb(&site, &run).unwrap();
 }

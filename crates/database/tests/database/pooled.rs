@@ -7,7 +7,7 @@ use crate::{
     server::{of_who_serves, serving},
     verify_room::VerifyRoom,
 };
-use mastmaint_database::{Did, back, switch};
+use mastmaint_database::{Did, Site, back, resume, switch};
 use mastmaint_words::database::Beside;
 use std::{
     fs,
@@ -110,8 +110,8 @@ fn a_pooler_is_refused_and_paused_around_the_rename() {
         // Directly it does.
         room.variables = direct.map(|(n, v)| (n.to_owned(), v.to_owned())).into();
         room.load(&room.order(&first)).0.unwrap();
-        let (settings, heard) = (ground.settings(&direct), Heard::default());
-        let site = site(&settings, &heard);
+        let (settings, heard, paused) = (ground.settings(&direct), Heard::default(), ground.paused());
+        let site = Site { paused: Some(&paused), ..site(&settings, &heard) };
         assert_eq!(pooler.ask(), Some(SMALL_POSTS + 2));
         assert!(matches!(switch(&site, &first).unwrap(), Did::Done(_)));
         let said = heard.all();
@@ -124,12 +124,20 @@ fn a_pooler_is_refused_and_paused_around_the_rename() {
         // Whoever is killed while it is paused lets it go on when asked again, whatever is left to do.
         if is_heard {
             room.load(&room.order(&second)).0.unwrap();
-            for (point, posts) in [("paused", SMALL_POSTS + 2), ("renamed", SMALL_POSTS)] {
+            let (then, now) = (SMALL_POSTS + 2, SMALL_POSTS);
+            let cases = [("paused", then, true), ("paused", then, false), ("renamed", now, true), ("renamed", now, false)];
+            for (number, (point, posts, nobody_asks)) in cases.into_iter().enumerate() {
                 died(deadly(&ground, "switch", &second, point, &direct).spawn().unwrap(), point);
                 assert_eq!(ground.posts(TODAY), posts, "{point}");
+                if nobody_asks {
+                    // What systemd calls as soon as the room has ended is enough.
+                    assert!(matches!(resume(&paused).unwrap(), Did::Done(_)), "{point}");
+                    assert_eq!(pooler.ask(), Some(posts), "{point}");
+                    assert!(matches!(resume(&paused).unwrap(), Did::Nothing(_)), "{point}: once is enough");
+                }
                 switch(&site, &second).unwrap();
                 assert_eq!(pooler.ask(), Some(SMALL_POSTS), "{point}");
-                if point == "paused" {
+                if number < 3 {
                     back(&site, &second).unwrap();
                     ground.sql(
                         "postgres",

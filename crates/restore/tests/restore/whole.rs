@@ -1,7 +1,8 @@
 //! A restore from its beginning to its end, and back.
 
 use crate::common::{Host, content, is_root, read, write};
-use mastmaint_restore::{Did, back, list, prepare, prune, switch};
+use mastmaint_instance::settings_of;
+use mastmaint_restore::{Did, back, list, prepare, prune, prune_but_settings, switch};
 use mastmaint_words::restore::{Phase, Uploads};
 use std::{
     fs,
@@ -110,12 +111,43 @@ fn on_a_bare_host_all_comes_from_the_backup() {
     let host = Host::new();
     fs::remove_dir_all(host.live("")).unwrap();
     host.asked(prepare).unwrap();
+    let journal = host.journal();
+    assert!(journal.with_env && journal.plan.notes.iter().any(|n| n.contains("nothing is at")), "{journal:?}");
     host.asked(switch).unwrap();
     assert_eq!(read(host.live(BOTH)), "then");
     assert_eq!(read(host.live("public/system/cache/accounts/avatars/1.png")), "cached");
     assert!(read(host.live(".env.production")).contains("then"));
     host.asked(back).unwrap();
     assert!(!host.live("").exists() && host.beside("restored").exists());
+}
+
+#[test]
+fn where_there_are_no_settings_today_those_of_the_backup_count_from_the_plan_to_the_end() {
+    let host = Host::new();
+    let (live, run, kept) = (host.live(""), &host.order.run, host.staged("settings"));
+    let counting = || settings_of(std::path::Path::new(&host.order.live), run);
+    fs::remove_file(host.live(".env.production")).unwrap();
+    host.asked(prepare).unwrap();
+    let journal = host.journal();
+    let notes = &journal.plan.notes;
+    assert!(journal.with_env && notes.iter().any(|n| n.contains("no .env.production today")), "{journal:?}");
+    let lost = journal.plan.would_be_lost.join("\n");
+    assert!(lost.contains(".env.production.local"), "it would count more than the backup's: {lost}");
+    assert_eq!(counting(), kept);
+    assert!(read(kept.join(".env.production")).contains("SECRET_KEY_BASE=then"));
+    // Somebody makes one by hand meanwhile: it was decided before.
+    write(&host.live(".env.production"), "SECRET_KEY_BASE=meanwhile\n");
+    assert_eq!(counting(), kept);
+    host.asked(switch).unwrap();
+    assert_eq!(counting(), host.order.live);
+    assert!(read(live.join(".env.production")).contains("then") && !live.join(".env.production.local").exists());
+    host.asked(back).unwrap();
+    assert_eq!(counting(), kept);
+    assert!(read(live.join(".env.production")).contains("meanwhile"));
+    host.asked(prune_but_settings).unwrap();
+    assert!(!host.beside("restored").exists() && counting() == kept);
+    host.asked(prune).unwrap();
+    assert!(!kept.exists() && counting() == host.order.live);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{
         DONE, NOT_DONE, NOTHING_TO_DO, Named, Work, beside_me, failed, home, no_dry_run, no_instance, run,
         wrong_user,
     },
-    restore::with_todays_settings,
+    restore::with_settings,
 };
 use crate::{
     environment,
@@ -20,7 +20,7 @@ use mastmaint_config::{
     accepted::RoomView,
     settings::{DatabaseAction, Dump, Step},
 };
-use mastmaint_instance::FILES;
+use mastmaint_instance::settings_of;
 use mastmaint_words::{
     Grade, Outcome, Reason, RunId, Verdict,
     backup::Backup,
@@ -39,6 +39,8 @@ const PATH: &str = "/usr/bin:/bin";
 const NO_MATCH: &str = "no-match";
 /// How long a server that does not answer is waited for.
 const WAIT_SECONDS: &str = "90";
+/// Where it is noted that a pooler is paused: what is left there at the end of the room goes on by its unit.
+const PAUSED: &str = "paused";
 /// The socket of the room in which dumps are loaded.
 const DATABASES: &str = "database.sock";
 
@@ -69,11 +71,15 @@ pub(super) fn plan(
         return Work::Settled(verdict);
     }
     let environment = environment::for_tootctl(instance, &step.environment, &home());
-    let redactor = Redactor::for_instance(&instance.live, &environment);
+    let settings = of.map_or_else(|| instance.live.clone(), |run| settings_of(&instance.live, run));
+    let redactor = Redactor::for_instance(&settings, &environment);
     let mut args = vec!["--live".to_owned(), instance.live.display().to_string()];
     if !matches!(action, DatabaseAction::Ready(_) | DatabaseAction::Prune(_)) {
         // While services are stopped a server that is just being restarted is no reason to go back.
         args.extend(["--wait".to_owned(), WAIT_SECONDS.to_owned()]);
+    }
+    if action.moves_live() {
+        args.extend(["--paused".to_owned(), options.state.join(PAUSED).display().to_string()]);
     }
     args.push(verb.to_owned());
     args.extend(of.into_iter().flat_map(|run| ["--run".to_owned(), run.to_string()]));
@@ -91,23 +97,18 @@ pub(super) fn plan(
     work
 }
 
-/// Whether a copy of files belongs to the database that stays. Its settings are today's, as long as its own do not come
-/// back too. A database that cannot be asked is no reason to leave a wrecked instance as it is.
+/// Whether a copy of files belongs to the database that stays. A database that cannot be asked is no reason to leave a wrecked instance as it is.
 fn fits(options: &Options, view: &RoomView, step: &Step, of: &RunId, named: &Named) -> Work {
     let Some(instance) = &view.instance else { return no_instance() };
     if let Some(verdict) = wrong_user(options, instance) {
         return Work::Settled(verdict);
     }
     let copy = Restoring::copy(&instance.live, of);
-    let environment = if FILES.iter().any(|name| copy.join(name).exists()) {
-        environment::for_tootctl(instance, &step.environment, &home())
-    } else {
-        match with_todays_settings(instance, step) {
-            Ok(environment) => environment,
-            Err(work) => return work,
-        }
+    let environment = match with_settings(instance, step, of) {
+        Ok(environment) => environment,
+        Err(work) => return work,
     };
-    let redactor = Redactor::for_instance(&instance.live, &environment);
+    let redactor = Redactor::for_instance(&settings_of(&instance.live, of), &environment);
     let command = StepCommand {
         program: beside_me("mastmaint-database"),
         args: vec!["--live".to_owned(), copy.display().to_string(), "match".to_owned()],

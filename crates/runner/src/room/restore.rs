@@ -17,7 +17,7 @@ use mastmaint_config::{
     accepted::RoomView,
     settings::{Environment, Instance, Restore, RestoreAction, Step},
 };
-use mastmaint_instance::Variables;
+use mastmaint_instance::{Variables, settings_of};
 use mastmaint_words::{
     Digest, Grade, Outcome, Reason, RunId, Verdict, human,
     restore::{Phase, RestoreOrder, Restoring},
@@ -125,32 +125,30 @@ fn asked(view: &RoomView, action: &RestoreAction, named: &Named) -> Result<Asked
     }
 }
 
-/// Variables of a process that works in a copy, which has no settings of its own before the switch.
-pub(super) fn with_todays_settings(instance: &Instance, step: &Step) -> Result<Environment, Work> {
-    let mut environment = environment::for_tootctl(instance, &step.environment, &home());
-    match Variables::read(&instance.live, &environment) {
-        Ok(settings) => environment.extend(settings.into_pairs()),
-        Err(error) => {
-            return Err(failed("no-settings", &format!("today's settings cannot be read: {error}")));
-        }
-    }
-    Ok(environment)
+/// Variables of a process that works in the copy of a run, which has no settings of its own before the switch unless
+/// they count.
+pub(super) fn with_settings(instance: &Instance, step: &Step, run: &RunId) -> Result<Environment, Work> {
+    let environment = environment::for_tootctl(instance, &step.environment, &home());
+    let settings = Variables::read(&settings_of(&instance.live, run), &environment);
+    settings.map(Variables::into_pairs).map_err(|error| {
+        failed("no-settings", &format!("the settings of the instance cannot be read: {error}"))
+    })
 }
 
 /// Mastodon's own code, started in the copy: what is of another version of Ruby, or lacks a gem, is found while the site
-/// is up. Its settings are today's, which are not in the copy before the switch.
+/// is up. Its settings are those that will count.
 fn tried(view: &RoomView, step: &Step, run_of_copy: &RunId, named: &Named) -> Work {
     let Some(instance) = &view.instance else {
         return no_instance();
     };
     let copy = Restoring::copy(&instance.live, run_of_copy);
-    let mut environment = match with_todays_settings(instance, step) {
+    let mut environment = match with_settings(instance, step, run_of_copy) {
         Ok(environment) => environment,
         Err(work) => return work,
     };
     // Nothing can be written there.
     environment.insert("BOOTSNAP_READONLY".to_owned(), "true".to_owned());
-    let redactor = Redactor::for_instance(&instance.live, &environment);
+    let redactor = Redactor::for_instance(&settings_of(&instance.live, run_of_copy), &environment);
     let command = StepCommand {
         program: copy.join("bin/tootctl"),
         args: vec!["--version".to_owned()],
