@@ -78,6 +78,26 @@ pub enum Looked {
     },
 }
 
+impl Looked {
+    /// What a look at a build of the assets says to people: that it is whole, or what is wrong with it. `None` of another
+    /// look, and where nothing can be said.
+    pub fn of_assets(&self) -> Option<Result<String, String>> {
+        match self {
+            Self::Assets { themes, files, count: 0, .. } => {
+                Some(Ok(format!("{themes} themes and {files} files are as they were built")))
+            }
+            Self::Assets { count, faults, .. } => {
+                let more = match count.saturating_sub(faults.len()) {
+                    0 => String::new(),
+                    more => format!("; and {more} more"),
+                };
+                Some(Err(format!("the assets are not whole: {}{more}", faults.join("; "))))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Whether database and files belong together, as far as a look can tell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "state")]
