@@ -131,3 +131,21 @@ pub enum Together {
         missing: usize,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_assets_is_named_and_the_rest_is_counted() {
+        let of = |count, faults: &[&str]| {
+            let faults = faults.iter().map(|&fault| fault.to_owned()).collect();
+            Looked::Assets { themes: 2, files: 9, count, faults }.of_assets().unwrap()
+        };
+        assert_eq!(of(0, &[]).unwrap(), "2 themes and 9 files are as they were built");
+        assert_eq!(of(1, &["plum is missing"]).unwrap_err(), "the assets are not whole: plum is missing");
+        assert!(of(7, &["a", "b"]).unwrap_err().ends_with("a; b; and 5 more"));
+        let blind = Looked::Blind { why: "themes.yml is not there".to_owned(), silent: false };
+        assert_eq!(blind.of_assets(), None, "nothing is known, so nothing is whole");
+    }
+}

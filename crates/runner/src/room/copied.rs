@@ -3,17 +3,18 @@
 
 use super::{
     plan::{Named, Work, beside_me, no_instance, run},
-    restore::with_settings,
+    restore::PATH,
 };
 use crate::{
+    environment,
     exec::{Ended, Ending, StepCommand},
     output::Patterns,
     redact::Redactor,
     verdict::Judge,
 };
 use mastmaint_config::{accepted::RoomView, settings::Step};
-use mastmaint_instance::settings_of;
 use mastmaint_words::{Grade, Outcome, Reason, RunId, Verdict, restore::Restoring};
+use std::path::{Path, PathBuf};
 
 /// What `mastmaint-prove` says by its exit status.
 const WHOLE: i32 = 0;
@@ -24,19 +25,14 @@ const UNKNOWN: i32 = 3;
 pub(super) fn assets(view: &RoomView, step: &Step, of: &RunId, needed: bool, named: &Named) -> Work {
     let Some(instance) = &view.instance else { return no_instance() };
     let copy = Restoring::copy(&instance.live, of);
-    let environment = match with_settings(instance, step, of) {
-        Ok(environment) => environment,
-        Err(work) => return work,
-    };
-    let redactor = Redactor::for_instance(&settings_of(&instance.live, of), &environment);
     let command = StepCommand {
         program: beside_me("mastmaint-prove"),
         args: vec!["--live".to_owned(), copy.display().to_string(), "told".to_owned()],
-        environment,
-        directory: copy,
+        environment: environment::for_program(&step.environment, Path::new("/"), PATH),
+        directory: PathBuf::from("/"),
         patterns: Patterns::default(),
     };
-    run(command, step, named, redactor, Box::new(move |ended| judge(ended, needed)))
+    run(command, step, named, Redactor::from_secrets([]), Box::new(move |ended| judge(ended, needed)))
 }
 
 /// Its exit status decides; its last word says what is wrong.

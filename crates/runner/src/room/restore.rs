@@ -35,7 +35,7 @@ const TRIES: &str = "mastmaintd-tootctl";
 /// What `tootctl --version` says.
 const VERSION: &str = r"^[0-9]+\.[0-9]+\.[0-9]+";
 /// What opens repositories looks for its own helpers here.
-const PATH: &str = "/usr/bin:/bin";
+pub(super) const PATH: &str = "/usr/bin:/bin";
 
 pub(super) fn plan(
     options: &Options,

@@ -1,7 +1,7 @@
 //! What a run that restores files alone does next. Services that do not come up on what was switched in are stopped once
 //! more, the files of before change places with it again, and services are started on those. Pure, as the rest.
 
-use super::{Done, Next, is_fine, of_what_was_wrong, what_follows};
+use super::{Done, Next, is_fine, of_what_was_wrong, stops_the_run, what_follows};
 use mastmaint_config::settings::{Job, WayBack};
 use mastmaint_runner::bracket::is_not_confirmed;
 use mastmaint_words::{Outcome, StepIndex, Verdict};
@@ -21,7 +21,11 @@ pub(super) fn next(job: &Job, done: &[Done]) -> Option<Next> {
     let last = done.last()?;
     if last.step == way.start {
         let then = StepIndex(way.start_again.0 + 1);
-        let went_well = done.iter().all(|done| done.step < way.switch || is_fine(done.verdict.outcome));
+        let ends_it = |done: &Done| {
+            let step = job.steps.get(usize::from(done.step.0));
+            step.is_some_and(|step| stops_the_run(step, done.verdict.outcome))
+        };
+        let went_well = !done.iter().any(ends_it);
         return Some(match went_well {
             true => what_follows(job, then, last.verdict.outcome),
             false if is_owed(&way, done) => Next::Step(way.stop_again),
