@@ -1,6 +1,6 @@
 //! A stand-in for Mastodon's services, for tests only: web and streaming answer over HTTP as the real ones do, Sidekiq
-//! plays the Redis that holds its heartbeat as well. `/run/standin/NAME` says what ails one: `crash` (it ends at once),
-//! `500` (it answers so), `deaf` (it listens to nobody).
+//! plays the Redis that holds its heartbeat as well. `/run/standin/NAME`, or `config/ails-NAME` of the tree in which it
+//! runs, says what ails one: `crash` (it ends at once), `500` (it answers so), `deaf` (it listens to nobody).
 #![expect(clippy::print_stderr, reason = "standard error is where a service speaks")]
 
 use std::{
@@ -56,7 +56,9 @@ fn serve(name: &str) -> io::Result<()> {
 
 /// What ails the service now.
 fn ailment(name: &str) -> String {
-    fs::read_to_string(format!("/run/standin/{name}")).unwrap_or_default().trim().to_owned()
+    let places = [format!("/run/standin/{name}"), format!("/home/mastodon/live/config/ails-{name}")];
+    let said = places.iter().filter_map(|place| fs::read_to_string(place).ok());
+    said.map(|text| text.trim().to_owned()).find(|text| !text.is_empty()).unwrap_or_default()
 }
 
 /// As Rails: without the right host it is forbidden, without https it is moved.

@@ -152,13 +152,13 @@ impl Action {
     /// The room in which it runs.
     pub const fn room(&self) -> Room {
         match self {
-            Self::Tootctl(_) | Self::RedisFlush | Self::Restore(RestoreAction::Try(_)) => Room::Tootctl,
+            Self::Tootctl(_) | Self::RedisFlush => Room::Tootctl,
             Self::Run(_) => Room::Run,
             Self::Systemctl(_) | Self::Services(_) => Room::Systemctl,
             Self::Verify(VerifyAction { remote: true, .. }) => Room::Remote,
             Self::Verify(_) => Room::Verify,
             Self::Probe(_) => Room::Probe,
-            Self::Restore(_) => Room::Restore,
+            Self::Restore(action) => action.room(),
             Self::Database(action) => action.room(),
             Self::Guard(action) => action.room(),
         }

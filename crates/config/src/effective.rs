@@ -13,7 +13,7 @@ use crate::settings::{
 };
 use jiff::Timestamp;
 use mastmaint_words::{
-    BackupName, LockName, ProbeName, RunId, Span, UnitName,
+    BackupName, LockName, ProbeName, RunId, Span, StepIndex, UnitName,
     backup::{Backup, Budget, Decrypt, DrillPlan, Place},
 };
 use serde::Serialize;
@@ -183,6 +183,8 @@ enum WrittenRestore<'a, T> {
         #[serde(flatten)]
         what: &'a T,
         #[serde(skip_serializing_if = "std::ops::Not::not")]
+        without_assets: bool,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
         rehearse: bool,
     },
     Back {
@@ -190,6 +192,10 @@ enum WrittenRestore<'a, T> {
     },
     Prepared {
         prepared: &'a RunId,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        without_assets: bool,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        rehearse: bool,
     },
     Prune {
         prune: &'a RunId,
@@ -269,7 +275,7 @@ fn written(job: &Job) -> WrittenJob<'_> {
         window: job.window.map(|w| WrittenWindow { from: w.from.map(time), until: time(w.until) }),
         catch_up: job.catch_up,
     });
-    let (bracket, guard, swap) = (job.bracket(), job.guard(), job.swap());
+    let (bracket, guard, swap, way_back) = (job.bracket(), job.guard(), job.swap(), job.way_back());
     let (mut steps, mut then) = (Vec::new(), Vec::new());
     for (index, step) in job.indexed_steps() {
         let list = if bracket.is_some_and(|bracket| index > bracket.start) { &mut then } else { &mut steps };
@@ -279,7 +285,9 @@ fn written(job: &Job) -> WrittenJob<'_> {
             _ if guard.is_some_and(|guard| guard.begin < index && index <= guard.look_again) => None,
             // What follows from a restore of a database.
             _ if swap.is_some_and(|swap| swap.matches <= index && index <= swap.keep_down) => None,
-            _ => written_step(step),
+            // And of one of files alone.
+            _ if way_back.is_some_and(|way| way.holds(index)) => None,
+            _ => written_step(job, index, step),
         });
     }
     WrittenJob {
@@ -299,7 +307,10 @@ fn written(job: &Job) -> WrittenJob<'_> {
 }
 
 /// `None` for the ends of a bracket and the parts of a guard, which no file writes as steps.
-fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
+fn written_step<'a>(job: &Job, index: StepIndex, step: &'a Step) -> Option<WrittenStep<'a>> {
+    let forth =
+        |what, rehearse| WrittenRestore::Forth { what, without_assets: takes_any(job, index), rehearse };
+    let loaded = |what, rehearse| WrittenRestore::Forth { what, without_assets: false, rehearse };
     let action = match &step.action {
         Action::Tootctl(words) | Action::Run(words) => WrittenAction::Words(words),
         Action::Verify(action) => WrittenAction::Backup(&action.backup),
@@ -307,18 +318,25 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
         Action::Systemctl(action) => {
             WrittenAction::Units(BTreeMap::from([(action.verb.as_str(), action.units.as_slice())]))
         }
-        // Of a copy that is there already nothing else is written.
-        Action::Restore(RestoreAction::Switch(Copied::By(prepared))) => {
-            WrittenAction::Restore(WrittenRestore::Prepared { prepared })
+        // A copy that is there already stands where it is looked at.
+        Action::Restore(RestoreAction::Assets { copy: Copied::By(prepared), needed }) => {
+            let (without_assets, rehearse) = (!needed, !job.restores());
+            WrittenAction::Restore(WrittenRestore::Prepared { prepared, without_assets, rehearse })
         }
         Action::Database(DatabaseAction::Switch(Copied::By(prepared))) => {
-            WrittenAction::Database(WrittenRestore::Prepared { prepared })
+            let (without_assets, rehearse) = (false, false);
+            WrittenAction::Database(WrittenRestore::Prepared { prepared, without_assets, rehearse })
         }
         Action::Restore(
-            RestoreAction::Try(_) | RestoreAction::Switch(Copied::Here) | RestoreAction::Back(Copied::Here),
+            RestoreAction::Try(_)
+            | RestoreAction::Assets { .. }
+            | RestoreAction::Switch(_)
+            | RestoreAction::Back(Copied::Here)
+            | RestoreAction::Ask(_),
         )
         | Action::Database(
             DatabaseAction::Fits(_)
+            | DatabaseAction::WouldMatch { .. }
             | DatabaseAction::Ready(_)
             | DatabaseAction::Switch(Copied::Here)
             | DatabaseAction::Match
@@ -328,22 +346,14 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
         | Action::Guard(_) => {
             return None;
         }
-        Action::Restore(RestoreAction::Rehearse(restore)) => {
-            WrittenAction::Restore(WrittenRestore::Forth { what: restore, rehearse: true })
-        }
-        Action::Restore(RestoreAction::Prepare(restore)) => {
-            WrittenAction::Restore(WrittenRestore::Forth { what: restore, rehearse: false })
-        }
+        Action::Restore(RestoreAction::Rehearse(restore)) => WrittenAction::Restore(forth(restore, true)),
+        Action::Restore(RestoreAction::Prepare(restore)) => WrittenAction::Restore(forth(restore, false)),
         Action::Restore(RestoreAction::Back(Copied::By(rollback))) => {
             WrittenAction::Restore(WrittenRestore::Back { rollback })
         }
         Action::RedisFlush => WrittenAction::Flag(true),
-        Action::Database(DatabaseAction::Rehearse(dump)) => {
-            WrittenAction::Database(WrittenRestore::Forth { what: dump, rehearse: true })
-        }
-        Action::Database(DatabaseAction::Load(dump)) => {
-            WrittenAction::Database(WrittenRestore::Forth { what: dump, rehearse: false })
-        }
+        Action::Database(DatabaseAction::Rehearse(dump)) => WrittenAction::Database(loaded(dump, true)),
+        Action::Database(DatabaseAction::Load(dump)) => WrittenAction::Database(loaded(dump, false)),
         Action::Database(DatabaseAction::Back(Copied::By(rollback))) => {
             WrittenAction::Database(WrittenRestore::Back { rollback })
         }
@@ -368,6 +378,15 @@ fn written_step(step: &Step) -> Option<WrittenStep<'_>> {
         fail_on: &step.judged.fail_on,
         environment: &step.environment,
     })
+}
+
+/// Whether the copy of a step may have assets that are not whole.
+fn takes_any(job: &Job, index: StepIndex) -> bool {
+    let looks = job.steps.iter().skip(usize::from(index.0)).find_map(|step| match step.action {
+        Action::Restore(RestoreAction::Assets { needed, .. }) => Some(!needed),
+        _ => None,
+    });
+    looks.unwrap_or(false)
 }
 
 /// Steps without items that could fail have none to tolerate.

@@ -2,8 +2,8 @@
 //! is run, recorded and taken over like any other; what is switched in must be one matching set of code, database and
 //! secrets, or is taken back before anything starts.
 
-use crate::settings::{Action, Job, ServicesAction};
-use mastmaint_words::{BackupName, Room, RunId, StepIndex};
+use crate::settings::{Action, Job, ServicesAction, Step};
+use mastmaint_words::{BackupName, ProbeName, Room, RunId, StepIndex};
 use serde::{Deserialize, Serialize};
 
 /// The parts of a restore. All services are stopped between those that prepare and those that move what is live.
@@ -14,12 +14,21 @@ pub enum RestoreAction {
     Rehearse(Restore),
     /// The same, to be switched in.
     Prepare(Restore),
-    /// Mastodon's code is started in the copy, as the instance's user and with today's settings.
+    /// Mastodon's code is started in the copy, as the instance's user and with the settings that count.
     Try(Copied),
+    /// Whether the built assets of the copy are whole.
+    Assets {
+        /// Which copy.
+        copy: Copied,
+        /// Whether nothing is switched in if they are not; else that is told.
+        needed: bool,
+    },
     /// The copy changes places with what is there.
     Switch(Copied),
     /// What was switched in changes places with what was there before.
     Back(Copied),
+    /// A probe is asked about what was started.
+    Ask(ProbeName),
 }
 
 /// Which copy.
@@ -42,6 +51,8 @@ impl RestoreAction {
             Self::Rehearse(restore) => format!("rehearse the restore of {}", of(restore)),
             Self::Prepare(restore) => format!("prepare the restore of {}", of(restore)),
             Self::Try(_) => "try the code that was restored".to_owned(),
+            Self::Assets { .. } => "look at the assets that were restored".to_owned(),
+            Self::Ask(probe) => format!("see that the probe {probe} says yes"),
             Self::Switch(_) => "switch to what was restored".to_owned(),
             Self::Back(Copied::Here) => "switch back to the files that were there before".to_owned(),
             Self::Back(Copied::By(run)) => format!("switch back to what was there before {run}"),
@@ -51,6 +62,15 @@ impl RestoreAction {
     /// Whether it moves what is live: such a step is never left halfway.
     pub const fn moves_live(&self) -> bool {
         matches!(self, Self::Switch(_) | Self::Back(_))
+    }
+
+    /// The room in which it is done.
+    pub const fn room(&self) -> Room {
+        match self {
+            Self::Rehearse(_) | Self::Prepare(_) | Self::Switch(_) | Self::Back(_) => Room::Restore,
+            Self::Try(_) | Self::Assets { .. } => Room::Tootctl,
+            Self::Ask(_) => Room::Probe,
+        }
     }
 }
 
@@ -93,6 +113,14 @@ pub enum DatabaseAction {
     Load(Dump),
     /// Whether the code of a copy, and its secrets where they come back too, belong to today's database.
     Fits(Copied),
+    /// Whether the new database belongs to the code and the secrets that it will find.
+    WouldMatch {
+        /// The files that come back with it; those of today if absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        files: Option<Copied>,
+        /// Which new one.
+        database: Copied,
+    },
     /// Whether the new database could be switched in now.
     Ready(Copied),
     /// The new database takes the name of today's, which stays beside.
@@ -124,6 +152,7 @@ impl DatabaseAction {
         match self {
             Self::Rehearse(_) | Self::Load(_) => Room::Verify,
             Self::Fits(_)
+            | Self::WouldMatch { .. }
             | Self::Ready(_)
             | Self::Switch(_)
             | Self::Match
@@ -146,6 +175,7 @@ impl DatabaseAction {
             Self::Rehearse(dump) => format!("rehearse the restore of the database from {}", of(dump)),
             Self::Load(dump) => format!("load the database from {}", of(dump)),
             Self::Fits(_) => "see that what comes back belongs to the database".to_owned(),
+            Self::WouldMatch { .. } => "see that what comes back belongs together".to_owned(),
             Self::Ready(_) => "see that the database can be switched".to_owned(),
             Self::Switch(_) => "switch to the database that was loaded".to_owned(),
             Self::Match => "see that code, database and secrets belong together".to_owned(),
@@ -186,6 +216,29 @@ impl Swap {
     }
 }
 
+/// Where the way back of a restore of files alone lies among the steps of its job: for services that do not come up on
+/// what was switched in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WayBack {
+    /// The files change places.
+    pub switch: StepIndex,
+    /// Services are started on them.
+    pub start: StepIndex,
+    /// And stopped again.
+    pub stop_again: StepIndex,
+    /// The files of before are there again.
+    pub back: StepIndex,
+    /// Services are started on those.
+    pub start_again: StepIndex,
+}
+
+impl WayBack {
+    /// Whether a step is part of it.
+    pub fn holds(&self, step: StepIndex) -> bool {
+        self.stop_again <= step && step <= self.start_again
+    }
+}
+
 impl Job {
     /// Whether it ends with other files or another database in the place of the instance's.
     pub fn restores(&self) -> bool {
@@ -209,5 +262,30 @@ impl Job {
             start: at(|action| matches!(action, Action::Services(ServicesAction::Start))).next()?,
             keep_down: at(|action| matches!(action, Action::Services(ServicesAction::KeepDown))).next()?,
         })
+    }
+
+    /// Where the way back of its restore of files lies, if it has one.
+    pub fn way_back(&self) -> Option<WayBack> {
+        let moves = |step: &Step| matches!(step.action, Action::Restore(RestoreAction::Switch(_)));
+        let goes_back = |step: &Step| matches!(step.action, Action::Restore(RestoreAction::Back(_)));
+        let stops = |step: &Step| matches!(step.action, Action::Services(ServicesAction::Stop { .. }));
+        let starts = |step: &Step| matches!(step.action, Action::Services(ServicesAction::Start));
+        let is_one = |five: &[Step]| matches!(five, [a, b, c, d, e] if moves(a) && starts(b) && stops(c) && goes_back(d) && starts(e));
+        let switch = u16::try_from(self.steps.windows(5).position(is_one)?).ok()?;
+        let after = |steps: u16| StepIndex(switch.saturating_add(steps));
+        Some(WayBack {
+            switch: after(0),
+            start: after(1),
+            stop_again: after(2),
+            back: after(3),
+            start_again: after(4),
+        })
+    }
+
+    /// The first step from this one on that asks no probe about what a restore has started.
+    pub fn after_probes(&self, from: StepIndex) -> StepIndex {
+        let rest = self.steps.iter().skip(usize::from(from.0));
+        let asked = rest.take_while(|step| matches!(step.action, Action::Restore(RestoreAction::Ask(_))));
+        StepIndex(from.0.saturating_add(u16::try_from(asked.count()).unwrap_or(u16::MAX)))
     }
 }

@@ -2,7 +2,7 @@
 //! make one is [`crate::load`] (or reading back what it once accepted).
 
 pub use crate::actions::{Action, ServicesAction, SystemctlAction, SystemctlVerb, VerifyAction};
-pub use crate::restores::{Copied, DatabaseAction, Dump, Restore, RestoreAction, Swap};
+pub use crate::restores::{Copied, DatabaseAction, Dump, Restore, RestoreAction, Swap, WayBack};
 pub use crate::steps::{Again, AtMost, Judged, OnPartial, Prove, Step};
 use crate::{calendar::Schedule, probes::Probes, requires::Requires, targets::Target};
 use mastmaint_words::{BackupName, Hold, JobName, LockName, Span, StepIndex, UnitName, backup::Backups};

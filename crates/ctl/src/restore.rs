@@ -16,7 +16,7 @@ use mastmaint_instance::{Variables, settings_of};
 use mastmaint_words::{
     BackupName, JobName, RunId,
     database::{LoadPhase, Loading},
-    restore::Restoring,
+    restore::{Phase, Restoring},
 };
 use serde::Serialize;
 use std::{
@@ -66,6 +66,10 @@ pub struct Typed {
     /// Take what no verification has proved.
     #[arg(long)]
     pub(crate) unproved: bool,
+    /// Take a copy whose built assets are not whole; build them right after the switch: `mastmaintctl guard --recipe
+    /// precompile`.
+    #[arg(long)]
+    pub(crate) without_assets: bool,
     /// Make and check the copy, and nothing else.
     #[arg(long, conflicts_with = "yes")]
     pub(crate) rehearse: bool,
@@ -80,14 +84,20 @@ pub(crate) fn restore(daemon: &Daemon, config: &Path, asked: &Typed) -> Result<u
     let prepared = if let Some(run) = &asked.prepared {
         run.clone()
     } else if asked.stdin {
-        match received::receive(&settings, asked)? {
-            Some(run) => run,
-            None => return Ok(exit::NOT_FINE),
+        let Some(received) = received::receive(&settings, asked)? else { return Ok(exit::NOT_FINE) };
+        // What came in is looked at as what was copied here is.
+        let job = Job { steps: vec![Step::of_files(asked.of(&received, true))], then: vec![] };
+        let looked = run_by_hand(daemon, config, &written(&job)?).inspect_err(|_| tell_what_is_kept(&received))?;
+        if looked.status != exit::FINE {
+            tell_what_is_kept(&received);
+            return Ok(looked.status);
         }
+        received
     } else {
         let job = rehearsal(asked, &Wanted::among(&settings, &asked.backups)?)?;
         let rehearsed = run_by_hand(daemon, config, &job)?;
         if rehearsed.status != exit::FINE {
+            tell_what_is_kept(&rehearsed.run);
             return Ok(rehearsed.status);
         }
         rehearsed.run
@@ -108,12 +118,32 @@ pub(crate) fn restore(daemon: &Daemon, config: &Path, asked: &Typed) -> Result<u
         ));
         return Ok(exit::NOT_FINE);
     }
-    let mut job = parts.job(&|| What::Prepared { prepared: &prepared }, &asked.environment);
+    let mut job = parts.job(&|| asked.of(&prepared, false), &asked.environment);
     if parts.database {
         job.then = followers(settings.instance.as_ref(), &prepared);
     }
     let job = written(&job)?;
     run_by_hand(daemon, config, &job).map(|ran| ran.status)
+}
+
+impl Typed {
+    /// What was made before, to be looked at or switched in.
+    const fn of<'a>(&self, prepared: &'a RunId, rehearse: bool) -> What<'a> {
+        What::Prepared { prepared, without_assets: self.without_assets, rehearse }
+    }
+}
+
+/// Says what a rehearsal that did not go well has left, if it has left something.
+fn tell_what_is_kept(run: &RunId) {
+    let journal = fs::read(Restoring::path(Path::new(STATE), run)).ok();
+    let journal: Option<Restoring> = journal.and_then(|text| serde_json::from_slice(&text).ok());
+    let is_copied = journal.is_some_and(|journal| matches!(journal.phase, Phase::Prepared));
+    if is_copied || Parts::of(Path::new(STATE), run).database {
+        print::talk(&format!(
+            "what was prepared is kept: `mastmaintctl restore --prepared {run}` goes on once nothing is in its way, or \
+             `mastmaintctl prune {run}` removes it"
+        ));
+    }
 }
 
 /// Runs a job that is written for this one run. No hold keeps a restore from running.
@@ -241,7 +271,8 @@ impl<'a> Wanted<'a> {
 fn followers<'a>(instance: Option<&Instance>, run: &RunId) -> Vec<Step<'a>> {
     let of = |line| Step { tootctl: Some(line), ..Step::default() };
     let none = Environment::new();
-    let settings = instance.and_then(|instance| Variables::read(&settings_of(&instance.live, run), &none).ok());
+    let settings =
+        instance.and_then(|instance| Variables::read(&settings_of(&instance.live, run), &none).ok());
     let search = settings.filter(|settings| settings.is_true("ES_ENABLED"));
     std::iter::once(of("feeds build")).chain(search.map(|_| of("search deploy"))).collect()
 }
@@ -294,6 +325,13 @@ impl<'a> Step<'a> {
 
     fn of_database(what: What<'a>, environment: &'a [(String, String)]) -> Self {
         let environment = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let what = match what {
+            // Databases have no assets.
+            What::Prepared { prepared, rehearse, .. } => {
+                What::Prepared { prepared, without_assets: false, rehearse }
+            }
+            other => other,
+        };
         Self { database: Some(what), environment, ..Self::default() }
     }
 }
@@ -308,6 +346,7 @@ enum What<'a> {
         with_media: bool,
         with_env: bool,
         unproved: bool,
+        without_assets: bool,
         rehearse: bool,
     },
     Dump {
@@ -325,6 +364,10 @@ enum What<'a> {
     },
     Prepared {
         prepared: &'a RunId,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        without_assets: bool,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        rehearse: bool,
     },
 }
 
@@ -337,6 +380,7 @@ fn rehearsal(asked: &Typed, wanted: &Wanted<'_>) -> Result<String, CtlError> {
             with_media: asked.with_media,
             with_env: asked.with_env,
             unproved,
+            without_assets: asked.without_assets,
             rehearse: true,
         })
     });
@@ -379,20 +423,23 @@ mod tests {
             with_media: true,
             with_env: false,
             unproved: false,
+            without_assets: true,
             rehearse: false,
             yes: true,
         };
         let run = "20261126T200000Z-7k3f9q".parse().unwrap();
         let both = Parts { files: true, database: true };
         let back = written(&both.job(&|| What::Back { rollback: &run }, &asked.environment)).unwrap();
-        let prepared = written(&both.job(&|| What::Prepared { prepared: &run }, &[])).unwrap();
+        let prepared = written(&both.job(&|| asked.of(&run, false), &[])).unwrap();
+        let received = Job { steps: vec![Step::of_files(asked.of(&run, true))], then: vec![] };
         let prune = Job { steps: vec![Step::of_database(What::Prune { prune: &run }, &[])], then: vec![] };
-        let mut finished = both.job(&|| What::Prepared { prepared: &run }, &[]);
+        let mut finished = both.job(&|| asked.of(&run, false), &[]);
         finished.then = followers(None, &run);
         let settings = settings();
         let wanted = Wanted::among(&settings, &asked.backups).unwrap();
         let finished = written(&finished).unwrap();
-        for job in [rehearsal(&asked, &wanted).unwrap(), back, prepared, written(&prune).unwrap(), finished] {
+        let (received, prune) = (written(&received).unwrap(), written(&prune).unwrap());
+        for job in [rehearsal(&asked, &wanted).unwrap(), back, prepared, received, prune, finished] {
             let text = format!("{HEAD}jobs: {{restore-by-hand: {job}}}\n");
             mastmaint_config::load_str("m.yaml", &text).unwrap();
         }

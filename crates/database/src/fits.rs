@@ -1,32 +1,39 @@
-//! Whether today's database belongs to the code and the secrets that are there: services start on nothing else.
+//! Whether a database belongs to the code and the secrets that are there, or will be: services start on nothing else.
 
 use crate::{
     code,
     error::DatabaseError,
     listing::json,
     psql::Server,
-    site::{Did, Site},
+    site::{Bench, Did, Site},
+    state::State,
+    switch::not_now,
     text::literal,
 };
 use mastmaint_verify::dump::{Beside, Fit, Sealed, fit};
+use mastmaint_words::RunId;
 use std::collections::BTreeSet;
 
 /// Columns whose values Rails encrypts.
 const SEALED: [(&str, &str, &str); 2] =
     [("users", "otp_secret", "users.otp_secret"), ("keypairs", "private_key", "keypairs.private_key")];
 
-/// Looks. With `strict` migrations that are still to be run are refused, too.
+/// Looks at today's database, or at the one that a run has loaded beside it. With `strict` migrations that are still to be
+/// run are refused, too.
 ///
 /// # Errors
 /// What does not fit.
-pub fn fits(site: &Site<'_>, strict: bool) -> Result<Did, DatabaseError> {
+pub fn fits(site: &Site<'_>, loaded: Option<&RunId>, strict: bool) -> Result<Did, DatabaseError> {
     let settings = site.settings;
+    let name = &match loaded {
+        Some(run) => there(site, run)?,
+        None => settings.way.database.name.clone(),
+    };
     let server = Server::new(settings.way.clone(), None, None)?.perhaps_pooled();
-    let name = &settings.way.database.name;
     if let Err(refusal) = server.sql(name, &["SELECT 1"]) {
         return Err(DatabaseError::Silent { at: settings.way.at(), why: refusal.said });
     }
-    let asking = "asking today's database";
+    let asking = &format!("asking {name}");
     let versions: Vec<String> = json(
         &server,
         name,
@@ -35,7 +42,7 @@ pub fn fits(site: &Site<'_>, strict: bool) -> Result<Did, DatabaseError> {
     )?;
     let database: BTreeSet<u64> = versions.iter().filter_map(|version| version.parse().ok()).collect();
     let code = code::migrations(&settings.live)?;
-    migrations(site, &Beside::of(&database, &code), code.is_empty(), strict)?;
+    migrations(site, name, &Beside::of(&database, &code), code.is_empty(), strict)?;
     let mut sealed = Vec::new();
     for (table, column, full) in SEALED {
         sealed.extend(
@@ -59,9 +66,25 @@ pub fn fits(site: &Site<'_>, strict: bool) -> Result<Did, DatabaseError> {
     Ok(Did::Done(format!("{name} fits the code and the secrets in {}", settings.live.display())))
 }
 
-fn migrations(site: &Site<'_>, beside: &Beside, no_code: bool, strict: bool) -> Result<(), DatabaseError> {
+/// The database that a run has loaded, wherever it is by now.
+fn there(site: &Site<'_>, run: &RunId) -> Result<String, DatabaseError> {
+    let bench = Bench::of(site, run)?;
+    let names = &bench.names;
+    match bench.look()?.state(names) {
+        State::Loaded => Ok(names.new.clone()),
+        State::Switched | State::SwitchedForGood => Ok(names.today.clone()),
+        state => Err(not_now(state, &bench)),
+    }
+}
+
+fn migrations(
+    site: &Site<'_>,
+    name: &str,
+    beside: &Beside,
+    no_code: bool,
+    strict: bool,
+) -> Result<(), DatabaseError> {
     let live = site.settings.live.display();
-    let name = &site.settings.way.database.name;
     if no_code {
         let what = format!("there are no migrations in {live}/db: there is no code of Mastodon there");
         return Err(DatabaseError::NoMatch { code: "no-match-code", what });
@@ -87,7 +110,7 @@ fn migrations(site: &Site<'_>, beside: &Beside, no_code: bool, strict: bool) -> 
 
 /// A few encrypted values of a column, the newest.
 fn samples(server: &Server, database: &str, table: &str, column: &str) -> Result<Vec<String>, DatabaseError> {
-    let asking = "asking today's database";
+    let asking = &format!("asking {database}");
     let is_there = format!(
         "SELECT to_jsonb(EXISTS (SELECT FROM information_schema.columns WHERE table_schema = 'public' AND table_name = {} AND column_name = {}))",
         literal(table),

@@ -1,7 +1,9 @@
 //! `mastmaint-database`: one verb of the restore of a database. All it does is in the library; here it is asked and
 //! answered.
 
-use mastmaint_database::{DatabaseError, Did, Settings, Site, answer, back, fits, prune, ready, resume, switch};
+use mastmaint_database::{
+    DatabaseError, Did, Settings, Site, answer, back, fits, prune, ready, resume, switch,
+};
 use mastmaint_instance::settings_of;
 use mastmaint_verify::{load::Outcome, prove::Progress};
 use mastmaint_words::RunId;
@@ -18,7 +20,8 @@ use std::{
 };
 
 const USAGE: &str = "usage: mastmaint-database --accepted DIR load, with the connection as descriptor 0, or mastmaint-database \
-                     --live DIR [--wait SECONDS] (ready|switch|back|prune) --run RUN, or mastmaint-database --live DIR [--wait SECONDS] match [--strict], or mastmaint-database --paused DIR resume; \
+                     --live DIR [--wait SECONDS] (ready|switch|back|prune) --run RUN, or mastmaint-database --live DIR [--code DIR] [--wait SECONDS] match [--run RUN] [--strict], which looks at today's database \
+                     or at the one that a run has loaded, or mastmaint-database --paused DIR resume; \
                      switch and back pause PgBouncer only with --paused DIR. Exit \
                      status: 0 done, 1 refused or failed, 3 nothing to do";
 const NOTHING: u8 = 3;
@@ -59,13 +62,14 @@ enum Verb {
 fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
     let usage = |why: &str| Failure::Usage(why.to_owned());
     let (mut accepted, mut live, mut verb, mut of_run) = (None, None, None, None);
-    let mut paused: Option<PathBuf> = None;
+    let (mut paused, mut code): (Option<PathBuf>, Option<PathBuf>) = (None, None);
     let (mut strict, mut wait) = (false, Duration::ZERO);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--accepted" => accepted = arguments.next().map(PathBuf::from),
             "--live" => live = arguments.next().map(PathBuf::from),
             "--paused" => paused = arguments.next().map(PathBuf::from),
+            "--code" => code = arguments.next().map(PathBuf::from),
             "--run" => of_run = arguments.next(),
             "--strict" => strict = true,
             "--wait" => {
@@ -84,14 +88,18 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
     }
     let verb = verb.ok_or_else(|| usage("what to do is missing"))?;
     let missing = |what: &str| Failure::Usage(format!("{what} is missing"));
+    let of_run: Option<RunId> =
+        of_run.map(|run| run.parse().map_err(|_| usage("--run takes the id of a run"))).transpose()?;
     match verb {
         Verb::Load => load(&accepted.ok_or_else(|| missing("--accepted"))?),
         Verb::Resume => Ok(resume(&paused.ok_or_else(|| missing("--paused"))?)?),
-        Verb::Match => at(&Asked { live, of_run: None, paused, wait }, |site| fits(site, strict)),
+        Verb::Match => {
+            let asked = Asked { live, code, of_run, paused, wait };
+            at(&asked, |site| fits(site, asked.of_run.as_ref(), strict))
+        }
         Verb::OfRun(verb) => {
             let of_run = of_run.ok_or_else(|| missing("--run"))?;
-            let of_run: RunId = of_run.parse().map_err(|_| usage("--run takes the id of a run"))?;
-            let asked = Asked { live, of_run: Some(of_run.clone()), paused, wait };
+            let asked = Asked { live, code, of_run: Some(of_run.clone()), paused, wait };
             at(&asked, |site| verb(site, &of_run))
         }
     }
@@ -100,6 +108,8 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
 /// Where a verb works, as it is asked.
 struct Asked {
     live: Option<PathBuf>,
+    /// The Rails root that will be live, where that is another one.
+    code: Option<PathBuf>,
     of_run: Option<RunId>,
     paused: Option<PathBuf>,
     wait: Duration,
@@ -113,7 +123,8 @@ fn at(asked: &Asked, verb: impl Fn(&Site<'_>) -> Result<Did, DatabaseError>) -> 
     let text = |part: std::ffi::OsString| part.to_string_lossy().into_owned();
     let over = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
     let settings_at = asked.of_run.as_ref().map_or_else(|| live.clone(), |run| settings_of(live, run));
-    let settings = Settings::read(live, &settings_at, &BTreeMap::new(), &over)?;
+    let settings =
+        Settings::read(asked.code.as_ref().unwrap_or(live), &settings_at, &BTreeMap::new(), &over)?;
     let (paused, tell) = (asked.paused.as_deref(), &Progress::new("done"));
     let site = Site { settings: &settings, paused, tell, reach: &reach };
     let begin = Instant::now();

@@ -6,7 +6,10 @@ use mastmaint_words::{Looked, Sample};
 use std::{io::Read as _, path::PathBuf, process::ExitCode};
 
 const USAGE: &str = "usage: mastmaint-prove --live DIR before ROWS COMMAND…, or after (the sample on standard input), \
-                     or together, or assets, or migrations";
+                     or together, or assets, or migrations, or, for people, told (what assets found: exit status 0 they \
+                     are whole, 1 they are not, 3 nobody knows)";
+const NOT_WHOLE: u8 = 1;
+const UNKNOWN: u8 = 3;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
@@ -17,6 +20,9 @@ fn main() -> ExitCode {
         why: blind.to_string(),
         silent: matches!(blind, Blind::Silent { .. }),
     });
+    if args.get(2).is_some_and(|what| what == "told") {
+        return told(&reply);
+    }
     match serde_json::to_writer(std::io::stdout(), &reply) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => complain(&error.to_string()),
@@ -37,7 +43,7 @@ fn answer(args: &[String]) -> Option<Result<Looked, Blind>> {
             Some(before::sample(&instance, command, rows.parse().ok()?).map(Looked::Sample))
         }
         ("after", []) => Some(read_sample().and_then(|before| after::look(&instance, &before))),
-        ("assets", []) => Some(assets::look(&instance)),
+        ("assets" | "told", []) => Some(assets::look(&instance)),
         ("migrations", []) => Some(migrations::look(&instance)),
         ("together", []) => Some(together::look(&instance).map(Looked::State)),
         _ => None,
@@ -48,6 +54,21 @@ fn read_sample() -> Result<Sample, Blind> {
     let mut text = String::new();
     std::io::stdin().read_to_string(&mut text).map_err(|e| Blind::Settings(e.to_string()))?;
     serde_json::from_str(&text).map_err(|e| Blind::Settings(format!("the sample is damaged: {e}")))
+}
+
+/// Says what was found of the assets in a sentence.
+#[expect(clippy::print_stdout, reason = "its output is what it was asked for")]
+fn told(looked: &Looked) -> ExitCode {
+    let (text, status) = match (looked.of_assets(), looked) {
+        (Some(Ok(whole)), _) => (whole, ExitCode::SUCCESS),
+        (Some(Err(wrong)), _) => (wrong, ExitCode::from(NOT_WHOLE)),
+        (None, Looked::Blind { why, .. }) => {
+            (format!("whether the assets are whole cannot be told: {why}"), ExitCode::from(UNKNOWN))
+        }
+        (None, _) => return complain(USAGE),
+    };
+    println!("{}", text.replace('\n', "; "));
+    status
 }
 
 #[expect(clippy::print_stderr, reason = "standard error is where its trouble goes")]

@@ -78,6 +78,26 @@ pub enum Looked {
     },
 }
 
+impl Looked {
+    /// What a look at a build of the assets says to people: that it is whole, or what is wrong with it. `None` of another
+    /// look, and where nothing can be said.
+    pub fn of_assets(&self) -> Option<Result<String, String>> {
+        match self {
+            Self::Assets { themes, files, count: 0, .. } => {
+                Some(Ok(format!("{themes} themes and {files} files are as they were built")))
+            }
+            Self::Assets { count, faults, .. } => {
+                let more = match count.saturating_sub(faults.len()) {
+                    0 => String::new(),
+                    more => format!("; and {more} more"),
+                };
+                Some(Err(format!("the assets are not whole: {}{more}", faults.join("; "))))
+            }
+            _ => None,
+        }
+    }
+}
+
 /// Whether database and files belong together, as far as a look can tell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "state")]
@@ -110,4 +130,22 @@ pub enum Together {
         /// Rows whose file is not there.
         missing: usize,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_assets_is_named_and_the_rest_is_counted() {
+        let of = |count, faults: &[&str]| {
+            let faults = faults.iter().map(|&fault| fault.to_owned()).collect();
+            Looked::Assets { themes: 2, files: 9, count, faults }.of_assets().unwrap()
+        };
+        assert_eq!(of(0, &[]).unwrap(), "2 themes and 9 files are as they were built");
+        assert_eq!(of(1, &["plum is missing"]).unwrap_err(), "the assets are not whole: plum is missing");
+        assert!(of(7, &["a", "b"]).unwrap_err().ends_with("a; b; and 5 more"));
+        let blind = Looked::Blind { why: "themes.yml is not there".to_owned(), silent: false };
+        assert_eq!(blind.of_assets(), None, "nothing is known, so nothing is whole");
+    }
 }

@@ -4,7 +4,7 @@
 use mastmaint_tests::{
     Daemon, Place, Sshd, binaries,
     daemon::{children, runs},
-    wait_for,
+    vite, wait_for,
 };
 use nix::unistd::{Pid, User};
 use serde_json::{Value, json};
@@ -27,7 +27,11 @@ impl Scene {
         let sshd = Sshd::start(&place.path("ssh")).unwrap();
         let user = User::from_uid(nix::unistd::getuid()).unwrap().unwrap().name;
         let scene = Self { place, sshd, user };
-        // The backup is what the instance was.
+        // The backup is what the instance was, with its assets built.
+        let styles = scene.live().join(vite::STYLES);
+        fs::create_dir_all(&styles).unwrap();
+        fs::write(styles.join("application.scss"), "body { color: orange }\n").unwrap();
+        vite::build(scene.live()).unwrap();
         fs::create_dir(scene.place.path("backup")).unwrap();
         let copied = Command::new("cp").arg("-a").arg(scene.live()).arg(scene.place.path("backup")).status();
         assert!(copied.unwrap().success());

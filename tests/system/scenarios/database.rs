@@ -4,7 +4,7 @@
 use super::{
     kills::{ARMED, Dice, arm, await_hit, history, put_deadly_programs_in_place},
     proofs::cluster,
-    restore::{RSNAPSHOT, tree},
+    restore::{RSNAPSHOT, tree, with_built_assets},
 };
 use crate::{
     answering::{all_are, answering, open_brackets, states},
@@ -24,6 +24,8 @@ const JOBS: &str = "  restore-all:
     steps: [{restore: files}]
   flush:
     steps: [{redis-flush: true, environment: {REDIS_PORT: '6390'}}]
+  restore-base:
+    steps: [{restore-database: base}]
   restore-newer:
     steps: [{restore-database: {backup: newer, unproved: true}}]
 backups:
@@ -33,9 +35,13 @@ backups:
 ";
 /// The one upload that the dump names.
 const UPLOAD: &str = "public/system/media_attachments/files/117/663/865/034/040/040/original";
-/// Waits for what was today's database before a switch, and connects to it.
-const SIT: &str = "cd /; ask=\"SELECT datname FROM pg_database WHERE datname LIKE 'mastodon_production_before%'\"
-until db=$(psql -XAtc \"$ask\") && [ -n \"$db\" ]; do sleep 0.02; done; exec psql -d \"$db\" -c 'SELECT pg_sleep(600)'\n";
+/// Takes code away as soon as services are stopped: what was seen to belong together does not any more.
+const HIDE: &str =
+    "cd /home/mastodon/live/db/migrate; until ! systemctl -q is-active mastodon-web; do sleep 0.02; done
+mv \"$(ls | tail -1)\" /root/hidden/\n";
+/// The same, and connects to what was today's database before the switch.
+const SIT: &str = "sh /root/hide; cd /; ask=\"SELECT datname FROM pg_database WHERE datname LIKE 'mastodon_production_before%'\"
+until db=$(runuser -u postgres -- psql -XAtc \"$ask\") && [ -n \"$db\" ]; do sleep 0.02; done; exec runuser -u postgres -- psql -d \"$db\" -c 'SELECT pg_sleep(600)'\n";
 /// A migration that no code on this host has.
 const FUTURE: &str = "20991231235959";
 
@@ -71,11 +77,12 @@ pub(super) fn host_with(debian: Debian, settings: &str) -> Machine {
          # The stand-in of web answers by this name only.
          $as psql -Xqd mastodon_production -c \"UPDATE statuses SET uri = replace(uri, 'mast.test', 'social.example')\"
          cd {LIVE}; grep -E '^(SECRET|VAPID|ACTIVE_RECORD|OTP)' /root/env >.env.production; echo LOCAL_DOMAIN=social.example >>.env.production; echo DB_HOST=/var/run/postgresql >>.env.production; {settings} chmod 640 .env.production
-         mkdir -p db/migrate config {UPLOAD}; head -c 1603 /dev/zero >{UPLOAD}/991bedd1c9f05788.png; echo 'default: styles/application.scss' >config/themes.yml
-         for v in $($as psql -XqAtd mastodon_production -c 'SELECT version FROM schema_migrations'); do touch db/migrate/${{v}}_x.rb; done
-         chown -hR mastodon:mastodon {LIVE}"
+         mkdir -p db/migrate config app/javascript/styles {UPLOAD}; echo 'body {{}}' >app/javascript/styles/application.scss; head -c 1603 /dev/zero >{UPLOAD}/991bedd1c9f05788.png; echo 'default: styles/application.scss' >config/themes.yml
+         for v in $($as psql -XqAtd mastodon_production -c 'SELECT version FROM schema_migrations'); do touch db/migrate/${{v}}_x.rb; done"
     );
     machine.sh(&lines).ok();
+    with_built_assets(&machine);
+    machine.sh(&format!("chown -hR mastodon:mastodon {LIVE}")).ok();
     configure(&machine, JOBS);
     ctl(&machine, "reload").ok();
     back_up(&machine);
@@ -200,12 +207,30 @@ pub(crate) fn what_does_not_belong_together_is_not_started(debian: Debian) {
     wreck(&machine, 1);
     let today = shape(&machine);
 
-    // The dump is of newer code than this host has.
-    let refused = ctl(&machine, "run restore-newer --follow");
+    // The dump is of newer code than this host has: nothing is even stopped.
+    let newer = ctl(&machine, "run restore-newer --follow");
+    assert_eq!(newer.status, 1, "{}{}", newer.out, newer.err);
+    assert!(newer.err.contains(FUTURE) && !newer.err.contains("to be started again"), "{}", newer.err);
+    let rehearsed = ctl(&machine, "restore newer --unproved --rehearse");
+    assert_eq!(rehearsed.status, 1, "{}{}", rehearsed.out, rehearsed.err);
+    assert!(
+        rehearsed.err.contains(FUTURE) && rehearsed.err.contains("mastmaintctl prune"),
+        "{}",
+        rehearsed.err
+    );
+    nothing_is_left_open(&machine);
+    assert_eq!(shape(&machine), today);
+
+    // What belonged together does not any more once it is switched: it is taken back.
+    machine.write("/root/hide", HIDE);
+    machine.sh("mkdir /root/hidden && systemd-run -q --unit=hide sh /root/hide").ok();
+    let refused = ctl(&machine, "run restore-base --follow");
     assert_eq!(refused.status, 1, "{}{}", refused.out, refused.err);
     assert!(refused.err.contains("nothing of it stays, Mastodon is as before"), "{}", refused.err);
     nothing_is_left_open(&machine);
     assert_eq!(shape(&machine), today);
+    let put_back = format!("mv /root/hidden/* {LIVE}/db/migrate/");
+    machine.sh(&put_back).ok();
 
     // Files alone that are older than the database of today: nothing is even stopped.
     psql(&machine, &format!("INSERT INTO schema_migrations VALUES ('{FUTURE}')"));
@@ -218,8 +243,8 @@ pub(crate) fn what_does_not_belong_together_is_not_started(debian: Debian) {
 
     // Somebody sits on what was today's as soon as it is beside: it cannot be taken back, and nothing whole is left.
     machine.write("/root/sit", SIT);
-    machine.sh("chmod 755 /root && systemd-run -q --unit=foreign -p User=postgres sh /root/sit").ok();
-    let down = ctl(&machine, "run restore-newer --follow");
+    machine.sh("systemd-run -q --unit=foreign sh /root/sit").ok();
+    let down = ctl(&machine, "run restore-base --follow");
     assert_eq!(down.status, 1, "{}{}", down.out, down.err);
     assert!(down.err.contains("STAYS DOWN"), "{}", down.err);
     machine.sh("sleep 20").ok();
@@ -241,7 +266,8 @@ pub(crate) fn what_does_not_belong_together_is_not_started(debian: Debian) {
     machine.sh("systemctl start mastodon-sidekiq && systemctl is-active mastodon-sidekiq").ok();
 
     // A person takes the restore back; nothing is in the way of that.
-    let run = ended_run(&machine, "restore-newer")["run"].as_str().unwrap().to_owned();
+    machine.sh(&put_back).ok();
+    let run = ended_run(&machine, "restore-base")["run"].as_str().unwrap().to_owned();
     let back = ctl(&machine, &format!("rollback {run} --yes"));
     assert_eq!(back.status, 0, "{}{}", back.out, back.err);
     nothing_is_left_open(&machine);
@@ -284,7 +310,7 @@ pub(crate) fn cut_anywhere_it_ends_as_one_set(debian: Debian) {
     let (mut kept, mut taken_back) = (0, 0);
     for (number, (point, is_power)) in cuts.into_iter().enumerate() {
         // Points that every step passes by: somewhere within the bracket.
-        let passes = if point.contains('.') && !point.starts_with("switch") { 3 + dice.below(4) } else { 0 };
+        let passes = if point.contains('.') && !point.starts_with("switch") { 5 + dice.below(4) } else { 0 };
         let what = format!("{} at {point} after {passes}", if is_power { "a power cut" } else { "a kill" });
         eprintln!("{} {what}", debian.suite());
         wreck(&machine, number + 2);

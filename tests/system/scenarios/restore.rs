@@ -8,12 +8,15 @@ use crate::{
     image::Debian,
     machine::Machine,
 };
+use mastmaint_tests::vite;
 use std::{path::Path, time::Duration};
 
 pub(super) const LIVE: &str = "/home/mastodon/live";
 const UPLOADS: &str = "public/system/media_attachments/files";
 const JOBS: &str = "  restore-files:
     steps: [{restore: {backup: files}}]
+  restore-any:
+    steps: [{restore: {backup: files, unproved: true}}]
   rehearse:
     schedule: '@monthly'
     steps: [{restore: {backup: files, rehearse: true}}]
@@ -58,8 +61,15 @@ pub(super) fn furnished(debian: Debian) -> Machine {
          echo 'body {{}}' >app/javascript/styles/application.scss && echo old >{UPLOADS}/1/old.png && (cd odd* && ln -s ../config link)"
     );
     machine.sh(&lines).ok();
+    with_built_assets(&machine);
     with_secrets(&machine);
     machine
+}
+
+/// What every restore looks for in the copy. Whoever calls this says whose the files are.
+pub(super) fn with_built_assets(machine: &Machine) {
+    let live = machine.root().join(LIVE.trim_start_matches('/'));
+    assert_eq!(vite::build(&live).unwrap(), [""; 0], "every theme is built");
 }
 
 /// The same, backed up and proved.
@@ -147,6 +157,38 @@ pub(crate) fn a_wrecked_mastodon_comes_back_and_nothing_is_lost(debian: Debian) 
     assert_eq!(tree(&machine, LIVE), wrecked);
     let uploads = machine.sh(&format!("cd {LIVE}/{UPLOADS}/1 && cat new.png newer.png old.png")).ok();
     assert_eq!(uploads, "new\nnewer\nold\n");
+    what_cannot_work_is_not_switched_in(&machine, &wrecked);
+}
+
+/// Services that do not come up on what was restored; then a copy without built assets.
+fn what_cannot_work_is_not_switched_in(machine: &Machine, before: &str) {
+    const COPY: &str = "/backup/snapshots/daily.0/host/home/mastodon/live";
+    configure(machine, JOBS);
+    ctl(machine, "reload").ok();
+    machine.sh(&format!("echo crash >{COPY}/config/ails-web")).ok();
+    let down = ctl(machine, "run restore-any --follow");
+    assert_eq!(down.status, 1, "{}{}", down.out, down.err);
+    let said = "the files of before are there again, and Mastodon runs on them";
+    assert!(down.err.contains("Mastodon is not back") && down.err.contains(said), "{}", down.err);
+    all_are(machine, "active");
+    assert!(open_brackets(machine).is_empty());
+    assert_eq!(tree(machine, LIVE), before);
+
+    machine.sh(&format!("rm {COPY}/config/ails-web && rm -r {COPY}/public/packs")).ok();
+    let refused = ctl(machine, "restore files --unproved --yes");
+    assert_eq!(refused.status, 1, "{}{}", refused.out, refused.err);
+    for text in ["no manifest of a build", "--without-assets", "restore --prepared"] {
+        assert!(refused.err.contains(text), "{text}: {}", refused.err);
+    }
+    let refused = ctl(machine, "run restore-any --follow");
+    assert_eq!(refused.status, 1, "{}{}", refused.out, refused.err);
+    let (_, refusal) = newest(machine, "restore-any");
+    assert!(!refusal.contains("to be started again"), "nothing was stopped: {refusal}");
+    assert_eq!(tree(machine, LIVE), before);
+    let taken = ctl(machine, "restore files --unproved --without-assets --yes");
+    assert_eq!(taken.status, 0, "{}{}", taken.out, taken.err);
+    assert_ne!(tree(machine, LIVE), before);
+    all_are(machine, "active");
 }
 
 /// Where the switch can be cut.

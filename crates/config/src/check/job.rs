@@ -1,6 +1,8 @@
 //! One job: its schedule, its policy, its steps.
 
-use super::{Defaults, MOST_STEPS, TIMEOUT, bracket, guard, requires, restore, step};
+use super::{
+    Defaults, MOST_STEPS, TIMEOUT, bracket, guard, probes::Known, requires, restore, restoring, step,
+};
 use crate::{
     calendar::Schedule,
     mistake::Mistake,
@@ -40,7 +42,7 @@ pub(super) fn job(
     name: &str,
     defaults: &Defaults,
     instance: Option<Option<&Instance>>,
-    probes: &[&str],
+    probes: Known<'_>,
 ) -> Option<Job> {
     let path = crate::read::join("jobs", name);
     let f = reader.fields(node, &path, "a map with schedule and steps", KEYS)?;
@@ -68,7 +70,7 @@ pub(super) fn job(
         is_scheduled: f.get("schedule").is_some(),
         job_timeout: job_timeout.clone(),
         environment: &environment,
-        probes,
+        probes: probes.names,
     };
     let settle = around.instance.map_or(USUAL_SETTLE, |instance| instance.settle);
     let stopped = bracket::units(reader, &f, &around);
@@ -78,8 +80,8 @@ pub(super) fn job(
     bracket::plain_stops(reader, &f, &within.iter().chain(&then));
     let is_guarded = guard::is_one(reader, &path, stopped.is_some() || restores);
     let steps = match (restores, around.instance) {
-        (true, Some(instance)) => restore::put_together(within, then, instance),
-        _ => bracket::put_together(stopped, restore::with_tries(within), then, settle),
+        (true, Some(instance)) => restoring::put_together(within, then, instance, probes.of_visitors),
+        _ => bracket::put_together(stopped, restoring::with_fits(within), then, settle),
     };
     if let (Some(schedule), Some(window)) = (&schedule, &window)
         && let Some(mistake) = super::window::oddity(schedule, window)

@@ -17,6 +17,7 @@ mod probes;
 mod reach;
 mod requires;
 mod restore;
+mod restoring;
 mod step;
 mod tootctl;
 mod window;
@@ -108,7 +109,8 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
     let ledger = read_ledger(reader, &f);
     let backups = backup::backups(reader, section(&f, "backups"));
     let probes = probes::probes(reader, section(&f, "probes"), instance.as_ref().map(Option::as_ref));
-    let probe_names = probes::names(section(&f, "probes"));
+    let of_visitors = probes::of_visitors(&probes);
+    let known = probes::Known { names: &probes::names(section(&f, "probes")), of_visitors: &of_visitors };
     let holds = section(&f, "holds").map(|node| holds::holds(reader, node, &defaults.timezone.value));
     let mut jobs = BTreeMap::new();
     let listed =
@@ -127,8 +129,7 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
     let names: Vec<&str> = listed.iter().map(|(name, _, _)| *name).collect();
     let notify = notify::targets(reader, &f, &defaults, &names);
     for (name, place, node) in listed.into_iter().take(MOST_JOBS) {
-        let job =
-            job::job(reader, node, name, &defaults, instance.as_ref().map(Option::as_ref), &probe_names);
+        let job = job::job(reader, node, name, &defaults, instance.as_ref().map(Option::as_ref), known);
         match job_name(name) {
             Ok(name) => jobs.extend(job.map(|job| (name, job))),
             Err(why) => reader.wrong(place, &crate::read::join("jobs", name), Mistake::BadName { why }),
@@ -136,7 +137,7 @@ pub(crate) fn settings(reader: &mut Reader, root: &Node, host_timezone: &str) ->
     }
     // A job of a name that is taken is no job, but what is wrong in it would come to light after the next edit.
     for (name, _, node) in again.into_iter().take(MOST_JOBS) {
-        job::job(reader, node, name, &defaults, instance.as_ref().map(Option::as_ref), &probe_names);
+        job::job(reader, node, name, &defaults, instance.as_ref().map(Option::as_ref), known);
     }
     let listed = section(&f, "backups");
     for (name, job) in &mut jobs {

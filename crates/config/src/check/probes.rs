@@ -81,6 +81,23 @@ pub(super) fn names(node: Option<&Node>) -> Vec<&str> {
     names.collect()
 }
 
+/// What jobs know of the probes.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// Their names, as written.
+    pub(super) names: &'a [&'a str],
+    /// Those that see what visitors get.
+    pub(super) of_visitors: &'a [ProbeName],
+}
+
+/// The probes that see what visitors get: pages first, then what they are built of.
+pub(super) fn of_visitors(probes: &Probes) -> Vec<ProbeName> {
+    let of = |kind: &'static str| {
+        probes.iter().filter(move |(_, probe)| probe.question.kind() == kind).map(|(name, _)| name.clone())
+    };
+    of("web").chain(of("assets")).collect()
+}
+
 fn probe(
     reader: &mut Reader,
     node: &Node,

@@ -3,7 +3,7 @@
 use super::{
     Defaults,
     command::{self, Key},
-    database, guard, judged, restore, tootctl,
+    database, guard, judged, restore, restoring, tootctl,
 };
 use crate::{
     diagnostic::Place,
@@ -75,14 +75,17 @@ pub(super) struct Surroundings<'a> {
     pub(super) probes: &'a [&'a str],
 }
 
-/// The steps that one entry of a list becomes: one, or those of a guard.
+/// The steps that one entry of a list becomes: one, or those of a guard, or of a copy with what is looked at in it.
 pub(super) fn steps(reader: &mut Reader, node: &Node, path: &str, around: &Surroundings<'_>) -> Vec<Step> {
     let wanted = "a map with an action, like `tootctl: media remove --days 14`";
     let Some(f) = reader.fields(node, path, wanted, KEYS) else { return vec![] };
     let step = step(reader, &f, around);
     if f.get("guard").is_none() {
         guard::misplaced(reader, &f);
-        return step.into_iter().collect();
+        return match f.get("restore") {
+            Some(node) => step.map(|step| restoring::with_looks(node, step)).unwrap_or_default(),
+            None => step.into_iter().collect(),
+        };
     }
     let written = guard::written(reader, &f, around);
     let settle = around.instance.map_or(USUAL_SETTLE, |instance| instance.settle);

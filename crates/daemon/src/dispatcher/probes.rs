@@ -5,6 +5,7 @@ use crate::probes::Heard;
 use mastmaint_control::words::{IncidentLine, ProbeLine, ProbeState, Reply};
 use mastmaint_health::Down;
 use mastmaint_ledger::Incident;
+use mastmaint_words::StepIndex;
 use tokio::sync::mpsc;
 
 /// Nobody reads further back on a terminal.
@@ -62,11 +63,13 @@ fn stops_services_now(active: &Active) -> bool {
         let step = job.steps.get(usize::from(record.key.step.0));
         record.end.is_none() && step.is_some_and(|step| step.action.stops_services())
     });
+    let is_between = |stop: StepIndex, start: StepIndex| {
+        let is_over = active.steps.get(&start).is_some_and(|record| record.end.is_some());
+        active.steps.contains_key(&stop) && !is_over
+    };
     is_at
-        || job.bracket().is_some_and(|bracket| {
-            let is_over = active.steps.get(&bracket.start).is_some_and(|record| record.end.is_some());
-            active.steps.contains_key(&bracket.stop) && !is_over
-        })
+        || job.bracket().is_some_and(|bracket| is_between(bracket.stop, bracket.start))
+        || job.way_back().is_some_and(|way| is_between(way.stop_again, way.start_again))
 }
 
 fn line(incident: Incident) -> IncidentLine {

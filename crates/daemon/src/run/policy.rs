@@ -1,6 +1,7 @@
 //! What a run does next, and how it ended. Pure: steps that are over in, a decision out.
 
 mod guarded;
+mod returned;
 mod swapped;
 
 use mastmaint_config::settings::{Bracket, Job, OnPartial, Retry, RetryOn, Step};
@@ -32,7 +33,7 @@ pub fn next(job: &Job, done: &[Done]) -> Next {
     if let Some(way) = guard.and_then(|guard| guarded::way_back(&guard, done)) {
         return way;
     }
-    if let Some(way) = swapped::next(job, done) {
+    if let Some(way) = swapped::next(job, done).or_else(|| returned::next(job, done)) {
         return way;
     }
     let is_stopped = done.iter().any(|done| {
@@ -87,8 +88,18 @@ pub fn verdict_of_job(job: &Job, done: &[Done]) -> Verdict {
     match (job.guard(), job.swap()) {
         (Some(guard), _) => guarded::told(&guard, done, verdict),
         (None, Some(swap)) => swapped::told(&swap, done, verdict),
-        (None, None) => verdict,
+        (None, None) => match job.way_back() {
+            Some(way) => returned::told(&way, done, verdict),
+            None => verdict,
+        },
     }
+}
+
+/// What comes once a restore has started its services: its probes, unless there was nothing to start, then what the job
+/// says.
+fn what_follows(job: &Job, then: StepIndex, started: Outcome) -> Next {
+    let then = if started == Outcome::Skipped { job.after_probes(then) } else { then };
+    if usize::from(then.0) < job.steps.len() { Next::Step(then) } else { Next::End }
 }
 
 /// Whether a step leads on: it did what it was for, or there was nothing to do.

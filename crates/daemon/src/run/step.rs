@@ -88,6 +88,7 @@ impl Drive {
         definition.action.moves_live()
             || matches!(definition.action, Action::Services(ServicesAction::Start))
             || self.spec.job.swap().is_some_and(|swap| swap.is_way_back(step))
+            || self.spec.job.way_back().is_some_and(|way| way.holds(step))
             || self.spec.job.guard().is_some_and(|guard| guard.is_way_back(step))
     }
 
@@ -193,7 +194,8 @@ impl Drive {
         let stops_them = self.spec.job.swap().is_some_and(|swap| swap.stop_again == step);
         !self.spec.dry_run
             && !stops_them
-            && self.spec.job.bracket().is_some_and(|bracket| bracket.holds(step))
+            && (self.spec.job.bracket().is_some_and(|bracket| bracket.holds(step))
+                || self.spec.job.way_back().is_some_and(|way| way.back == step))
     }
 
     /// Whether what a step relies on is so: a person, or whatever else starts services, may have started what the run

@@ -1,20 +1,21 @@
 //! Whether code, secrets and database belong together; and a disk that becomes full.
 
 use crate::{
-    dumps::{SMALL_POSTS, fixture},
+    dumps::{SMALL_POSTS, fixture, small},
     ground::{Ground, Heard, ROLE, TODAY, run, site},
     server::of_who_serves,
     verify_room::VerifyRoom,
 };
 use mastmaint_database::{DatabaseError, Did, fits};
-use std::{fs, process::Command};
+use mastmaint_words::database::Beside;
+use std::{fs, path::Path, process::Command};
 
 #[test]
 fn services_start_on_nothing_that_does_not_fit() {
     let Some(ground) = Ground::new() else { return };
     let looked = |strict| {
         let (settings, heard) = (ground.settings(&[]), Heard::default());
-        let looked: Result<Did, DatabaseError> = fits(&site(&settings, &heard), strict);
+        let looked: Result<Did, DatabaseError> = fits(&site(&settings, &heard), None, strict);
         (looked.map_err(|error| error.code()), heard.all())
     };
     // No encrypted value yet: told.
@@ -22,12 +23,7 @@ fn services_start_on_nothing_that_does_not_fit() {
     assert!(matches!(fine.unwrap(), Did::Done(_)));
     assert!(said.contains("no encrypted value"), "{said}");
     // One of the fixture's, with its secrets and with others.
-    let text = std::io::read_to_string(mastmaint_verify::stream::open(&fixture("mastodon.sql.gz")).unwrap())
-        .unwrap();
-    let sealed = text.lines().find(|line| line.contains("{\"p\":")).unwrap();
-    let sealed = &sealed[sealed.find("{\"p\":").unwrap()..];
-    let sealed = &sealed[..sealed.find("}}").unwrap() + 2];
-    ground.sql(TODAY, &format!("UPDATE users SET otp_secret = '{sealed}'"));
+    ground.sql(TODAY, &format!("UPDATE users SET otp_secret = '{}'", sealed()));
     let (fine, said) = looked(true);
     assert!(fine.is_ok() && said.is_empty(), "{said}");
     let env = ground.live().join(".env.production");
@@ -44,6 +40,56 @@ fn services_start_on_nothing_that_does_not_fit() {
     fs::remove_file(newer).unwrap();
     ground.sql(TODAY, "INSERT INTO schema_migrations VALUES ('20270101000000')");
     assert_eq!(looked(false).0, Err("no-match-code".to_owned()));
+}
+
+/// Before the switch, with the code and the secrets that come back: what is live says nothing about them.
+#[test]
+fn what_would_be_there_is_looked_at_before_it_is() {
+    let Some(ground) = Ground::new() else { return };
+    let (room, run) = (VerifyRoom::new(&ground), run("w"));
+    room.dump("night.sql", small(SMALL_POSTS));
+    let asked = |code: Option<&Path>| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_mastmaint-database"));
+        program.arg("--live").arg(ground.live()).args(code.map(|_| "--code")).args(code);
+        let done = program.args(["match", "--run", run.as_str()]).output().unwrap();
+        let said = [done.stdout, done.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+        (done.status.success(), said.concat())
+    };
+    let (fine, said) = asked(None);
+    assert!(!fine && said.contains("[not-loaded]"), "{said}");
+    room.load(&room.order(&run)).0.unwrap();
+    let (new, copy) = (Beside::New.name(TODAY, &run), ground.at.path().join("copy"));
+    let (fine, said) = asked(None);
+    assert!(fine && said.contains(&new), "today's code would do: {said}");
+
+    // The code that comes back is older than the dump, whatever is live; then newer; then the live one is.
+    fs::create_dir_all(copy.join("db/migrate")).unwrap();
+    fs::write(copy.join("db/migrate/20200101000000_old.rb"), "").unwrap();
+    let (fine, said) = asked(Some(&copy));
+    assert!(!fine && said.contains("[no-match-code]") && said.contains(&new), "{said}");
+    assert!(said.contains(&copy.display().to_string()), "it is the copy's code that is too old: {said}");
+    let newest = "db/migrate/20260611150940_newest.rb";
+    fs::rename(ground.live().join(newest), copy.join(newest)).unwrap();
+    assert!(asked(Some(&copy)).0 && !asked(None).0);
+
+    // The secrets that will count do not decrypt what was loaded; today's database has nothing to try them on.
+    ground.sql(&new, &format!("UPDATE users SET otp_secret = '{}'", sealed()));
+    assert!(asked(Some(&copy)).0);
+    let env = ground.live().join(".env.production");
+    let wrong = fs::read_to_string(&env).unwrap().replace("PRIMARY_KEY=", "PRIMARY_KEY=x");
+    fs::write(&env, wrong).unwrap();
+    let (fine, said) = asked(Some(&copy));
+    assert!(!fine && said.contains("[no-match-secrets]"), "{said}");
+    assert_eq!(ground.posts(TODAY), SMALL_POSTS + 2, "nothing was changed");
+}
+
+/// One of the fixture's, with its secrets.
+fn sealed() -> String {
+    let text = std::io::read_to_string(mastmaint_verify::stream::open(&fixture("mastodon.sql.gz")).unwrap())
+        .unwrap();
+    let sealed = text.lines().find(|line| line.contains("{\"p\":")).unwrap();
+    let sealed = &sealed[sealed.find("{\"p\":").unwrap()..];
+    sealed[..sealed.find("}}").unwrap() + 2].to_owned()
 }
 
 /// The new database is made where today's is, and that disk is a small one.

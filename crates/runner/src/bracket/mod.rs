@@ -17,8 +17,8 @@ pub use confirm::{Asker, Here, ProbeRoom, Said};
 pub(crate) use open::{Opening, open};
 pub(crate) use policy::{Standing, Watch};
 pub use record::{Brackets, Phase, Record, Seen, Service};
-pub use verdict::has_closed;
-pub(crate) use verdict::of_closed;
+pub(crate) use verdict::{NOT_CONFIRMED, of_closed};
+pub use verdict::{has_closed, is_not_confirmed};
 
 use crate::systemctl::Systemctl;
 use std::{

@@ -8,6 +8,15 @@ const CAME_UP_EARLY: &str = "came-up-early";
 /// Code of the reason of a start some of whose services are somebody else's.
 const TAKEN_OVER: &str = "taken-over";
 
+/// What was started was watched, and does not stay up or does not answer.
+pub(crate) const NOT_CONFIRMED: &str = "not-confirmed";
+
+/// Whether services were seen not to come back.
+pub fn is_not_confirmed(verdict: &Verdict) -> bool {
+    verdict.outcome == Outcome::Failed
+        && verdict.reasons.first().is_some_and(|reason| reason.code == NOT_CONFIRMED)
+}
+
 /// Whether nothing is owed any more after a start that ended so.
 pub fn has_closed(verdict: &Verdict) -> bool {
     let codes = [CAME_UP_EARLY, TAKEN_OVER];

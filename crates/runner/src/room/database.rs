@@ -57,6 +57,7 @@ pub(super) fn plan(
             return load(options, view, step, dump, named);
         }
         DatabaseAction::Fits(copy) => return fits(options, view, step, copy.run(own), named),
+        DatabaseAction::WouldMatch { database, .. } => ("match", Some(database.run(own))),
         DatabaseAction::Ready(copy) => ("ready", Some(copy.run(own))),
         DatabaseAction::Switch(copy) => ("switch", Some(copy.run(own))),
         DatabaseAction::Back(copy) => ("back", Some(copy.run(own))),
@@ -74,7 +75,10 @@ pub(super) fn plan(
     let settings = of.map_or_else(|| instance.live.clone(), |run| settings_of(&instance.live, run));
     let redactor = Redactor::for_instance(&settings, &environment);
     let mut args = vec!["--live".to_owned(), instance.live.display().to_string()];
-    if !matches!(action, DatabaseAction::Ready(_) | DatabaseAction::Prune(_)) {
+    if let DatabaseAction::WouldMatch { files: Some(copy), .. } = action {
+        let copy = Restoring::copy(&instance.live, copy.run(own));
+        args.extend(["--code".to_owned(), copy.display().to_string()]);
+    } else if !matches!(action, DatabaseAction::Ready(_) | DatabaseAction::Prune(_)) {
         // While services are stopped a server that is just being restarted is no reason to go back.
         args.extend(["--wait".to_owned(), WAIT_SECONDS.to_owned()]);
     }

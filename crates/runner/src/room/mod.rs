@@ -7,6 +7,7 @@ mod around;
 mod ask;
 mod client;
 pub mod connection;
+mod copied;
 mod database;
 mod flush;
 mod guarded;

@@ -1,10 +1,11 @@
 //! `restore` steps: `mastmaint-restore` is asked for one part of it, and the journal that it keeps decides.
 
 use super::{
-    Options,
+    Options, copied,
     plan::{
         DONE, NOT_DONE, NOTHING_TO_DO, Named, Work, beside_me, failed, home, no_dry_run, no_instance, run,
     },
+    probed,
 };
 use crate::{
     environment,
@@ -34,7 +35,7 @@ const TRIES: &str = "mastmaintd-tootctl";
 /// What `tootctl --version` says.
 const VERSION: &str = r"^[0-9]+\.[0-9]+\.[0-9]+";
 /// What opens repositories looks for its own helpers here.
-const PATH: &str = "/usr/bin:/bin";
+pub(super) const PATH: &str = "/usr/bin:/bin";
 
 pub(super) fn plan(
     options: &Options,
@@ -46,10 +47,19 @@ pub(super) fn plan(
     if named.dry_run && action.moves_live() {
         return no_dry_run(&step.action.title());
     }
-    if let RestoreAction::Try(copy) = action {
-        return tried(view, step, copy.run(&named.key.run), named);
-    }
-    let asked = match asked(view, action, named) {
+    let asked = match action {
+        RestoreAction::Try(copy) => return tried(view, step, copy.run(&named.key.run), named),
+        RestoreAction::Assets { copy, needed } => {
+            return copied::assets(view, step, copy.run(&named.key.run), *needed, named);
+        }
+        RestoreAction::Ask(probe) => return probed::plan(options, step, probe, named),
+        RestoreAction::Rehearse(restore) | RestoreAction::Prepare(restore) => {
+            prepared(view, restore, &named.key.run)
+        }
+        RestoreAction::Switch(copy) => Ok(of(copy.run(&named.key.run), Wanted::Switched)),
+        RestoreAction::Back(copy) => Ok(of(copy.run(&named.key.run), Wanted::Back)),
+    };
+    let asked = match asked {
         Ok(asked) => asked,
         Err(work) => return work,
     };
@@ -106,23 +116,17 @@ impl Wanted {
     }
 }
 
-fn asked(view: &RoomView, action: &RestoreAction, named: &Named) -> Result<Asked, Work> {
-    let own = &named.key.run;
-    let of = |run: &RunId, wanted| {
-        let which = vec!["--run".to_owned(), run.to_string()];
-        Ok(Asked { run: run.clone(), wanted, which, is_pulled: false })
-    };
-    match action {
-        RestoreAction::Rehearse(restore) | RestoreAction::Prepare(restore) => {
-            let order = order(view, restore, own.clone())?;
-            let is_pulled = order.backup.place.is_pulled();
-            let order = serde_json::to_string(&order)
-                .map_err(|error| failed("no-order", &format!("the restore cannot be described: {error}")))?;
-            Ok(Asked { run: own.clone(), wanted: Wanted::Prepared, which: vec![order], is_pulled })
-        }
-        RestoreAction::Try(copy) | RestoreAction::Switch(copy) => of(copy.run(own), Wanted::Switched),
-        RestoreAction::Back(copy) => of(copy.run(own), Wanted::Back),
-    }
+fn prepared(view: &RoomView, restore: &Restore, own: &RunId) -> Result<Asked, Work> {
+    let order = order(view, restore, own.clone())?;
+    let is_pulled = order.backup.place.is_pulled();
+    let order = serde_json::to_string(&order)
+        .map_err(|error| failed("no-order", &format!("the restore cannot be described: {error}")))?;
+    Ok(Asked { run: own.clone(), wanted: Wanted::Prepared, which: vec![order], is_pulled })
+}
+
+fn of(run: &RunId, wanted: Wanted) -> Asked {
+    let which = vec!["--run".to_owned(), run.to_string()];
+    Asked { run: run.clone(), wanted, which, is_pulled: false }
 }
 
 /// Variables of a process that works in the copy of a run, which has no settings of its own before the switch unless

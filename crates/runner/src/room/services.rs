@@ -102,12 +102,13 @@ fn start(options: &Options, run: &RunId, scene: &mut Scene<'_>) -> Result<Verdic
             (scene.tell)(how.clone());
             Ok(bracket::of_closed(&seen, &how))
         }
-        Closing::NotConfirmed { why } => Err(Reason::new(
-            "not-confirmed",
-            format!(
-                "Mastodon is not back: {why}; mastmaintd-recover goes on trying until it is, or somebody takes over"
-            ),
-        )),
+        Closing::NotConfirmed { why } => {
+            let reason = Reason::new(bracket::NOT_CONFIRMED, format!("Mastodon is not back: {why}"));
+            let mut verdict = Verdict::because(Outcome::Failed, Grade::Read, reason);
+            let goes_on = "mastmaintd-recover goes on trying until it is, or somebody takes over";
+            verdict.reasons.push(Reason::new("recovers", goes_on));
+            Ok(verdict)
+        }
         Closing::Stopped => Ok(Verdict::because(
             Outcome::Interrupted,
             Grade::Read,

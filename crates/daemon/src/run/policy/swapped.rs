@@ -1,7 +1,7 @@
 //! What a run that restores a database does next. Services are started only on a set that belongs together: whatever goes
 //! wrong from the stop on is taken back first, and what cannot be taken back keeps them down. Pure, as the rest.
 
-use super::{Done, Next, is_fine, of_what_was_wrong};
+use super::{Done, Next, is_fine, of_what_was_wrong, what_follows};
 use mastmaint_config::settings::{Job, Swap};
 use mastmaint_words::{StepIndex, Verdict};
 
@@ -24,10 +24,9 @@ pub(super) fn next(job: &Job, done: &[Done]) -> Option<Next> {
         // What follows is for a restore that went well: that nothing had to be taken back.
         let stays =
             of(swap.stop_again).is_none() && of(swap.matches).is_some_and(is_fine) && is_fine(started);
-        let then = StepIndex(swap.keep_down.0 + 1);
-        let goes_on = stays && usize::from(then.0) < job.steps.len();
-        return Some(if goes_on { Next::Step(then) } else { Next::End })
-            .filter(|_| done.last().is_some_and(|last| last.step == swap.start));
+        return done.last().filter(|last| last.step == swap.start).map(|_| {
+            if stays { what_follows(job, StepIndex(swap.keep_down.0 + 1), started) } else { Next::End }
+        });
     }
     if let Some(matches) = of(swap.matches_again) {
         return Some(Next::Step(if is_fine(matches) { swap.start } else { swap.keep_down }));
