@@ -2,9 +2,8 @@
 //! rooms; nothing starts on what does not belong together, and nothing that was there is gone afterwards.
 
 use super::{
-    kills::{ARMED, Dice, arm, await_hit, history, put_deadly_programs_in_place},
     proofs::cluster,
-    restore::{RSNAPSHOT, tree},
+    restore::{LIVE, RSNAPSHOT, tree},
 };
 use crate::{
     answering::{all_are, answering, open_brackets, states},
@@ -15,7 +14,6 @@ use crate::{
 use mastmaint_tests::postgres;
 use std::{fs, path::Path, time::Duration};
 
-const LIVE: &str = "/home/mastodon/live";
 const JOBS: &str = "  restore-all:
     steps:
       - restore: files
@@ -32,24 +30,24 @@ backups:
   newer: {kind: postgres, path: /backup/newer/*.dump}
 ";
 /// The one upload that the dump names.
-const UPLOAD: &str = "public/system/media_attachments/files/117/663/865/034/040/040/original";
+pub(super) const UPLOAD: &str = "public/system/media_attachments/files/117/663/865/034/040/040/original";
 /// Waits for what was today's database before a switch, and connects to it.
 const SIT: &str = "cd /; ask=\"SELECT datname FROM pg_database WHERE datname LIKE 'mastodon_production_before%'\"
 until db=$(psql -XAtc \"$ask\") && [ -n \"$db\" ]; do sleep 0.02; done; exec psql -d \"$db\" -c 'SELECT pg_sleep(600)'\n";
 /// A migration that no code on this host has.
 const FUTURE: &str = "20991231235959";
 
-fn psql(machine: &Machine, sql: &str) -> String {
+pub(super) fn psql(machine: &Machine, sql: &str) -> String {
     machine.sh(&format!("cd / && runuser -u mastodon -- psql -XqAtd mastodon_production -c \"{sql}\"")).ok()
 }
 
-fn databases(machine: &Machine) -> Vec<String> {
+pub(super) fn databases(machine: &Machine) -> Vec<String> {
     let listed = psql(machine, "SELECT datname FROM pg_database WHERE datname LIKE 'mastodon%' ORDER BY 1");
     listed.lines().map(str::to_owned).collect()
 }
 
 /// A Mastodon with its database, both backed up and proved.
-fn host(debian: Debian) -> Machine {
+pub(super) fn host(debian: Debian) -> Machine {
     let machine = answering(debian, "  nothing: {steps: [{run: /bin/true}]}\n", "");
     cluster(&machine);
     fs::write(machine.root().join("srv/dump"), postgres::dump()).unwrap();
@@ -75,7 +73,7 @@ fn host(debian: Debian) -> Machine {
 }
 
 /// Backs up what is there now, and has it proved. What the host is started with anew has no backups.
-fn back_up(machine: &Machine) {
+pub(super) fn back_up(machine: &Machine) {
     let lines = format!(
         "set -e; as='runuser -u mastodon --'; mkdir -p /backup && mount -t tmpfs tmpfs /backup && mkdir -p /backup/dumps /backup/newer && chown mastodon /backup/dumps /backup/newer
          cd / && $as pg_dump -Fc -f /backup/dumps/mastodon-1.dump mastodon_production
@@ -92,13 +90,13 @@ fn back_up(machine: &Machine) {
 }
 
 /// Each time otherwise.
-fn wreck(machine: &Machine, how: usize) {
+pub(super) fn wreck(machine: &Machine, how: usize) {
     psql(machine, &format!("UPDATE accounts SET display_name = 'wrecked {how}'; DELETE FROM statuses"));
     machine.sh(&format!("echo broken {how} >{LIVE}/config/themes.yml")).ok();
 }
 
 /// Posts, and how accounts are called.
-fn shape(machine: &Machine) -> String {
+pub(super) fn shape(machine: &Machine) -> String {
     let names = "SELECT md5(string_agg(display_name, ',' ORDER BY id)) FROM accounts";
     psql(machine, &format!("SELECT (SELECT count(*) FROM statuses), ({names})")).trim().to_owned()
 }
@@ -222,77 +220,4 @@ pub(crate) fn what_does_not_belong_together_is_not_started(debian: Debian) {
     assert_eq!(back.status, 0, "{}{}", back.out, back.err);
     nothing_is_left_open(&machine);
     assert_eq!(shape(&machine), today);
-}
-
-/// Where a restore of both can be cut: in the program that renames, in the rooms, in the daemon.
-const POINTS: [&str; 12] = [
-    "switch",
-    "rename",
-    "renamed",
-    "switched",
-    "switch.exchanged",
-    "switch.missing",
-    "step.begun",
-    "step.before-outcome",
-    "step.outcome",
-    "run.step-recorded",
-    "run.before-step-end",
-    "run.step-end-recorded",
-];
-/// Of these in the gate; `--long` takes all, each by a kill and by a power cut.
-const SAMPLE: usize = 3;
-
-pub(crate) fn cut_anywhere_it_ends_as_one_set(debian: Debian) {
-    let mut machine = host(debian);
-    let mut good = (tree(&machine, LIVE), shape(&machine));
-    put_deadly_programs_in_place(&machine);
-    let mut dice = Dice::new();
-    let is_long = std::env::var_os("MASTMAINT_LONG_TESTS").is_some();
-    let mut points = POINTS.to_vec();
-    let mut cuts: Vec<(&str, bool)> = if is_long {
-        POINTS.into_iter().flat_map(|point| [(point, false), (point, true)]).collect()
-    } else {
-        (0..SAMPLE).map(|_| (points.swap_remove(dice.below(points.len())), false)).collect()
-    };
-    if !is_long {
-        cuts.push(("renamed", true));
-    }
-    let (mut kept, mut taken_back) = (0, 0);
-    for (number, (point, is_power)) in cuts.into_iter().enumerate() {
-        // Points that every step passes by: somewhere within the bracket.
-        let passes = if point.contains('.') && !point.starts_with("switch") { 3 + dice.below(4) } else { 0 };
-        let what = format!("{} at {point} after {passes}", if is_power { "a power cut" } else { "a kill" });
-        eprintln!("{} {what}", debian.suite());
-        wreck(&machine, number + 2);
-        let wrecked = (tree(&machine, LIVE), shape(&machine));
-        let runs = history(&machine).len();
-        machine.sh(&format!("rm -f {ARMED}/hit/*")).ok();
-        arm(&machine, point, u32::try_from(passes).unwrap());
-        ctl(&machine, "run restore-all").ok();
-        await_hit(&machine, point);
-        if is_power {
-            machine.power_cut();
-            machine.power_on();
-            let answers = |m: &Machine| (ctl(m, "status").status != 4).then_some(());
-            machine.until("the daemon answers", Duration::from_mins(2), answers);
-        }
-        machine.until(&format!("the run is over after {what}"), Duration::from_mins(4), |m| {
-            let now = history(m);
-            (now.len() == runs + 1 && now.iter().all(|run| run["state"] == "ended")).then_some(())
-        });
-        nothing_is_left_open(&machine);
-        let now = (tree(&machine, LIVE), shape(&machine));
-        let run = ended_run(&machine, "restore-all");
-        assert!(now == good || now == wrecked, "{what}: neither as before nor as after: {:?} {run:#}", now.1);
-        if now == good {
-            kept += 1;
-        } else {
-            taken_back += 1;
-        }
-        if is_power {
-            back_up(&machine);
-            good = now;
-        }
-    }
-    eprintln!("{}: {kept} restored, {taken_back} taken back", debian.suite());
 }
