@@ -2,7 +2,7 @@
 
 use mastmaint_restore::{
     Did, Door, Patient, RestoreError, Site, Untold, back, list, prepare, prune, pull, receive, resume, send,
-    switch,
+    switch, tidy,
 };
 use mastmaint_verify::prove::Progress;
 use mastmaint_words::{Digest, RunId, restore::RestoreOrder};
@@ -15,7 +15,7 @@ use std::{
 };
 
 const USAGE: &str = "usage: mastmaint-restore --state DIR --proofs DIR [--group NAME] (prepare [--stdin]|send) ORDER, or \
-                     mastmaint-restore --state DIR (switch|back|prune) --run RUN, or mastmaint-restore --state DIR \
+                     mastmaint-restore --state DIR (switch|back|prune|tidy) --run RUN, or mastmaint-restore --state DIR \
                      (list|resume); ORDER is JSON: what mastmaintd makes of its configuration. What lies on another host \
                      is pulled with --digest DIGEST, the accepted configuration in which it stands, and --fetch SOCKET, \
                      of who reaches that host, or --accepted DIR, for mastmaint-fetch beside this program. Exit \
@@ -79,6 +79,7 @@ enum Verb {
     Switch,
     Back,
     Prune,
+    Tidy,
     Send,
     List,
 }
@@ -97,6 +98,7 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
             "switch" => verb = Some(Verb::Switch),
             "back" => verb = Some(Verb::Back),
             "prune" => verb = Some(Verb::Prune),
+            "tidy" => verb = Some(Verb::Tidy),
             "send" => verb = Some(Verb::Send),
             "--stdin" => from_stdin = true,
             "--fetch" => away.socket = arguments.next().map(PathBuf::from),
@@ -133,6 +135,7 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
         Verb::Switch => return Ok(switch(&site, &run)?),
         Verb::Back => return Ok(back(&site, &run)?),
         Verb::Prune => return Ok(prune(&site, &run)?),
+        Verb::Tidy => return Ok(tidy(&site, &run)?),
         Verb::Prepare | Verb::Send | Verb::List | Verb::Resume => {}
     }
     let proofs = proofs.ok_or_else(|| usage("--proofs is missing"))?;

@@ -5,19 +5,88 @@ use super::{
     kills::{ARMED, Dice, arm, await_hit, history},
     restore::LIVE,
 };
+use crate::image::Debian;
 use crate::{
     answering::{all_are, open_brackets, states},
     host::ctl,
     machine::Machine,
 };
 use serde_json::Value;
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 /// What ends a run in its middle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     Kill,
     PowerCut,
+}
+
+/// Where something of a kind is cut, with the highest number of times that it is passed by before.
+pub(super) type Place<K> = (&'static str, K, u32);
+
+/// The places that are asked for: all, or those that `MASTMAINT_FAILPOINT` names (for whoever looks for what one of them
+/// breaks).
+pub(super) fn wanted<K: Copy>(places: &[Place<K>]) -> Vec<Place<K>> {
+    let only = std::env::var("MASTMAINT_FAILPOINT").ok();
+    let is_wanted =
+        |point: &str| only.as_deref().is_none_or(|only| only.split(',').any(|name| name == point));
+    let wanted: Vec<_> = places.iter().copied().filter(|place| is_wanted(place.0)).collect();
+    assert!(!wanted.is_empty(), "there is no failpoint {only:?}");
+    wanted
+}
+
+/// Whether the whole matrix is asked for.
+pub(super) fn is_long() -> bool {
+    std::env::var_os("MASTMAINT_LONG_TESTS").is_some()
+}
+
+/// Each place by a kill and by a power cut; in the gate some of them by a kill, and always one by a power cut.
+pub(super) fn plan<K: Copy>(
+    dice: &mut Dice,
+    places: &[Place<K>],
+    sample: usize,
+    always: (&'static str, K),
+) -> Vec<(K, Cut)> {
+    let mut places = wanted(places);
+    if is_long() {
+        let both = places.into_iter().flat_map(|place| [(place, End::Kill), (place, End::PowerCut)]);
+        return both
+            .map(|((point, kind, passes), end)| (kind, Cut::random(dice, point, passes, end)))
+            .collect();
+    }
+    let mut cuts = Vec::new();
+    while cuts.len() < sample && !places.is_empty() {
+        let (point, kind, passes) = places.swap_remove(dice.below(places.len()));
+        cuts.push((kind, Cut::random(dice, point, passes, End::Kill)));
+    }
+    cuts.push((always.1, Cut { point: always.0, passes: 0, end: End::PowerCut }));
+    cuts
+}
+
+/// Makes each cut in its turn (`one` says whether it ended as after) and says how they ended.
+pub(super) fn all<K: Copy + fmt::Debug>(
+    debian: Debian,
+    what: &str,
+    cuts: &[(K, Cut)],
+    mut one: impl FnMut(K, Cut) -> bool,
+) {
+    let begin = Instant::now();
+    let mut after = 0;
+    for (number, (kind, cut)) in cuts.iter().enumerate() {
+        eprintln!("{} {}: {kind:?}, {cut}", debian.suite(), number + 1);
+        after += usize::from(one(*kind, *cut));
+    }
+    let kills = cuts.iter().filter(|(_, cut)| cut.end == End::Kill).count();
+    eprintln!(
+        "{}: {kills} kills and {} power cuts of {what} in {} s, {after} ended as after, {} as before",
+        debian.suite(),
+        cuts.len() - kills,
+        begin.elapsed().as_secs(),
+        cuts.len() - after
+    );
 }
 
 /// One cut.
@@ -71,6 +140,11 @@ impl Cut {
         let runs: Vec<Value> = history(machine).iter().map(|run| run["run"].clone()).collect();
         assert_eq!(runs[1..], known[..], "a run was lost or doubled after {self}");
         run
+    }
+
+    /// Removes the trees that a person would remove: the next backup need not have them.
+    pub(super) fn tidy(machine: &Machine) {
+        machine.sh(&format!("rm -rf {LIVE}.before-* {LIVE}.restored-*")).ok();
     }
 
     #[track_caller]

@@ -3,7 +3,7 @@
 //! Afterwards both are as before or both as after, with all uploads of today, and nothing waits for a pooler.
 
 use super::{
-    cut::{Cut, End},
+    cut::{Cut, End, Place, all, plan},
     database::{UPLOAD, back_up, databases, host, psql, shape, wreck},
     kills::{Dice, put_deadly_programs_in_place},
     restore::{LIVE, tree},
@@ -14,7 +14,7 @@ use crate::{
     machine::Machine,
     uploads,
 };
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ enum Way {
 }
 
 /// Where, with the highest number of times that it is passed by before.
-const PLACES: [(&str, Way, u32); 36] = [
+const PLACES: [Place<Way>; 36] = [
     // The load, with Mastodon up.
     ("load.create", Way::Restore, 0),
     ("load.created", Way::Restore, 0),
@@ -86,31 +86,21 @@ pub(crate) fn cut_anywhere_it_ends_as_one_set(debian: Debian) {
     let mut machine = pooled(debian);
     let mut good = (tree(&machine, LIVE), shape(&machine));
     put_deadly_programs_in_place(&machine);
-    let mut dice = Dice::new();
-    let begin = Instant::now();
-    let cuts = plan(&mut dice);
-    let mut ended_as_after = 0;
-    for (number, (way, cut)) in cuts.iter().enumerate() {
-        eprintln!("{} {}: {way:?}, {cut}", debian.suite(), number + 1);
-        let (is_after, now) = cut_once(&mut machine, *way, *cut, &good, number);
-        ended_as_after += usize::from(is_after);
+    let cuts = plan(&mut Dice::new(), &PLACES, SAMPLE, (ALWAYS, Way::Restore));
+    let mut number = 1;
+    all(debian, "restores of files and database", &cuts, |way, cut| {
+        number += 1;
+        let (is_after, now) = cut_once(&mut machine, way, cut, &good, number);
         if cut.end == End::PowerCut {
             back_up(&machine);
             good = now;
         }
-    }
+        is_after
+    });
     // One that nobody cuts drops what is left of loads that were cut.
     let restored = ctl(&machine, "run restore-all --follow");
     assert_eq!(restored.status, 0, "{}{}", restored.out, restored.err);
     assert_eq!(half(&machine), "", "half loads");
-    let kills = cuts.iter().filter(|(_, cut)| cut.end == End::Kill).count();
-    eprintln!(
-        "{}: {kills} kills and {} power cuts of restores of both in {} s, {ended_as_after} ended as after, {} as before",
-        debian.suite(),
-        cuts.len() - kills,
-        begin.elapsed().as_secs(),
-        cuts.len() - ended_as_after
-    );
 }
 
 /// A Mastodon that reaches its database through PgBouncer.
@@ -130,33 +120,13 @@ fn pooled(debian: Debian) -> Machine {
     machine
 }
 
-fn plan(dice: &mut Dice) -> Vec<(Way, Cut)> {
-    let only = std::env::var("MASTMAINT_FAILPOINT").ok();
-    let is_wanted = |place: &(&str, Way, u32)| only.as_deref().is_none_or(|only| only == place.0);
-    let mut places: Vec<_> = PLACES.into_iter().filter(is_wanted).collect();
-    assert!(!places.is_empty(), "there is no failpoint {only:?}");
-    if std::env::var_os("MASTMAINT_LONG_TESTS").is_some() {
-        let both = places.into_iter().flat_map(|place| [(place, End::Kill), (place, End::PowerCut)]);
-        return both
-            .map(|((point, way, passes), end)| (way, Cut::random(dice, point, passes, end)))
-            .collect();
-    }
-    let mut cuts = Vec::new();
-    while cuts.len() < SAMPLE && !places.is_empty() {
-        let (point, way, passes) = places.swap_remove(dice.below(places.len()));
-        cuts.push((way, Cut::random(dice, point, passes, End::Kill)));
-    }
-    cuts.push((Way::Restore, Cut { point: ALWAYS, passes: 0, end: End::PowerCut }));
-    cuts
-}
-
 /// Names and contents of the files, and what is in the database.
 type Set = (String, String);
 
 /// One restore, or its way back, that is cut once; whether it ended as after, and what is there now.
 fn cut_once(machine: &mut Machine, way: Way, cut: Cut, good: &Set, number: usize) -> (bool, Set) {
     let at = format!("{LIVE}/{UPLOAD}");
-    wreck(machine, number + 2);
+    wreck(machine, number);
     let wrecked = (tree(machine, LIVE), shape(machine));
     let (begin, before, after) = match way {
         Way::Restore => ("mastmaintctl run restore-all".to_owned(), &wrecked, good),
@@ -197,6 +167,7 @@ fn cut_once(machine: &mut Machine, way: Way, cut: Cut, good: &Set, number: usize
 
 /// Databases that only a person drops: each takes its time.
 fn tidy(machine: &Machine) {
+    Cut::tidy(machine);
     let whole = "SELECT datname FROM pg_database WHERE datname ~ '^mastodon_production_(before|restored|new)_' \
                  AND (datname !~ '_new_' OR shobj_description(oid, 'pg_database') IS NOT NULL)";
     for name in psql(machine, whole).lines() {

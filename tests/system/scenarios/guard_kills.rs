@@ -3,13 +3,12 @@
 //! as after, never between, web is up, and the run has ended once.
 
 use super::{
-    cut::{Cut, End},
+    cut::{Cut, End, Place, all, is_long, wanted},
     guard::{built, copies, next_build, seen},
     kills::{Dice, put_deadly_programs_in_place},
     restore::LIVE,
 };
 use crate::{answering::ail, image::Debian, machine::Machine, uploads};
-use std::time::Instant;
 
 /// Of each release, in the gate.
 const SAMPLE: usize = 6;
@@ -28,7 +27,7 @@ enum Change {
 }
 
 /// Every failpoint with the highest number of times that it is passed by before.
-const PLACES: [(&str, Change, u32); 25] = [
+const PLACES: [Place<Change>; 25] = [
     ("guard.copied", Change::Well, 3),
     ("guard.before-record", Change::Well, 0),
     ("guard.recorded", Change::Well, 0),
@@ -69,33 +68,15 @@ const JOBS: &str = "  change:
 pub(crate) fn every_kill_in_a_change_ends_as_before_or_as_after(debian: Debian) {
     let mut machine = built(debian, JOBS);
     put_deadly_programs_in_place(&machine);
-    let long = std::env::var_os("MASTMAINT_LONG_TESTS").is_some();
-    let mut dice = Dice::new();
-    let (begin, mut stayed) = (Instant::now(), 0);
-    let cuts = plan(&mut dice, long);
-    for (number, (change, cut)) in cuts.iter().enumerate() {
-        eprintln!("{} {}: {change:?}, {cut}", debian.suite(), number + 1);
-        stayed += usize::from(end_once(&mut machine, *change, *cut));
-    }
-    let kills = cuts.iter().filter(|(_, cut)| cut.end == End::Kill).count();
-    eprintln!(
-        "{}: {kills} kills and {} power cuts of changes in {} s, {stayed} changes stayed, {} are as before",
-        debian.suite(),
-        cuts.len() - kills,
-        begin.elapsed().as_secs(),
-        cuts.len() - stayed
-    );
+    let cuts = plan(&mut Dice::new());
+    all(debian, "changes", &cuts, |change, cut| end_once(&mut machine, change, cut));
 }
 
 /// A sample, or every place by a kill, again until there are enough, and once more by a power cut.
-fn plan(dice: &mut Dice, long: bool) -> Vec<(Change, Cut)> {
-    let only = std::env::var("MASTMAINT_FAILPOINT").ok();
-    let is_wanted = |(point, change, _): &(&str, Change, u32)| {
-        only.as_deref().is_none_or(|only| only == *point) && (long || *change != Change::Ill)
-    };
-    let places: Vec<_> = PLACES.into_iter().filter(is_wanted).collect();
-    assert!(!places.is_empty(), "there is no failpoint {only:?}");
-    if !long {
+fn plan(dice: &mut Dice) -> Vec<(Change, Cut)> {
+    let mut places = wanted(&PLACES);
+    if !is_long() {
+        places.retain(|(_, change, _)| *change != Change::Ill);
         let one = |dice: &mut Dice| {
             let (point, change, passes) = places[dice.below(places.len())];
             (change, Cut::random(dice, point, passes, End::Kill))

@@ -3,7 +3,7 @@
 //! of today, and what was there is beside.
 
 use super::{
-    cut::{Cut, End},
+    cut::{Cut, End, Place, all, plan},
     kills::{Dice, put_deadly_programs_in_place},
     restore::{LIVE, UPLOADS, back_up, host, tree, wreck},
 };
@@ -14,7 +14,6 @@ use crate::{
     uploads,
 };
 use serde_json::Value;
-use std::time::Instant;
 
 /// What is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +23,7 @@ enum Way {
 }
 
 /// Where, with the highest number of times that it is passed by before.
-const PLACES: [(&str, Way, u32); 42] = [
+const PLACES: [Place<Way>; 42] = [
     ("prepare.begun", Way::Restore, 0),
     ("prepare.half", Way::Restore, 0),
     ("prepare.copied", Way::Restore, 0),
@@ -81,49 +80,18 @@ pub(crate) fn cut_anywhere_it_is_finished_before_mastodon_starts(debian: Debian)
     let good = tree(&machine, LIVE);
     machine.sh(&format!("tar -C {LIVE} --exclude ./public/system -cf {GOOD} .")).ok();
     put_deadly_programs_in_place(&machine);
-    let mut dice = Dice::new();
-    let begin = Instant::now();
-    let cuts = plan(&mut dice);
-    let mut switched = 0;
-    for (number, (way, cut)) in cuts.iter().enumerate() {
-        eprintln!("{} {}: {way:?}, {cut}", debian.suite(), number + 1);
-        switched += usize::from(cut_once(&mut machine, *way, *cut, &good));
+    let cuts = plan(&mut Dice::new(), &PLACES, SAMPLE, (ALWAYS, Way::Restore));
+    all(debian, "restores of files", &cuts, |way, cut| {
+        let is_after = cut_once(&mut machine, way, cut, &good);
         if cut.end == End::PowerCut {
             heal(&machine);
         }
-    }
+        is_after
+    });
     // One that nobody cuts removes what is left of copies that were cut.
     ctl(&machine, "run restore-files --follow").ok();
     let copies = machine.sh(&format!("ls -d {LIVE}/../.mastmaintd-restore/*/live 2>/dev/null")).out;
     assert_eq!(copies, "", "copies that nobody wants");
-    let kills = cuts.iter().filter(|(_, cut)| cut.end == End::Kill).count();
-    eprintln!(
-        "{}: {kills} kills and {} power cuts of restores in {} s, {switched} ended as after, {} as before",
-        debian.suite(),
-        cuts.len() - kills,
-        begin.elapsed().as_secs(),
-        cuts.len() - switched
-    );
-}
-
-fn plan(dice: &mut Dice) -> Vec<(Way, Cut)> {
-    let only = std::env::var("MASTMAINT_FAILPOINT").ok();
-    let is_wanted = |place: &(&str, Way, u32)| only.as_deref().is_none_or(|only| only == place.0);
-    let mut places: Vec<_> = PLACES.into_iter().filter(is_wanted).collect();
-    assert!(!places.is_empty(), "there is no failpoint {only:?}");
-    if std::env::var_os("MASTMAINT_LONG_TESTS").is_some() {
-        let both = places.into_iter().flat_map(|place| [(place, End::Kill), (place, End::PowerCut)]);
-        return both
-            .map(|((point, way, passes), end)| (way, Cut::random(dice, point, passes, end)))
-            .collect();
-    }
-    let mut cuts = Vec::new();
-    while cuts.len() < SAMPLE && !places.is_empty() {
-        let (point, way, passes) = places.swap_remove(dice.below(places.len()));
-        cuts.push((way, Cut::random(dice, point, passes, End::Kill)));
-    }
-    cuts.push((Way::Restore, Cut { point: ALWAYS, passes: 0, end: End::PowerCut }));
-    cuts
 }
 
 /// One restore, or its way back, that is cut once; whether it ended as after.
@@ -155,6 +123,7 @@ fn cut_once(machine: &mut Machine, way: Way, cut: Cut, good: &str) -> bool {
     if way == Way::Restore {
         what_is_said(machine, cut, &run, ended_as_after, &wrecked);
     }
+    Cut::tidy(machine);
     ended_as_after
 }
 
@@ -164,13 +133,16 @@ fn what_is_said(machine: &Machine, cut: Cut, run: &Value, is_restored: bool, wre
     let line = restores.lines().find(|line| line.starts_with(id)).unwrap_or_default();
     if !is_restored {
         assert!(!line.contains(": live; what was there is "), "{cut}: {line}");
+        // A whole copy may be switched in yet; of half a one nothing is left.
+        let is_there = machine.sh(&format!("test -e {LIVE}/../.mastmaintd-restore/{id}/live")).status == 0;
+        assert_eq!(is_there, line.contains("copied and checked, not switched in"), "{cut}: {line}");
         return;
     }
     assert!(line.contains(": live; what was there is "), "{cut}: {restores}");
     assert_eq!(tree(machine, &format!("{LIVE}.before-{id}")), wrecked, "{cut}: what was there is beside");
     let uploads = machine.sh(&format!("cat {LIVE}/{UPLOADS}/1/old.png")).out;
     assert_eq!(uploads, "old\n", "{cut}: what only the backup had");
-    let is_in_switch = cut.point.starts_with("switch.") && !cut.point.ends_with("mark");
+    let is_in_switch = cut.point.starts_with("switch.") && !cut.point.contains("mark");
     if is_in_switch && cut.end == End::PowerCut {
         let early = machine.sh("journalctl -b -o cat -u mastmaintd-resume").ok();
         assert!(
