@@ -21,7 +21,7 @@ backups:
 ";
 pub(super) const RSNAPSHOT: &str = "config_version\t1.2\nsnapshot_root\t/backup/snapshots/\ncmd_cp\t/bin/cp\ncmd_rm\t/bin/rm\n\
     cmd_rsync\t/usr/bin/rsync\nretain\tdaily\t3\nlockfile\t/run/rsnapshot.pid\nlogfile\t/var/log/rsnapshot\nverbose\t1\n\
-    loglevel\t3\nbackup\t/home/mastodon/\thost/\n";
+    loglevel\t3\nexclude\t/live.*\nexclude\t.mastmaintd-restore\nbackup\t/home/mastodon/\thost/\n";
 /// Two nights of rsnapshot.
 pub(super) fn back_up(machine: &Machine) {
     with_secrets(machine);
