@@ -10,6 +10,7 @@ mod host;
 mod image;
 mod machine;
 mod scenarios;
+mod uploads;
 
 /// Made while other tests wait, so that no container has to wait for it.
 #[test]
@@ -72,12 +73,12 @@ on_both! {
     database: [
         files_and_database_come_back_as_one,
         what_does_not_belong_together_is_not_started,
-        cut_anywhere_it_ends_as_one_set,
     ];
     database_bare: [
         an_instance_that_is_gone_comes_back_as_its_backup_says,
         a_paused_pgbouncer_goes_on_whatever_is_killed,
     ];
+    database_kills: [cut_anywhere_it_ends_as_one_set];
     database_room: [a_dump_is_loaded_in_its_room_and_switched_in];
     drill: [
         every_kind_of_dump_comes_to_life,
@@ -101,10 +102,8 @@ on_both! {
     probes: [what_breaks_is_seen_told_once_and_told_again_when_it_is_over];
     pull: [a_backup_server_sends_when_it_is_asked_and_by_itself];
     remote: [repositories_over_ssh_are_proved_with_keys_of_their_own];
-    restore: [
-        a_wrecked_mastodon_comes_back_and_nothing_is_lost,
-        cut_anywhere_it_is_finished_before_mastodon_starts,
-    ];
+    restore: [a_wrecked_mastodon_comes_back_and_nothing_is_lost];
+    restore_kills: [cut_anywhere_it_is_finished_before_mastodon_starts];
     replay: [the_post_mortem];
     requires: [nothing_begins_while_something_is_in_its_way];
     rooms: [

@@ -87,7 +87,8 @@ pub(crate) fn restore(daemon: &Daemon, config: &Path, asked: &Typed) -> Result<u
         let Some(received) = received::receive(&settings, asked)? else { return Ok(exit::NOT_FINE) };
         // What came in is looked at as what was copied here is.
         let job = Job { steps: vec![Step::of_files(asked.of(&received, true))], then: vec![] };
-        let looked = run_by_hand(daemon, config, &written(&job)?).inspect_err(|_| tell_what_is_kept(&received))?;
+        let looked =
+            run_by_hand(daemon, config, &written(&job)?).inspect_err(|_| tell_what_is_kept(&received))?;
         if looked.status != exit::FINE {
             tell_what_is_kept(&received);
             return Ok(looked.status);

@@ -73,7 +73,10 @@ mod tests {
     #[test]
     fn migrations_are_told_and_never_refused_here() {
         let of = |database: &[u64], code: &[u64]| {
-            beside(&Beside::of(&database.iter().copied().collect(), &code.iter().copied().collect()), Path::new("live"))
+            beside(
+                &Beside::of(&database.iter().copied().collect(), &code.iter().copied().collect()),
+                Path::new("live"),
+            )
         };
         assert_eq!(of(&[1, 2], &[1, 2]), None);
         assert!(

@@ -54,7 +54,7 @@ pub(crate) fn load(
         }
         State::Untouched => {}
         // Half of it, or another dump of the same run.
-        State::Loaded | State::HalfLoaded => load.drop_new()?,
+        State::Loaded | State::HalfLoaded => drop_new(bench)?,
         State::Switched | State::SwitchedForGood | State::Back => {
             let what = format!("this run was switched already; see what is beside {}", names.today);
             return Err(DatabaseError::NotNow { code: "not-now", what });
@@ -68,18 +68,25 @@ pub(crate) fn load(
     disk.as_ref().map_or(Ok(()), |disk| disk.check(needed))?;
     let made = today.map(|_| create::made(&bench.server, bench.admin, &names.today)).transpose()?;
     let loaded = load.anew(&look, made.as_ref(), file, disk.as_ref(), &mark);
-    loaded.map_err(|error| match load.drop_new() {
+    loaded.map_err(|error| match drop_new(bench) {
         Ok(()) => error,
         Err(_) => DatabaseError::Left { source: Box::new(error), name: names.new.clone() },
     })
 }
 
-/// Whether the database of a run is there, whole and checked.
+/// Whether the database of a run is there, whole and checked. Half a one is of no use to anybody: it is dropped.
 pub(crate) fn look(site: &Site<'_>, run: &RunId) -> Result<Outcome, DatabaseError> {
     let bench = Bench::of(site, run)?;
     let state = bench.look()?.state(&bench.names);
     if matches!(state, State::Loaded | State::Switched | State::SwitchedForGood | State::Back) {
         return Ok(Outcome::Loaded(LoadPlan::default()));
+    }
+    if state == State::HalfLoaded {
+        // Whoever works on it still has the lock.
+        let _lock = Lock::take(&bench.server, bench.admin, &bench.names.today)?;
+        if bench.look()?.state(&bench.names) == State::HalfLoaded {
+            drop_new(&bench)?;
+        }
     }
     let why = format!("{} is not there", bench.names.new);
     Ok(Outcome::Refused { code: Outcome::NOT_THERE.to_owned(), why })
@@ -195,21 +202,21 @@ impl Load<'_> {
         let rows = rows.parse().unwrap_or(0);
         Ok(LoadPlan { sentence, would_be_lost: lost, differs, notes, rows, bytes })
     }
+}
 
-    /// Nothing of it stays: sessions of who was killed go with it.
-    fn drop_new(&self) -> Result<(), DatabaseError> {
-        let (bench, new) = (&self.bench, &self.bench.names.new);
-        bench.reach("load.drop");
-        let end = format!(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {} AND usename = current_user AND pid <> pg_backend_pid()",
-            literal(new)
-        );
-        let drop = format!("DROP DATABASE IF EXISTS {}", identifier(new));
-        // Nobody is asked any more whether to go on.
-        let dropped = bench.server.sql_within(bench.admin, &[&end, &drop], CREATE, &|| false);
-        bench.reach("load.dropped");
-        dropped.map(|_| ()).map_err(|refusal| refusal.of(&format!("dropping {new}")))
-    }
+/// Nothing of it stays: sessions of who was killed go with it.
+fn drop_new(bench: &Bench<'_>) -> Result<(), DatabaseError> {
+    let new = &bench.names.new;
+    bench.reach("load.drop");
+    let end = format!(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {} AND usename = current_user AND pid <> pg_backend_pid()",
+        literal(new)
+    );
+    let drop = format!("DROP DATABASE IF EXISTS {}", identifier(new));
+    // Nobody is asked any more whether to go on.
+    let dropped = bench.server.sql_within(bench.admin, &[&end, &drop], CREATE, &|| false);
+    bench.reach("load.dropped");
+    dropped.map(|_| ()).map_err(|refusal| refusal.of(&format!("dropping {new}")))
 }
 
 fn not_created(refusal: Refusal, new: &str, at: &str) -> DatabaseError {

@@ -3,9 +3,9 @@
 //!
 //! Without the feature `enabled` the macro expands to nothing.
 
-/// Where failpoints are armed.
+/// Where failpoints are armed: on the disk, so that one can be armed for what runs first at the next boot.
 #[cfg(feature = "enabled")]
-pub const ARMED: &str = "/run/mastmaint-failpoints";
+pub const ARMED: &str = "/var/lib/mastmaint-failpoints";
 
 /// Dies here if the test says so.
 #[cfg(feature = "enabled")]

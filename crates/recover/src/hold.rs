@@ -110,9 +110,8 @@ mod tests {
         let file = held::file(&held, &record.run);
         assert!(file.exists());
         for unit in ["mastodon-web.service", "mastodon-streaming@4000.service", "mastodon-web@.service"] {
-            let text = fs::read_to_string(
-                drop_ins.join(format!("{unit}.d/99-mastmaintd-{}.conf", record.run)),
-            );
+            let text =
+                fs::read_to_string(drop_ins.join(format!("{unit}.d/99-mastmaintd-{}.conf", record.run)));
             let condition = format!("[Unit]\nConditionPathExists=!{}\n", file.display());
             assert!(text.unwrap().ends_with(&condition), "{unit}");
         }

@@ -12,7 +12,7 @@ use mastmaint_config::settings::SystemctlVerb;
 use mastmaint_failpoints::failpoint;
 use mastmaint_health::{Entry, Journal, MessageId};
 use mastmaint_runner::{
-    bracket::{self, held, Brackets, Closing, Pace, Phase, ProbeRoom, Record, Scene, Seen},
+    bracket::{self, Brackets, Closing, Pace, Phase, ProbeRoom, Record, Scene, Seen, held},
     systemctl::Systemctl,
 };
 use mastmaint_words::{RunId, UnitName};
@@ -149,7 +149,10 @@ impl Watch {
             // systemd has started what was stopped, or has its start in its queue; that is no person.
             self.tell(
                 &record,
-                Entry::warning(format!("{}: the host was restarted; what is kept down stays down", record.job)),
+                Entry::warning(format!(
+                    "{}: the host was restarted; what is kept down stays down",
+                    record.job
+                )),
             );
             if !units.is_empty() {
                 self.systemctl.act(SystemctlVerb::Stop, &units, STOP).map_err(std::io::Error::other)?;
@@ -159,7 +162,8 @@ impl Watch {
             held::release(&record.run);
         }
         let states = self.systemctl.look(&units).map_err(std::io::Error::other)?;
-        let is_down = |unit: &UnitName| units.iter().zip(&states).any(|(u, state)| u == unit && state.is_down());
+        let is_down =
+            |unit: &UnitName| units.iter().zip(&states).any(|(u, state)| u == unit && state.is_down());
         if record.is_taken_over(is_down) {
             let how = "a person has started the services again".to_owned();
             self.tell(

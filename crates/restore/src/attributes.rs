@@ -37,6 +37,8 @@ mod tests {
     #[test]
     fn labels_of_the_system_are_nothing_to_tell() {
         assert!(!would_be_missed(b"") && !would_be_missed(b"security.selinux\0"));
-        assert!(would_be_missed(b"security.selinux\0system.posix_acl_access\0") && would_be_missed(b"user.x\0"));
+        assert!(
+            would_be_missed(b"security.selinux\0system.posix_acl_access\0") && would_be_missed(b"user.x\0")
+        );
     }
 }

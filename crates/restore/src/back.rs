@@ -36,11 +36,11 @@ pub fn back(site: &Site<'_>, run: &impl AsRef<RunId>) -> Result<Did, RestoreErro
         }
         Phase::Switching { .. } | Phase::Switched | Phase::GoingBack { .. } => {}
     }
-    mark(site.state, run)?;
+    mark(site, run)?;
     let done = all(site, &journal, &mut restoring);
     let done = done.and_then(|()| journal.next(&mut restoring, Phase::Back));
     match done {
-        Ok(()) => unmark(site.state, run).map(|()| Did::Done),
+        Ok(()) => unmark(site, run).map(|()| Did::Done),
         Err(error) => Err(journal.failed(&mut restoring, error)),
     }
 }

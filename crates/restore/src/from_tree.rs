@@ -104,6 +104,7 @@ impl<'a> FromTree<'a> {
         let work = Work { tree: &self.tree, making, unproved: ground.order.unproved };
         with_workers(&work, |queue| {
             copy::tree(&work, queue, &self.root, &stage.fd, &ground.policy, &self.whole)?;
+            (ground.site.reach)("prepare.half");
             let Some(Added { there, here, .. }) = self.puts_beside() else { return Ok(()) };
             let of = |what| io_at::<rustix::io::Errno>(MISSING.as_bytes(), what);
             mkdirat(&stage.fd, MISSING, Mode::from_raw_mode(0o700)).map_err(of("make in the copy"))?;

@@ -62,7 +62,7 @@ pub use journal::list;
 pub use mastmaint_verify::prove::{Tell, Told, Untold};
 pub use patient::Patient;
 pub use prepare::{prepare, pull, receive};
-pub use prune::{prune, prune_but_settings};
+pub use prune::{prune, prune_but_settings, tidy};
 pub use pull::Door;
 pub use resume::resume;
 pub use send::send;

@@ -1,8 +1,8 @@
 //! `mastmaint-restore`: one verb of one restore. All it does is in the library; here it is asked and answered.
 
 use mastmaint_restore::{
-    Did, Door, Patient, RestoreError, Site, Untold, back, list, prepare, prune, prune_but_settings, pull, receive,
-    resume, send, switch,
+    Did, Door, Patient, RestoreError, Site, Untold, back, list, prepare, prune, prune_but_settings, pull,
+    receive, resume, send, switch, tidy,
 };
 use mastmaint_verify::prove::Progress;
 use mastmaint_words::{Digest, RunId, restore::RestoreOrder};
@@ -15,7 +15,7 @@ use std::{
 };
 
 const USAGE: &str = "usage: mastmaint-restore --state DIR --proofs DIR [--group NAME] (prepare [--stdin]|send) ORDER, or \
-                     mastmaint-restore --state DIR (switch|back|prune [--leave-settings]) --run RUN, or mastmaint-restore --state DIR \
+                     mastmaint-restore --state DIR (switch|back|prune [--leave-settings]|tidy) --run RUN, or mastmaint-restore --state DIR \
                      (list|resume); ORDER is JSON: what mastmaintd makes of its configuration. What lies on another host \
                      is pulled with --digest DIGEST, the accepted configuration in which it stands, and --fetch SOCKET, \
                      of who reaches that host, or --accepted DIR, for mastmaint-fetch beside this program. Exit \
@@ -80,6 +80,7 @@ enum Verb {
     Back,
     Prune,
     PruneButSettings,
+    Tidy,
     Send,
     List,
 }
@@ -99,6 +100,7 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
             "back" => verb = Some(Verb::Back),
             "prune" => verb = Some(Verb::Prune),
             "--leave-settings" if matches!(verb, Some(Verb::Prune)) => verb = Some(Verb::PruneButSettings),
+            "tidy" => verb = Some(Verb::Tidy),
             "send" => verb = Some(Verb::Send),
             "--stdin" => from_stdin = true,
             "--fetch" => away.socket = arguments.next().map(PathBuf::from),
@@ -136,6 +138,7 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
         Verb::Back => return Ok(back(&site, &run)?),
         Verb::Prune => return Ok(prune(&site, &run)?),
         Verb::PruneButSettings => return Ok(prune_but_settings(&site, &run)?),
+        Verb::Tidy => return Ok(tidy(&site, &run)?),
         Verb::Prepare | Verb::Send | Verb::List | Verb::Resume => {}
     }
     let proofs = proofs.ok_or_else(|| usage("--proofs is missing"))?;

@@ -86,7 +86,9 @@ mod tests {
             let today = names.iter().map(|name| name.as_bytes().to_vec()).collect();
             Policy::decide(Uploads::Stay, asked, today).with_env
         };
-        assert!(!of(false, &[".env.production"]) && !of(false, &[".env.production", ".env.production.local"]));
+        assert!(
+            !of(false, &[".env.production"]) && !of(false, &[".env.production", ".env.production.local"])
+        );
         assert!(of(true, &[".env.production"]), "asked for");
         assert!(of(false, &[]) && of(false, &[".env.production.local"]), "there are none today");
     }

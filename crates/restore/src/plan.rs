@@ -176,7 +176,10 @@ fn notes(facts: &Facts<'_>) -> Vec<String> {
     for survey in parts {
         notes
             .extend(of(&survey.setuid, "had the bit of a user or group that others run as; it is taken off"));
-        notes.extend(of(&survey.attributes, "has access lists or extended attributes, which are not restored"));
+        notes.extend(of(
+            &survey.attributes,
+            "has access lists or extended attributes, which are not restored",
+        ));
         notes.extend(of(&survey.others, "device, pipe or socket; left out"));
         notes.extend(of(&survey.unproved, "without a proof"));
     }

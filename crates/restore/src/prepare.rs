@@ -102,9 +102,12 @@ fn around(
     drop_others(site, &journal, order, |phase| matches!(phase, Phase::Preparing))?;
     let mut restoring = begin(order);
     journal.write(&mut restoring)?;
+    (site.reach)("prepare.begun");
     match make(&journal, &mut restoring) {
         Ok(()) => {
+            (site.reach)("prepare.copied");
             journal.next(&mut restoring, Phase::Prepared)?;
+            (site.reach)("prepare.prepared");
             // Not before there is a better one: what is asked for now may not come.
             drop_others(site, &journal, order, |phase| matches!(phase, Phase::Prepared))?;
             Ok(Did::Done)

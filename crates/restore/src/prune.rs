@@ -70,6 +70,22 @@ fn removed(
     Ok(if is_again { Did::Nothing } else { Did::Done })
 }
 
+/// Removes the half copy of a run that was killed while it was made. One that is whole stays.
+pub fn tidy(site: &Site<'_>, run: &impl AsRef<RunId>) -> Result<Did, RestoreError> {
+    // Nobody makes it any more, or the journal would be locked.
+    let journal = Journal::open(site.state, run.as_ref())?;
+    let Some(mut restoring) = journal.read()?.filter(|restoring| restoring.phase == Phase::Preparing) else {
+        return Ok(Did::Nothing);
+    };
+    let parent = Parent::open(&restoring.live)?;
+    if let Some(stage) = Stage::open(&parent, &restoring.run)? {
+        stage.remove(&parent, &restoring.run)?;
+    }
+    let why = "it was cut while it was copied; nothing of the copy is left".to_owned();
+    journal.next(&mut restoring, Phase::Refused { code: "cut".to_owned(), why })?;
+    Ok(Did::Done)
+}
+
 /// The tree that is not live any more, and which directory it is.
 fn replaced(restoring: &Restoring) -> Option<(PathBuf, Inode)> {
     match restoring.phase {

@@ -20,21 +20,28 @@ use std::{
 };
 
 /// Says durably that a run is about to move what is live.
-pub(crate) fn mark(state: &Path, run: &RunId) -> Result<(), RestoreError> {
-    let directory = Restoring::switching(state);
+pub(crate) fn mark(site: &Site<'_>, run: &RunId) -> Result<(), RestoreError> {
+    let directory = Restoring::switching(site.state);
+    (site.reach)("switch.before-mark");
     let made = DirBuilder::new().recursive(true).mode(0o700).create(&directory);
     let marked = made.and_then(|()| File::create(directory.join(run.as_str())));
-    marked.and_then(|_| sync(&directory)).map_err(io_on(&directory, "mark what begins in"))
+    marked.and_then(|_| sync(&directory)).map_err(io_on(&directory, "mark what begins in"))?;
+    (site.reach)("switch.marked");
+    Ok(())
 }
 
 /// Says that nothing of it is halfway any more.
-pub(crate) fn unmark(state: &Path, run: &RunId) -> Result<(), RestoreError> {
-    let directory = Restoring::switching(state);
+pub(crate) fn unmark(site: &Site<'_>, run: &RunId) -> Result<(), RestoreError> {
+    let directory = Restoring::switching(site.state);
+    (site.reach)("switch.before-unmark");
     match fs::remove_file(directory.join(run.as_str())).and_then(|()| sync(&directory)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
             Err(io_on(&directory, "unmark what has ended in")(error))
         }
-        _ => Ok(()),
+        _ => {
+            (site.reach)("switch.unmarked");
+            Ok(())
+        }
     }
 }
 
@@ -67,7 +74,7 @@ fn one(site: &Site<'_>, run: &RunId) -> Result<(), RestoreError> {
             .or_else(|error| if is_between(site.state, run)? { Err(error) } else { Ok(()) }),
         Some(Phase::GoingBack { .. }) => back(site, run).map(|_| ()),
         // It died before its first move, or after its last.
-        _ => unmark(site.state, run),
+        _ => unmark(site, run),
     }
 }
 

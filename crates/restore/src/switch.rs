@@ -44,10 +44,10 @@ pub fn switch(site: &Site<'_>, run: &impl AsRef<RunId>) -> Result<Did, RestoreEr
             return Err(not_now(&restoring, "was taken back; begin another one"));
         }
     }
-    mark(site.state, run)?;
+    mark(site, run)?;
     let done = all(site, &journal, &mut restoring);
     match done.and_then(|()| journal.next(&mut restoring, Phase::Switched)) {
-        Ok(()) => unmark(site.state, run).map(|()| Did::Done),
+        Ok(()) => unmark(site, run).map(|()| Did::Done),
         Err(error) => {
             if restoring.is_between() {
                 // If that fails, too, it stays marked, and what is told is why it went wrong in the first place.
@@ -56,7 +56,7 @@ pub fn switch(site: &Site<'_>, run: &impl AsRef<RunId>) -> Result<Did, RestoreEr
                     return Err(journal.failed(&mut restoring, error));
                 }
             }
-            unmark(site.state, run)?;
+            unmark(site, run)?;
             Err(journal.failed(&mut restoring, error))
         }
     }

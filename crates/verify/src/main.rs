@@ -26,8 +26,8 @@ const USAGE: &str = "usage: mastmaint-verify [--manifest] --state DIR [--drills 
                      mastmaintd makes of its configuration. With --stage it comes over standard input, with what \
                      mastmaintctl asks of the boot room. Without --drills a dump is brought to life by \
                      mastmaint-drill, started beside this. Exit status: 0 nothing to mend, 10 warnings, 11 failures, 1 not verified. \
-                     Or: mastmaint-verify --load --state DIR [--databases SOCKET] [--accepted DIR] ORDER, which loads a dump beside \
-                     the database of the running instance; without --databases by mastmaint-database, started beside this. Exit \
+                     Or: mastmaint-verify --load [--tidy] --state DIR [--databases SOCKET] [--accepted DIR] ORDER, which loads a dump beside \
+                     the database of the running instance (--tidy: which drops what a load that was killed has left); without --databases by mastmaint-database, started beside this. Exit \
                      status: 0 loaded, 1 not";
 
 fn main() -> ExitCode {
@@ -53,12 +53,13 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure>
     let usage = |why: &str| Failure::Usage(why.to_owned());
     let (mut state, mut order, mut wants_manifest) = (None, None, false);
     let (mut drills, mut boots, mut databases, mut is_stage) = (None, None, None, false);
-    let (mut is_load, mut accepted) = (false, PathBuf::from(ACCEPTED));
+    let (mut is_load, mut is_tidy, mut accepted) = (false, false, PathBuf::from(ACCEPTED));
     let door = |socket: String| Door::Socket(socket.into());
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--manifest" => wants_manifest = true,
             "--load" => is_load = true,
+            "--tidy" => is_tidy = true,
             "--databases" => databases = arguments.next().map(door),
             "--accepted" => accepted = arguments.next().map_or(accepted, PathBuf::from),
             "--stage" => is_stage = true,
@@ -73,7 +74,7 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<ExitCode, Failure>
     let given = || order.as_deref().ok_or_else(|| usage("the order is missing"));
     if is_load {
         let door = databases.unwrap_or_else(|| Door::database(beside("mastmaint-database"), &accepted));
-        return load_one(&state, &door, &read(given()?)?);
+        return load_one(&state, &door, &read(given()?)?, is_tidy);
     }
     let (order, staged): (Order, Option<Stage>) = if is_stage {
         let asked = asked().map_err(|e| Failure::Usage(format!("the stage: {e}")))?;
@@ -132,7 +133,7 @@ fn beside(program: &str) -> PathBuf {
     std::env::current_exe().unwrap_or_default().with_file_name(program)
 }
 
-fn load_one(state: &Path, door: &Door, order: &LoadOrder) -> Result<ExitCode, Failure> {
+fn load_one(state: &Path, door: &Door, order: &LoadOrder, is_tidy: bool) -> Result<ExitCode, Failure> {
     // Who is told to end hangs up, and waits until nothing is left of the new database.
     let is_cancelled = Arc::new(AtomicBool::new(false));
     for signal in [SIGTERM, SIGINT] {
@@ -141,6 +142,9 @@ fn load_one(state: &Path, door: &Door, order: &LoadOrder) -> Result<ExitCode, Fa
     let tell = Ending { progress: Progress::new("loaded"), is_cancelled };
     let variable = |name: &str| std::env::var(name).ok();
     let site = load::Site { state, door, variable: &variable, tell: &tell };
+    if is_tidy {
+        return load::tidy(&site, order).map(|()| ExitCode::SUCCESS).map_err(Failure::Load);
+    }
     let plan = load::load(&site, order).map_err(Failure::Load)?;
     for text in plan.would_be_lost.iter().chain(&plan.differs).chain(&plan.notes) {
         tell.say(text);

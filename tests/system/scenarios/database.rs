@@ -2,9 +2,8 @@
 //! rooms; nothing starts on what does not belong together, and nothing that was there is gone afterwards.
 
 use super::{
-    kills::{ARMED, Dice, arm, await_hit, history, put_deadly_programs_in_place},
     proofs::cluster,
-    restore::{RSNAPSHOT, tree, with_built_assets},
+    restore::{LIVE, RSNAPSHOT, tree, with_built_assets},
 };
 use crate::{
     answering::{all_are, answering, open_brackets, states},
@@ -15,7 +14,6 @@ use crate::{
 use mastmaint_tests::postgres;
 use std::{fs, path::Path, time::Duration};
 
-const LIVE: &str = "/home/mastodon/live";
 const JOBS: &str = "  restore-all:
     steps:
       - restore: files
@@ -34,7 +32,7 @@ backups:
   newer: {kind: postgres, path: /backup/newer/*.dump}
 ";
 /// The one upload that the dump names.
-const UPLOAD: &str = "public/system/media_attachments/files/117/663/865/034/040/040/original";
+pub(super) const UPLOAD: &str = "public/system/media_attachments/files/117/663/865/034/040/040/original";
 /// Takes code away as soon as services are stopped: what was seen to belong together does not any more.
 const HIDE: &str =
     "cd /home/mastodon/live/db/migrate; until ! systemctl -q is-active mastodon-web; do sleep 0.02; done
@@ -58,7 +56,7 @@ pub(super) fn databases(machine: &Machine) -> Vec<String> {
 }
 
 /// A Mastodon with its database, both backed up and proved.
-fn host(debian: Debian) -> Machine {
+pub(super) fn host(debian: Debian) -> Machine {
     host_with(debian, "")
 }
 
@@ -90,7 +88,7 @@ pub(super) fn host_with(debian: Debian, settings: &str) -> Machine {
 }
 
 /// Backs up what is there now, and has it proved. What the host is started with anew has no backups.
-fn back_up(machine: &Machine) {
+pub(super) fn back_up(machine: &Machine) {
     let lines = format!(
         "set -e; as='runuser -u mastodon --'; mkdir -p /backup && mount -t tmpfs tmpfs /backup && mkdir -p /backup/dumps /backup/newer && chown mastodon /backup/dumps /backup/newer
          cd / && $as pg_dump -Fc -f /backup/dumps/mastodon-1.dump mastodon_production
@@ -107,13 +105,13 @@ fn back_up(machine: &Machine) {
 }
 
 /// Each time otherwise.
-fn wreck(machine: &Machine, how: usize) {
+pub(super) fn wreck(machine: &Machine, how: usize) {
     psql(machine, &format!("UPDATE accounts SET display_name = 'wrecked {how}'; DELETE FROM statuses"));
     machine.sh(&format!("echo broken {how} >{LIVE}/config/themes.yml")).ok();
 }
 
 /// Posts, and how accounts are called.
-fn shape(machine: &Machine) -> String {
+pub(super) fn shape(machine: &Machine) -> String {
     shape_of(machine, "mastodon_production")
 }
 
@@ -125,7 +123,7 @@ pub(super) fn shape_of(machine: &Machine, database: &str) -> String {
 }
 
 /// How often systemd has started a service at this boot. The order of its entries says nothing on a loaded host.
-fn starts(machine: &Machine, service: &str) -> usize {
+pub(super) fn starts(machine: &Machine, service: &str) -> usize {
     let of = format!("-b _PID=1 MESSAGE_ID=39f53479d3a045ac8e11786248231fbf UNIT={service}.service");
     machine.journal(&of).len()
 }
@@ -272,80 +270,4 @@ pub(crate) fn what_does_not_belong_together_is_not_started(debian: Debian) {
     assert_eq!(back.status, 0, "{}{}", back.out, back.err);
     nothing_is_left_open(&machine);
     assert_eq!(shape(&machine), today);
-}
-
-/// Where a restore of both can be cut: in the program that renames, in the rooms, in the daemon.
-const POINTS: [&str; 12] = [
-    "switch",
-    "rename",
-    "renamed",
-    "switched",
-    "switch.exchanged",
-    "switch.missing",
-    "step.begun",
-    "step.before-outcome",
-    "step.outcome",
-    "run.step-recorded",
-    "run.before-step-end",
-    "run.step-end-recorded",
-];
-/// Of these in the gate; `--long` takes all, each by a kill and by a power cut.
-const SAMPLE: usize = 3;
-
-pub(crate) fn cut_anywhere_it_ends_as_one_set(debian: Debian) {
-    let mut machine = host(debian);
-    let mut good = (tree(&machine, LIVE), shape(&machine));
-    put_deadly_programs_in_place(&machine);
-    let mut dice = Dice::new();
-    let is_long = std::env::var_os("MASTMAINT_LONG_TESTS").is_some();
-    let mut points = POINTS.to_vec();
-    let mut cuts: Vec<(&str, bool)> = if is_long {
-        POINTS.into_iter().flat_map(|point| [(point, false), (point, true)]).collect()
-    } else {
-        (0..SAMPLE).map(|_| (points.swap_remove(dice.below(points.len())), false)).collect()
-    };
-    if !is_long {
-        cuts.push(("renamed", true));
-    }
-    let (mut kept, mut taken_back) = (0, 0);
-    for (number, (point, is_power)) in cuts.into_iter().enumerate() {
-        // Points that every step passes by: somewhere within the bracket.
-        let passes = if point.contains('.') && !point.starts_with("switch") { 5 + dice.below(4) } else { 0 };
-        let what = format!("{} at {point} after {passes}", if is_power { "a power cut" } else { "a kill" });
-        eprintln!("{} {what}", debian.suite());
-        wreck(&machine, number + 2);
-        let wrecked = (tree(&machine, LIVE), shape(&machine));
-        let runs = history(&machine).len();
-        machine.sh(&format!("rm -f {ARMED}/hit/*")).ok();
-        arm(&machine, point, u32::try_from(passes).unwrap());
-        ctl(&machine, "run restore-all").ok();
-        await_hit(&machine, point);
-        if is_power {
-            machine.power_cut();
-            machine.power_on();
-            let answers = |m: &Machine| (ctl(m, "status").status != 4).then_some(());
-            machine.until("the daemon answers", Duration::from_mins(2), answers);
-        }
-        machine.until(&format!("the run is over after {what}"), Duration::from_mins(4), |m| {
-            let now = history(m);
-            (now.len() == runs + 1 && now.iter().all(|run| run["state"] == "ended")).then_some(())
-        });
-        nothing_is_left_open(&machine);
-        let now = (tree(&machine, LIVE), shape(&machine));
-        let run = ended_run(&machine, "restore-all");
-        assert!(now == good || now == wrecked, "{what}: neither as before nor as after: {:?} {run:#}", now.1);
-        if now == good {
-            kept += 1;
-        } else {
-            taken_back += 1;
-        }
-        if is_power {
-            // By the run, when it was decided, and not by systemd before.
-            let started = ["mastodon-web", "mastodon-sidekiq"].map(|service| starts(&machine, service));
-            assert_eq!(started, [1, 1], "{what}");
-            back_up(&machine);
-            good = now;
-        }
-    }
-    eprintln!("{}: {kept} restored, {taken_back} taken back", debian.suite());
 }

@@ -64,14 +64,19 @@ pub(crate) fn an_instance_that_is_gone_comes_back_as_its_backup_says(debian: Deb
     let pruned = ctl(&machine, &format!("prune {prepared}"));
     assert_eq!(pruned.status, 0, "{}{}", pruned.out, pruned.err);
     assert_eq!(databases(&machine), ["mastodon_production", THEN]);
-    assert_ne!(machine.sh(&format!("ls -d {LIVE}.* /home/mastodon/.mastmaintd-restore/{prepared}")).status, 0);
+    assert_ne!(
+        machine.sh(&format!("ls -d {LIVE}.* /home/mastodon/.mastmaintd-restore/{prepared}")).status,
+        0
+    );
 }
 
 pub(crate) fn a_paused_pgbouncer_goes_on_whatever_is_killed(debian: Debian) {
-    let pooled = "sed -i s,^DB_HOST=.*,DB_HOST=127.0.0.1, .env.production; echo DB_PORT=6432 >>.env.production;";
+    let pooled =
+        "sed -i s,^DB_HOST=.*,DB_HOST=127.0.0.1, .env.production; echo DB_PORT=6432 >>.env.production;";
     let machine = host_with(debian, pooled);
     let ask = |m: &Machine| {
-        let line = "psql -XqAt -h 127.0.0.1 -p 6432 -d mastodon_production -c 'SELECT count(*) FROM statuses'";
+        let line =
+            "psql -XqAt -h 127.0.0.1 -p 6432 -d mastodon_production -c 'SELECT count(*) FROM statuses'";
         m.sh(&format!("cd / && runuser -u mastodon -- timeout 20 {line}")).out.trim().to_owned()
     };
     let posts = ask(&machine);

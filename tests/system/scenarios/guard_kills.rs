@@ -1,133 +1,125 @@
 //! The kill matrix of guarded changes: at each of their writes and effects the process that does it is killed by SIGKILL,
-//! in a change that is well and in one that is not. Afterwards everything is as before or as after, never between, web
-//! is up, and the run has ended once.
+//! or the host loses its power, in a change that is well and in such that are not. Afterwards everything is as before or
+//! as after, never between, web is up, and the run has ended once.
 
 use super::{
+    cut::{Cut, End, Place, all, is_long, wanted},
     guard::{built, copies, next_build, seen},
-    kills::{ARMED, Dice, arm, history, put_deadly_programs_in_place},
+    kills::{Dice, put_deadly_programs_in_place},
+    restore::LIVE,
 };
-use crate::{answering::states, host::ctl, image::Debian, machine::Machine};
-use std::time::{Duration, Instant};
+use crate::{answering::ail, image::Debian, machine::Machine, uploads};
 
-const LIVE: &str = "/home/mastodon/live";
-/// Of each release, in the gate and with `--long`.
+/// Of each release, in the gate.
 const SAMPLE: usize = 6;
+/// With `--long`; each place at least once. Power cuts come beside them, one at each place.
 const ALL: usize = 60;
+const UPLOADS: &str = "/home/mastodon/live/public/system";
 
 /// Whether the change that passes by is well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Change {
     Well,
+    /// Its build is only half.
     Bad,
+    /// Only the look finds that the site is not well: web is restarted before and after. It takes its time.
+    Ill,
 }
 
 /// Every failpoint with the highest number of times that it is passed by before.
-const PLACES: [(&str, Change, u32); 17] = [
+const PLACES: [Place<Change>; 25] = [
+    ("guard.copied", Change::Well, 3),
     ("guard.before-record", Change::Well, 0),
     ("guard.recorded", Change::Well, 0),
     ("guard.before-kept", Change::Well, 0),
     ("guard.kept", Change::Well, 0),
     ("guard.recorded", Change::Bad, 0),
     ("guard.path", Change::Bad, 4),
-    ("guard.rebuilt", Change::Bad, 2),
-    ("guard.exchanged", Change::Bad, 2),
+    ("guard.rebuilt", Change::Bad, 1),
+    ("guard.exchanged", Change::Bad, 1),
+    ("guard.before-away", Change::Bad, 0),
+    ("guard.away", Change::Bad, 0),
     ("guard.put-back", Change::Bad, 0),
     ("guard.put-back-recorded", Change::Bad, 0),
-    ("step.begun", Change::Well, 5),
-    ("step.before-outcome", Change::Well, 5),
-    ("step.outcome", Change::Bad, 2),
-    ("run.step-recorded", Change::Well, 5),
-    ("run.step-recorded", Change::Bad, 2),
-    ("run.before-step-end", Change::Well, 5),
-    ("run.step-end-recorded", Change::Bad, 2),
+    ("step.before-begin", Change::Well, 6),
+    ("step.begun", Change::Well, 6),
+    ("step.before-outcome", Change::Well, 6),
+    ("step.outcome", Change::Bad, 3),
+    ("run.step-recorded", Change::Well, 6),
+    ("run.step-recorded", Change::Bad, 3),
+    ("run.before-step-end", Change::Well, 6),
+    ("run.step-end-recorded", Change::Bad, 3),
+    // With one step more: the first restart, and all that comes after it.
+    ("step.begun", Change::Ill, 8),
+    ("step.before-outcome", Change::Ill, 8),
+    ("guard.put-back-recorded", Change::Ill, 0),
+    ("run.before-step-end", Change::Ill, 8),
 ];
 
-/// It changes the theme in use and leaves a new file; whether it is well is the build's.
+/// It changes the theme in use, leaves a new file in what is kept, and one that was not there; whether it is well is the
+/// build's.
 const JOBS: &str = "  change:
     steps:
-      - guard: [[/bin/sh, -c, 'date +%N > app/javascript/styles/plum.scss; date +\"body {%N}\" > app/javascript/styles/application.scss']]
+      - guard: [[/bin/sh, -c, 'date +%N > app/javascript/styles/plum.scss; date +%N > config/plum.yml; date +\"body {%N}\" > app/javascript/styles/application.scss']]
         memory: 1 MB
+        keep: [config/plum.yml]
 ";
 
 pub(crate) fn every_kill_in_a_change_ends_as_before_or_as_after(debian: Debian) {
     let mut machine = built(debian, JOBS);
     put_deadly_programs_in_place(&machine);
-    let long = std::env::var_os("MASTMAINT_LONG_TESTS").is_some();
-    let mut dice = Dice::new();
-    let begin = Instant::now();
-    let (mut kills, mut stayed) = (0, 0);
-    while kills < if long { ALL } else { SAMPLE } {
-        let only = std::env::var("MASTMAINT_FAILPOINT").ok();
-        let is_wanted = |place: &(&str, Change, u32)| only.as_deref().is_none_or(|only| only == place.0);
-        let round: Vec<_> = PLACES.into_iter().filter(is_wanted).collect();
-        assert!(!round.is_empty(), "there is no failpoint {only:?}");
-        let (point, change, passes) = round[dice.below(round.len())];
-        let passes = u32::try_from(dice.below(passes as usize + 1)).unwrap();
-        eprintln!("{} kill {}: {change:?} at {point} after {passes}", debian.suite(), kills + 1);
-        stayed += usize::from(end_once(&mut machine, point, change, passes, End::Kill));
-        kills += 1;
-    }
-    // The same with the power of the whole host.
-    let cuts = if long { PLACES.len() } else { 0 };
-    for (point, change, _) in PLACES.into_iter().take(cuts) {
-        eprintln!("{} power cut: {change:?} at {point}", debian.suite());
-        stayed += usize::from(end_once(&mut machine, point, change, 0, End::PowerCut));
-    }
-    eprintln!(
-        "{}: {kills} kills and {cuts} power cuts in {} s, {stayed} changes stayed",
-        debian.suite(),
-        begin.elapsed().as_secs()
-    );
+    let cuts = plan(&mut Dice::new());
+    all(debian, "changes", &cuts, |change, cut| end_once(&mut machine, change, cut));
 }
 
-/// What ends a change in its middle.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Kill,
-    PowerCut,
+/// A sample, or every place by a kill, again until there are enough, and once more by a power cut.
+fn plan(dice: &mut Dice) -> Vec<(Change, Cut)> {
+    let mut places = wanted(&PLACES);
+    if !is_long() {
+        places.retain(|(_, change, _)| *change != Change::Ill);
+        let one = |dice: &mut Dice| {
+            let (point, change, passes) = places[dice.below(places.len())];
+            (change, Cut::random(dice, point, passes, End::Kill))
+        };
+        return (0..SAMPLE).map(|_| one(dice)).collect();
+    }
+    let kills = places.iter().cycle().take(ALL.max(places.len())).map(|place| (place, End::Kill));
+    let power = places.iter().map(|place| (place, End::PowerCut));
+    let all = kills.chain(power);
+    all.map(|((point, change, passes), end)| (*change, Cut::random(dice, point, *passes, end))).collect()
 }
 
-/// One change that is ended once; whether it stayed.
-fn end_once(machine: &mut Machine, point: &'static str, change: Change, passes: u32, end: End) -> bool {
-    let what = format!("{end:?}: {change:?} at {point} after {passes}");
-    next_build(machine, if change == Change::Well { "whole" } else { "half" }, "");
-    let (before, runs) = (seen(machine), history(machine).len());
-    machine.sh(&format!("rm -f {ARMED}/hit/*")).ok();
-    arm(machine, point, passes);
-    ctl(machine, "run change").ok();
-    machine.until(&format!("{what} is hit"), Duration::from_mins(2), |m| {
-        (m.sh(&format!("test -e {ARMED}/hit/{point}")).status == 0).then_some(())
-    });
-    if end == End::PowerCut {
-        machine.power_cut();
-        machine.power_on();
-        let answers = |m: &Machine| (ctl(m, "status").status != 4).then_some(());
-        machine.until("the daemon answers", Duration::from_mins(2), answers);
+/// One change that is cut once; whether it stayed.
+fn end_once(machine: &mut Machine, change: Change, cut: Cut) -> bool {
+    next_build(machine, if change == Change::Bad { "half" } else { "whole" }, "");
+    let before = seen(machine);
+    if change == Change::Ill {
+        ail(machine, "web", "500");
+    }
+    uploads::begin(machine, UPLOADS);
+    let run = cut.once(machine, "mastmaintctl run change", |_| ());
+    if change == Change::Ill {
+        ail(machine, "web", "");
     }
     let machine = &*machine;
-    let run = machine.until(&format!("the run is over after {what}"), Duration::from_mins(3), |m| {
-        let runs_now = history(m);
-        let is_over = runs_now.len() == runs + 1 && runs_now.iter().all(|run| run["state"] == "ended");
-        is_over.then(|| runs_now[0].clone())
-    });
-    assert_eq!(states(machine), ["active"; 4], "{what}");
-    assert_eq!(copies(machine), "", "{what}: {run}");
-    let ours = machine.sh(&format!("find {LIVE} -name '.mastmaintd-*'")).out;
-    assert_eq!(ours, "", "{what}: {run}");
+    uploads::are_all_there(machine, UPLOADS, &cut.to_string());
+    assert_eq!(copies(machine), "", "{cut}: {run}");
     let stayed = seen(machine) != before;
-    assert!(!stayed || change == Change::Well, "{what}: a bad change stayed: {run}");
+    assert!(!stayed || change != Change::Bad, "{cut}: a bad change stayed: {run}");
     if stayed {
         // As after: the source, what was built of it, and what the build says of that belong together.
         machine
             .sh(&format!(
                 "cd {LIVE} && cmp app/javascript/styles/application.scss public/packs/assets/application-a1.css && \
-                 test -s app/javascript/styles/plum.scss && \
+                 test -s app/javascript/styles/plum.scss && test -s config/plum.yml && \
                  /usr/lib/mastmaintd/mastmaint-prove --live {LIVE} assets | grep -q '\"count\":0'"
             ))
             .ok();
-        assert!(run["outcome"] == "ok" || run["outcome"] == "interrupted", "{what}: {run}");
+        assert!(run["outcome"] == "ok" || run["outcome"] == "interrupted", "{cut}: {run}");
+        // What the next one adds was not there before it.
+        machine.sh(&format!("rm {LIVE}/config/plum.yml")).ok();
     } else {
-        assert_ne!(run["outcome"], "ok", "{what}: {run}");
+        assert_ne!(run["outcome"], "ok", "{cut}: {run}");
     }
     stayed
 }

@@ -15,7 +15,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-pub(super) const ARMED: &str = "/run/mastmaint-failpoints";
+/// On the disk: a power cut leaves it.
+pub(super) const ARMED: &str = "/var/lib/mastmaint-failpoints";
 /// What the run room writes at each execution of the step.
 const DONE: &str = "/var/lib/mastmaintd-run/done";
 /// Of each release, in the gate and with `--long`.
@@ -249,23 +250,18 @@ pub(super) fn put_deadly_programs_in_place(machine: &Machine) {
         machine.put(&from_env("MASTMAINT_DEADLY").join(program), &at);
         machine.sh(&format!("chmod 755 {at}")).ok();
     }
-    for unit in [
-        "mastmaintd",
-        "mastmaintd-recover",
-        "mastmaintd-systemctl@",
-        "mastmaintd-run@",
-        "mastmaintd-restore@",
-        "mastmaintd-change@",
-        "mastmaintd-probe@",
-    ] {
-        let more = if unit == "mastmaintd" { "RestartSec=100ms\n" } else { "" };
+    // By a prefix for every room; the daemon's own unit has no part of its name in common with them.
+    for (unit, more) in [("mastmaintd-", ""), ("mastmaintd", "RestartSec=100ms\n")] {
         machine.write(
-            &format!("/etc/systemd/system/{unit}.service.d/deadly.conf"),
+            &format!("/etc/systemd/system/{unit}.service.d/90-deadly.conf"),
             &format!("[Service]\nReadWritePaths=-{ARMED}\n{more}"),
         );
     }
     machine
-        .sh(&format!("mkdir -p {ARMED}/hit && chmod 777 {ARMED} {ARMED}/hit && systemctl daemon-reload && systemctl start mastmaintd"))
+        .sh(&format!(
+            "mkdir -p {ARMED}/hit && chmod 777 {ARMED} {ARMED}/hit && systemctl daemon-reload && \
+             systemctl start mastmaintd"
+        ))
         .ok();
 }
 

@@ -3,8 +3,10 @@
 pub(crate) mod backups;
 pub(crate) mod boot;
 pub(crate) mod brackets;
+pub(crate) mod cut;
 pub(crate) mod database;
 pub(crate) mod database_bare;
+pub(crate) mod database_kills;
 pub(crate) mod database_room;
 pub(crate) mod drill;
 pub(crate) mod guard;
@@ -21,6 +23,7 @@ pub(crate) mod remote;
 pub(crate) mod replay;
 pub(crate) mod requires;
 pub(crate) mod restore;
+pub(crate) mod restore_kills;
 pub(crate) mod rooms;
 pub(crate) mod schedule;
 pub(crate) mod services;

@@ -1,7 +1,6 @@
 //! A Mastodon that was wrecked is brought back from what rsnapshot has kept, from within the walls of the restore room,
 //! and nothing that was there is gone afterwards.
 
-use super::kills::{Dice, arm, await_hit, history, put_deadly_programs_in_place};
 use crate::{
     answering::{all_are, answering, open_brackets, states},
     host::{configure, ctl, ended_run},
@@ -12,7 +11,7 @@ use mastmaint_tests::vite;
 use std::{path::Path, time::Duration};
 
 pub(super) const LIVE: &str = "/home/mastodon/live";
-const UPLOADS: &str = "public/system/media_attachments/files";
+pub(super) const UPLOADS: &str = "public/system/media_attachments/files";
 const JOBS: &str = "  restore-files:
     steps: [{restore: {backup: files}}]
   restore-any:
@@ -25,7 +24,7 @@ backups:
 ";
 pub(super) const RSNAPSHOT: &str = "config_version\t1.2\nsnapshot_root\t/backup/snapshots/\ncmd_cp\t/bin/cp\ncmd_rm\t/bin/rm\n\
     cmd_rsync\t/usr/bin/rsync\nretain\tdaily\t3\nlockfile\t/run/rsnapshot.pid\nlogfile\t/var/log/rsnapshot\nverbose\t1\n\
-    loglevel\t3\nbackup\t/home/mastodon/\thost/\n";
+    loglevel\t3\nexclude\t/live.*\nexclude\t.mastmaintd-restore\nbackup\t/home/mastodon/\thost/\n";
 /// Two nights of rsnapshot.
 pub(super) fn back_up(machine: &Machine) {
     with_secrets(machine);
@@ -73,7 +72,7 @@ pub(super) fn with_built_assets(machine: &Machine) {
 }
 
 /// The same, backed up and proved.
-fn host(debian: Debian) -> Machine {
+pub(super) fn host(debian: Debian) -> Machine {
     let machine = furnished(debian);
     machine.write("/etc/rsnapshot.conf", RSNAPSHOT);
     machine.sh(NIGHTS).ok();
@@ -189,70 +188,6 @@ fn what_cannot_work_is_not_switched_in(machine: &Machine, before: &str) {
     assert_eq!(taken.status, 0, "{}{}", taken.out, taken.err);
     assert_ne!(tree(machine, LIVE), before);
     all_are(machine, "active");
-}
-
-/// Where the switch can be cut.
-const POINTS: [&str; 10] = [
-    "switch.before-environment",
-    "switch.environment",
-    "switch.before-uploads",
-    "switch.uploads",
-    "switch.before-exchange",
-    "switch.exchanged",
-    "switch.before-keep",
-    "switch.kept",
-    "switch.before-missing",
-    "switch.missing",
-];
-/// Of these in the gate; `--long` takes all.
-const SAMPLE: usize = 3;
-
-pub(crate) fn cut_anywhere_it_is_finished_before_mastodon_starts(debian: Debian) {
-    let mut machine = host(debian);
-    let good = tree(&machine, LIVE);
-    put_deadly_programs_in_place(&machine);
-    let mut points = POINTS.to_vec();
-    let mut dice = Dice::new();
-    let count = if std::env::var_os("MASTMAINT_LONG_TESTS").is_some() { points.len() } else { SAMPLE };
-    for number in 1..=count {
-        let point = points.swap_remove(dice.below(points.len()));
-        eprintln!("{} cut {number}: {point}", debian.suite());
-        wreck(&machine);
-        let runs = history(&machine).len();
-        arm(&machine, point, 0);
-        ctl(&machine, "run restore-files").ok();
-        await_hit(&machine, point);
-        machine.until(&format!("the run is over after {point}"), Duration::from_mins(3), |m| {
-            let now = history(m);
-            (now.len() == runs + 1 && now.iter().all(|run| run["state"] == "ended")).then_some(())
-        });
-        is_restored(&machine, &good, point);
-        // The program that was killed has failed, and what became of its switch is said.
-        let run = ended_run(&machine, "restore-files");
-        assert_eq!(run["outcome"], "failed", "{point}: {run:#}");
-        let restores = ctl(&machine, "restores").ok();
-        let known = restores.lines().find(|line| line.starts_with(run["run"].as_str().unwrap()));
-        assert!(known.is_some_and(|line| line.contains(": live; what was there is ")), "{point}: {restores}");
-    }
-
-    // The host goes down in the middle, and nobody is there to go on before systemd starts Mastodon.
-    let cuts: &[&str] = if count == POINTS.len() { &POINTS } else { &["switch.before-exchange"] };
-    for point in cuts {
-        eprintln!("{} power cut: {point}", debian.suite());
-        wreck(&machine);
-        arm(&machine, point, 0);
-        ctl(&machine, "run restore-files").ok();
-        await_hit(&machine, point);
-        machine.power_cut();
-        machine.power_on();
-        is_restored(&machine, &good, &format!("a power cut at {point}"));
-        let early = machine.sh("journalctl -b -o cat -u mastmaintd-resume").ok();
-        assert!(early.contains("Finished "), "nobody finished it before Mastodon was started: {early}");
-        // What lay in memory is gone.
-        back_up(&machine);
-        let verified = ctl(&machine, "verify files --follow");
-        assert_eq!(verified.status, 0, "{}{}", verified.out, verified.err);
-    }
 }
 
 #[track_caller]

@@ -7,13 +7,23 @@ use crate::{
 
 pub(crate) fn units_are_stopped_and_started(debian: Debian) {
     let jobs = "  pause-web:\n    steps: [{systemctl: stop mastodon-web mastodon-streaming}]\n  \
-                unpause-web:\n    steps: [{systemctl: start mastodon-web mastodon-streaming}]\n";
+                unpause-web:\n    steps: [{systemctl: start mastodon-web mastodon-streaming}]\n  \
+                again:\n    steps: [{systemctl: restart mastodon-web}]\n";
     let machine = maintained(debian, jobs, "");
     let state = |unit: &str| machine.property(unit, "ActiveState");
     ctl(&machine, "run pause-web --follow").ok();
     assert_eq!((state("mastodon-web").as_str(), state("mastodon-sidekiq").as_str()), ("inactive", "active"));
     ctl(&machine, "run unpause-web --follow").ok();
     assert_eq!((state("mastodon-web").as_str(), state("mastodon-streaming").as_str()), ("active", "active"));
+
+    // A unit that systemd would not start a second time within the hour is restarted as often as it is asked for.
+    let limit = "[Unit]\nStartLimitIntervalSec=1h\nStartLimitBurst=1\n";
+    machine.write("/etc/systemd/system/mastodon-web.service.d/limit.conf", limit);
+    machine.sh("systemctl daemon-reload").ok();
+    for _ in 0..2 {
+        ctl(&machine, "run again --follow").ok();
+    }
+    assert_eq!(state("mastodon-web"), "active");
 }
 
 pub(crate) fn a_unit_that_the_config_does_not_name_is_refused(debian: Debian) {

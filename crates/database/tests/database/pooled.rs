@@ -125,7 +125,12 @@ fn a_pooler_is_refused_and_paused_around_the_rename() {
         if is_heard {
             room.load(&room.order(&second)).0.unwrap();
             let (then, now) = (SMALL_POSTS + 2, SMALL_POSTS);
-            let cases = [("paused", then, true), ("paused", then, false), ("renamed", now, true), ("renamed", now, false)];
+            let cases = [
+                ("paused", then, true),
+                ("paused", then, false),
+                ("renamed", now, true),
+                ("renamed", now, false),
+            ];
             for (number, (point, posts, nobody_asks)) in cases.into_iter().enumerate() {
                 died(deadly(&ground, "switch", &second, point, &direct).spawn().unwrap(), point);
                 assert_eq!(ground.posts(TODAY), posts, "{point}");

@@ -2,7 +2,7 @@
 //! live, and nothing of today's uploads is lost.
 
 use crate::common::{Host, Verb, read};
-use mastmaint_restore::{Did, Site, back, prepare, switch};
+use mastmaint_restore::{Did, Site, back, prepare, switch, tidy};
 use mastmaint_words::restore::{Phase, RestoreOrder};
 use std::{os::unix::process::ExitStatusExt as _, path::PathBuf, process::Command};
 
@@ -147,6 +147,10 @@ fn a_copy_that_was_killed_is_made_anew() {
         assert_eq!(host.journal().phase, Phase::Preparing, "{point}");
         assert!(crate::common::content(&host.live("")) == before, "{point}");
     }
+    // Who tidies up after it leaves nothing of it, and it can be asked for again.
+    assert_eq!(host.asked(tidy).unwrap(), Did::Done);
+    assert!(matches!(host.journal().phase, Phase::Refused { code, .. } if code == "cut"));
+    assert!(!host.path("home/.mastmaintd-restore").exists());
     assert_eq!(host.asked(prepare).unwrap(), Did::Done);
     assert_eq!(host.asked(switch).unwrap(), Did::Done);
     restored_is_live(&host, "after kills");

@@ -117,7 +117,10 @@ fn on_a_bare_host_all_comes_from_the_backup() {
     fs::remove_dir_all(host.live("")).unwrap();
     host.asked(prepare).unwrap();
     let journal = host.journal();
-    assert!(journal.with_env && journal.plan.notes.iter().any(|n| n.contains("nothing is at")), "{journal:?}");
+    assert!(
+        journal.with_env && journal.plan.notes.iter().any(|n| n.contains("nothing is at")),
+        "{journal:?}"
+    );
     host.asked(switch).unwrap();
     assert_eq!(read(host.live(BOTH)), "then");
     assert_eq!(read(host.live("public/system/cache/accounts/avatars/1.png")), "cached");
@@ -145,7 +148,9 @@ fn where_there_are_no_settings_today_those_of_the_backup_count_from_the_plan_to_
     assert_eq!(counting(), kept);
     host.asked(switch).unwrap();
     assert_eq!(counting(), host.order.live);
-    assert!(read(live.join(".env.production")).contains("then") && !live.join(".env.production.local").exists());
+    assert!(
+        read(live.join(".env.production")).contains("then") && !live.join(".env.production.local").exists()
+    );
     host.asked(back).unwrap();
     assert_eq!(counting(), kept);
     assert!(read(live.join(".env.production")).contains("meanwhile"));

@@ -163,7 +163,9 @@ fn shares(other: &Record, units: &[UnitName]) -> bool {
     let theirs = other.all_units();
     (theirs.is_empty() && matches!(other.phase, Phase::KeptDown { .. }))
         || theirs.iter().any(|unit| claim(unit, units) != Claim::Foreign)
-        || units.iter().any(|unit| theirs.iter().any(|one| claim(unit, std::slice::from_ref(one)) != Claim::Foreign))
+        || units
+            .iter()
+            .any(|unit| theirs.iter().any(|one| claim(unit, std::slice::from_ref(one)) != Claim::Foreign))
 }
 
 /// What runs of the units that are named, and what does not: themselves, and the loaded instances of templates and shims.

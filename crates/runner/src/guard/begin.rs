@@ -91,6 +91,7 @@ fn copies(point: &SafePoint, change: &Change, scene: &mut Scene<'_>) -> Result<R
             .map_err(|error| cannot(&format!("{}: {error}", kept.path.display())))?;
         all.files += amount.files;
         all.bytes += amount.bytes;
+        failpoint!("guard.copied");
     }
     let paths: Vec<&Path> = kept.iter().map(|kept| kept.path.as_path()).collect();
     Listing::take(live.as_fd(), &paths)

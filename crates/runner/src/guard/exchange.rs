@@ -109,8 +109,10 @@ fn take_away(live: BorrowedFd<'_>, path: &Path, run: &str) -> io::Result<Became>
     if now.stat()?.is_none() {
         return Ok(Became::Unchanged);
     }
+    failpoint!("guard.before-away");
     renameat_with(now.at, now.name, staged.at, staged.name, RenameFlags::NOREPLACE)?;
     fsync(&directory)?;
+    failpoint!("guard.away");
     tree::remove(staged)?;
     Ok(Became::PutBack)
 }

@@ -37,6 +37,9 @@ pub(super) fn run(
     if let Some((live, environment)) = &around.forces_build {
         guard::force_build(live, environment);
     }
+    if let Some(stay_up) = &around.stay_up {
+        stay_up.count_anew();
+    }
     let sample = sample(process);
     let before = free(around);
     let mut report = once(key, process, left(process, clock), orders, sink);

@@ -166,6 +166,7 @@ fn load(options: &Options, view: &RoomView, step: &Step, dump: &Dump, named: &Na
         args.extend(["--databases".to_owned(), shown(&options.rooms.join(DATABASES))]);
     }
     args.push(order);
+    let tidy = [vec!["--tidy".to_owned()], args.clone()].concat();
     let command = StepCommand {
         program: beside_me("mastmaint-verify"),
         args,
@@ -175,7 +176,13 @@ fn load(options: &Options, view: &RoomView, step: &Step, dump: &Dump, named: &Na
     };
     let redactor = Redactor::for_program(&step.environment, &[]);
     let (state, of) = (options.state.clone(), named.key.run.clone());
-    run(command, step, named, redactor, Box::new(move |ended| loaded(ended, || kept(&state, &of))))
+    let tidies = StepCommand { args: tidy, ..command.clone() };
+    let mut work =
+        run(command, step, named, redactor, Box::new(move |ended| loaded(ended, || kept(&state, &of))));
+    if let Work::Run(process) = &mut work {
+        process.tidies = Some(tidies);
+    }
+    work
 }
 
 fn kept(state: &Path, run: &RunId) -> io::Result<Loading> {

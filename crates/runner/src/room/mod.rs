@@ -184,6 +184,7 @@ fn about_step(
                     Err(dir) => dir,
                 };
                 let report = bury(key, &dir);
+                tidy(options, key, &dir);
                 // Where it cannot be written, it is found out again next time.
                 let _ = dir.finish(&report, &[], &[]);
                 finished(&mut connection, dir, report, op)?;
@@ -274,9 +275,7 @@ fn is_in_memory(options: &Options, dir: &StepDir) -> bool {
 /// Goes on with a step whose runner died, if it is one that is owed; else gives it back. What the dead one has left
 /// running is ended first: nothing is done twice at once.
 fn begin_again(options: &Options, key: &StepKey, dir: StepDir) -> Result<work::Begun, StepDir> {
-    let Some(Begun { digest, job, .. }) = dir.begun() else { return Err(dir) };
-    let named = plan::Named { digest, job, key: key.clone(), dry_run: false, limit: None };
-    let Some(mut work) = plan::plan(options, &named).ok().filter(plan::Work::is_owed) else {
+    let Some(mut work) = planned_again(options, key, &dir).filter(plan::Work::is_owed) else {
         return Err(dir);
     };
     if let plan::Work::Run(process) = &mut work {
@@ -286,6 +285,20 @@ fn begin_again(options: &Options, key: &StepKey, dir: StepDir) -> Result<work::B
     match dir.listen_again() {
         Ok(listener) => Ok(work::Begun { key: key.clone(), dir, listener, work }),
         Err(_) => Err(dir),
+    }
+}
+
+/// What was to be done for a step that is begun.
+fn planned_again(options: &Options, key: &StepKey, dir: &StepDir) -> Option<plan::Work> {
+    let Begun { digest, job, .. } = dir.begun()?;
+    let named = plan::Named { digest, job, key: key.clone(), dry_run: false, limit: None };
+    plan::plan(options, &named).ok()
+}
+
+/// Removes what a step has left whose runner died, once nothing of it runs any more.
+fn tidy(options: &Options, key: &StepKey, dir: &StepDir) {
+    if let Some(plan::Work::Run(process)) = planned_again(options, key, dir) {
+        work::tidy(&process);
     }
 }
 

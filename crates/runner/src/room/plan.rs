@@ -71,6 +71,8 @@ pub(super) struct Process {
     pub(super) leaves: Option<Leaves>,
     /// What it has begun must be ended: another runner goes on with it if the one before died.
     pub(super) is_owed: bool,
+    /// What removes what it leaves if it is killed half done.
+    pub(super) tidies: Option<StepCommand>,
 }
 
 /// Reads what a process has left behind.
@@ -344,7 +346,16 @@ pub(super) fn run(
 ) -> Work {
     let limits = limits(step, named.limit);
     let around = Around::default();
-    Work::Run(Box::new(Process { command, limits, redactor, judge, around, leaves: None, is_owed: false }))
+    Work::Run(Box::new(Process {
+        command,
+        limits,
+        redactor,
+        judge,
+        around,
+        leaves: None,
+        is_owed: false,
+        tidies: None,
+    }))
 }
 
 /// What is left of the job's timeout lowers the step's, never raises it.

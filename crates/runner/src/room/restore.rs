@@ -70,11 +70,15 @@ pub(super) fn plan(
         directory: PathBuf::from("/"),
         patterns: Patterns::default(),
     };
+    // Half a copy takes as much room as the instance, and nobody wants it.
+    let half = ["--state", &options.state.display().to_string(), "tidy", "--run", asked.run.as_str()];
+    let tidies = StepCommand { args: half.map(str::to_owned).to_vec(), ..command.clone() };
     let (state, wanted) = (options.state.clone(), asked.wanted);
     let judge = move |ended: &Ended| judge(ended, wanted, || journal(&state, &asked.run));
     let mut work = run(command, step, named, Redactor::from_secrets([]), Box::new(judge));
     if let Work::Run(process) = &mut work {
         process.is_owed = action.moves_live();
+        process.tidies = (wanted == Wanted::Prepared).then_some(tidies);
     }
     work
 }

@@ -244,13 +244,7 @@ fn line(record: Record) -> BracketLine {
         Phase::NotConfirmed { why } | Phase::KeptDown { why } => Some(why),
         Phase::Stopping | Phase::Stopped | Phase::Starting | Phase::Closed { .. } => None,
     };
-    BracketLine {
-        run: record.run,
-        job: record.job,
-        opened: record.opened,
-        units,
-        not_confirmed,
-    }
+    BracketLine { run: record.run, job: record.job, opened: record.opened, units, not_confirmed }
 }
 
 fn wrong_room(options: &Options) -> EventKind {

@@ -6,7 +6,7 @@ use super::client::{self, Desk};
 use super::connection::{Connection, refused};
 use super::hub::{Hub, Linger};
 use super::orphans;
-use super::plan::{Process, Work};
+use super::plan::{DONE, NOTHING_TO_DO, Process, Work};
 use crate::exec::{Orders, Sink};
 use crate::protocol::{EndingCause, EventKind, Op, StepReport};
 use crate::step_dir::{Child, StepDir};
@@ -17,6 +17,7 @@ use mastmaint_words::{Grade, Reason, Span, StepKey, Verdict, backup};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{self, Read};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -50,6 +51,9 @@ pub(super) fn work(begun: Begun, first: Connection, op: &Op) -> io::Result<()> {
         Work::Run(process) => {
             let mut report = around::run(key, &process, &mut receiver, &mut sink);
             report.backup = left_behind(&process, &report);
+            if report.signal.is_some() {
+                tidy(&process);
+            }
             report
         }
         Work::Services(end) => {
@@ -86,6 +90,24 @@ fn left_behind(process: &Process, report: &StepReport) -> Option<Box<backup::Rep
     let is_whole = report.verdict.grade == Grade::Proved;
     let leaves = process.leaves.as_ref().filter(|_| is_whole)?;
     Some(Box::new(leaves()?.in_short()))
+}
+
+/// Removes what a process has left that was killed half done.
+pub(super) fn tidy(process: &Process) {
+    let Some(tidies) = &process.tidies else { return };
+    let done = Command::new(&tidies.program)
+        .args(&tidies.args)
+        .env_clear()
+        .envs(&tidies.environment)
+        .current_dir(&tidies.directory)
+        .stdin(Stdio::null())
+        .output();
+    match done {
+        Ok(done) if matches!(done.status.code(), Some(DONE | NOTHING_TO_DO)) => {}
+        // The step is over all the same; the next one of its kind removes it.
+        Ok(done) => complain(String::from_utf8_lossy(&done.stderr).trim()),
+        Err(error) => complain(&format!("{} cannot be started: {error}", tidies.program.display())),
+    }
 }
 
 /// A step that is settled without a process.

@@ -105,6 +105,7 @@ impl UnitState {
     pub fn describe(&self, unit: &UnitName) -> String {
         let result = match self.result.as_str() {
             "" | "success" => String::new(),
+            "start-limit-hit" => ", systemd gave it up after too many starts: start-limit-hit".to_owned(),
             result => format!(", {result}"),
         };
         let refused = if self.is_refused { ", a condition in its unit file is not met" } else { "" };

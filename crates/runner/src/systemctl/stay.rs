@@ -1,4 +1,4 @@
-//! Whether units that a step has just started stay up. `systemctl restart` says 0 of a service that dies a second later,
+//! Whether units that a step starts stay up. `systemctl restart` says 0 of a service that dies a second later,
 //! and between two of systemd's own restarts it looks active: only its stamps and counts tell.
 
 use super::Systemctl;
@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_millis(250);
 /// How long beyond the settling a unit may take until it is up.
 const BEYOND: Duration = Duration::from_secs(30);
+/// Beginning to count anew takes systemd no time.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Units that have been started and must stay up for a while.
 #[derive(Debug, Clone)]
@@ -28,6 +30,13 @@ impl StayUp {
             units: action.units.clone(),
             settle: settle.get(),
         })
+    }
+
+    /// Before they are started: systemd refuses a unit that was started too often in a short time (`StartLimitBurst=`).
+    /// That is meant for what dies over and over by itself; a start that was asked for is not refused for those before.
+    pub(crate) fn count_anew(&self) {
+        // What cannot be forgotten is tried all the same.
+        let _ = self.systemctl.act(SystemctlVerb::ResetFailed, &self.units, PATIENCE);
     }
 
     /// Watches them. `wait` passes some time and says by what the step is ended meanwhile, if it is.

@@ -24,7 +24,19 @@ use mastmaint_words::{
     restore::Generation,
 };
 use record::Record;
-use std::{collections::BTreeMap, fs::File, io, os::fd::OwnedFd, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io,
+    os::fd::OwnedFd,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long a server that does not answer is waited for where something is to be dropped.
+const SERVER: Duration = Duration::from_secs(30);
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Where a load is asked for.
 #[derive(Clone, Copy)]
@@ -69,6 +81,10 @@ pub fn load(site: &Site<'_>, order: &LoadOrder) -> Result<LoadPlan, NotLoaded> {
             Ok(plan)
         }
         Err(error) => {
+            if matches!(error, NotLoaded::Room(_)) {
+                // Who had it died: what is left of it is dropped. What cannot be now, the next load drops.
+                let _ = look(site, order);
+            }
             let phase = LoadPhase::Refused { code: error.code(), why: error.to_string() };
             record.end(phase, LoadPlan::default())?;
             Err(error)
@@ -76,7 +92,31 @@ pub fn load(site: &Site<'_>, order: &LoadOrder) -> Result<LoadPlan, NotLoaded> {
     }
 }
 
-/// Whether the database of the run is there.
+/// Has dropped what is left of a load that was killed, or went down with the host. One that is whole stays.
+///
+/// # Errors
+/// Why it was not: then the next load drops it.
+pub fn tidy(site: &Site<'_>, order: &LoadOrder) -> Result<(), NotLoaded> {
+    let mut record = Record::open(site.state, order)?;
+    if record.loading.phase != LoadPhase::Loading {
+        return Ok(());
+    }
+    let begin = Instant::now();
+    loop {
+        match look(site, order) {
+            Ok(_) => return Ok(()),
+            Err(NotLoaded::Refused { code, .. }) if code == Outcome::NOT_THERE => {
+                let why = "it was cut while it was loaded; nothing of it is left".to_owned();
+                return record.end(LoadPhase::Refused { code: "cut".to_owned(), why }, LoadPlan::default());
+            }
+            // A host that was just started may not have its server yet.
+            Err(_) if begin.elapsed() < SERVER => thread::sleep(ASK_AGAIN),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whether the database of the run is there, whole. What is there of a half one is dropped.
 fn look(site: &Site<'_>, order: &LoadOrder) -> Result<LoadPlan, NotLoaded> {
     let nothing = File::open("/dev/null").map_err(NotLoaded::Room)?;
     ask(site, order, None, nothing.into())

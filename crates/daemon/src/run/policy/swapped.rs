@@ -79,7 +79,8 @@ mod tests {
         let part = |action| Step { action, ..step() };
         let services = |action| part(Action::Services(action));
         let database = |action| part(Action::Database(action));
-        let stop = || services(ServicesAction::Stop { units: vec!["mastodon-web".parse().unwrap()], mends: false });
+        let stop =
+            || services(ServicesAction::Stop { units: vec!["mastodon-web".parse().unwrap()], mends: false });
         job(vec![
             step(),
             stop(),
