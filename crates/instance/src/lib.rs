@@ -4,6 +4,7 @@
 pub mod assets;
 mod database;
 mod dotenv;
+pub mod integrity;
 mod listening;
 mod redis;
 mod storage;
