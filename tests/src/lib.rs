@@ -19,6 +19,7 @@ pub mod site;
 pub mod sshd;
 pub mod systemctl;
 pub mod vite;
+pub mod webpacker;
 
 pub use bucket::Bucket;
 pub use daemon::{Daemon, Place, wait_for};

@@ -1,5 +1,5 @@
-//! A build of Mastodon's assets as Vite leaves it, small: one script, a stylesheet for each listed theme whose source is
-//! there, what the build writes down of itself, and the stamp by which the next one sees that nothing has changed.
+//! A build of Mastodon's assets as Vite leaves it, small: one script, a picture, a stylesheet for each listed theme whose
+//! source is there, what the build writes down of itself, and the stamp by which the next one sees that nothing has changed.
 
 use crate::site::{ERROR_PAGE, SCRIPT, STYLESHEET};
 use base64::{Engine as _, prelude::BASE64_STANDARD};
@@ -15,6 +15,8 @@ use std::{
 pub const STAMP: &str = "tmp/cache/vite/last-build-production.json";
 /// Where the sources of themes are.
 pub const STYLES: &str = "app/javascript/styles";
+/// A picture that mails show, below `public/packs`.
+const LOGO: &str = "assets/logo-h8.svg";
 
 /// Builds what is listed, as far as its sources are there; the others are named.
 pub fn build(live: &Path) -> io::Result<Vec<String>> {
@@ -47,6 +49,11 @@ pub fn build(live: &Path) -> io::Result<Vec<String>> {
     }
     fs::write(packs.join(".vite/manifest.json"), manifest.to_string())?;
     fs::write(packs.join(".vite/manifest-lookup.json"), json!(lookup).to_string())?;
+    let logo = "<svg/>";
+    fs::write(packs.join(LOGO), logo)?;
+    let pictures =
+        json!({ "images/logo.svg": { "file": LOGO, "src": "images/logo.svg", "integrity": sum(logo) } });
+    fs::write(packs.join(".vite/manifest-assets.json"), pictures.to_string())?;
     fs::create_dir_all(live.join("public/assets"))?;
     fs::write(live.join("public/assets/500.html"), ERROR_PAGE)?;
     let stamp: PathBuf = live.join(STAMP);
@@ -74,7 +81,7 @@ pub fn enlarge(live: &Path, files: usize, written_down: usize, bytes: usize) -> 
 }
 
 /// The lines of `config/themes.yml`.
-fn themes(live: &Path) -> io::Result<Vec<(String, String)>> {
+pub(crate) fn themes(live: &Path) -> io::Result<Vec<(String, String)>> {
     let text = fs::read_to_string(live.join("config/themes.yml"))?;
     let lines = text.lines().filter_map(|line| line.split_once(": "));
     Ok(lines.map(|(name, path)| (name.trim().to_owned(), path.trim().to_owned())).collect())

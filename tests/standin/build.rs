@@ -1,7 +1,7 @@
 //! `bin/rails assets:precompile` as it can go: the files that it leaves, the words that it says, and how it ends. The
 //! words are those of the recordings.
 
-use mastmaint_tests::vite;
+use mastmaint_tests::{vite, webpacker};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::getpid,
@@ -31,6 +31,15 @@ pub(crate) enum Build {
 #[expect(clippy::print_stdout, reason = "a build speaks there")]
 pub(crate) fn run(build: Build, live: &Path) -> io::Result<i32> {
     match build {
+        Build::Whole if webpacker::is_of(live) => {
+            println!("Compiling...");
+            let error = webpacker::build(live)?;
+            println!("{}", error.as_deref().map_or("Compiled all packs", |_| "Compilation failed:"));
+            if let Some(error) = &error {
+                println!("{error}");
+            }
+            Ok(i32::from(error.is_some()))
+        }
         Build::Whole if live.join(vite::STAMP).exists() => {
             println!(
                 "Skipping vite build. Watched files have not changed since the last build at 2026-11-23"

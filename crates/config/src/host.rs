@@ -65,7 +65,7 @@ pub(crate) fn look(reader: &mut Reader, settings: &Settings) {
             }
         }
     }
-    let installed = settings.instance.as_ref().and_then(|instance| installed(&instance.live));
+    let installed = settings.instance.as_ref().and_then(|instance| Version::installed(&instance.live));
     if let Some(version) = installed.as_ref().filter(|version| version.series().is_newer_than_known()) {
         let what = format!("Mastodon {version} is newer than what mastmaintd knows ({})", Series::NEWEST);
         let help = "its commands are judged by the newest rules; look for a newer mastmaintd";
@@ -101,11 +101,6 @@ pub(crate) fn look(reader: &mut Reader, settings: &Settings) {
             }
         }
     }
-}
-
-/// The version of the Mastodon below `live`, if its file says one in the usual way.
-fn installed(live: &Path) -> Option<Version> {
-    Version::from_ruby(&std::fs::read_to_string(live.join("lib/mastodon/version.rb")).ok()?)
 }
 
 fn is_executable(path: &Path) -> bool {

@@ -2,7 +2,11 @@
 //! against the files that are there. Pure: texts and sizes in, faults out. A theme that is listed and not built answers
 //! 500 on every page of whoever uses it, and the build that left it out exits with 0.
 
-use serde::Deserialize;
+mod manifest;
+
+pub use manifest::Manifest;
+
+use crate::integrity;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -12,7 +16,9 @@ use std::{
 pub const THEMES: &str = "config/themes.yml";
 /// Where the build of 4.4 and newer says what it built, below the Rails root.
 pub const VITE: [&str; 2] = ["public/packs/.vite/manifest.json", "public/packs/.vite/manifest-lookup.json"];
-/// Where that of older ones does.
+/// Where it says by which files pages and mails find icons and images. Each of them that it does not name raises.
+pub const VITE_ASSETS: &str = "public/packs/.vite/manifest-assets.json";
+/// Where the build of older ones does.
 pub const WEBPACKER: &str = "public/packs/manifest.json";
 
 /// The themes that a Mastodon lists.
@@ -33,84 +39,6 @@ impl Themes {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.0.len()
-    }
-}
-
-/// What a build wrote down of itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Manifest {
-    entries: BTreeMap<String, Entry>,
-    /// Name of a theme to the entry that it leads to.
-    themes: BTreeMap<String, String>,
-}
-
-/// One thing that was built.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Entry {
-    file: Option<String>,
-    css: Vec<String>,
-    assets: Vec<String>,
-    imports: Vec<String>,
-    dynamic_imports: Vec<String>,
-    integrity: Option<String>,
-}
-
-impl Manifest {
-    /// Reads what Vite wrote: its manifest, and the names that lead to entries of it.
-    ///
-    /// # Errors
-    /// If one of them is not what Vite writes.
-    pub fn of_vite(manifest: &str, lookup: &str) -> Result<Self, String> {
-        let mut entries: BTreeMap<String, Entry> =
-            serde_json::from_str(manifest).map_err(|error| format!("{}: {error}", VITE[0]))?;
-        let lookup: BTreeMap<String, String> =
-            serde_json::from_str(lookup).map_err(|error| format!("{}: {error}", VITE[1]))?;
-        for entry in entries.values_mut() {
-            let paths = entry.file.iter_mut().chain(&mut entry.css).chain(&mut entry.assets);
-            paths.for_each(|path| path.insert_str(0, "packs/"));
-        }
-        let theme = |(name, key): (String, String)| Some((name.strip_prefix("themes/")?.to_owned(), key));
-        Ok(Self { entries, themes: lookup.into_iter().filter_map(theme).collect() })
-    }
-
-    /// Reads what Webpacker wrote: names to paths, `NAME.css` for a theme.
-    ///
-    /// # Errors
-    /// If it is not what Webpacker writes.
-    pub fn of_webpacker(manifest: &str) -> Result<Self, String> {
-        let named: BTreeMap<String, serde_json::Value> =
-            serde_json::from_str(manifest).map_err(|error| format!("{WEBPACKER}: {error}"))?;
-        // What is no text groups entries that stand there by themselves, too.
-        let paths = named.into_iter().filter_map(|(name, path)| Some((name, path.as_str()?.to_owned())));
-        let entries: BTreeMap<String, Entry> = paths
-            .map(|(name, path)| {
-                let file = Some(path.trim_start_matches('/').to_owned());
-                (name, Entry { file, ..Entry::default() })
-            })
-            .collect();
-        let theme = |name: &String| Some((name.strip_suffix(".css")?.to_owned(), name.clone()));
-        Ok(Self { themes: entries.keys().filter_map(theme).collect(), entries })
-    }
-
-    /// Every file that must be there, below `public`.
-    pub fn files(&self) -> BTreeSet<&str> {
-        let entries = self.entries.values();
-        let files = entries.flat_map(|entry| entry.file.iter().chain(&entry.css).chain(&entry.assets));
-        files.map(String::as_str).collect()
-    }
-
-    /// What each listed theme that was built leads to, below `public`, with its digest where that is known.
-    pub fn stylesheets<'m>(&'m self, themes: &'m Themes) -> impl Iterator<Item = Stylesheet<'m>> {
-        themes.0.iter().filter_map(|theme| {
-            let entry = self.entries.get(self.themes.get(theme)?)?;
-            Some(Stylesheet { theme, file: entry.file.as_deref()?, integrity: entry.integrity.as_deref() })
-        })
-    }
-
-    /// Files whose content is known, below `public`, each with its digest as pages name it: `sha384-BASE64`.
-    pub fn digests(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.entries.values().filter_map(|entry| Some((entry.file.as_deref()?, entry.integrity.as_deref()?)))
     }
 }
 
@@ -194,10 +122,12 @@ pub fn faults(themes: &Themes, manifest: &Manifest, size_of: impl Fn(&str) -> Op
             Some(_) => {}
         }
     }
+    let digests = manifest.digests();
+    let is_empty_as_built = |file| digests.get(file).and_then(|of| integrity::fits(b"", of)) == Some(true);
     for file in manifest.files() {
         match size_of(file) {
             None => faults.push(Fault::Missing { file: file.to_owned() }),
-            Some(0) => faults.push(Fault::Empty { file: file.to_owned() }),
+            Some(0) if !is_empty_as_built(file) => faults.push(Fault::Empty { file: file.to_owned() }),
             Some(_) => {}
         }
     }
@@ -224,6 +154,8 @@ mod tests {
     }"#;
     const LOOKUP: &str = r#"{"themes/default": "styles/application.scss", "themes/tangerine": "styles/tangerine.scss",
         "application": "entrypoints/application.ts"}"#;
+    const ASSETS: &str = r#"{"images/logo.svg": {"file": "assets/logo-h8.svg", "src": "images/logo.svg",
+        "integrity": "sha384-y"}}"#;
 
     fn found(themes: &str, manifest: &Manifest, change: impl Fn(&str) -> Option<u64>) -> Vec<String> {
         let themes = Themes::read(themes).unwrap();
@@ -237,16 +169,20 @@ mod tests {
 
     #[test]
     fn a_whole_build_has_no_fault() {
-        let vite = Manifest::of_vite(MANIFEST, LOOKUP).unwrap();
+        let vite = Manifest::of_vite(MANIFEST, LOOKUP, ASSETS).unwrap();
         let themes = "# comment\ndefault: styles/application.scss\n'tangerine': \"styles/tangerine.scss\"\n";
         assert_eq!(found(themes, &vite, all), [""; 0]);
-        assert_eq!(vite.files().len(), 7);
-        assert_eq!(vite.digests().collect::<Vec<_>>(), [("packs/assets/application-a1.css", "sha384-x")]);
+        assert_eq!(vite.files().len(), 8);
+        let digests: Vec<_> = vite.digests().into_iter().collect();
+        assert_eq!(
+            digests,
+            [("packs/assets/application-a1.css", "sha384-x"), ("packs/assets/logo-h8.svg", "sha384-y")]
+        );
     }
 
     #[test]
     fn a_theme_that_is_listed_and_not_built_is_the_outage() {
-        let vite = Manifest::of_vite(MANIFEST, LOOKUP).unwrap();
+        let vite = Manifest::of_vite(MANIFEST, LOOKUP, ASSETS).unwrap();
         let said = found("default: styles/application.scss\nplum: styles/plum.scss\n", &vite, all);
         assert_eq!(
             said,
@@ -254,14 +190,14 @@ mod tests {
                 "the theme plum is listed in config/themes.yml and was not built: every page of whoever uses it answers 500"
             ]
         );
-        let astray = Manifest::of_vite(MANIFEST, r#"{"themes/default": "styles/gone.scss"}"#).unwrap();
+        let astray = Manifest::of_vite(MANIFEST, r#"{"themes/default": "styles/gone.scss"}"#, "{}").unwrap();
         let said = found("{default: styles/application.scss}", &astray, all);
         assert_eq!(said, ["the theme default leads to styles/gone.scss, which was not built"]);
     }
 
     #[test]
     fn files_and_imports_must_be_there() {
-        let vite = Manifest::of_vite(MANIFEST, LOOKUP).unwrap();
+        let vite = Manifest::of_vite(MANIFEST, LOOKUP, ASSETS).unwrap();
         let said = found("default: x", &vite, |file| match file {
             "packs/assets/orange-c3.svg" => None,
             "packs/assets/common-e5.css" => Some(0),
@@ -275,7 +211,7 @@ mod tests {
             ]
         );
         let torn = MANIFEST.replace("\"_shared.js\": {", "\"_other.js\": {");
-        let torn = Manifest::of_vite(&torn, LOOKUP).unwrap();
+        let torn = Manifest::of_vite(&torn, LOOKUP, ASSETS).unwrap();
         assert_eq!(
             found("default: x", &torn, all),
             ["entrypoints/application.ts needs _shared.js, which was not built"]
@@ -283,21 +219,89 @@ mod tests {
     }
 
     #[test]
+    fn icons_and_images_are_part_of_a_build() {
+        let vite = Manifest::of_vite(MANIFEST, LOOKUP, ASSETS).unwrap();
+        let said = found("default: x", &vite, |file| (file != "packs/assets/logo-h8.svg").then_some(1));
+        assert_eq!(said, ["public/packs/assets/logo-h8.svg was built and is not there"]);
+    }
+
+    /// As 4.3 writes it: `webpack-assets-manifest` with `integrity`, `entrypoints` and `publicPath`.
+    const PACKED: &str = r#"{
+        "application.js": {"src": "/packs/js/application-2.js", "integrity": "sha256-x"},
+        "application.js.map": {"src": "/packs/js/application-2.js.map", "integrity": "sha256-x"},
+        "common.css": {"src": "/packs/css/common-3.css", "integrity": "sha256-x"},
+        "default.css": {"src": "/packs/css/default-1.css", "integrity": "sha256-x"},
+        "default.css.map": {"src": "/packs/css/default-1.css.map", "integrity": "sha256-x"},
+        "default.js": {"src": "/packs/js/default-1.chunk.js", "integrity": "sha256-x"},
+        "js/application-2.js.br": {"src": "/packs/js/application-2.js.br", "integrity": "sha256-x"},
+        "js/application-2.js.gz": {"src": "/packs/js/application-2.js.gz", "integrity": "sha256-x"},
+        "js/common-3.js.LICENSE.txt": {"src": "/packs/js/common-3.js.LICENSE.txt", "integrity": "sha256-x"},
+        "mailer.css": {"src": "/packs/css/mailer-4.css", "integrity": "sha256-x"},
+        "media/images/empty.svg": {"src": "/packs/media/images/empty-5.svg",
+            "integrity": "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="},
+        "media/images/logo.svg": {"src": "/packs/media/images/logo-6.svg", "integrity": ""},
+        "sw.js": {"src": "/packs/sw.js", "integrity": "sha256-before-it-was-rewritten"},
+        "entrypoints": {
+            "default": {"assets": {
+                "css": [{"src": "/packs/css/default-1.css", "integrity": "sha256-x"}],
+                "js": [{"src": "/packs/js/common-3.js", "integrity": "sha256-x"}]
+            }}
+        }
+    }"#;
+
+    #[test]
     fn webpacker_names_a_theme_by_its_stylesheet() {
+        let old = Manifest::of_webpacker(PACKED).unwrap();
+        assert_eq!(found("default: styles/application.scss", &old, all), [""; 0]);
+        let said = found("contrast: styles/contrast.scss", &old, all);
+        assert!(said[0].starts_with("the theme contrast is listed") && said.len() == 1, "{said:?}");
+        let themes = Themes::read("default: styles/application.scss").unwrap();
+        let styles: Vec<_> = old.stylesheets(&themes).collect();
+        let file = "packs/css/default-1.css";
+        assert_eq!(styles, [Stylesheet { theme: "default", file, integrity: Some("sha256-x") }]);
+    }
+
+    #[test]
+    fn files_of_webpacker_must_be_there_as_far_as_pages_name_them() {
+        let old = Manifest::of_webpacker(PACKED).unwrap();
+        let gone = ["packs/js/application-2.js", "packs/css/common-3.css", "packs/media/images/logo-6.svg"];
+        let said = found("default: x", &old, |file| match file {
+            "packs/css/mailer-4.css" | "packs/media/images/empty-5.svg" => Some(0),
+            _ => (!gone.contains(&file)).then_some(1),
+        });
+        assert_eq!(
+            said,
+            [
+                "public/packs/css/common-3.css was built and is not there",
+                "public/packs/css/mailer-4.css is empty",
+                "public/packs/js/application-2.js was built and is not there",
+                "public/packs/media/images/logo-6.svg was built and is not there"
+            ],
+            "what was built empty is as it was built"
+        );
+        let beside = |file: &str| [".map", ".gz", ".br", ".txt"].iter().any(|ending| file.ends_with(ending));
+        assert!(!old.files().iter().any(|file| beside(file)), "{:?}", old.files());
+        let digests = old.digests();
+        assert!(digests.contains_key("packs/js/application-2.js"), "{digests:?}");
+        assert!(!digests.contains_key("packs/sw.js"), "it is another one than was written down: {digests:?}");
+        assert!(old.files().contains("packs/sw.js"));
+    }
+
+    #[test]
+    fn plain_webpacker_names_paths_only() {
         let text = r#"{"default.css": "/packs/css/default-1.css", "default.css.map": "/packs/css/default-1.css.map",
             "application.js": "/packs/js/application-2.js", "entrypoints": {"default": {"assets": {}}}}"#;
         let old = Manifest::of_webpacker(text).unwrap();
         assert_eq!(found("default: styles/application.scss", &old, all), [""; 0]);
-        assert_eq!(found("contrast: styles/contrast.scss", &old, all).len(), 1);
         let said = found("default: x", &old, |file| (file != "packs/js/application-2.js").then_some(1));
         assert_eq!(said, ["public/packs/js/application-2.js was built and is not there"]);
+        // A name that leads to no file raises as one that is not there.
+        let nowhere = Manifest::of_webpacker(r#"{"default.css": {"integrity": "sha256-x"}}"#).unwrap();
+        assert_eq!(found("default: x", &nowhere, all).len(), 1);
     }
 
     #[test]
-    fn what_is_damaged_is_no_empty_build() {
-        assert!(Manifest::of_vite("{", "{}").is_err());
-        assert!(Manifest::of_vite("{}", "[]").is_err());
-        assert!(Manifest::of_webpacker("[]").is_err());
+    fn what_is_no_list_of_themes_is_none() {
         assert!(Themes::read("- a\n- b\n").is_err());
     }
 }

@@ -5,6 +5,7 @@ pub mod assets;
 mod counting;
 mod database;
 mod dotenv;
+pub mod integrity;
 mod listening;
 mod redis;
 mod storage;

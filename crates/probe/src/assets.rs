@@ -57,6 +57,7 @@ mod tests {
         fs::write(live.join("public/packs/.vite/manifest.json"), manifest).unwrap();
         let lookup = r#"{"themes/default": "styles/a.scss"}"#;
         fs::write(live.join("public/packs/.vite/manifest-lookup.json"), lookup).unwrap();
+        fs::write(live.join("public/packs/.vite/manifest-assets.json"), "{}").unwrap();
     }
 
     fn wrong_with(heard: Heard) -> String {

@@ -1,6 +1,6 @@
 //! Versions of Mastodon, and the one of an installed Mastodon from `lib/mastodon/version.rb` without Ruby.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, fs, path::Path, str::FromStr};
 
 /// Major and minor version: what the grammar depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +51,11 @@ impl Version {
     /// Its major and minor version.
     pub const fn series(&self) -> Series {
         self.series
+    }
+
+    /// That of the Mastodon below a Rails root; `None` if its file says none in the usual way.
+    pub fn installed(live: &Path) -> Option<Self> {
+        Self::from_ruby(&fs::read_to_string(live.join("lib/mastodon/version.rb")).ok()?)
     }
 
     /// The version that `lib/mastodon/version.rb` says; `None` if it says none in the usual way.

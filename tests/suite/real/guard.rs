@@ -4,7 +4,7 @@ use mastmaint_tests::{
     Daemon, Place, Postgres, Site, Systemctl,
     site::BREAKS,
     vite::{self, STYLES},
-    wait_for,
+    wait_for, webpacker,
 };
 use nix::sys::signal::{Signal, kill};
 use serde_json::Value;
@@ -125,6 +125,11 @@ fn titles(run: &Value) -> Vec<&str> {
     run["steps"].as_array().unwrap().iter().map(|step| step["title"].as_str().unwrap()).collect()
 }
 
+/// The recipe of the package.
+fn recipe() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../recipes/theme")
+}
+
 /// A theme as `TangerineUI` brings it.
 fn tangerine(at: &Path) -> String {
     let styles = at.join("mastodon").join(STYLES);
@@ -133,8 +138,24 @@ fn tangerine(at: &Path) -> String {
     for name in ["tangerineui", "tangerineui-purple"] {
         fs::write(styles.join(format!("{name}.scss")), format!("@import '{name}';\n")).unwrap();
     }
-    let recipe = Path::new(env!("CARGO_MANIFEST_DIR")).join("../recipes/theme");
-    format!("{} tangerine-ui {}", recipe.display(), at.display())
+    format!("{} tangerine-ui {}", recipe().display(), at.display())
+}
+
+/// A theme as a release of Bird UI brings it.
+fn bird(at: &Path, release: &str) -> String {
+    let file = |name: &str, text: &str| {
+        let path = at.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    file("CHANGELOG.md", &format!("### {release}: 2026-06-19\n\n* More birds\n\n### 1.0.0: 2023-03-01\n"));
+    if release.starts_with('2') {
+        file("layout-single-column.css", "body.theme-contrast { color: blue }\n");
+        file("layout-multiple-columns.css", ".column { color: blue }\n");
+    } else {
+        file("dist/mastodon-bird-ui.css", "body.theme-contrast { color: blue }\n");
+    }
+    format!("{} bird-ui {}", recipe().display(), at.display())
 }
 
 #[test]
@@ -343,6 +364,79 @@ fn by_hand_it_is_a_fragment_for_as_long_as_somebody_waits() {
     let said = guard(&["--recipe", "precompile"], 1);
     assert!(said.stderr.contains("is on hold") && said.stderr.contains("--despite-hold"), "{}", said.stderr);
     guard(&["--despite-hold", "--recipe", "precompile"], 0);
+}
+
+#[test]
+fn themes_are_installed_as_the_mastodon_that_is_there_wants_them() {
+    let scene = Scene::new();
+    let daemon = {
+        scene.configure("guard: []", "");
+        scene.start()
+    };
+    let run = |theme: &str, exit| {
+        scene.configure(&format!("guard: '{theme}'"), "");
+        daemon.ctl(&["reload"]).exits(0);
+        daemon.ctl(&["run", JOB, "--follow"]).exits(exit);
+        daemon.ended(JOB)
+    };
+    let style = |name: &str| fs::read_to_string(scene.live().join(STYLES).join(name)).unwrap_or_default();
+    let (new, old) = (bird(&scene.place.path("new"), "4.0.0"), bird(&scene.place.path("old"), "2.2.1"));
+    let tangerine = tangerine(&scene.place.path("tangerine"));
+    // 4.6, whose stylesheets use each other.
+    let styles = scene.live().join(STYLES);
+    fs::write(styles.join("application.scss"), "@use 'common';\nbody { color: orange }\n").unwrap();
+    fs::write(
+        styles.join("contrast.scss"),
+        "// Strong.\n@use 'contrast/variables';\n@use 'common';\na { color: red }\n",
+    )
+    .unwrap();
+    assert_eq!(run(&new, 0)["outcome"], "ok");
+    let on_top = "mastodon-bird-ui/mastodon-bird-ui.scss";
+    assert_eq!(style("mastodon-bird-ui-dark.scss"), format!("@use 'application';\n@use '{on_top}';\n"));
+    assert_eq!(
+        style("mastodon-bird-ui-contrast.scss"),
+        format!(
+            "// Strong.\n@use 'contrast/variables';\n@use 'common';\n@use '{on_top}';\na {{ color: red }}\n"
+        )
+    );
+    assert!(style(on_top).contains("body.theme-mastodon-bird-ui-contrast"));
+
+    // 4.3, whose stylesheets import each other: a build of Webpacker, which is checked as well.
+    for name in ["mastodon-bird-ui-dark.scss", "mastodon-bird-ui-contrast.scss"] {
+        fs::remove_file(styles.join(name)).unwrap();
+    }
+    webpacker::downgrade(scene.live()).unwrap();
+    let before = scene.seen();
+    let refused = run(&new, 1);
+    let said = "Bird UI 4.0.0 is made for Mastodon 4.6 and newer, and this is 4.3";
+    assert!(refused.to_string().contains(said) && reason(&refused).ends_with(PUT_BACK), "{refused:#}");
+    assert!(scene.seen() == before, "{refused:#}");
+    let installed = run(&old, 0);
+    assert_eq!(installed["outcome"], "ok", "{installed:#}");
+    assert_eq!(style("mastodon-bird-ui-dark.scss"), format!("@import 'application';\n@import '{on_top}';\n"));
+    let contrast = style("mastodon-bird-ui-contrast.scss");
+    assert!(contrast.ends_with(&format!("@import 'contrast/diff';\n@import '{on_top}';\n")), "{contrast}");
+    assert!(style(on_top).ends_with(".column { color: blue }\n"));
+    assert_eq!(run(&tangerine, 0)["outcome"], "ok");
+    let manifest = fs::read_to_string(scene.live().join(webpacker::MANIFEST)).unwrap();
+    for theme in ["default", "contrast", "mastodon-bird-ui-contrast", "tangerineui-purple"] {
+        assert!(manifest.contains(&format!("\"{theme}.css\":{{")), "{theme}: {manifest}");
+    }
+    // What 4.3 does not understand is not built, and put back.
+    let before = scene.seen();
+    let used =
+        scene.script("used", "sed -i s/@import/@use/ app/javascript/styles/mastodon-bird-ui-contrast.scss");
+    let run_of_used = run(&used, 1);
+    assert!(
+        run_of_used.to_string().contains("SassError") && reason(&run_of_used).ends_with(PUT_BACK),
+        "{run_of_used:#}"
+    );
+    assert!(scene.seen() == before);
+    // Nor does anything of 4.2 get what is made for 4.3.
+    let version = scene.live().join("lib/mastodon/version.rb");
+    fs::write(&version, fs::read_to_string(&version).unwrap().replace("  3\n", "  2\n")).unwrap();
+    let refused = run(&tangerine, 1);
+    assert!(refused.to_string().contains("TangerineUI 2 is made for Mastodon 4.3 and newer"), "{refused:#}");
 }
 
 /// What a build would do by itself, so that the tests above say something.

@@ -91,6 +91,7 @@ fn a_theme_that_is_listed_and_was_not_built_is_caught() {
         .unwrap();
     fs::write(live.join("public/packs/.vite/manifest-lookup.json"), r#"{"themes/default": "styles/a.scss"}"#)
         .unwrap();
+    fs::write(live.join("public/packs/.vite/manifest-assets.json"), "{}").unwrap();
     let daemon = place.start().unwrap();
     let run = |recording: &str, themes: &str, exit| {
         let case = mastmaint_tests::recordings::find("4.6.5", recording).unwrap();

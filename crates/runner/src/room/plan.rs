@@ -274,8 +274,7 @@ pub(super) fn patterns(step: &Step) -> Patterns {
 
 /// The series of the installed Mastodon, without starting Ruby; `None` if its file says none in the usual way.
 pub(super) fn installed_version(instance: &Instance) -> Option<Series> {
-    let text = fs::read_to_string(instance.live.join("lib/mastodon/version.rb")).ok()?;
-    Version::from_ruby(&text).map(|version| version.series())
+    Version::installed(&instance.live).map(|version| version.series())
 }
 
 /// Rails leaves files that belong to whoever runs it, and PostgreSQL asks the kernel who that is.
