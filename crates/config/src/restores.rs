@@ -270,7 +270,10 @@ impl Job {
         let goes_back = |step: &Step| matches!(step.action, Action::Restore(RestoreAction::Back(_)));
         let stops = |step: &Step| matches!(step.action, Action::Services(ServicesAction::Stop { .. }));
         let starts = |step: &Step| matches!(step.action, Action::Services(ServicesAction::Start));
-        let is_one = |five: &[Step]| matches!(five, [a, b, c, d, e] if moves(a) && starts(b) && stops(c) && goes_back(d) && starts(e));
+        let is_one = |five: &[Step]| {
+            matches!(five, [there, up, down, back, up_again]
+                if moves(there) && starts(up) && stops(down) && goes_back(back) && starts(up_again))
+        };
         let switch = u16::try_from(self.steps.windows(5).position(is_one)?).ok()?;
         let after = |steps: u16| StepIndex(switch.saturating_add(steps));
         Some(WayBack {

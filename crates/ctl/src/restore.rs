@@ -95,6 +95,9 @@ pub(crate) fn restore(daemon: &Daemon, config: &Path, asked: &Typed) -> Result<u
         }
         received
     } else {
+        if !asked.yes && !asked.rehearse {
+            can_be_asked()?;
+        }
         let job = rehearsal(asked, &Wanted::among(&settings, &asked.backups)?)?;
         let rehearsed = run_by_hand(daemon, config, &job)?;
         if rehearsed.status != exit::FINE {
@@ -289,15 +292,24 @@ pub(crate) fn variable(text: &str) -> Result<(String, String), String> {
 
 /// Asks a person at their terminal, which standard input need not be; nobody to ask is a no.
 fn is_wanted(question: &str) -> Result<bool, CtlError> {
-    let Ok(terminal) = File::open("/dev/tty") else {
-        return Err(CtlError::Usage(
-            "nobody can be asked here, because there is no terminal; say --yes, or --rehearse".to_owned(),
-        ));
+    let Ok(terminal) = terminal() else {
+        print::talk("nobody can be asked here, because there is no terminal; `--yes` says it beforehand");
+        return Ok(false);
     };
     print::talk(&format!("{question} Type yes."));
     let mut line = String::new();
     BufReader::new(terminal).read_line(&mut line)?;
     Ok(line.trim() == "yes")
+}
+
+fn terminal() -> io::Result<File> {
+    File::open("/dev/tty")
+}
+
+/// Before anything is copied: without a terminal it has to be said beforehand what is wanted.
+fn can_be_asked() -> Result<(), CtlError> {
+    let none = "nobody can be asked here, because there is no terminal; say --yes, or --rehearse";
+    terminal().map(drop).map_err(|_| CtlError::Usage(none.to_owned()))
 }
 
 #[derive(Serialize)]

@@ -5,7 +5,7 @@ use crate::{
     error::{RestoreError, io_on},
     inode::{seen, seen_at},
     journal::Journal,
-    names::UPLOADS,
+    names::{CACHE, UPLOADS},
     open::{c_name, directory_below, directory_if_there},
     remove::remove,
     stage::Stage,
@@ -122,7 +122,7 @@ fn one(
     }
 }
 
-/// Uploads of a tree that live lacks.
+/// Uploads of a tree that live lacks, but for copies of what other servers have.
 fn only_there(old: &OwnedFd, parent: &Parent, restoring: &Restoring) -> Result<Few, RestoreError> {
     let Some(uploads) =
         directory_if_there(old, UPLOADS).map_err(io_on(&restoring.live, "open uploads beside"))?
@@ -158,6 +158,9 @@ struct Looking {
 
 impl Visitor for Looking {
     fn enter(&mut self, entry: &Entry<'_>) -> Result<bool, RestoreError> {
+        if entry.path == CACHE {
+            return Ok(false);
+        }
         let below = match self.levels.last() {
             Some(Some(above)) => directory_if_there(above, entry.name.as_c_str()),
             _ => Ok(None),

@@ -155,7 +155,7 @@ pub struct Plan {
 impl Plan {
     /// What a person should have done once it is switched in.
     pub fn afterwards(&self) -> Option<&'static str> {
-        const CACHE: &str = "public/system/cache did not come back, and the database names what was in it: `preview_cards remove --days 0` and `media remove --days 0` of tootctl, as in the runbook clean-after-restore, have it fetched anew";
+        const CACHE: &str = "public/system/cache did not come back, and the database names what was in it: `mastmaintctl run clean-lost-cache` (`preview_cards remove --days 0` and `media remove --days 0` of tootctl) has it fetched anew";
         self.cache_lost.then_some(CACHE)
     }
 }

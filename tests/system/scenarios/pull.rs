@@ -145,8 +145,9 @@ fn pushed(web: &Machine, vault: &Machine, good: &str) {
     let other = vault.sh(&format!("{SEND} | {receive} --yes"));
     assert_ne!(other.status, 0, "{}", other.err);
     vault.sh("mv /root/right /root/.ssh/known_hosts").ok();
-    let kept = vault.sh(&format!("{SEND} | {receive} --rehearse"));
-    assert_eq!(kept.status, 0, "{}{}", kept.out, kept.err);
+    // Over ssh there is no terminal: what was sent is not sent again for that.
+    let kept = vault.sh(&format!("{SEND} | {receive}"));
+    assert_eq!(kept.status, 1, "{}{}", kept.out, kept.err);
     assert_eq!(tree(web, LIVE), wrecked);
     let run = kept.err.split("--prepared ").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
     let restored = ctl(web, &format!("restore --prepared {run} --yes"));

@@ -127,10 +127,7 @@ pub(super) fn put_together(
 /// Where the restore begins: with the looks at a copy that is there already.
 fn begin(within: &[Step]) -> usize {
     let Some(at) = within.iter().position(|step| Part::of(step).is_some()) else { return within.len() };
-    let switched = match &within[at].action {
-        Action::Restore(RestoreAction::Switch(copy)) => copy,
-        _ => return at,
-    };
+    let Action::Restore(RestoreAction::Switch(switched)) = &within[at].action else { return at };
     let is_of_it = |step: &&Step| match &step.action {
         Action::Restore(RestoreAction::Try(copy) | RestoreAction::Assets { copy, .. }) => copy == switched,
         _ => false,

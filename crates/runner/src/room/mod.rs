@@ -18,6 +18,7 @@ mod probed;
 mod relay;
 mod restore;
 mod services;
+mod uploads;
 mod verify;
 mod work;
 

@@ -5,7 +5,7 @@ use super::{
     plan::{
         DONE, NOT_DONE, NOTHING_TO_DO, Named, Work, beside_me, failed, home, no_dry_run, no_instance, run,
     },
-    probed,
+    probed, uploads,
 };
 use crate::{
     environment,
@@ -54,9 +54,11 @@ pub(super) fn plan(
         }
         RestoreAction::Ask(probe) => return probed::plan(options, step, probe, named),
         RestoreAction::Rehearse(restore) | RestoreAction::Prepare(restore) => {
-            prepared(view, restore, &named.key.run)
+            coming_along(view, step).and_then(|()| prepared(view, restore, &named.key.run))
         }
-        RestoreAction::Switch(copy) => Ok(of(copy.run(&named.key.run), Wanted::Switched)),
+        RestoreAction::Switch(copy) => {
+            coming_along(view, step).map(|()| of(copy.run(&named.key.run), Wanted::Switched))
+        }
         RestoreAction::Back(copy) => Ok(of(copy.run(&named.key.run), Wanted::Back)),
     };
     let asked = match asked {
@@ -81,6 +83,12 @@ pub(super) fn plan(
         process.tidies = (wanted == Wanted::Prepared).then_some(tidies);
     }
     work
+}
+
+/// Today's uploads are in the copy's place after the switch.
+fn coming_along(view: &RoomView, step: &Step) -> Result<(), Work> {
+    let instance = view.instance.as_ref().ok_or_else(no_instance)?;
+    uploads::come_along(instance, &environment::for_tootctl(instance, &step.environment, &home()))
 }
 
 /// What the program is asked for.
@@ -338,7 +346,7 @@ mod tests {
             verdict.reasons.into_iter().find(|reason| reason.code == "cache-lost").map(|reason| reason.text)
         };
         let text = told(Wanted::Switched, true).unwrap();
-        assert!(text.contains("media remove --days 0") && text.contains("clean-after-restore"), "{text}");
+        assert!(text.contains("media remove --days 0") && text.contains("clean-lost-cache"), "{text}");
         assert_eq!(told(Wanted::Switched, false), None);
         assert_eq!(told(Wanted::Prepared, true), None, "nothing came back yet");
     }

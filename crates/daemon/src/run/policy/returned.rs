@@ -76,7 +76,8 @@ mod tests {
         let part = |action| Step { action, ..step() };
         let services = |action| part(Action::Services(action));
         let files = |action| part(Action::Restore(action));
-        let stop = || services(ServicesAction::Stop { units: vec!["mastodon-web".parse().unwrap()] });
+        let stop =
+            || services(ServicesAction::Stop { units: vec!["mastodon-web".parse().unwrap()], mends: true });
         job(vec![
             step(),
             stop(),
