@@ -34,9 +34,9 @@ pub(crate) fn run(build: Build, live: &Path) -> io::Result<i32> {
         Build::Whole if webpacker::is_of(live) => {
             println!("Compiling...");
             let error = webpacker::build(live)?;
-            println!("{}", error.as_deref().map_or("Compiled all packs", |_| "Compilation failed:"));
-            if let Some(error) = &error {
-                println!("{error}");
+            match &error {
+                None => println!("Compiled all packs in {}/public/packs", live.display()),
+                Some(error) => println!("Compilation failed:\n{error}"),
             }
             Ok(i32::from(error.is_some()))
         }

@@ -2,7 +2,7 @@
 //! wrong. In a job it is several ordinary steps, so that it is run, recorded and taken over like any other.
 
 use crate::{command_line, settings::Action, settings::Job};
-use mastmaint_words::{Bytes, Room, StepIndex};
+use mastmaint_words::{BackupName, Bytes, Room, StepIndex};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -43,6 +43,9 @@ pub struct SafePoint {
     /// Whether a command migrates the database.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub migrates: bool,
+    /// The dump that the same run has verified before: what a migrated database can be brought back from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dump: Option<BackupName>,
 }
 
 impl GuardAction {

@@ -1,7 +1,7 @@
 //! `mastmaintctl check` and `config`: a configuration is looked at without the daemon.
 
-use crate::{cli, error::CtlError, exit, order::count, print, when::When};
-use mastmaint_config::{Loaded, Rejection, Settings, Source, Trust};
+use crate::{cli, error::CtlError, exit, order::count, print, rooms::sight::Sight, when::When};
+use mastmaint_config::{Loaded, Rejection, Settings, Source, Trust, guard::GuardAction, settings::Action};
 use mastmaint_words::{BackupName, backup::Backup};
 use std::{fmt::Write as _, path::Path};
 
@@ -10,8 +10,27 @@ const NAMED: usize = 10;
 
 pub(crate) fn check(file: &Path, when: &When) -> Result<u8, CtlError> {
     let settings = settle(mastmaint_config::load_on_host(&source(file)))?;
+    if file == Path::new(cli::CONFIG)
+        && let Some(sight) = Sight::of_room()
+    {
+        for warning in hidden(&settings, &sight) {
+            print::talk(&print::tame(&warning));
+        }
+    }
     print::data(&summary(&settings, when))?;
     Ok(exit::FINE)
+}
+
+/// A warning for each guard of which the room does not see a command; it fails until it does.
+fn hidden(settings: &Settings, sight: &Sight) -> Vec<String> {
+    let commands = settings.jobs.iter().flat_map(|(name, job)| {
+        job.steps.iter().filter_map(move |step| match &step.action {
+            Action::Guard(GuardAction::Command(command)) => Some((name, command)),
+            _ => None,
+        })
+    });
+    let missed = commands.filter_map(|(name, command)| Some((name, sight.missed(command)?)));
+    missed.map(|(name, missed)| format!("warning: the guard of job {name}: {}", missed.advice())).collect()
 }
 
 pub(crate) fn config(file: &Path) -> Result<u8, CtlError> {

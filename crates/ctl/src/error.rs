@@ -62,6 +62,9 @@ pub enum CtlError {
     /// The rooms cannot be fitted to this configuration.
     #[error("{0} [rooms]")]
     Rooms(String),
+    /// A command lies where its room does not see it.
+    #[error("{0} [hidden-from-room]")]
+    Hidden(String),
     /// A program did not do what it was asked.
     #[error("`{command}` did not work: {why} [command]")]
     Command {
@@ -100,6 +103,7 @@ impl CtlError {
             | Self::File { .. }
             | Self::InTheWay { .. }
             | Self::Rooms(_)
+            | Self::Hidden(_)
             | Self::Command { .. }
             | Self::Stage(_)
             | Self::System { .. }

@@ -1,13 +1,13 @@
 //! `mastmaintctl guard`: a guarded change that is typed. It becomes a runbook of the configuration for as long as somebody
 //! waits for it.
 
-use crate::{by_hand, cli::CONFIG, client::Daemon, error::CtlError, exit, print};
+use crate::{by_hand, cli::CONFIG, client::Daemon, error::CtlError, exit, print, rooms::sight::Sight};
 use clap::Args;
 use mastmaint_words::{Bytes, JobName};
 use serde_json::{Value, json};
 use std::{
     io::{self, IsTerminal as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 const JOB: &str = "guard-by-hand";
@@ -45,6 +45,7 @@ pub struct Guard {
 
 pub(crate) fn guard(daemon: &Daemon, guard: &Guard) -> Result<u8, CtlError> {
     let commands = commands(guard)?;
+    is_seen(&commands, &guard.config)?;
     if !guard.yes && !is_meant(&commands, guard)? {
         print::talk("nothing was done");
         return Ok(exit::NOT_FINE);
@@ -80,6 +81,13 @@ fn commands(guard: &Guard) -> Result<Vec<Vec<String>>, CtlError> {
         Some([recipe, ..]) if recipe == "theme" => usage("which theme? tangerine-ui or bird-ui"),
         Some(_) => usage("there is no such recipe; there are theme and precompile"),
     }
+}
+
+/// Whether the room sees what the commands name. Only the daemon of the package has rooms with walls.
+fn is_seen(commands: &[Vec<String>], config: &Path) -> Result<(), CtlError> {
+    let sight = (config == Path::new(CONFIG)).then(Sight::of_room).flatten();
+    let missed = sight.and_then(|sight| commands.iter().find_map(|command| sight.missed(command)));
+    missed.map_or(Ok(()), |missed| Err(CtlError::Hidden(missed.advice())))
 }
 
 /// What is typed as a fragment. JSON is YAML.

@@ -92,8 +92,20 @@ pub(crate) fn a_change_stays_or_is_put_back(debian: Debian) {
     assert_eq!(seen(&machine), before);
     assert_ne!(started(), web);
 
-    // The walls: the Rails root and nothing else.
+    // The walls: the Rails root and nothing else. What is behind them is said before anything is begun.
     machine.write("/root/precious", "x");
+    machine.write("/home/mastodon/theme.sh", "#!/bin/sh\n");
+    for hidden in ["/root/precious", "/home/mastodon/theme.sh", "--from=/root/precious"] {
+        let done = guard(&machine, &format!("-- /bin/sh {hidden}"));
+        assert!(done.status == 1 && done.err.contains("[hidden-from-room]"), "{hidden}: {}", done.err);
+    }
+    let done = guard(&machine, "--recipe theme tangerine-ui /home/mastodon");
+    assert!(done.status == 1 && done.err.contains("lies below /home"), "{}", done.err);
+    machine
+        .write("/etc/mastmaintd/conf.d/hidden.yaml", "jobs: {theme: {steps: [{guard: /root/precious}]}}\n");
+    let warned = ctl(&machine, "check").err;
+    assert!(warned.contains("warning: the guard of job theme: /root/precious lies below /root"), "{warned}");
+    machine.sh("rm /etc/mastmaintd/conf.d/hidden.yaml").ok();
     let tries = "touch /home/mastodon/live/tmp/x && ! touch /home/mastodon/x && ! touch /etc/x && ! touch /srv/x && \
                  ! cat /root/precious && grep -q MemAvailable /proc/meminfo";
     let (status, printed) = within(&machine, "change", &format!("/bin/sh -c '{tries}'"));

@@ -197,23 +197,30 @@ pub(super) fn is_one(reader: &mut Reader, job: &str, is_bracket: bool) -> bool {
     !found.is_empty()
 }
 
-/// What migrates the database needs a dump that was verified before, in the same run.
-pub(super) fn is_covered(reader: &mut Reader, name: &JobName, job: &Job, backups: &Backups) {
+/// What migrates the database needs a dump that was verified before, in the same run; the guard is told which.
+pub(super) fn is_covered(reader: &mut Reader, name: &JobName, job: &mut Job, backups: &Backups) {
     let Some(guard) = job.guard() else { return };
+    let is_dump = |backup: &BackupName| {
+        backups.get(backup).is_some_and(|backup| matches!(backup.place, Place::Postgres { .. }))
+    };
+    let before = job.indexed_steps().take_while(|(index, _)| *index < guard.begin);
+    let proved = before.filter_map(|(_, step)| match &step.action {
+        Action::Verify(verify) if !step.go_on && is_dump(&verify.backup) => Some(verify.backup.clone()),
+        _ => None,
+    });
+    let proved = proved.last();
     let command = job.steps.iter().find_map(|step| match &step.action {
         Action::Guard(GuardAction::Command(argv)) if effect::migrates(argv) => Some(step.action.title()),
         _ => None,
     });
-    let Some(command) = command else { return };
-    let is_dump = |backup: &BackupName| {
-        backups.get(backup).is_some_and(|backup| matches!(backup.place, Place::Postgres { .. }))
-    };
-    let is_covered = job.indexed_steps().take_while(|(index, _)| *index < guard.begin).any(|(_, step)| {
-        !step.go_on && matches!(&step.action, Action::Verify(verify) if is_dump(&verify.backup))
-    });
-    let place = places(reader, &format!("jobs.{name}")).into_iter().next();
-    if let Some((place, path)) = place.filter(|_| !is_covered) {
+    if let (Some(command), None) = (command, &proved)
+        && let Some((place, path)) = places(reader, &format!("jobs.{name}")).into_iter().next()
+    {
         reader.wrong(place, &path, Mistake::MigratesUnproved { command });
+    }
+    let begin = job.steps.get_mut(usize::from(guard.begin.0)).map(|step| &mut step.action);
+    if let Some(Action::Guard(GuardAction::Begin(point))) = begin {
+        point.dump = proved;
     }
 }
 
@@ -256,7 +263,7 @@ pub(crate) fn steps(written: Written, command: &Step, settle: Span) -> Vec<Step>
         commands.push(BUILD.map(str::to_owned).to_vec());
     }
     let migrates = commands.iter().any(|argv| effect::migrates(argv));
-    let begin = GuardAction::Begin(SafePoint { keep, memory, builds, migrates });
+    let begin = GuardAction::Begin(SafePoint { keep, memory, builds, migrates, dump: None });
     let part = |action, timeout| bracket::of_its_own(Action::Guard(action), timeout);
     // Those that ask the database do it as the commands would.
     let asking = |action, timeout| Step { environment: command.environment.clone(), ..part(action, timeout) };

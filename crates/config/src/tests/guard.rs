@@ -101,7 +101,15 @@ fn a_migration_needs_a_dump_that_was_verified_before() {
         Action::Guard(GuardAction::Begin(point)) => Some(point.clone()),
         _ => None,
     });
-    assert!(begin.is_some_and(|point| point.migrates && point.builds && point.memory == MEMORY));
+    let dump = "dump".parse().unwrap();
+    assert!(begin.is_some_and(|point| {
+        point.migrates && point.builds && point.memory == MEMORY && point.dump == Some(dump)
+    }));
+    for steps in ["{verify: files}, {guard: bin/x}", "{verify: dump, continue: true}, {guard: bin/x}"] {
+        let settings = loaded(&job(steps)).settings;
+        let begins = |step: &crate::settings::Step| matches!(&step.action, Action::Guard(GuardAction::Begin(point)) if point.dump.is_none());
+        assert!(settings.jobs["a"].steps.iter().any(begins), "{steps}: nothing proves a dump before it");
+    }
     for steps in [
         migrate.to_owned(),
         format!("{{verify: files}}, {migrate}"),

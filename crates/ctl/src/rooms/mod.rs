@@ -3,6 +3,7 @@
 
 pub mod disk;
 pub mod plan;
+pub(crate) mod sight;
 
 use crate::{check, error::CtlError, exit, init::dotenv, print};
 use disk::{Change, State};

@@ -25,14 +25,12 @@ impl Bundler {
     /// That of the Mastodon below a Rails root: by its version, then by its settings, then by what was built.
     pub(super) fn of(live: &Path) -> Self {
         let is_there = |file: &str| live.join(file).exists();
-        match Version::installed(live) {
-            Some(version) if version.series() < SINCE => Self::Webpacker,
-            Some(_) => Self::Vite,
-            None if VITE_CONFIG.into_iter().any(is_there) => Self::Vite,
-            None if is_there(WEBPACKER_CONFIG) => Self::Webpacker,
-            None if !is_there(VITE[0]) && is_there(WEBPACKER) => Self::Webpacker,
-            None => Self::Vite,
-        }
+        let is_old = match Version::installed(live) {
+            Some(version) => version.series() < SINCE,
+            None if VITE_CONFIG.into_iter().any(is_there) => false,
+            None => is_there(WEBPACKER_CONFIG) || !is_there(VITE[0]) && is_there(WEBPACKER),
+        };
+        if is_old { Self::Webpacker } else { Self::Vite }
     }
 
     /// Where it writes down what it built.

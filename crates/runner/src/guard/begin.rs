@@ -118,6 +118,7 @@ fn copies(point: &SafePoint, change: &Change, scene: &mut Scene<'_>) -> Result<R
         live: identity,
         kept,
         migrates: point.migrates,
+        dump: point.dump.clone(),
         migrations,
         phase: Phase::Begun,
     })

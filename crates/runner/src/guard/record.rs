@@ -3,7 +3,7 @@
 //! record is one of a change that never began.
 
 use jiff::Timestamp;
-use mastmaint_words::{JobName, RunId};
+use mastmaint_words::{BackupName, JobName, RunId};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeSet,
@@ -36,6 +36,9 @@ pub(super) struct Record {
     pub(super) kept: Vec<Kept>,
     /// Whether it was said that the database would be migrated.
     pub(super) migrates: bool,
+    /// The dump that the run has verified before it.
+    #[serde(default)]
+    pub(super) dump: Option<BackupName>,
     /// The migrations that the database had seen; nothing if it could not be asked.
     pub(super) migrations: Option<BTreeSet<String>>,
     /// How far it is.
@@ -208,6 +211,7 @@ mod tests {
             live: (1, 2),
             kept: vec![Kept { path: "config/themes.yml".into(), was_there: true }],
             migrates: false,
+            dump: None,
             migrations: Some(["20260101000000".to_owned()].into()),
             phase: Phase::Begun,
         }

@@ -97,15 +97,26 @@ fn done(how: &str, not: Option<&str>, owes_restart: bool) -> Verdict {
     verdict
 }
 
+/// What a person can do where files alone do not bring back what was.
+fn advice(record: &Record, change: &Change) -> String {
+    let place = change.place();
+    let files = format!("what was kept is in {place}/files");
+    match &record.dump {
+        Some(dump) => format!(
+            "{files}; put back the database from {dump}, which this run verified before, then these, then restart Mastodon and \
+             remove {place}"
+        ),
+        None => format!(
+            "{files}, and this run verified no dump before: go on with the code that fits the migrated database, or put back \
+             the newest dump of before {} and then these; then restart Mastodon and remove {place}",
+            record.begun.strftime("%Y-%m-%d %H:%M UTC")
+        ),
+    }
+}
+
 /// Files alone do not bring back what a migration changed, and code that is older than its database is worse than none.
 fn may_be_put_back(record: &Record, change: &Change, scene: &mut Scene<'_>) -> Result<(), Verdict> {
-    let advice = || {
-        format!(
-            "what was kept is in {}/files; put back the database from the dump that was verified before, then these, then \
-             restart Mastodon and remove {0}",
-            change.place()
-        )
-    };
+    let advice = || advice(record, change);
     let now = scene.migrations();
     match (&record.migrations, now) {
         (Some(before), Ok(now)) if *before != now => {
@@ -168,4 +179,35 @@ fn all(record: &Record, change: &Change, scene: &mut Scene<'_>) -> Result<String
     } else {
         format!("put back: {}", back.join(", "))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dump_is_named_only_where_the_run_verified_one() {
+        let mut record = Record {
+            run: "run".parse().unwrap(),
+            job: "upgrade".parse().unwrap(),
+            begun: "2026-11-27T03:00:00Z".parse().unwrap(),
+            boot: "1".into(),
+            live: (1, 2),
+            kept: vec![],
+            migrates: false,
+            dump: Some("nightly-dump".parse().unwrap()),
+            migrations: None,
+            phase: Phase::Begun,
+        };
+        let change = Change::of(std::path::Path::new("/state"), &record.run);
+        let with = advice(&record, &change);
+        assert!(
+            with.contains("put back the database from nightly-dump, which this run verified before"),
+            "{with}"
+        );
+        record.dump = None;
+        let without = advice(&record, &change);
+        assert!(without.contains("this run verified no dump before"), "{without}");
+        assert!(without.contains("the newest dump of before 2026-11-27 03:00 UTC"), "{without}");
+    }
 }

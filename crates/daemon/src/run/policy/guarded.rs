@@ -75,7 +75,7 @@ mod tests {
             action: Action::Systemctl(SystemctlAction { verb: SystemctlVerb::Restart, units: units.clone() }),
             ..step()
         };
-        let point = SafePoint { keep: vec![], memory: MEMORY, builds: false, migrates: false };
+        let point = SafePoint { keep: vec![], memory: MEMORY, builds: false, migrates: false, dump: None };
         job(vec![
             step(),
             part(GuardAction::Begin(point)),
