@@ -68,7 +68,9 @@ impl<'a> Paused<'a> {
                 // One that still waits for somebody is paused all the same.
                 if refusal.kind != ErrorKind::TimedOut {
                     paused.name = None;
-                    paused.note.take().map(Note::remove);
+                    if let Some(note) = paused.note.take() {
+                        note.remove();
+                    }
                 }
             }
         }
@@ -92,7 +94,9 @@ impl Drop for Paused<'_> {
         self.bench.reach("resume");
         match let_go(&self.bench.server.by(own), name) {
             Ok(()) => {
-                self.note.take().map(Note::remove);
+                if let Some(note) = self.note.take() {
+                    note.remove();
+                }
             }
             Err(why) => self.bench.say(&format!(
                 "PgBouncer at {} does not go on ({why}): as its administrator say RESUME {name}",

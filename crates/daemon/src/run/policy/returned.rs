@@ -33,9 +33,8 @@ pub(super) fn next(job: &Job, done: &[Done]) -> Option<Next> {
         });
     }
     // What was stopped is started again, however the rest ends.
-    way.holds(last.step).then(|| match last.step == way.start_again {
-        true => Next::End,
-        false => Next::Step(StepIndex(last.step.0 + 1)),
+    way.holds(last.step).then(|| {
+        if last.step == way.start_again { Next::End } else { Next::Step(StepIndex(last.step.0 + 1)) }
     })
 }
 
