@@ -99,7 +99,10 @@ pub(crate) fn system(filter: Option<&str>, long: bool) -> Result<()> {
     if filter.is_none() && !long {
         args.extend(ONCE.into_iter().flat_map(|name| ["--skip", name]));
     }
-    args.extend(filter);
+    if let Some(filter) = filter {
+        // Whoever asks for one of them wants its figures, too.
+        args.extend([filter, "--show-output"]);
+    }
     let mut tests = in_containers(&deb, &args)?;
     tests.env("MASTMAINT_DEB_NEXT", &next).env("MASTMAINT_DEADLY", &deadly);
     if long {

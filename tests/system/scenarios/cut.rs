@@ -112,8 +112,7 @@ impl Cut {
         Self { point, passes: u32::try_from(passes).unwrap(), end }
     }
 
-    /// Begins a run by a line of sh, cuts it, and waits until all is over. `dark` is done while the host has no power, or
-    /// right after the kill.
+    /// Begins a run by a line of sh, cuts it, and waits until all is over. `dark` is done while the host has no power.
     #[track_caller]
     pub(super) fn once(&self, machine: &mut Machine, begin: &str, dark: impl FnOnce(&Machine)) -> Value {
         let known: Vec<Value> = history(machine).iter().map(|run| run["run"].clone()).collect();
@@ -127,8 +126,6 @@ impl Cut {
             machine.power_on();
             let answers = |m: &Machine| (ctl(m, "status").status != 4).then_some(());
             machine.until("the daemon answers", Duration::from_mins(2), answers);
-        } else {
-            dark(machine);
         }
         let machine = &*machine;
         let run = machine.until(&format!("the run is over after {self}"), Duration::from_mins(4), |m| {

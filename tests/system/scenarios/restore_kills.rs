@@ -4,7 +4,7 @@
 
 use super::{
     cut::{Cut, End, Place, all, plan},
-    kills::{Dice, put_deadly_programs_in_place},
+    kills::{ARMED, Dice, await_hit, put_deadly_programs_in_place},
     restore::{LIVE, UPLOADS, back_up, host, tree, wreck},
 };
 use crate::{
@@ -111,7 +111,17 @@ fn cut_once(machine: &mut Machine, way: Way, cut: Cut, good: &str) -> bool {
     };
     assert_eq!(tree(machine, LIVE), before);
     uploads::begin(machine, &at);
-    let run = cut.once(machine, &begin, |_| ());
+    // Whoever finishes the switch at the next boot is killed as well, once.
+    let again = second(cut);
+    let run = cut.once(machine, &begin, |dark| {
+        if let Some(point) = again {
+            dark.write(&format!("{ARMED}/{point}"), "0");
+        }
+    });
+    if let Some(point) = again {
+        await_hit(machine, point);
+        is_finished_before_mastodon_starts(machine, cut);
+    }
     uploads::are_all_there(machine, &at, &cut.to_string());
     assert_eq!(machine.sh(&format!("cat {at}/new.png")).out, "new\n", "{cut}: {run:#}");
     let env = machine.sh(&format!("stat -c '%a %U' {LIVE}/.env.production; cat {LIVE}/.env.production")).ok();
@@ -142,18 +152,29 @@ fn what_is_said(machine: &Machine, cut: Cut, run: &Value, is_restored: bool, wre
     assert_eq!(tree(machine, &format!("{LIVE}.before-{id}")), wrecked, "{cut}: what was there is beside");
     let uploads = machine.sh(&format!("cat {LIVE}/{UPLOADS}/1/old.png")).out;
     assert_eq!(uploads, "old\n", "{cut}: what only the backup had");
-    let is_in_switch = cut.point.starts_with("switch.") && !cut.point.contains("mark");
-    if is_in_switch && cut.end == End::PowerCut {
-        let early = machine.sh("journalctl -b -o cat -u mastmaintd-resume").ok();
-        assert!(
-            early.contains("Finished "),
-            "{cut}: nobody finished it before Mastodon was started: {early}"
-        );
-    }
-    if is_in_switch && cut.end == End::Kill {
+    if is_in_the_middle(cut.point) && cut.end == End::Kill {
         // The program that was killed has failed, and what became of its switch is said.
         assert_eq!(run["outcome"], "failed", "{cut}: {run:#}");
     }
+}
+
+/// Whether live is neither the old tree nor the new one there.
+fn is_in_the_middle(point: &str) -> bool {
+    !point.contains("mark") && (point.starts_with("switch.") || point.starts_with("back."))
+}
+
+/// Where the program that finishes it after a power cut comes by in any case.
+fn second(cut: Cut) -> Option<&'static str> {
+    let is_cut = cut.end == End::PowerCut && is_in_the_middle(cut.point);
+    let point = if cut.point.contains(".before-") { cut.point } else { "switch.before-unmark" };
+    is_cut.then_some(point)
+}
+
+/// By the unit that was killed at it and went on.
+fn is_finished_before_mastodon_starts(machine: &Machine, cut: Cut) {
+    let said = machine.sh("journalctl -b -o cat -u mastmaintd-resume -u mastodon-web").ok();
+    let at = |what: &str| said.find(what).unwrap_or_else(|| panic!("{cut}: no {what:?}: {said}"));
+    assert!(at("Finished ") < at("Started mastodon-web"), "{cut}: nobody waited for it: {said}");
 }
 
 /// After a power cut the backup is gone, and live may be the wrecked one: both are made good again.
