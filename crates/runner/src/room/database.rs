@@ -75,12 +75,14 @@ pub(super) fn plan(
     let settings = of.map_or_else(|| instance.live.clone(), |run| settings_of(&instance.live, run));
     let redactor = Redactor::for_instance(&settings, &environment);
     let mut args = vec!["--live".to_owned(), instance.live.display().to_string()];
-    if let DatabaseAction::WouldMatch { files: Some(copy), .. } = action {
-        let copy = Restoring::copy(&instance.live, copy.run(own));
-        args.extend(["--code".to_owned(), copy.display().to_string()]);
-    } else if !matches!(action, DatabaseAction::Ready(_) | DatabaseAction::Prune(_)) {
+    match action {
+        DatabaseAction::WouldMatch { files, .. } => {
+            let copy = files.as_ref().map(|copy| Restoring::copy(&instance.live, copy.run(own)));
+            args.extend(copy.into_iter().flat_map(|copy| ["--code".to_owned(), copy.display().to_string()]));
+        }
+        DatabaseAction::Ready(_) | DatabaseAction::Prune(_) => {}
         // While services are stopped a server that is just being restarted is no reason to go back.
-        args.extend(["--wait".to_owned(), WAIT_SECONDS.to_owned()]);
+        _ => args.extend(["--wait".to_owned(), WAIT_SECONDS.to_owned()]),
     }
     if action.moves_live() {
         args.extend(["--paused".to_owned(), options.state.join(PAUSED).display().to_string()]);
