@@ -20,8 +20,8 @@ const NOT_PASSED: [&str; 11] = [
 /// Files of a build would be taken for those of the next stage at this port.
 const KEPT: &[u8] = b"no-store";
 /// Beside Mastodon's own, which lets pictures come from anywhere and everything from its domain
-/// (config/initializers/content_security_policy.rb), and addresses of uploads are absolute ones of that
-/// (app/helpers/routing_helper.rb): a browser holds both. Nothing is fetched from the instance that runs, nothing sent there.
+/// (`config/initializers/content_security_policy.rb`), and addresses of uploads are absolute ones of that
+/// (`app/helpers/routing_helper.rb`): a browser holds both. Nothing is fetched from the instance that runs, nothing sent there.
 const POLICY: &[u8] =
     b"default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; form-action 'self'; base-uri 'self'";
 

@@ -101,7 +101,7 @@ pub(super) fn environment(env: &Env, ground: &Ground<'_>) -> Vec<(String, String
 }
 
 /// What is said beside that where a person looks: files of `public/` are served, there is no streaming, and no page leads to
-/// that of the running instance, which is what Mastodon's config/initializers/1_hosts.rb would make of the domain: with the
+/// that of the running instance, which is what Mastodon's `config/initializers/1_hosts.rb` would make of the domain: with the
 /// token of whoever is logged in to the copy.
 pub(super) fn staged(stage: &Stage) -> Vec<(String, String)> {
     let ours = [
