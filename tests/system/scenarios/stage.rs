@@ -73,9 +73,9 @@ fn who_answers(machine: &Machine) -> String {
 
 /// While a command is tried, which came on standard input, nobody on the host reads it.
 fn what_is_tried_is_nobodys_business(machine: &Machine) {
-    machine.write("/run/command", "echo under way; : s3same; exec sleep 1000");
+    machine.write("/root/command", "echo under way; : s3same; exec sleep 1000");
     machine
-        .sh("rm -f /run/stage.*; setsid sh -c 'mastmaintctl stage database --try - </run/command \
+        .sh("rm -f /run/stage.*; setsid sh -c 'mastmaintctl stage database --try - </root/command \
                 >/run/stage.out 2>/run/stage.err; echo $? >/run/stage.rc' >/dev/null 2>&1 &")
         .ok();
     machine.until("it is tried", Duration::from_mins(3), |m| said(m).contains("under way").then_some(()));
