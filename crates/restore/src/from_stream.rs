@@ -6,7 +6,7 @@ use crate::{
     diff::{self, Lost},
     error::{RestoreError, io_at},
     extract::{Extractor, Met, Watch, Whose, room},
-    ground::Ground,
+    ground::{Ground, Made},
     journal::Journal,
     making::Making,
     media,
@@ -22,6 +22,7 @@ use crate::{
     survey::{Few, Survey},
     today::Media,
     trust, uploads,
+    writeback::Writeback,
 };
 use jiff::Timestamp;
 use mastmaint_verify::{
@@ -141,6 +142,7 @@ impl Source<'_> {
         let stage = Stage::make(&ground.parent, &ground.order.run)?;
         let recorder = Recorder::begin(&journal.manifest())?;
         let meter = Meter::new(ground.site.tell, self.amount);
+        let writeback = Writeback::begin(&stage.fd);
         let free = room(&ground.parent.fd, &ground.parent.path)?.free;
         let here = uploads_of(ground)?;
         let whose = self.whose(ground);
@@ -152,6 +154,7 @@ impl Source<'_> {
             whose: whose.clone(),
             recorder: &recorder,
             meter: &meter,
+            writeback: &writeback,
             watch: Watch::begin(&stage.fd, &ground.parent.path)?,
             name: self.name,
         };
@@ -165,11 +168,13 @@ impl Source<'_> {
         };
         end(input)?;
         let owners = Owners { there: whose.here, here: whose.here };
-        uploads::make_room(&Making { owners, recorder: &recorder, meter: &meter }, &stage.fd, ground)?;
+        let making = Making { owners, recorder: &recorder, meter: &meter, writeback: &writeback };
+        uploads::make_room(&making, &stage.fd, ground)?;
         let copy = directory_below(&stage.fd, LIVE).map_err(io_at(LIVE.as_bytes(), "open in the copy"))?;
         let there = self.is_whole(ground, &copy)?;
         restoring.plan = self.plan(ground, restoring, met, &copy, &there, free)?;
-        ground.finish(&stage, recorder, journal, &meter, restoring)
+        let made = Made { stage: &stage, recorder, writeback };
+        ground.finish(made, journal, &meter, restoring)
     }
 
     fn whose(&self, ground: &Ground<'_>) -> Whose {

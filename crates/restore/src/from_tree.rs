@@ -6,7 +6,7 @@ use crate::{
     diff::{self, Lost},
     error::{RestoreError, io_at},
     extract::room,
-    ground::Ground,
+    ground::{Ground, Made},
     journal::Journal,
     making::Making,
     media,
@@ -21,6 +21,7 @@ use crate::{
     today::Media,
     trust, uploads,
     work::{Work, with_workers},
+    writeback::Writeback,
 };
 use jiff::Timestamp;
 use mastmaint_verify::{bring::Tree, prove::stat_of};
@@ -100,7 +101,9 @@ impl<'a> FromTree<'a> {
         let stage = Stage::make(&ground.parent, &ground.order.run)?;
         let recorder = Recorder::begin(&journal.manifest())?;
         let meter = Meter::new(ground.site.tell, self.amount());
-        let making = Making { owners: self.owners, recorder: &recorder, meter: &meter };
+        let writeback = Writeback::begin(&stage.fd);
+        let making =
+            Making { owners: self.owners, recorder: &recorder, meter: &meter, writeback: &writeback };
         let work = Work { tree: &self.tree, making, unproved: ground.order.unproved };
         with_workers(&work, |queue| {
             copy::tree(&work, queue, &self.root, &stage.fd, &ground.policy, &self.whole)?;
@@ -112,7 +115,8 @@ impl<'a> FromTree<'a> {
             media::copy(&work, queue, there, here, &missing)
         })?;
         uploads::make_room(&work.making, &stage.fd, ground)?;
-        ground.finish(&stage, recorder, journal, &meter, restoring)
+        let made = Made { stage: &stage, recorder, writeback };
+        ground.finish(made, journal, &meter, restoring)
     }
 
     /// Uploads that are put beside today's. Where a link of today leads nothing is put.

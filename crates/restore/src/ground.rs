@@ -15,6 +15,7 @@ use crate::{
     stage::{LIVE, Stage},
     today::{Media, Parent, Today},
     uploads,
+    writeback::Writeback,
 };
 use mastmaint_verify::{
     check::{Mastodon, live_in},
@@ -23,6 +24,13 @@ use mastmaint_verify::{
 use mastmaint_words::restore::{RestoreOrder, Restoring};
 use nix::unistd::{Gid as NixGid, Group, User};
 use rustix::fs::{Gid, syncfs};
+
+/// A copy that was made, and what was recorded of it.
+pub(crate) struct Made<'a> {
+    pub(crate) stage: &'a Stage,
+    pub(crate) recorder: Recorder,
+    pub(crate) writeback: Writeback,
+}
 
 /// What was found out of the host.
 pub(crate) struct Ground<'a> {
@@ -79,19 +87,19 @@ impl<'a> Ground<'a> {
         found.map(|group| group.name.into_bytes()).unwrap_or_default()
     }
 
-    /// Ends a copy: on the disk, read back, and open for who tries it out.
+    /// Ends a copy: read back while it goes to the disk, and open for who tries it out. It counts when all of it is on
+    /// the disk, and its manifest.
     pub(crate) fn finish(
         &self,
-        stage: &Stage,
-        recorder: Recorder,
+        made: Made<'_>,
         journal: &Journal,
         meter: &Meter<'_>,
         restoring: &mut Restoring,
     ) -> Result<(), RestoreError> {
-        let sync = || syncfs(&stage.fd).map_err(io_on(&self.parent.path, "write the copy to the disk"));
-        let count = recorder.end()?;
-        sync()?;
-        check(&stage.fd, &journal.manifest(), count, meter)?;
+        let Made { stage, recorder, writeback } = made;
+        let recorded = recorder.end()?;
+        writeback.now();
+        check(&stage.fd, &journal.manifest(), recorded.count, meter)?;
         self.nothing_moved()?;
         let live = directory_below(&stage.fd, LIVE).map_err(io_at(b"live", "open in the copy"))?;
         let tree = seen(&live).map_err(io_at(b"live", "look at in the copy"))?.inode;
@@ -100,7 +108,9 @@ impl<'a> Ground<'a> {
             counting::keep(stage, &live, tree, &self.order.run)?;
         }
         stage.let_in(self.group)?;
-        sync()
+        recorded.keep()?;
+        drop(writeback);
+        syncfs(&stage.fd).map_err(io_on(&self.parent.path, "write the copy to the disk"))
     }
 
     /// Whether the names still stand for what they stood for when it began.

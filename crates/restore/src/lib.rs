@@ -44,6 +44,7 @@ mod record;
 mod remove;
 mod resume;
 mod send;
+mod sending;
 mod space;
 mod stage;
 mod step;
@@ -55,6 +56,7 @@ mod trust;
 mod uploads;
 mod walk;
 mod work;
+mod writeback;
 
 pub use back::back;
 pub use error::RestoreError;

@@ -31,6 +31,9 @@ fn main() -> ExitCode {
         Err(Failure::Usage(why)) => complain(&format!("{why}\n{USAGE}"), 2),
         Err(Failure::Restore(error)) => complain(&format!("error: {error} [{}]", error.code()), 1),
         Err(Failure::Input(error)) => complain(&format!("error: standard input cannot be read: {error}"), 1),
+        Err(Failure::Output(error)) => {
+            complain(&format!("error: standard output cannot be written: {error}"), 1)
+        }
         Err(Failure::Json(error)) => complain(&format!("error: the list cannot be written: {error}"), 1),
     }
 }
@@ -40,6 +43,7 @@ enum Failure {
     Restore(RestoreError),
     Json(serde_json::Error),
     Input(io::Error),
+    Output(io::Error),
 }
 
 impl From<RestoreError> for Failure {
@@ -145,11 +149,15 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
     let order = order.ok_or_else(|| usage("the order is missing"))?;
     let site = Site { proofs: &proofs, ..site };
     match verb {
-        // What is said goes where the stream does not.
-        Verb::Send => Ok(send(&Site { tell: &Untold, ..site }, &order, &mut io::stdout().lock())?),
+        // What is said goes where the stream does not. Standard output itself would look for the end of each line.
+        Verb::Send => {
+            let out = io::stdout().as_fd().try_clone_to_owned().map_err(Failure::Output)?;
+            Ok(send(&Site { tell: &Untold, ..site }, &order, &mut File::from(out))?)
+        }
         _ if from_stdin => {
             let stdin = io::stdin().as_fd().try_clone_to_owned().map_err(Failure::Input)?;
-            Ok(receive(&site, &order, &mut BufReader::with_capacity(PIECE, Patient(File::from(stdin))))?)
+            let stream = Patient::of(File::from(stdin));
+            Ok(receive(&site, &order, &mut BufReader::with_capacity(PIECE, stream))?)
         }
         _ if order.backup.place.is_pulled() => {
             let (door, digest) = away.known().map_err(usage)?;

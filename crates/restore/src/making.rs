@@ -7,16 +7,18 @@ use crate::{
     open::directory_below,
     owners::{Owner, Owners, safe_mode},
     record::Recorder,
+    writeback::Writeback,
 };
 use mastmaint_verify::{Line, prove::Stat};
 use rustix::fs::{Mode, mkdirat};
 use std::{ffi::CStr, os::fd::OwnedFd, sync::Arc};
 
-/// Whose it becomes, where it is recorded, and who is told.
+/// Whose it becomes, where it is recorded, who is told, and who brings it to the disk.
 pub(crate) struct Making<'a> {
     pub(crate) owners: Owners,
     pub(crate) recorder: &'a Recorder,
     pub(crate) meter: &'a Meter<'a>,
+    pub(crate) writeback: &'a Writeback,
 }
 
 impl Making<'_> {

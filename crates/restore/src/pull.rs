@@ -1,10 +1,12 @@
 //! A backup of another host is pulled: who reaches that host writes what it sends into a pipe of ours, and says by the
 //! socket how it ended. Here nothing is known of networks and keys.
 
-use crate::{error::RestoreError, patient::PATIENCE};
+use crate::{
+    error::RestoreError,
+    patient::{PATIENCE, widen},
+};
 use mastmaint_verify::wire;
 use mastmaint_words::restore::{Fetch, Fetched};
-use nix::fcntl::{FcntlArg, fcntl};
 use rustix::event::{PollFd, PollFlags, poll};
 use std::{
     io::{self, BufRead as _, BufReader, PipeReader, Read},
@@ -17,8 +19,6 @@ use std::{
     time::Duration,
 };
 
-/// So much is on its way at once.
-const PIPE: i32 = 1024 * 1024;
 /// Who has seen ssh end says so at once.
 const TOLD_WITHIN: Duration = Duration::from_mins(1);
 /// A longer answer is none of ours.
@@ -74,8 +74,7 @@ impl Pull {
     pub(crate) fn begin(door: &Door, fetch: &Fetch) -> Result<Self, RestoreError> {
         let (room, program) = door.open().map_err(RestoreError::fetch_room)?;
         let (from, into) = io::pipe().map_err(RestoreError::fetch_room)?;
-        // A smaller one does, too.
-        let _ = fcntl(&from, FcntlArg::F_SETPIPE_SZ(PIPE));
+        widen(&from);
         let pull = Self { from, room: Some(room), program, state: State::Comes };
         let asked = pull.room.as_ref().map(|room| wire::send(room, fetch, &[into.as_fd()]));
         asked.transpose().map_err(RestoreError::fetch_room)?;

@@ -11,6 +11,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+/// Most lines are shorter.
+const LINE: usize = 512;
+
 /// A manifest that grows.
 #[derive(Debug)]
 pub(crate) struct Recorder {
@@ -28,7 +31,8 @@ impl Recorder {
 
     /// Adds a line.
     pub(crate) fn add(&self, line: &Line) -> Result<(), RestoreError> {
-        let mut text = serde_json::to_vec(line).map_err(|e| self.failed(e.into()))?;
+        let mut text = Vec::with_capacity(LINE);
+        serde_json::to_writer(&mut text, line).map_err(|e| self.failed(e.into()))?;
         text.push(b'\n');
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
         out.0.write_all(&text).map_err(|e| self.failed(e))?;
@@ -36,16 +40,32 @@ impl Recorder {
         Ok(())
     }
 
-    /// Ends it; says how many lines it has.
-    pub(crate) fn end(self) -> Result<u64, RestoreError> {
-        let (mut out, count) = self.out.into_inner().unwrap_or_else(PoisonError::into_inner);
+    /// Ends it: it can be read, and is not on the disk yet.
+    pub(crate) fn end(self) -> Result<Recorded, RestoreError> {
+        let (out, count) = self.out.into_inner().unwrap_or_else(PoisonError::into_inner);
         let path = self.path;
-        out.flush().and_then(|()| out.get_ref().sync_all()).map_err(io_on(&path, "write the manifest"))?;
-        Ok(count)
+        let file = out.into_inner().map_err(|e| io_on(&path, "write the manifest")(e.into_error()))?;
+        Ok(Recorded { count, path, file })
     }
 
     fn failed(&self, error: io::Error) -> RestoreError {
         io_on(&self.path, "write the manifest")(error)
+    }
+}
+
+/// A manifest that is whole.
+#[derive(Debug)]
+pub(crate) struct Recorded {
+    /// How many lines it has.
+    pub(crate) count: u64,
+    path: PathBuf,
+    file: File,
+}
+
+impl Recorded {
+    /// Waits until it is on the disk.
+    pub(crate) fn keep(&self) -> Result<(), RestoreError> {
+        self.file.sync_all().map_err(io_on(&self.path, "write the manifest"))
     }
 }
 
@@ -61,23 +81,25 @@ pub(crate) fn lines(path: &Path) -> Result<Lines, RestoreError> {
 #[derive(Debug)]
 pub(crate) struct Lines {
     from: BufReader<File>,
+    line: Vec<u8>,
     path: PathBuf,
 }
 
 impl Lines {
     /// Those of an open file from where it stands; `path` is for messages.
     pub(crate) fn of(file: File, path: &Path) -> Self {
-        Self { from: BufReader::with_capacity(256 * 1024, file), path: path.to_owned() }
+        let from = BufReader::with_capacity(256 * 1024, file);
+        Self { from, line: Vec::with_capacity(LINE), path: path.to_owned() }
     }
 
     /// The next line, whatever it says; none at the end.
     pub(crate) fn read<T: DeserializeOwned>(&mut self) -> Result<Option<T>, RestoreError> {
-        let mut line = Vec::new();
-        let read =
-            (&mut self.from).take(LONGEST).read_until(b'\n', &mut line).and_then(|count| match count {
-                0 => Ok(None),
-                _ => Ok(Some(serde_json::from_slice(&line)?)),
-            });
+        let Self { from, line, .. } = self;
+        line.clear();
+        let read = from.take(LONGEST).read_until(b'\n', line).and_then(|count| match count {
+            0 => Ok(None),
+            _ => Ok(Some(serde_json::from_slice(line)?)),
+        });
         read.map_err(io_on(&self.path, "read the manifest"))
     }
 }

@@ -4,37 +4,26 @@
 use crate::{
     Did, Site,
     error::{RestoreError, io_at, io_on},
+    file::PIECE,
     names::{CACHE, UPLOADS},
     proofs::Proofs,
     receive::{END, Head, MAGIC, VERSION},
+    sending::Sending,
     survey::Few,
     trust,
     walk::{Entry, Visitor, walk},
 };
 use jiff::Timestamp;
-use mastmaint_verify::{
-    Kind, Line,
-    bring::Tree,
-    prove::{open_file, stat_of},
-    shown,
-};
+use mastmaint_verify::{Kind, Line, bring::Tree, prove::stat_of};
 use mastmaint_words::restore::{Amount, Generation, RestoreOrder};
 use rustix::fs::readlinkat;
 use std::{
-    ffi::OsStr,
     fs::{DirBuilder, File, OpenOptions},
-    io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write},
-    os::{
-        fd::AsFd as _,
-        unix::{
-            ffi::OsStrExt as _,
-            fs::{DirBuilderExt as _, OpenOptionsExt as _},
-        },
-    },
+    io::{self, BufWriter, Seek as _, SeekFrom, Write},
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::Path,
     sync::Arc,
 };
-use tar::{Builder, EntryType, Header};
 
 /// Sends a generation of a backup that lies here as directories.
 pub fn send(site: &Site<'_>, order: &RestoreOrder, out: &mut dyn Write) -> Result<Did, RestoreError> {
@@ -76,16 +65,18 @@ pub fn send(site: &Site<'_>, order: &RestoreOrder, out: &mut dyn Write) -> Resul
         amount,
         with_cache: Some(order.with_media),
     };
-    let mut out = BufWriter::with_capacity(256 * 1024, out);
+    // Small files are gathered; pieces of large ones go as they are.
+    let mut out = BufWriter::with_capacity(PIECE, out);
     announce(&mut out, &head, &spool).map_err(sending)?;
-    let mut tar = Builder::new(out);
-    walk(&root, &mut b"live".to_vec(), &mut Sending { tar: &mut tar, with_cache: order.with_media })?;
-    let mut out = tar.into_inner().map_err(sending)?;
+    let mut sent = Sending::begin(out, order.with_media);
+    walk(&root, &mut b"live".to_vec(), &mut sent)?;
+    let mut out = sent.end()?;
     out.write_all(END).and_then(|()| out.flush()).map_err(sending)?;
     Ok(Did::Done)
 }
 
-fn sending(source: io::Error) -> RestoreError {
+/// Why nothing more can be sent.
+pub(crate) fn sending(source: io::Error) -> RestoreError {
     RestoreError::Io { at: "the other host".to_owned(), what: "send to", source }
 }
 
@@ -113,7 +104,7 @@ fn announce(out: &mut dyn Write, head: &Head, mut spool: &File) -> io::Result<()
 }
 
 /// Whether a name is sent. Copies of what lies on other servers are not, unless all uploads are wanted.
-fn is_sent(path: &[u8], with_cache: bool) -> bool {
+pub(crate) fn is_sent(path: &[u8], with_cache: bool) -> bool {
     let upload =
         path.strip_prefix(b"live/").and_then(|p| p.strip_prefix(UPLOADS)).and_then(|p| p.strip_prefix(b"/"));
     with_cache || upload != Some(CACHE)
@@ -169,60 +160,4 @@ impl Visitor for Announcing<'_> {
             Kind::Directory | Kind::Other => Ok(()),
         }
     }
-}
-
-struct Sending<'a, W: Write> {
-    tar: &'a mut Builder<W>,
-    with_cache: bool,
-}
-
-impl<W: Write> Visitor for Sending<'_, W> {
-    fn enter(&mut self, entry: &Entry<'_>) -> Result<bool, RestoreError> {
-        if !is_sent(entry.path, self.with_cache) {
-            return Ok(false);
-        }
-        let mut header = header(entry, EntryType::Directory, 0);
-        self.tar.append_data(&mut header, path(entry), io::empty()).map_err(sending)?;
-        Ok(true)
-    }
-
-    fn thing(&mut self, entry: &Entry<'_>) -> Result<(), RestoreError> {
-        match entry.kind() {
-            Kind::File => {
-                let file = open_file(entry.above.as_fd(), entry.name)
-                    .map_err(io_at(entry.path, "open in the backup"))?;
-                let mut header = header(entry, EntryType::Regular, entry.stat.size);
-                let mut content = File::from(file).take(entry.stat.size);
-                self.tar.append_data(&mut header, path(entry), &mut content).map_err(sending)?;
-                // One that has become shorter would put everything behind it in a wrong place.
-                if content.limit() > 0 {
-                    return Err(RestoreError::Unsettled { path: shown(entry.path) });
-                }
-                Ok(())
-            }
-            Kind::Link => {
-                let target = readlinkat(entry.above, entry.name, Vec::new());
-                let target = target.map_err(io_at(entry.path, "read the link"))?;
-                let mut header = header(entry, EntryType::Symlink, 0);
-                let target = OsStr::from_bytes(target.to_bytes());
-                self.tar.append_link(&mut header, path(entry), target).map_err(sending)
-            }
-            Kind::Directory | Kind::Other => Ok(()),
-        }
-    }
-}
-
-fn path<'a>(entry: &Entry<'a>) -> &'a Path {
-    Path::new(OsStr::from_bytes(entry.path))
-}
-
-fn header(entry: &Entry<'_>, kind: EntryType, size: u64) -> Header {
-    let mut header = Header::new_gnu();
-    header.set_entry_type(kind);
-    header.set_size(size);
-    header.set_mode(u32::from(entry.stat.mode & 0o7777));
-    header.set_uid(entry.stat.uid.into());
-    header.set_gid(entry.stat.gid.into());
-    header.set_mtime(u64::try_from(entry.stat.mtime.at().as_second()).unwrap_or_default());
-    header
 }

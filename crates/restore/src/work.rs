@@ -80,6 +80,7 @@ impl Work<'_> {
         let hash = file::copy(&original, job.to.as_fd(), dress_of(&dressed), buffer)?;
         self.making.recorder.add(&Line::of(&job.into, &dressed, Some(hash), None))?;
         self.making.meter.file(job.stat.size);
+        self.making.writeback.file(job.stat.size);
         Ok(hash)
     }
 }

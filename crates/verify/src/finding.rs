@@ -5,6 +5,10 @@ pub use mastmaint_words::backup::{Code, Finding, Severity};
 /// A path as people read it: what is not UTF-8 or not printable is escaped, so that no name can write on a terminal
 /// or pretend to be two.
 pub fn shown(path: &[u8]) -> String {
+    // Most names are plain, and a backup has many.
+    if path.iter().all(|byte| matches!(byte, b' '..=b'~') && *byte != b'\\') {
+        return String::from_utf8_lossy(path).into_owned();
+    }
     let mut text = String::with_capacity(path.len());
     for chunk in path.utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -43,6 +47,8 @@ mod tests {
     fn a_path_cannot_write_on_the_terminal() {
         assert_eq!(shown(b"a\nb\x1b[2J\xff\\"), "a\\nb\\u{1b}[2J\\xff\\\\");
         assert_eq!(shown("ümläut".as_bytes()), "ümläut");
+        assert_eq!(shown(b"a name/~with.all that-is_plain"), "a name/~with.all that-is_plain");
+        assert_eq!(shown(b"a\x7f"), "a\\u{7f}");
     }
 
     #[test]

@@ -85,9 +85,11 @@ impl Kind {
 impl Line {
     /// A line of what was looked at.
     pub fn of(path: &[u8], stat: &Stat, blake3: Option<[u8; 32]>, target: Option<&[u8]>) -> Self {
+        let ((path, path_base64), target) = (written(path), target.map(written));
+        let (target, target_base64) = target.map_or((None, None), |(shown, exactly)| (Some(shown), exactly));
         Self {
-            path: shown(path),
-            path_base64: exactly(path),
+            path,
+            path_base64,
             kind: Kind::of(stat),
             uid: stat.uid,
             gid: stat.gid,
@@ -95,8 +97,8 @@ impl Line {
             size: stat.is_file().then_some(stat.size),
             mtime: stat.mtime.at(),
             blake3: blake3.map(|hash| blake3::Hash::from_bytes(hash).to_hex().to_string()),
-            target: target.map(shown),
-            target_base64: target.and_then(exactly),
+            target,
+            target_base64,
         }
     }
 }
@@ -125,9 +127,11 @@ fn plain(shown: &str, exactly: Option<&str>) -> Option<Vec<u8>> {
     }
 }
 
-/// A name in base64, if it cannot be read back from how it is shown.
-fn exactly(name: &[u8]) -> Option<String> {
-    (shown(name).as_bytes() != name).then(|| STANDARD.encode(name))
+/// A name as it is shown, and in base64, if it cannot be read back from that.
+fn written(name: &[u8]) -> (String, Option<String>) {
+    let shown = shown(name);
+    let exactly = (shown.as_bytes() != name).then(|| STANDARD.encode(name));
+    (shown, exactly)
 }
 
 /// Deeper than any backup is.

@@ -1,13 +1,13 @@
 //! The same over ssh: a server of it on loopback with keys of its own, who sends at its end, who receives at this one.
 
 use super::{SENDER, order};
-use mastmaint_restore::{Site, Untold, receive};
+use mastmaint_restore::{Patient, Site, Untold, receive};
 use mastmaint_words::restore::RestoreOrder;
 use std::{
-    fs::{self, DirBuilder},
+    fs::{self, DirBuilder, File},
     io::{self, BufReader},
     net::{TcpListener, TcpStream},
-    os::unix::fs::DirBuilderExt as _,
+    os::{fd::AsFd as _, unix::fs::DirBuilderExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread,
@@ -83,7 +83,7 @@ impl Server {
             self.place.display()
         ));
         let mut there = there.stdout(Stdio::piped()).spawn().unwrap();
-        let mut input = BufReader::with_capacity(256 * 1024, there.stdout.take().unwrap());
+        let mut input = BufReader::with_capacity(256 * 1024, Patient::of(there.stdout.take().unwrap()));
         receive(site, order, &mut input).unwrap();
         assert!(there.wait().unwrap().success());
     }
@@ -99,5 +99,6 @@ impl Drop for Server {
 pub(crate) fn send(place: &Path) {
     let (state, proofs) = (place.join("state-there"), place.join("verify/proofs"));
     let site = Site { state: &state, proofs: &proofs, group: None, tell: &Untold, reach: &|_| () };
-    mastmaint_restore::send(&site, &order(place, 0), &mut io::stdout().lock()).unwrap();
+    let out = io::stdout().as_fd().try_clone_to_owned().unwrap();
+    mastmaint_restore::send(&site, &order(place, 0), &mut File::from(out)).unwrap();
 }

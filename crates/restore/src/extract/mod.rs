@@ -22,6 +22,7 @@ use crate::{
     owners::{Owner, Owners},
     record::Recorder,
     stage::{LIVE, MISSING},
+    writeback::Writeback,
 };
 use directories::Directories;
 use mastmaint_verify::{Line, prove::Stat, shown};
@@ -79,6 +80,7 @@ pub(crate) struct Extractor<'a> {
     pub(crate) whose: Whose,
     pub(crate) recorder: &'a Recorder,
     pub(crate) meter: &'a Meter<'a>,
+    pub(crate) writeback: &'a Writeback,
     pub(crate) watch: Watch<'a>,
     /// For messages: the archive.
     pub(crate) name: &'a str,

@@ -63,6 +63,7 @@ impl Extractor<'_> {
                 dress(&file, dress_of(&stat)).map_err(of("set owner, permissions and time in the copy"))?;
                 self.recorder.add(&Line::of(into, &stat, Some(hash), None))?;
                 self.meter.file(header.stat.size);
+                self.writeback.file(header.stat.size);
                 Ok(Some(hash))
             }
         }
