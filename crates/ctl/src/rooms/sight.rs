@@ -49,10 +49,12 @@ impl Sight {
     }
 
     fn read(text: &str) -> Option<Self> {
-        let value = |name: &str| {
-            let mut lines = text.lines().filter_map(|line| line.split_once('='));
-            lines.find(|(key, _)| *key == name).map_or("", |(_, value)| value)
+        // A list has a line for each of its entries, or all of them in one.
+        let values = |name: &'static str| {
+            let lines = text.lines().filter_map(|line| line.split_once('='));
+            lines.filter(move |(key, _)| *key == name).map(|(_, value)| value)
         };
+        let value = |name| values(name).next().unwrap_or_default();
         if value("LoadState") != "loaded" {
             return None;
         }
@@ -65,7 +67,7 @@ impl Sight {
         }
         // SOURCE:DESTINATION:OPTIONS, with a dash before where it may be missing.
         let bound = |name| {
-            let entries = value(name).split_whitespace();
+            let entries = values(name).flat_map(str::split_whitespace);
             entries.filter_map(|entry| Some(PathBuf::from(entry.split(':').nth(1)?))).collect::<Vec<_>>()
         };
         Some(Self { hidden, bound: [bound("BindPaths"), bound("BindReadOnlyPaths")].concat() })
@@ -94,10 +96,13 @@ impl Sight {
 mod tests {
     use super::*;
 
-    /// As systemd 252 says it.
-    const SHOWN: &str = "LoadState=loaded\nBindPaths=/home/mastodon/live:/home/mastodon/live:rbind \
-        -/home/mastodon/.cache:/home/mastodon/.cache:rbind\nBindReadOnlyPaths=-/home/mastodon/.rbenv:/home/mastodon/.rbenv:rbind\n\
-        PrivateTmp=yes\nProtectHome=tmpfs\n";
+    const SHOWN: &str = "LoadState=loaded
+BindPaths=/home/mastodon/live:/home/mastodon/live:rbind
+BindPaths=-/home/mastodon/.cache:/home/mastodon/.cache:rbind
+BindReadOnlyPaths=-/home/mastodon/.rbenv:/home/mastodon/.rbenv:rbind -/home/mastodon/.nvm:/home/mastodon/.nvm:rbind
+PrivateTmp=yes
+ProtectHome=tmpfs
+";
 
     #[test]
     fn what_systemd_says_is_understood() {
@@ -109,6 +114,8 @@ mod tests {
         for seen in [
             "/home/mastodon/live/bin/rails",
             "/home/mastodon/.rbenv/shims/ruby",
+            "/home/mastodon/.cache/yarn",
+            "/home/mastodon/.nvm/versions",
             "/usr/local/x",
             "/srv/theme",
             "/rooted",

@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn a_dump_is_named_only_where_the_run_verified_one() {
         let mut record = Record {
-            run: "run".parse().unwrap(),
+            run: "20261127T030000Z-7k3f9q".parse().unwrap(),
             job: "upgrade".parse().unwrap(),
             begun: "2026-11-27T03:00:00Z".parse().unwrap(),
             boot: "1".into(),
