@@ -105,7 +105,7 @@ fn pooled(debian: Debian) -> Machine {
     machine.write("/etc/systemd/system/pooler.service", POOLER);
     machine
         .sh(&format!(
-            "systemctl stop 'run-r*.service'; systemctl enable -q --now pooler && \
+            "systemctl stop 'run-r*.service'; echo admin_users=mastodon >>/etc/pgbouncer/here.ini; systemctl enable -q --now pooler && \
              sed -i 's/^DB_HOST=.*/DB_HOST=127.0.0.1\\nDB_PORT=6432\\nDB_SSLMODE=disable/' {LIVE}/.env.production"
         ))
         .ok();
@@ -130,7 +130,8 @@ fn cut_once(machine: &mut Machine, way: Way, cut: Cut, good: &Set, number: usize
             let run = ended_run(machine, "restore-all");
             let run = run["run"].as_str().unwrap();
             let by_hand = "systemd-run -q --collect -p WorkingDirectory=/root";
-            (format!("{by_hand} mastmaintctl rollback {run} --yes"), good, &wrecked)
+            let past_it = "--env DB_HOST=/var/run/postgresql --env DB_PORT=5432";
+            (format!("{by_hand} mastmaintctl rollback {run} --yes {past_it}"), good, &wrecked)
         }
     };
     uploads::begin(machine, &at);
