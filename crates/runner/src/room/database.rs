@@ -99,6 +99,7 @@ pub(super) fn plan(
     let mut work = run(command, step, named, redactor, Box::new(judge));
     if let Work::Run(process) = &mut work {
         process.is_owed = action.moves_live();
+        process.is_last = matches!(action, DatabaseAction::Back(_));
     }
     work
 }

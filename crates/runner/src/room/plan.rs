@@ -71,6 +71,8 @@ pub(super) struct Process {
     pub(super) leaves: Option<Leaves>,
     /// What it has begun must be ended: another runner goes on with it if the one before died.
     pub(super) is_owed: bool,
+    /// Nothing comes after it that could take back what it leaves half done: if somebody kills it, it is done once more.
+    pub(super) is_last: bool,
     /// What removes what it leaves if it is killed half done.
     pub(super) tidies: Option<StepCommand>,
 }
@@ -353,6 +355,7 @@ pub(super) fn run(
         around,
         leaves: None,
         is_owed: false,
+        is_last: false,
         tidies: None,
     }))
 }

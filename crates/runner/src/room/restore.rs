@@ -80,6 +80,7 @@ pub(super) fn plan(
     let mut work = run(command, step, named, Redactor::from_secrets([]), Box::new(judge));
     if let Work::Run(process) = &mut work {
         process.is_owed = action.moves_live();
+        process.is_last = wanted == Wanted::Back;
         process.tidies = (wanted == Wanted::Prepared).then_some(tidies);
     }
     work
