@@ -18,6 +18,10 @@ const JOBS: &str = "  restore-all:
     steps:
       - restore: files
       - restore-database: base
+  restore-then:
+    steps:
+      - restore: {backup: files, with_env: true}
+      - restore-database: base
   restore-files:
     steps: [{restore: files}]
   flush:
@@ -122,10 +126,12 @@ pub(super) fn shape_of(machine: &Machine, database: &str) -> String {
     asked.ok().trim().to_owned()
 }
 
-/// How often systemd has started a service at this boot. The order of its entries says nothing on a loaded host.
+/// How often systemd has started a service at this boot; what it has skipped has the same id.
 pub(super) fn starts(machine: &Machine, service: &str) -> usize {
     let of = format!("-b _PID=1 MESSAGE_ID=39f53479d3a045ac8e11786248231fbf UNIT={service}.service");
-    machine.journal(&of).len()
+    let is_start =
+        |entry: &serde_json::Value| entry["MESSAGE"].as_str().is_some_and(|m| m.starts_with("Started"));
+    machine.journal(&of).iter().filter(|entry| is_start(entry)).count()
 }
 
 #[track_caller]
