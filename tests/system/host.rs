@@ -141,7 +141,7 @@ pub(crate) fn within(machine: &Machine, room: &str, command: &str) -> (String, S
         &format!("/etc/systemd/system/mastmaintd-{room}@.service.d/60-probe.conf"),
         &format!(
             "[Service]\nType=oneshot\nStandardInput=null\nStandardOutput=truncate:/run/probe\n\
-             StandardError=truncate:/run/probe-err\nExecStart=\nExecStart={command}\n\
+             StandardError=truncate:/run/probe-err\nExecStart=\nExecStart={command}\nExecStopPost=\n\
              [Unit]\nCollectMode=inactive\n"
         ),
     );

@@ -144,6 +144,7 @@ pub(crate) fn a_wrecked_mastodon_comes_back_and_nothing_is_lost(debian: Debian) 
     let (_, refusal) = newest(&machine, "restore-files");
     assert!(!refusal.contains("to be started again"), "nothing was stopped: {refusal}");
     all_are(&machine, "active");
+    machine.sh(&flip.replace("printf X", "printf b")).ok();
 
     // And back: the uploads since come along.
     machine.sh(&format!("echo newer >{LIVE}/{UPLOADS}/1/newer.png")).ok();
