@@ -140,12 +140,13 @@ pub(crate) fn within(machine: &Machine, room: &str, command: &str) -> (String, S
     machine.write(
         &format!("/etc/systemd/system/mastmaintd-{room}@.service.d/60-probe.conf"),
         &format!(
-            "[Service]\nType=oneshot\nStandardInput=null\nStandardOutput=truncate:/run/probe\n\
-             StandardError=truncate:/run/probe-err\nExecStart=\nExecStart={command}\nExecStopPost=\n\
+            "[Service]\nType=oneshot\nStandardInput=null\nStandardOutput=append:/run/probe\n\
+             StandardError=append:/run/probe-err\nExecStart=\nExecStart={command}\n\
              [Unit]\nCollectMode=inactive\n"
         ),
     );
-    machine.sh("systemctl daemon-reload").ok();
+    // What the room does at its end writes there, too.
+    machine.sh("rm -f /run/probe /run/probe-err && systemctl daemon-reload").ok();
     machine.sh(&format!("systemctl start '{unit}'"));
     let status = machine.property(&unit, "ExecMainStatus");
     let printed = machine.sh("cat /run/probe /run/probe-err").out;
