@@ -144,6 +144,11 @@ impl Action {
         }
     }
 
+    /// Whether it takes back what was switched in.
+    pub const fn goes_back(&self) -> bool {
+        matches!(self, Self::Restore(RestoreAction::Back(_)) | Self::Database(DatabaseAction::Back(_)))
+    }
+
     /// Whether it moves the database that is live.
     pub const fn moves_a_database(&self) -> bool {
         matches!(self, Self::Database(action) if action.moves_live())

@@ -111,7 +111,8 @@ pub(super) fn back_up(machine: &Machine) {
 /// Each time otherwise.
 pub(super) fn wreck(machine: &Machine, how: usize) {
     psql(machine, &format!("UPDATE accounts SET display_name = 'wrecked {how}'; DELETE FROM statuses"));
-    machine.sh(&format!("echo broken {how} >{LIVE}/config/themes.yml")).ok();
+    // Not so that it could not come back: after a power cut it may be what is backed up next.
+    machine.sh(&format!("echo wrecked {how} >{LIVE}/config/wrecked")).ok();
 }
 
 /// Posts, and how accounts are called.

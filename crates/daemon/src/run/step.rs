@@ -238,9 +238,13 @@ impl Drive {
         }
     }
 
-    /// Whether a step takes back a restore.
+    /// Whether a step takes back a restore: at the end of one that went wrong, or because a person wants it.
     pub(super) fn is_on_way_back(&self, step: StepIndex) -> bool {
-        self.spec.job.swap().is_some_and(|swap| swap.is_way_back(step))
+        let goes_back = |step: &Step| step.action.goes_back();
+        self.spec.job.swap().is_some_and(|swap| {
+            swap.is_way_back(step)
+                || swap.holds(step) && self.spec.job.steps.get(usize::from(step.0)).is_some_and(goes_back)
+        })
     }
 
     /// Has something done in the room of a step that is no step of the record: followed to its end, and forgotten.
