@@ -3,7 +3,7 @@
 
 use crate::Asker;
 use mastmaint_config::probes::LocalAddress;
-use mastmaint_instance::{Listening, Server};
+use mastmaint_instance::{Listening, Server, Variables};
 use mastmaint_runner::probe::connect;
 use std::{
     io::{Read as _, Write as _},
@@ -73,9 +73,13 @@ impl Site {
             (None, Some(visitor)) => return Ok(Self::Public(visitor)),
             (Some(LocalAddress::Unix(path)), _) => Listening::Unix(path.clone()),
             (Some(LocalAddress::Tcp { host, port }), _) => Listening::Tcp { host: host.clone(), port: *port },
-            (None, None) => Server::Web.listens(&asker.variables_of_web()?)?,
+            (None, None) => {
+                let variables = asker.variables_of_web()?;
+                return Ok(Self::Local { at: Server::Web.listens(&variables)?, host: host_in(&variables)? });
+            }
         };
-        Ok(Self::Local { at, host: host(asker)? })
+        let host = host_of_url(asker).map_or_else(|| host_in(&asker.variables_of_web()?), Ok)?;
+        Ok(Self::Local { at, host })
     }
 
     /// Gets a page. Mastodon's own configuration of nginx keeps pages and goes on to answer with them for a week while the
@@ -123,18 +127,19 @@ fn is_kept<'a>(header: impl Fn(&str) -> Option<&'a str>) -> bool {
     says("x-cached", &["stale", "updating"])
         || says("x-cache-status", &["stale", "updating"])
         || says("cf-cache-status", &["stale", "updating"])
-        || says("cache-status", &["fwd=stale", "stale"])
+        || says("cache-status", &["stale"])
         || says("warning", &["110", "111"])
         || age.is_some_and(|age| age > GOOD_FOR)
 }
 
 /// What web takes itself to be; it refuses questions for anybody else.
-fn host(asker: &Asker) -> Result<String, String> {
-    let url = asker.instance.url.as_deref().and_then(|url| url.split_once("://"));
-    if let Some((_, host)) = url {
-        return Ok(host.trim_end_matches('/').to_owned());
-    }
-    let variables = asker.variables_of_web()?;
+fn host_of_url(asker: &Asker) -> Option<String> {
+    let (_, host) = asker.instance.url.as_deref()?.split_once("://")?;
+    Some(host.trim_end_matches('/').to_owned())
+}
+
+/// The same where no address is configured.
+fn host_in(variables: &Variables) -> Result<String, String> {
     let host = variables.get("WEB_DOMAIN").or_else(|| variables.get("LOCAL_DOMAIN"));
     host.map(str::to_owned).ok_or_else(|| "neither instance.url nor LOCAL_DOMAIN is set".to_owned())
 }

@@ -24,7 +24,7 @@ pub fn judge(judge: &Judge, ending: Ending, stdout: impl Read, stderr: impl Read
     feed(&mut reader, Stream::Stdout, stdout)?;
     feed(&mut reader, Stream::Stderr, stderr)?;
     let (summary, _) = reader.finish(Timestamp::UNIX_EPOCH, &mut |_| ());
-    Ok(judge.judge(&Ended { ending, cut_short: None, summary, survivors_killed: 0, oom_kills: 0 }))
+    Ok(judge.judge(&Ended::by_itself(ending, summary)))
 }
 
 fn feed(reader: &mut Reader<'_>, stream: Stream, mut from: impl Read) -> io::Result<()> {

@@ -17,6 +17,19 @@ use std::{
     time::{Duration, Instant},
 };
 
+/// What of a restore is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    Restore,
+    Back,
+}
+
+/// How a person takes a run back, by a line of sh that does not wait for it.
+pub(super) fn rollback(run: &Value, more: &str) -> String {
+    let run = run["run"].as_str().unwrap();
+    format!("systemd-run -q --collect -p WorkingDirectory=/root mastmaintctl rollback {run} --yes {more}")
+}
+
 /// What ends a run in its middle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {

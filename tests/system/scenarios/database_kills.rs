@@ -3,7 +3,7 @@
 //! Afterwards both are as before or both as after, with all uploads of today, and nothing waits for a pooler.
 
 use super::{
-    cut::{Cut, End, Place, all, is_long, plan},
+    cut::{Cut, End, Place, Way, all, is_long, plan, rollback},
     database::{UPLOAD, back_up, databases, host, psql, shape, wreck},
     kills::{Dice, put_deadly_programs_in_place},
     restore::{LIVE, tree},
@@ -15,13 +15,6 @@ use crate::{
     uploads,
 };
 use std::time::Duration;
-
-/// What is cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Restore,
-    Back,
-}
 
 /// Where, with the highest number of times that it is passed by before.
 const PLACES: [Place<Way>; 36] = [
@@ -130,11 +123,8 @@ fn cut_once(machine: &mut Machine, way: Way, cut: Cut, good: &Set, number: usize
         Way::Back => {
             let restored = ctl(machine, "run restore-all --follow");
             assert_eq!(restored.status, 0, "{}{}", restored.out, restored.err);
-            let run = ended_run(machine, "restore-all");
-            let run = run["run"].as_str().unwrap();
-            let by_hand = "systemd-run -q --collect -p WorkingDirectory=/root";
             let past_it = "--env DB_HOST=/var/run/postgresql --env DB_PORT=5432";
-            (format!("{by_hand} mastmaintctl rollback {run} --yes {past_it}"), good, &wrecked)
+            (rollback(&ended_run(machine, "restore-all"), past_it), good, &wrecked)
         }
     };
     uploads::begin(machine, &at);

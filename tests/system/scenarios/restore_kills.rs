@@ -3,7 +3,7 @@
 //! of today, and what was there is beside.
 
 use super::{
-    cut::{Cut, End, Place, all, plan},
+    cut::{Cut, End, Place, Way, all, plan, rollback},
     kills::{ARMED, Dice, await_hit, put_deadly_programs_in_place},
     restore::{LIVE, UPLOADS, back_up, host, tree, wreck},
 };
@@ -14,13 +14,6 @@ use crate::{
     uploads,
 };
 use serde_json::Value;
-
-/// What is cut.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Restore,
-    Back,
-}
 
 /// Where, with the highest number of times that it is passed by before.
 const PLACES: [Place<Way>; 42] = [
@@ -103,10 +96,7 @@ fn cut_once(machine: &mut Machine, way: Way, cut: Cut, good: &str) -> bool {
         Way::Restore => ("mastmaintctl run restore-files".to_owned(), wrecked.as_str(), good),
         Way::Back => {
             ctl(machine, "run restore-files --follow").ok();
-            let run = ended_run(machine, "restore-files");
-            let run = run["run"].as_str().unwrap();
-            let by_hand = "systemd-run -q --collect -p WorkingDirectory=/root";
-            (format!("{by_hand} mastmaintctl rollback {run} --yes"), good, wrecked.as_str())
+            (rollback(&ended_run(machine, "restore-files"), ""), good, wrecked.as_str())
         }
     };
     assert_eq!(tree(machine, LIVE), before);

@@ -191,6 +191,19 @@ pub(crate) mod tests {
         }
     }
 
+    /// A step that does this.
+    pub(crate) fn does(action: Action) -> Step {
+        Step { action, ..step() }
+    }
+
+    /// The stop of a restore.
+    pub(crate) fn stop() -> Step {
+        does(Action::Services(ServicesAction::Stop {
+            units: vec!["mastodon-web".parse().unwrap()],
+            mends: true,
+        }))
+    }
+
     pub(crate) fn job(steps: Vec<Step>) -> Job {
         Job {
             description: None,

@@ -91,3 +91,10 @@ pub struct Ended {
     /// OOM kills that the kernel counted in this control group meanwhile.
     pub oom_kills: u64,
 }
+
+impl Ended {
+    /// One that nobody had a hand in and that left nothing behind.
+    pub const fn by_itself(ending: Ending, summary: Summary) -> Self {
+        Self { ending, cut_short: None, summary, survivors_killed: 0, oom_kills: 0 }
+    }
+}

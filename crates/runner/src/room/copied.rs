@@ -69,13 +69,7 @@ mod tests {
     fn judged(status: i32, needed: bool) -> (Outcome, String, String) {
         let said = "the assets are not whole: there is no manifest of a build in public/packs".to_owned();
         let summary = Summary { last_stdout: Some(said), ..Summary::default() };
-        let ended = Ended {
-            ending: Ending::Exited(status),
-            cut_short: None,
-            summary,
-            survivors_killed: 0,
-            oom_kills: 0,
-        };
+        let ended = Ended::by_itself(Ending::Exited(status), summary);
         let verdict = judge(&ended, needed);
         (verdict.outcome, verdict.reasons[0].code.clone(), verdict.reasons[0].text.clone())
     }

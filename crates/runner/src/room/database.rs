@@ -99,7 +99,7 @@ pub(super) fn plan(
     let mut work = run(command, step, named, redactor, Box::new(judge));
     if let Work::Run(process) = &mut work {
         process.is_owed = action.moves_live();
-        process.is_last = matches!(action, DatabaseAction::Back(_));
+        process.is_last = step.action.goes_back();
     }
     work
 }
@@ -260,7 +260,7 @@ mod tests {
             first_stderr: vec![err.to_owned()],
             ..Summary::default()
         };
-        Ended { ending: Ending::Exited(status), cut_short: None, summary, survivors_killed: 0, oom_kills: 0 }
+        Ended::by_itself(Ending::Exited(status), summary)
     }
 
     #[test]

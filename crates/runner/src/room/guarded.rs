@@ -171,13 +171,7 @@ mod tests {
     fn a_build_that_was_skipped_is_not_ok() {
         let said = |line: &str| {
             let summary = Summary { statements: vec![line.to_owned()], ..Summary::default() };
-            let ended = Ended {
-                ending: Ending::Exited(0),
-                cut_short: None,
-                summary,
-                survivors_killed: 0,
-                oom_kills: 0,
-            };
+            let ended = Ended::by_itself(Ending::Exited(0), summary);
             let argv = ["bin/rails", "assets:precompile"].map(str::to_owned);
             strictly(Judge::of_line(&argv).judge(&ended), &ended).outcome
         };

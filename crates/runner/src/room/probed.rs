@@ -92,13 +92,7 @@ mod tests {
 
     fn said(status: i32, why: &str) -> Verdict {
         let summary = Summary { first_stderr: vec![why.to_owned()], ..Summary::default() };
-        let ended = Ended {
-            ending: Ending::Exited(status),
-            cut_short: None,
-            summary,
-            survivors_killed: 0,
-            oom_kills: 0,
-        };
+        let ended = Ended::by_itself(Ending::Exited(status), summary);
         judge("the probe web", &ended)
     }
 

@@ -80,7 +80,7 @@ pub(super) fn plan(
     let mut work = run(command, step, named, Redactor::from_secrets([]), Box::new(judge));
     if let Work::Run(process) = &mut work {
         process.is_owed = action.moves_live();
-        process.is_last = wanted == Wanted::Back;
+        process.is_last = step.action.goes_back();
         process.tidies = (wanted == Wanted::Prepared).then_some(tidies);
     }
     work
@@ -310,7 +310,7 @@ mod tests {
     use crate::output::Summary;
 
     fn ended(ending: Ending) -> Ended {
-        Ended { ending, cut_short: None, summary: Summary::default(), survivors_killed: 0, oom_kills: 0 }
+        Ended::by_itself(ending, Summary::default())
     }
 
     fn restoring(phase: &str) -> Restoring {

@@ -147,7 +147,7 @@ mod tests {
     use mastmaint_words::backup::Code;
 
     fn ended(ending: Ending) -> Ended {
-        Ended { ending, cut_short: None, summary: Summary::default(), survivors_killed: 0, oom_kills: 0 }
+        Ended::by_itself(ending, Summary::default())
     }
 
     fn report(findings: Vec<Finding>) -> Report {

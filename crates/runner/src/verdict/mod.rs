@@ -144,7 +144,7 @@ mod tests {
     }
 
     fn ended(ending: Ending) -> Ended {
-        Ended { ending, cut_short: None, summary: Summary::default(), survivors_killed: 0, oom_kills: 0 }
+        Ended::by_itself(ending, Summary::default())
     }
 
     fn said(statements: &[&str]) -> Ended {

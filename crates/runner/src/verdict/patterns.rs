@@ -39,7 +39,7 @@ mod tests {
                 ..Summary::default()
             };
             let ending = Ending::Exited(status);
-            let ended = Ended { ending, cut_short: None, summary, survivors_killed: 0, oom_kills: 0 };
+            let ended = Ended::by_itself(ending, summary);
             let verdict = Judge::of_any().judge(&ended);
             (verdict.outcome, verdict.reasons.first().map_or(String::new(), |r| r.code.clone()))
         };

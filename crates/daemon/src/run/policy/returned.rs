@@ -63,7 +63,7 @@ pub(super) fn told(way: &WayBack, done: &[Done], verdict: Verdict) -> Verdict {
 mod tests {
     use super::super::{
         next,
-        tests::{job, step},
+        tests::{does, job, step, stop},
         verdict_of_job,
     };
     use super::*;
@@ -72,11 +72,8 @@ mod tests {
 
     /// prepare 0, stop 1, files 2, start 3, stop 4, files back 5, start 6, a probe 7, then 8.
     fn restoring() -> Job {
-        let part = |action| Step { action, ..step() };
-        let services = |action| part(Action::Services(action));
-        let files = |action| part(Action::Restore(action));
-        let stop =
-            || services(ServicesAction::Stop { units: vec!["mastodon-web".parse().unwrap()], mends: true });
+        let services = |action| does(Action::Services(action));
+        let files = |action| does(Action::Restore(action));
         job(vec![
             step(),
             stop(),

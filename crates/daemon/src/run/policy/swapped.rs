@@ -66,30 +66,27 @@ pub(super) fn told(swap: &Swap, done: &[Done], verdict: Verdict) -> Verdict {
 mod tests {
     use super::super::{
         next,
-        tests::{job, step},
+        tests::{does, job, step, stop},
         verdict_of_job,
     };
     use super::*;
-    use mastmaint_config::settings::{Action, Copied, DatabaseAction, RestoreAction, ServicesAction, Step};
+    use mastmaint_config::settings::{Action, Copied, DatabaseAction, RestoreAction, ServicesAction};
     use mastmaint_words::{Grade, Outcome, Reason};
 
     /// prepare 0, stop 1, files 2, database 3, match 4, stop 5, database back 6, files back 7, match 8, start 9,
     /// keep down 10, then 11.
     fn restoring() -> Job {
-        let part = |action| Step { action, ..step() };
-        let services = |action| part(Action::Services(action));
-        let database = |action| part(Action::Database(action));
-        let stop =
-            || services(ServicesAction::Stop { units: vec!["mastodon-web".parse().unwrap()], mends: false });
+        let services = |action| does(Action::Services(action));
+        let database = |action| does(Action::Database(action));
         job(vec![
             step(),
             stop(),
-            part(Action::Restore(RestoreAction::Switch(Copied::Here))),
+            does(Action::Restore(RestoreAction::Switch(Copied::Here))),
             database(DatabaseAction::Switch(Copied::Here)),
             database(DatabaseAction::Match),
             stop(),
             database(DatabaseAction::Back(Copied::Here)),
-            part(Action::Restore(RestoreAction::Back(Copied::Here))),
+            does(Action::Restore(RestoreAction::Back(Copied::Here))),
             database(DatabaseAction::Match),
             services(ServicesAction::Start),
             services(ServicesAction::KeepDown),
