@@ -79,10 +79,9 @@ fn pass_on(browser: &TcpStream, site: &Site) -> io::Result<()> {
     room.set_read_timeout(Some(LOOK_EVERY))?;
     room.set_write_timeout(Some(LOOK_EVERY))?;
     let mut to_room = Patient { stream: &room, patience: ANSWERING, site };
-    to_room.write_all(&asked.head).map_err(|_| as_error(Refused::NoAnswer))?;
     let mut body = rest.chain(&mut from).take(asked.body);
-    // Who has heard enough of it answers and reads no further.
-    let _ = io::copy(&mut body, &mut to_room);
+    // Who has heard enough answers and reads no further, be it in the middle of the head.
+    let _ = to_room.write_all(&asked.head).and_then(|()| io::copy(&mut body, &mut to_room));
 
     let mut from_room = Patient { stream: &room, patience: ANSWERING, site };
     let (head, rest) = head_of(&mut from_room, &ROOM)?;
@@ -195,8 +194,33 @@ mod tests {
         super::{door::Door, way::keep},
         *,
     };
+    use mastmaint_verify::wire;
     use nix::unistd::geteuid;
-    use std::{fs, net::TcpListener, os::unix::net::UnixListener, thread};
+    use std::{
+        fs,
+        net::TcpListener,
+        os::{fd::AsFd as _, unix::net::UnixListener},
+        thread,
+    };
+
+    /// What a browser gets by this way from a staged Mastodon.
+    fn browsed(site: &Site) -> String {
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let mut browser = TcpStream::connect(port.local_addr().unwrap()).unwrap();
+        browser.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+        let ours = port.accept().unwrap().0;
+        thread::scope(|scope| {
+            scope.spawn(move || relay(&ours, site));
+            let mut answer = Vec::new();
+            browser.read_to_end(&mut answer).unwrap();
+            drop(browser);
+            String::from_utf8_lossy(&answer).into_owned()
+        })
+    }
+
+    fn site(way: UnixStream) -> Site {
+        Site { way: Way::by(way), host: "mast.test".to_owned(), is_over: AtomicBool::new(false) }
+    }
 
     /// What a browser gets from a room that does this with its connection; `is_over` is set once the room has it.
     fn got(ends: bool, room: impl FnOnce(UnixStream) + Send + 'static) -> String {
@@ -207,26 +231,14 @@ mod tests {
         let (asking, theirs) = UnixStream::pair().unwrap();
         let letting_go = asking.try_clone().unwrap();
         let keeping = thread::spawn(move || keep(&door, &asking));
-        let site =
-            Site { way: Way::by(theirs), host: "mast.test".to_owned(), is_over: AtomicBool::new(false) };
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let mut browser = TcpStream::connect(port.local_addr().unwrap()).unwrap();
-        browser.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-        let ours = port.accept().unwrap().0;
+        let site = site(theirs);
         let answer = thread::scope(|scope| {
             scope.spawn(|| {
                 let (connection, _) = listening.accept().unwrap();
                 site.is_over.store(ends, Ordering::Relaxed);
                 room(connection);
             });
-            scope.spawn(|| {
-                relay(&ours, &site);
-                drop(ours);
-            });
-            let mut answer = Vec::new();
-            browser.read_to_end(&mut answer).unwrap();
-            drop(browser);
-            String::from_utf8_lossy(&answer).into_owned()
+            browsed(&site)
         });
         letting_go.shutdown(Shutdown::Both).unwrap();
         keeping.join().unwrap();
@@ -249,6 +261,17 @@ mod tests {
             "{head}"
         );
         assert_eq!(body, "body\r\n\r\nmore");
+    }
+
+    #[test]
+    fn who_answers_before_it_is_asked_is_heard() {
+        let (asking, theirs) = UnixStream::pair().unwrap();
+        let (mut room, handed) = UnixStream::pair().unwrap();
+        room.write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\nfull").unwrap();
+        drop(room);
+        wire::send(&asking, &true, &[handed.as_fd()]).unwrap();
+        let answer = browsed(&site(theirs));
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.ends_with("full"), "{answer}");
     }
 
     #[test]
