@@ -8,6 +8,7 @@ use mastmaint_tests::{
 };
 use std::{
     fs,
+    io::{BufRead as _, BufReader, Read as _},
     os::unix::process::ExitStatusExt as _,
     path::Path,
     process::{Command, Output, Stdio},
@@ -199,19 +200,20 @@ fn extras_do_what_no_recording_shows() {
         .weather("speed: 200\nweather: {\"cache clear\": {print-lines: 3, print-secret: true, long-line: 100000, ignore-term: true, sleep: 1s}}\n")
         .unwrap();
     let started = Instant::now();
-    let child = Command::new(instance.live().join("bin/tootctl"))
+    let mut child = Command::new(instance.live().join("bin/tootctl"))
         .args(["cache", "clear"])
         .env("RAILS_ENV", "production")
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    std::thread::sleep(Duration::from_millis(300));
+    let mut said = BufReader::new(child.stdout.take().unwrap());
+    let mut text = String::new();
+    // Once it says anything it is deaf.
+    said.read_line(&mut text).unwrap();
     let pid = nix::unistd::Pid::from_raw(i32::try_from(child.id()).unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
-    let output = child.wait_with_output().unwrap();
-    let text = text(&output);
-    assert!(output.status.success() && started.elapsed() >= Duration::from_secs(1));
+    said.read_to_string(&mut text).unwrap();
+    assert!(child.wait().unwrap().success() && started.elapsed() >= Duration::from_secs(1));
     assert!(text.ends_with("OK\n") && text.contains("correct-horse-battery-staple"));
     assert_eq!(
         text.lines().filter(|l| l.starts_with("line 000000000")).map(str::len).collect::<Vec<_>>(),
@@ -222,7 +224,7 @@ fn extras_do_what_no_recording_shows() {
 
 #[test]
 fn a_page_is_really_fetched() {
-    use std::io::{Read as _, Write as _};
+    use std::io::Write as _;
     let dir = tempfile::tempdir().unwrap();
     let instance = Instance::create(dir.path(), "4.6.5", standin()).unwrap();
     let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -29,7 +29,7 @@ fn a_timeout_ends_the_whole_tree() {
     let daemon = place.start().unwrap();
     let started = Instant::now();
     daemon.ctl(&["run", "work", "--follow"]).exits(1);
-    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_mins(2), "{:?}", started.elapsed());
     assert_eq!(daemon.ended("work")["outcome"], "timed-out");
     assert!(!runs(grandchild(&place)), "the grandchild survived");
     let step = i32::try_from(place.calls()[0]["pid"].as_i64().unwrap()).unwrap();
@@ -42,7 +42,7 @@ fn a_grandchild_neither_survives_nor_delays_a_step_that_ended() {
     let daemon = place.start().unwrap();
     let started = Instant::now();
     daemon.ctl(&["run", "work", "--follow"]).exits(0);
-    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    assert!(started.elapsed() < Duration::from_mins(2), "{:?}", started.elapsed());
     assert!(!runs(grandchild(&place)), "the grandchild survived");
 }
 

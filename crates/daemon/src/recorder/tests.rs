@@ -124,11 +124,11 @@ async fn a_locked_ledger_is_waited_for_once_and_still_read() {
     let _lock = bench.lock();
     assert_eq!(bench.begin(2).await.unwrap_err().code, "ledger-busy");
     let asked = Instant::now();
-    for number in 3..20 {
+    for number in 3..60 {
         assert_eq!(bench.begin(number).await.unwrap_err().code, "ledger-busy");
         bench.run(1).await;
     }
-    assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(20), "57 times half a second is longer: {:?}", asked.elapsed());
     assert!(matches!(bench.recorder.status(), LedgerStatus::NotRecording { .. }), "reading is no recording");
 }
 

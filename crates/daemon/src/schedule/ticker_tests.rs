@@ -28,8 +28,8 @@ async fn wake(wakes: &mut mpsc::Receiver<Wake>) -> Wake {
 async fn an_instant_is_met_exactly_and_triggers_its_job() {
     let (send, mut wakes) = mpsc::channel(64);
     let ticker = Ticker::start(send).await.unwrap();
-    let mut best = SignedDuration::MAX;
-    for _ in 0..3 {
+    // On a busy machine anything may be late; what polls would never be this exact.
+    for round in 1.. {
         let at = ahead(1200);
         ticker
             .set_plan(&plan(&[("due", Some(at)), ("later", Some(at + SignedDuration::from_hours(1)))]))
@@ -42,11 +42,13 @@ async fn an_instant_is_met_exactly_and_triggers_its_job() {
         ticker.heartbeat(Duration::from_secs(2)).await.unwrap();
         assert_eq!(wake(&mut wakes).await, Wake::Due);
         let late = Timestamp::now().duration_since(at);
-        assert!(!late.is_negative() && late < SignedDuration::from_millis(300), "{late:?}");
-        best = best.min(late);
+        assert!(!late.is_negative(), "{late:?}");
         assert_eq!(wake(&mut wakes).await, Wake::Triggered(name("due")));
+        if late < SignedDuration::from_millis(20) {
+            break;
+        }
+        assert!(round < 30, "never exact; at last {late:?}");
     }
-    assert!(best < SignedDuration::from_millis(20), "{best:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -54,11 +56,17 @@ async fn an_idle_loop_does_not_wake_up() {
     let (send, mut wakes) = mpsc::channel(64);
     let ticker = Ticker::start(send).await.unwrap();
     ticker.set_plan(&plan(&[("tomorrow", Some(ahead(86_400_000))), ("runbook", None)])).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    let before = ticker.desk.turns();
-    assert!(before > 0, "the loop came by");
-    tokio::time::sleep(Duration::from_secs(4)).await;
-    assert_eq!(ticker.desk.turns(), before, "parked; polling would have come by 8 times");
+    // The loop comes by once more, late if the machine is busy, and parks; polling would come by 8 times in each.
+    let mut before = 0;
+    for round in 1.. {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        let turns = ticker.desk.turns();
+        if turns > 0 && turns == before {
+            break;
+        }
+        assert!(round < 10, "never parked");
+        before = turns;
+    }
     assert!(wakes.try_recv().is_err());
     // And it still works.
     ticker.heartbeat(Duration::from_secs(2)).await.unwrap();

@@ -154,7 +154,7 @@ fn a_ledger_in_use_is_busy_not_broken() {
     let asked = std::time::Instant::now();
     let refused = ledger.queue_run(&manual("clean", 1), None);
     assert!(matches!(refused, Err(LedgerError::Busy { .. })), "{refused:?}");
-    assert!(asked.elapsed().as_millis() < 1000, "{:?}", asked.elapsed());
+    assert!(asked.elapsed().as_secs() < 10, "half a second is waited for it: {:?}", asked.elapsed());
     assert!(matches!(ledger.probe(), Err(LedgerError::Busy { .. })));
     other.execute_batch("ROLLBACK").unwrap();
     ledger.probe().unwrap();

@@ -69,6 +69,6 @@ fn lingering_ends_with_the_last_client() {
     assert_eq!(hub.linger(Duration::from_secs(5)), Linger::Forget(id));
     hub.leave(id);
     let begin = Instant::now();
-    assert_eq!(hub.linger(Duration::from_secs(5)), Linger::Over);
-    assert!(begin.elapsed() < Duration::from_secs(4));
+    assert_eq!(hub.linger(Duration::from_mins(1)), Linger::Over);
+    assert!(begin.elapsed() < Duration::from_secs(40));
 }

@@ -254,15 +254,12 @@ fn a_clock_that_is_two_hours_ahead_at_boot_costs_no_run() {
 }
 
 #[test]
-fn four_hundred_days_of_minutes_are_counted_in_no_time() {
+fn four_hundred_days_of_minutes_are_not_counted_one_by_one() {
     let mut job = Job::new("* * * * *", "2026-11-23T12:00:00");
-    let begun = std::time::Instant::now();
     let Decision::Start { trigger, missed, .. } = job.at("2027-12-28T12:03:30") else { panic!() };
-    assert_eq!(
-        (trigger, missed >= MOST_COUNTED),
-        (Trigger::Schedule { slot: at("2027-12-28T12:03:00") }, true)
-    );
-    assert!(begun.elapsed().as_secs() < 2, "{:?}", begun.elapsed());
+    assert_eq!(trigger, Trigger::Schedule { slot: at("2027-12-28T12:03:00") });
+    // Beyond that they are skipped, not counted one by one.
+    assert!((MOST_COUNTED..2 * MOST_COUNTED).contains(&missed), "{missed}");
 }
 
 #[test]
