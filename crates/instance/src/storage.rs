@@ -7,6 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+/// Where media lie below the Rails root, unless the settings say otherwise.
+pub const UPLOADS: &str = "public/system";
+
 /// Where media are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Storage {
@@ -83,7 +86,7 @@ impl Storage {
         }
         match variables.get("PAPERCLIP_ROOT_PATH") {
             Some(path) => Self::Local(live.join(path.replace(":rails_root", &live.to_string_lossy()))),
-            None => Self::Local(live.join("public/system")),
+            None => Self::Local(live.join(UPLOADS)),
         }
     }
 }

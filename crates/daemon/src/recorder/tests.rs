@@ -128,7 +128,11 @@ async fn a_locked_ledger_is_waited_for_once_and_still_read() {
         assert_eq!(bench.begin(number).await.unwrap_err().code, "ledger-busy");
         bench.run(1).await;
     }
-    assert!(asked.elapsed() < Duration::from_secs(20), "57 times half a second is longer: {:?}", asked.elapsed());
+    assert!(
+        asked.elapsed() < Duration::from_secs(20),
+        "57 times half a second is longer: {:?}",
+        asked.elapsed()
+    );
     assert!(matches!(bench.recorder.status(), LedgerStatus::NotRecording { .. }), "reading is no recording");
 }
 

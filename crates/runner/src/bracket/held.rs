@@ -56,28 +56,21 @@ pub fn release(run: &RunId) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::record::{Seen, Service};
-    use super::*;
+    use super::{
+        super::record::{Seen, Service, tests::record as any_record},
+        *,
+    };
     use jiff::Timestamp;
-    use mastmaint_words::Span;
 
     fn record(phase: Phase, stopped: &[&str], down: &[&str]) -> Record {
         let service =
             |unit: &&str| Service { unit: unit.parse().unwrap(), before: String::new(), ours: None };
         Record {
-            run: "20261123T003000Z-7k3f9q".parse().unwrap(),
-            job: "restore".parse().unwrap(),
-            digest: "0123456789abcdef0123456789abcdef".parse().unwrap(),
-            opened: Timestamp::UNIX_EPOCH,
-            boot: "1".into(),
-            rebooted: false,
-            early: vec![],
             must_match: true,
-            resumed: None,
-            settle: Span::from_secs(10),
             phase,
             services: stopped.iter().map(service).collect(),
             down: down.iter().map(|unit| unit.parse().unwrap()).collect(),
+            ..any_record()
         }
     }
 

@@ -256,10 +256,10 @@ fn read(path: &Path) -> io::Result<Record> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn record() -> Record {
+    pub(in super::super) fn record() -> Record {
         Record {
             run: "20261123T003000Z-7k3f9q".parse().unwrap(),
             job: "rebuild".parse().unwrap(),

@@ -3,7 +3,7 @@
 
 use super::plan::{Work, failed};
 use mastmaint_config::settings::{Environment, Instance};
-use mastmaint_instance::{Storage, Variables};
+use mastmaint_instance::{Storage, UPLOADS, Variables};
 use std::path::Path;
 
 /// Refuses where uploads would stay behind in the tree that is replaced, and be removed with it one day.
@@ -17,7 +17,7 @@ pub(super) fn come_along(instance: &Instance, environment: &Environment) -> Resu
                 "today's uploads lie in {} (PAPERCLIP_ROOT_PATH), within what changes places, where a restore would leave \
                  them behind; move them to {} or out of {} first",
                 at.display(),
-                instance.live.join(SYSTEM).display(),
+                instance.live.join(UPLOADS).display(),
                 instance.live.display()
             ),
         )),
@@ -25,10 +25,8 @@ pub(super) fn come_along(instance: &Instance, environment: &Environment) -> Resu
     }
 }
 
-const SYSTEM: &str = "public/system";
-
 fn stay_behind(live: &Path, at: &Path) -> bool {
-    at.starts_with(live) && !at.starts_with(live.join(SYSTEM))
+    at.starts_with(live) && !at.starts_with(live.join(UPLOADS))
 }
 
 #[cfg(test)]
