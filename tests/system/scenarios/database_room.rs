@@ -96,10 +96,16 @@ pub(crate) fn a_dump_is_loaded_in_its_room_and_switched_in(debian: Debian) {
         "/etc/systemd/system/mastmaintd-database@.service.d/61-probe.conf",
         "[Service]\nNoExecPaths=\nExecPaths=\n",
     );
+    machine
+        .sh("cd /home/mastodon && mkdir .ssh && echo 'elsewhere:5432:*:mastodon:x' >.pgpass && echo key >.ssh/id \
+             && chmod -R go= .pgpass .ssh && chown -R mastodon: .pgpass .ssh")
+        .ok();
     let tries = "/bin/sh -c 'touch /home/mastodon/live/x /home/mastodon/live/public/x 2>/dev/null && echo wrote; \
+                 cat /home/mastodon/.pgpass /home/mastodon/.ssh/id 2>/dev/null; \
                  cat /backup/dumps/evil.sql /etc/mastmaintd/mastmaintd.yaml 2>/dev/null; head -n 1 /home/mastodon/live/.env.production; id -un; \
                  grep CapEff /proc/self/status'";
     let (_, said) = within(&machine, "database", tries);
     let lines: Vec<_> = said.lines().collect();
-    assert_eq!(lines, ["LOCAL_DOMAIN=mast.test", "mastodon", "CapEff:\t0000000000000000"], "{said}");
+    let pass = "elsewhere:5432:*:mastodon:x";
+    assert_eq!(lines, [pass, "LOCAL_DOMAIN=mast.test", "mastodon", "CapEff:\t0000000000000000"], "{said}");
 }

@@ -17,7 +17,10 @@ pub const MARK: &str = "# Written by `mastmaintctl rooms --apply`";
 /// What the shipped tootctl room is made for.
 const SHIPPED_USER: &str = "mastodon";
 const SHIPPED_LIVE: &str = "/home/mastodon/live";
-const SHIPPED_READABLE: [&str; 2] = [SHIPPED_LIVE, "/home/mastodon/.rbenv"];
+const SHIPPED_READABLE: [&str; 4] =
+    [SHIPPED_LIVE, "/home/mastodon/.rbenv", "/home/mastodon/.postgresql", "/home/mastodon/.pgpass"];
+/// What libpq reads in the home of who connects: certificates, and passwords.
+const OF_LIBPQ: [&str; 2] = [".postgresql", ".pgpass"];
 /// Where the systemctl room keeps accepted configurations.
 const ACCEPTED: &str = "/var/lib/mastmaintd-accepted";
 /// What rooms see of the network that ask the instance's services.
@@ -164,15 +167,15 @@ fn tootctl(resident: &Resident) -> Result<Wanted, PlanError> {
             writes.push(path.clone());
         }
     }
-    let readable = readable(resident);
+    let readable: Vec<PathBuf> = readable(resident).into_iter().chain(of_libpq(resident)).collect();
     for path in writes.iter().chain(&readable) {
         fit("the path", &path.to_string_lossy())?;
     }
     let fits_shipped = resident.user == SHIPPED_USER
         && resident.live == Path::new(SHIPPED_LIVE)
-        && readable.iter().all(|path| SHIPPED_READABLE.iter().any(|shipped| path == Path::new(shipped)))
+        && readable.iter().all(|path| is_shipped(path))
         && writes.len() == 3;
-    let drop_in = (!fits_shipped).then(|| text(resident, &writes));
+    let drop_in = (!fits_shipped).then(|| text(resident, &readable, &writes));
     Ok(Wanted {
         room: Which::Steps(Room::Tootctl),
         user: resident.user.clone(),
@@ -196,13 +199,22 @@ fn asking(room: Which, resident: Option<&Resident>) -> Result<Wanted, PlanError>
         return Err(PlanError::Root);
     }
     fit("the user", &resident.user)?;
-    fit("the path", &resident.live.to_string_lossy())?;
-    let fits_shipped = resident.user == SHIPPED_USER && resident.live == Path::new(SHIPPED_LIVE);
+    let libpq = of_libpq(resident);
+    for path in libpq.iter().chain([&resident.live]) {
+        fit("the path", &path.to_string_lossy())?;
+    }
+    let fits_shipped = resident.user == SHIPPED_USER
+        && resident.live == Path::new(SHIPPED_LIVE)
+        && libpq.iter().all(|path| is_shipped(path) || !is_hidden(path));
     let drop_in = || {
         // A dump that is loaded must belong to the copy with which it comes back.
         let copies = (room == Which::Database).then(|| resident.live.with_file_name(Restoring::BESIDE));
-        let seen: Vec<&PathBuf> =
-            [&resident.live].into_iter().chain(&copies).filter(|path| is_hidden(path)).collect();
+        let seen: Vec<&PathBuf> = [&resident.live]
+            .into_iter()
+            .chain(&libpq)
+            .chain(&copies)
+            .filter(|path| is_hidden(path))
+            .collect();
         let mut text = of_user(&resident.user);
         setting(&mut text, "BindReadOnlyPaths", &seen);
         text
@@ -210,11 +222,10 @@ fn asking(room: Which, resident: Option<&Resident>) -> Result<Wanted, PlanError>
     Ok(wanted(&resident.user, (!fits_shipped).then(drop_in)))
 }
 
-fn text(resident: &Resident, writes: &[PathBuf]) -> String {
+fn text(resident: &Resident, readable: &[PathBuf], writes: &[PathBuf]) -> String {
     // A copy that is restored is tried before it is switched in.
     let copies = resident.live.with_file_name(Restoring::BESIDE);
-    let seen: Vec<PathBuf> =
-        readable(resident).into_iter().chain([copies]).filter(|path| is_hidden(path)).collect();
+    let seen: Vec<&PathBuf> = readable.iter().chain([&copies]).filter(|path| is_hidden(path)).collect();
     let (bound, open): (Vec<&PathBuf>, Vec<&PathBuf>) = writes.iter().partition(|path| is_hidden(path));
     let mut text = of_user(&resident.user);
     setting(&mut text, "BindReadOnlyPaths", &seen);
@@ -262,6 +273,15 @@ fn readable(resident: &Resident) -> Vec<PathBuf> {
         }
     }
     paths
+}
+
+/// What who connects to PostgreSQL as the instance does reads beside the instance's settings.
+fn of_libpq(resident: &Resident) -> Vec<PathBuf> {
+    resident.home.iter().flat_map(|home| OF_LIBPQ.map(|name| home.join(name))).collect()
+}
+
+fn is_shipped(path: &Path) -> bool {
+    SHIPPED_READABLE.iter().any(|shipped| path == Path::new(shipped))
 }
 
 /// The entries of a list; one that is missing on the host does not keep the room from opening.
@@ -315,7 +335,8 @@ mod tests {
         assert_eq!(
             settings(&resident("masto", "/home/masto", "/home/masto/live", &["/mnt/media"])),
             "User=masto\nGroup=\nBindPaths=\nBindReadOnlyPaths=-/home/masto/live\n\
-             BindReadOnlyPaths=-/home/masto/.rbenv\nBindReadOnlyPaths=-/home/masto/.mastmaintd-restore\n\
+             BindReadOnlyPaths=-/home/masto/.rbenv\nBindReadOnlyPaths=-/home/masto/.postgresql\n\
+             BindReadOnlyPaths=-/home/masto/.pgpass\nBindReadOnlyPaths=-/home/masto/.mastmaintd-restore\n\
              BindPaths=-/home/masto/live/public/system\nBindPaths=-/home/masto/live/log\nBindPaths=-/home/masto/live/tmp\n\
              ReadWritePaths=\nReadWritePaths=-/mnt/media\n"
         );
@@ -347,7 +368,11 @@ mod tests {
         assert!(wanted.writes.is_empty());
         let text = wanted.drop_in.unwrap();
         let settings = text.split_once("[Service]\n").unwrap().1;
-        assert_eq!(settings, "User=masto\nGroup=\nBindPaths=\nBindReadOnlyPaths=-/home/masto/live\n");
+        assert_eq!(
+            settings,
+            "User=masto\nGroup=\nBindPaths=\nBindReadOnlyPaths=-/home/masto/live\n\
+             BindReadOnlyPaths=-/home/masto/.postgresql\nBindReadOnlyPaths=-/home/masto/.pgpass\n"
+        );
         // So does the one in which a dump is loaded, and the copy beside.
         let database = asking(Which::Database, Some(&masto)).unwrap();
         let more = format!("{text}BindReadOnlyPaths=-/home/masto/.mastmaintd-restore\n");
@@ -355,9 +380,13 @@ mod tests {
             (database.drop_in.unwrap(), unit(database.room)),
             (more, "mastmaintd-database@.service".into())
         );
-        let elsewhere = resident("masto", "/home/masto", "/srv/live", &[]);
+        let elsewhere = resident("masto", "/srv/masto", "/srv/live", &[]);
         let text = one(Room::Probe, Some(&elsewhere), &[]).unwrap().drop_in.unwrap();
         assert!(text.ends_with("User=masto\nGroup=\nBindPaths=\n"), "{text}");
+        // Of the usual user with another home, which is hidden, too.
+        let moved = resident("mastodon", "/home/toot", "/home/mastodon/live", &[]);
+        let text = one(Room::Probe, Some(&moved), &[]).unwrap().drop_in.unwrap();
+        assert!(text.ends_with("BindReadOnlyPaths=-/home/toot/.pgpass\n"), "{text}");
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! The rooms in which dumps are brought to life. That of the boot has to see the Ruby and the gems of the instance.
 
 use super::{
-    PlanError, Resident, SHIPPED_LIVE, SHIPPED_READABLE, Wanted, Which, fit, head, is_hidden, readable,
-    setting,
+    PlanError, Resident, SHIPPED_LIVE, Wanted, Which, fit, head, is_hidden, is_shipped, readable, setting,
 };
 use std::{
     fmt::Write as _,
@@ -29,8 +28,7 @@ pub(super) fn boot(resident: Option<&Resident>) -> Result<Wanted, PlanError> {
     let gems = resident.live.join("vendor/bundle");
     let mut seen: Vec<PathBuf> =
         readable(resident).into_iter().filter(|path| *path != resident.live).collect();
-    let fits_shipped = resident.live == Path::new(SHIPPED_LIVE)
-        && seen.iter().all(|path| SHIPPED_READABLE.iter().any(|shipped| path == Path::new(shipped)));
+    let fits_shipped = resident.live == Path::new(SHIPPED_LIVE) && seen.iter().all(|path| is_shipped(path));
     if fits_shipped {
         return Ok(drilling(Which::Boot, None));
     }

@@ -1,8 +1,8 @@
 //! The change room: the instance's user, who may write all of the Rails root in it.
 
 use super::{
-    PlanError, Resident, SHIPPED_LIVE, SHIPPED_USER, Wanted, Which, fit, is_hidden, of_user, readable,
-    setting,
+    PlanError, Resident, SHIPPED_LIVE, SHIPPED_USER, Wanted, Which, fit, is_hidden, of_libpq, of_user,
+    readable, setting,
 };
 use mastmaint_words::Room;
 use std::path::{Path, PathBuf};
@@ -45,10 +45,11 @@ pub(super) fn change(resident: Option<&Resident>) -> Result<Wanted, PlanError> {
     })
 }
 
-/// Ruby, Node, and what `PATH` leads to.
+/// Ruby, Node, what `PATH` leads to, and how the database is reached.
 fn seen(resident: &Resident) -> Vec<PathBuf> {
     let tools = readable(resident).into_iter().filter(|path| *path != resident.live);
-    tools.chain(resident.home.iter().map(|home| home.join(NODE))).collect()
+    let node = resident.home.iter().map(|home| home.join(NODE));
+    tools.chain(node).chain(of_libpq(resident)).collect()
 }
 
 fn text(resident: &Resident, reads: &[PathBuf]) -> String {
@@ -82,6 +83,7 @@ mod tests {
         assert_eq!(
             settings(&resident("masto", "/home/masto", "/home/masto/live")),
             "User=masto\nGroup=\nBindPaths=\nBindReadOnlyPaths=-/home/masto/.rbenv\nBindReadOnlyPaths=-/home/masto/.nvm\n\
+             BindReadOnlyPaths=-/home/masto/.postgresql\nBindReadOnlyPaths=-/home/masto/.pgpass\n\
              BindPaths=-/home/masto/live\nBindPaths=-/home/masto/.cache\n"
         );
         assert_eq!(
