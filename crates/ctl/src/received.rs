@@ -63,6 +63,7 @@ fn order(run: RunId, instance: &Instance, asked: &Typed) -> Result<String, CtlEr
     let name: BackupName = "received".parse().map_err(|_| CtlError::BadReply)?;
     let order = RestoreOrder {
         run,
+        job: None,
         name,
         // What it is the stream says.
         backup: Backup {

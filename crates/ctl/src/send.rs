@@ -90,6 +90,7 @@ pub(crate) fn send(config: &Path, typed: &Sent) -> Result<u8, CtlError> {
     let backup = backup.clone();
     let order = RestoreOrder {
         run: RunId::new(Timestamp::now())?,
+        job: None,
         name: asked.backup,
         backup,
         live: settings

@@ -116,6 +116,7 @@ pub(crate) fn begin(order: &RestoreOrder) -> Restoring {
     let now = Timestamp::now();
     Restoring {
         run: order.run.clone(),
+        job: order.job.clone(),
         backup: order.name.clone(),
         generation: None,
         live: order.live.clone(),

@@ -99,7 +99,7 @@ fn around(
             return Err(RestoreError::NotNow { what });
         }
     }
-    drop_others(site, &journal, order, |phase| matches!(phase, Phase::Preparing))?;
+    drop_others(site, &journal, order, |other| matches!(other.phase, Phase::Preparing))?;
     let mut restoring = begin(order);
     journal.write(&mut restoring)?;
     (site.reach)("prepare.begun");
@@ -109,7 +109,10 @@ fn around(
             journal.next(&mut restoring, Phase::Prepared)?;
             (site.reach)("prepare.prepared");
             // Not before there is a better one: what is asked for now may not come.
-            drop_others(site, &journal, order, |phase| matches!(phase, Phase::Prepared))?;
+            drop_others(site, &journal, order, |other| {
+                matches!(other.phase, Phase::Prepared) && other.job.is_some() && other.job == order.job
+            })?;
+            name_others(site, order)?;
             Ok(Did::Done)
         }
         Err(error) => {
@@ -120,12 +123,7 @@ fn around(
                 let _ = stage.remove(&parent, &order.run);
             }
             if error.code() == NO_SPACE {
-                for other in idle(site, order, |phase| matches!(phase, Phase::Prepared))? {
-                    let run = &other.run;
-                    site.tell.say(&format!(
-                        "the copy of run {run} lies beside; `mastmaintctl prune {run}` removes it"
-                    ));
-                }
+                name_others(site, order)?;
             }
             Err(journal.failed(&mut restoring, error))
         }
@@ -136,19 +134,31 @@ fn around(
 fn idle(
     site: &Site<'_>,
     order: &RestoreOrder,
-    is_meant: fn(&Phase) -> bool,
+    is_meant: impl Fn(&Restoring) -> bool,
 ) -> Result<impl Iterator<Item = Restoring>, RestoreError> {
-    let (run, live) = (order.run.clone(), order.live.clone());
-    let is_one = move |other: &Restoring| is_meant(&other.phase) && other.run != run && other.live == live;
+    let is_one =
+        move |other: &Restoring| is_meant(other) && other.run != order.run && other.live == order.live;
     Ok(list(site.state)?.into_iter().filter(is_one))
 }
 
-/// Removes them: each takes as much room as the instance.
+/// Each takes as much room as the instance, and was made for a person or by another job.
+fn name_others(site: &Site<'_>, order: &RestoreOrder) -> Result<(), RestoreError> {
+    for other in idle(site, order, |other| matches!(other.phase, Phase::Prepared))? {
+        let run = &other.run;
+        site.tell.say(&format!(
+            "the copy of run {run} lies beside, too; `mastmaintctl restore --prepared {run}` switches it in, or \
+             `mastmaintctl prune {run}` removes it"
+        ));
+    }
+    Ok(())
+}
+
+/// Removes them.
 fn drop_others(
     site: &Site<'_>,
     journal: &Journal,
     order: &RestoreOrder,
-    is_meant: fn(&Phase) -> bool,
+    is_meant: impl Fn(&Restoring) -> bool,
 ) -> Result<(), RestoreError> {
     for mut other in idle(site, order, is_meant)? {
         let parent = Parent::open(&other.live)?;

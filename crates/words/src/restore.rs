@@ -1,16 +1,22 @@
 //! The restore of files: what is asked, what is planned, and how far it is. `mastmaint-restore` is asked with an
 //! [`RestoreOrder`] and keeps a [`Restoring`]; both are read by whoever tells people of it.
 
-use crate::{BackupName, Digest, RunId, backup::Backup};
+use crate::{BackupName, Digest, JobName, RunId, backup::Backup};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+
+/// The job that `mastmaintctl restore` writes for what a person has typed.
+pub const BY_HAND: &str = "restore-by-hand";
 
 /// What `mastmaint-restore` is asked to do. No path in it comes from anywhere but the accepted configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreOrder {
     /// The run that restores: everything that is made is named by it.
     pub run: RunId,
+    /// The configured job whose run it is. A copy that is made for a person is of none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobName>,
     /// The name of the backup: its proofs and its report are kept under it.
     pub name: BackupName,
     /// What it is.
@@ -251,6 +257,10 @@ pub struct Trouble {
 pub struct Restoring {
     /// The run.
     pub run: RunId,
+    /// The configured job whose run it is: its next copy takes the place of one that was never switched in. What was made
+    /// for a person only a person removes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobName>,
     /// The backup.
     pub backup: BackupName,
     /// What of it comes back; not known before it was found.

@@ -20,7 +20,7 @@ use job::Parts;
 use mastmaint_config::Settings;
 use mastmaint_words::{
     JobName, RunId,
-    restore::{Phase, Restoring},
+    restore::{BY_HAND, Phase, Restoring},
 };
 use std::{
     fs,
@@ -33,8 +33,6 @@ use typed::Wanted;
 pub(crate) const STATE: &str = "/var/lib/mastmaintd-restore";
 /// What `mastmaint-restore` says by its exit status when there is nothing to do.
 const NOTHING_TO_DO: i32 = 3;
-/// The job that is written for a restore by hand.
-const JOB: &str = "restore-by-hand";
 
 /// Rehearses, asks, and switches in what was rehearsed.
 pub(crate) fn restore(daemon: &Daemon, config: &Path, asked: &Typed) -> Result<u8, CtlError> {
@@ -113,8 +111,8 @@ fn tell_what_is_kept(run: &RunId) {
 
 /// Runs a job that is written for this one run. No hold keeps a restore from running.
 fn run_by_hand(daemon: &Daemon, config: &Path, job: &str) -> Result<Ran, CtlError> {
-    let name: JobName = JOB.parse().map_err(|_| CtlError::BadReply)?;
-    let text = format!("jobs:\n  {JOB}: {job}\n");
+    let name: JobName = BY_HAND.parse().map_err(|_| CtlError::BadReply)?;
+    let text = format!("jobs:\n  {BY_HAND}: {job}\n");
     by_hand::run(daemon, &Fragment { config, what: "restore", job: name, text, despite_hold: false })
 }
 

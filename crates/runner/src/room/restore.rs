@@ -54,7 +54,7 @@ pub(super) fn plan(
         }
         RestoreAction::Ask(probe) => return probed::plan(options, step, probe, named),
         RestoreAction::Rehearse(restore) | RestoreAction::Prepare(restore) => {
-            coming_along(view, step).and_then(|()| prepared(view, restore, &named.key.run))
+            coming_along(view, step).and_then(|()| prepared(view, restore, &named))
         }
         RestoreAction::Switch(copy) => {
             coming_along(view, step).map(|()| of(copy.run(&named.key.run), Wanted::Switched))
@@ -129,8 +129,9 @@ impl Wanted {
     }
 }
 
-fn prepared(view: &RoomView, restore: &Restore, own: &RunId) -> Result<Asked, Work> {
-    let order = order(view, restore, own.clone())?;
+fn prepared(view: &RoomView, restore: &Restore, named: &Named) -> Result<Asked, Work> {
+    let own = &named.key.run;
+    let order = order(view, restore, named)?;
     let is_pulled = order.backup.place.is_pulled();
     let order = serde_json::to_string(&order)
         .map_err(|error| failed("no-order", &format!("the restore cannot be described: {error}")))?;
@@ -176,14 +177,15 @@ fn tried(view: &RoomView, step: &Step, run_of_copy: &RunId, named: &Named) -> Wo
     run(command, step, named, redactor, Box::new(|ended| Judge::of_any().judge(ended)))
 }
 
-fn order(view: &RoomView, restore: &Restore, run: RunId) -> Result<RestoreOrder, Work> {
+fn order(view: &RoomView, restore: &Restore, named: &Named) -> Result<RestoreOrder, Work> {
     let instance = view.instance.as_ref().ok_or_else(no_instance)?;
     let backup = view.backups.get(&restore.backup).ok_or_else(|| {
         let text = format!("the configuration has no backup {}; add it under `backups:`", restore.backup);
         failed("no-backup", &text)
     })?;
     Ok(RestoreOrder {
-        run,
+        run: named.key.run.clone(),
+        job: Some(named.job.clone()).filter(|job| job.as_str() != BY_HAND),
         name: restore.backup.clone(),
         backup: backup.clone(),
         live: instance.live.clone(),
