@@ -33,10 +33,36 @@ pub(crate) fn none_below(live: &OwnedFd, at: &Path) -> Result<(), RestoreError> 
 }
 
 fn refused(at: &Path) -> RestoreError {
-    let what = "something is mounted here, below live, and a restore would move it away with the old tree. Unmount it, or \
-                let live hold a link to where it is mounted"
+    let what = "something is mounted here, below live, and a restore would move it away with the old tree. Mount it elsewhere \
+                for good and let live hold a link to there; merely unmounted, uploads would be taken for lost"
         .to_owned();
     RestoreError::Unfit { code: "mount-below", at: at.to_owned(), what }
+}
+
+/// Refuses if today's uploads are empty because what is mounted there is not: they would be taken for lost, and those of the
+/// backup would lie hidden below it one day.
+pub(crate) fn none_missing(uploads: &OwnedFd, at: &Path) -> Result<(), RestoreError> {
+    let is_empty = names(uploads.as_fd()).map_err(io_on(at, "list"))?.is_empty();
+    if !is_empty || !has_mount(&fs::read(FSTAB).unwrap_or_default(), at) {
+        return Ok(());
+    }
+    let what = "it is empty, and /etc/fstab mounts something here that is not mounted. Mount it elsewhere for good and let \
+                live hold a link to there"
+        .to_owned();
+    Err(RestoreError::Unfit { code: "mount-missing", at: at.to_owned(), what })
+}
+
+const FSTAB: &str = "/etc/fstab";
+
+/// Whether a line of `fstab` mounts something at this place.
+fn has_mount(fstab: &[u8], at: &Path) -> bool {
+    let lines = fstab.split(|b| *b == b'\n');
+    let points = lines.filter_map(|line| {
+        let mut fields = line.split(u8::is_ascii_whitespace).filter(|field| !field.is_empty());
+        let is_comment = fields.next()?.starts_with(b"#");
+        fields.next().filter(|_| !is_comment)
+    });
+    points.map(unescaped).any(|point| Path::new(OsStr::from_bytes(&point)) == at)
 }
 
 fn look(
@@ -107,5 +133,14 @@ mod tests {
         let text = b"22 1 254:1 / / rw - ext4 /dev/vda1 rw\n30 22 0:25 /a /home/mastodon/li\\040ve/public rw - zfs t rw\n";
         let found: Vec<PathBuf> = points(text).collect();
         assert_eq!(found, [Path::new("/"), Path::new("/home/mastodon/li ve/public")]);
+    }
+
+    #[test]
+    fn what_would_be_mounted_is_known() {
+        let fstab =
+            b"# /dev/vdc /srv/no ext4\n\n/dev/vdb\t/srv/li\\040ve/public/system/ ext4 defaults 0 2\nproc\n";
+        let has = |at: &str| has_mount(fstab, Path::new(at));
+        assert!(has("/srv/li ve/public/system"));
+        assert!(!has("/srv/no") && !has("/srv/li ve/public") && !has(""));
     }
 }

@@ -95,6 +95,11 @@ impl Today {
         }
         mounts::none_below(&fd, at)?;
         let media = media(&fd, at)?;
+        if matches!(media, Media::Here(_)) {
+            let public = directory_below(&fd, PUBLIC).map_err(io_on(at, "open public of"))?;
+            let uploads = directory_below(&public, SYSTEM).map_err(io_on(at, "open public/system of"))?;
+            mounts::none_missing(&uploads, &at.join(PUBLIC).join(SYSTEM))?;
+        }
         let environment = environment::all(&fd)?.into_iter().map(CString::into_bytes).collect();
         Ok(Some(Self { fd, seen: opened, media, environment }))
     }
