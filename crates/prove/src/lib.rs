@@ -9,6 +9,7 @@ pub mod database;
 mod holes;
 pub mod key;
 pub mod migrations;
+pub mod modules;
 pub mod scope;
 pub mod signer;
 pub mod store;

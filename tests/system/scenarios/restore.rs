@@ -174,7 +174,17 @@ fn what_cannot_work_is_not_switched_in(machine: &Machine, before: &str) {
     assert!(open_brackets(machine).is_empty());
     assert_eq!(tree(machine, LIVE), before);
 
-    machine.sh(&format!("rm {COPY}/config/ails-web && rm -r {COPY}/public/packs")).ok();
+    let package = r#"{"dependencies": {"pg": "^8"}}"#;
+    machine
+        .sh(&format!("cd {COPY} && rm config/ails-web && mkdir -p streaming && echo '{package}' >streaming/package.json"))
+        .ok();
+    let refused = ctl(machine, "restore files --unproved --without-assets --yes");
+    assert_eq!(refused.status, 1, "{}{}", refused.out, refused.err);
+    assert!(refused.err.contains("without pg in node_modules streaming does not start"), "{}", refused.err);
+    all_are(machine, "active");
+    assert_eq!(tree(machine, LIVE), before);
+
+    machine.sh(&format!("rm -r {COPY}/streaming {COPY}/public/packs")).ok();
     let refused = ctl(machine, "restore files --unproved --yes");
     assert_eq!(refused.status, 1, "{}{}", refused.out, refused.err);
     for text in ["no manifest of a build", "--without-assets", "restore --prepared"] {

@@ -1,5 +1,5 @@
-//! What is looked at in a copy before anything is stopped: whether its built assets are whole. Without them every page
-//! answers 500, whatever else was checked.
+//! What is looked at in a copy before anything is stopped: whether its built assets are whole, without which every page
+//! answers 500, and whether what streaming needs is there.
 
 use super::{
     plan::{Named, Work, beside_me, no_instance, run},
@@ -12,7 +12,7 @@ use crate::{
     redact::Redactor,
     verdict::Judge,
 };
-use mastmaint_config::{accepted::RoomView, settings::Step};
+use mastmaint_config::{accepted::RoomView, requires::Service, settings::Step};
 use mastmaint_words::{Grade, Outcome, Reason, RunId, Verdict, restore::Restoring};
 use std::path::{Path, PathBuf};
 
@@ -20,14 +20,18 @@ use std::path::{Path, PathBuf};
 const WHOLE: i32 = 0;
 const NOT_WHOLE: i32 = 1;
 const UNKNOWN: i32 = 3;
+const MISSING: i32 = 4;
 
 /// Looks at the assets in the copy of a run; `needed`: nothing is switched in without them.
 pub(super) fn assets(view: &RoomView, step: &Step, of: &RunId, needed: bool, named: &Named) -> Work {
     let Some(instance) = &view.instance else { return no_instance() };
     let copy = Restoring::copy(&instance.live, of);
+    let streams = instance.services.iter().any(|unit| Service::of(unit) == Some(Service::Streaming));
+    let mut args = vec!["--live".to_owned(), copy.display().to_string(), "told".to_owned()];
+    args.extend(streams.then(|| "streaming".to_owned()));
     let command = StepCommand {
         program: beside_me("mastmaint-prove"),
-        args: vec!["--live".to_owned(), copy.display().to_string(), "told".to_owned()],
+        args,
         environment: environment::for_program(&step.environment, Path::new("/"), PATH),
         directory: PathBuf::from("/"),
         patterns: Patterns::default(),
@@ -47,6 +51,13 @@ fn judge(ended: &Ended, needed: bool) -> Verdict {
         WHOLE => return of(Outcome::Ok, Grade::Proved, "assets-whole", said),
         NOT_WHOLE => ("assets-incomplete", Grade::Proved),
         UNKNOWN => ("assets-unknown", Grade::Read),
+        MISSING => {
+            let text = format!(
+                "{said}. Nothing was stopped. Take another state, or take streaming out of \
+                 instance.services for this restore; then, as Mastodon's user in live, `yarn install`, and start streaming"
+            );
+            return of(Outcome::Failed, Grade::Proved, "modules-missing", text);
+        }
         _ => return Judge::of_any().judge(ended),
     };
     if needed {
@@ -84,6 +95,11 @@ mod tests {
         for status in [NOT_WHOLE, UNKNOWN] {
             let (outcome, _, text) = judged(status, false);
             assert!(outcome == Outcome::Ok && text.contains("mastmaintctl guard"), "{text}");
+        }
+        for needed in [true, false] {
+            let (outcome, code, text) = judged(MISSING, needed);
+            assert_eq!((outcome, code.as_str()), (Outcome::Failed, "modules-missing"));
+            assert!(text.contains("yarn install"), "{text}");
         }
         assert_eq!(judged(101, false).0, Outcome::Failed, "it was not looked");
     }

@@ -21,7 +21,7 @@ use mastmaint_config::{
 use mastmaint_instance::{Variables, settings_of};
 use mastmaint_words::{
     Digest, Grade, Outcome, Reason, RunId, Verdict, human,
-    restore::{Phase, RestoreOrder, Restoring},
+    restore::{BY_HAND, Phase, RestoreOrder, Restoring},
 };
 use std::{
     fs, io,
@@ -54,7 +54,7 @@ pub(super) fn plan(
         }
         RestoreAction::Ask(probe) => return probed::plan(options, step, probe, named),
         RestoreAction::Rehearse(restore) | RestoreAction::Prepare(restore) => {
-            coming_along(view, step).and_then(|()| prepared(view, restore, &named))
+            coming_along(view, step).and_then(|()| prepared(view, restore, named))
         }
         RestoreAction::Switch(copy) => {
             coming_along(view, step).map(|()| of(copy.run(&named.key.run), Wanted::Switched))
