@@ -285,6 +285,39 @@ fn whatever_ends_the_run_leads_over_the_way_back() {
     assert_eq!(scene.leftovers(), [""; 0]);
 }
 
+/// A build takes half a minute and more, in which what is listed is not built yet.
+#[test]
+fn a_theme_that_is_listed_before_it_is_built_is_no_incident() {
+    let scene = Scene::new();
+    let install = scene.script(
+        "install",
+        "echo 'plum: styles/plum.scss' >>config/themes.yml
+         until [ -e ../go ]; do sleep 0.1; done
+         echo 'body {}' >app/javascript/styles/plum.scss",
+    );
+    let often = "{every: 1s, down_after: 2, up_after: 1, timeout: 30s}";
+    scene.configure(
+        &format!("guard: {install}"),
+        &format!("probes:\n  assets: {often}\n  web: {often}\n"),
+    );
+    let daemon = scene.start();
+    let state = || {
+        let status = daemon.ctl(&["status", "--json"]).json();
+        let lines = status["probes"].as_array().cloned().unwrap_or_default();
+        lines.iter().map(|line| format!("{} {}", line["probe"], line["state"])).collect::<Vec<_>>().join(" ")
+    };
+    let comes = |wanted: &str| {
+        assert!(wait_for(|| state() == wanted), "{}: {}", state(), daemon.log());
+    };
+    comes(r#""assets" "up" "web" "up""#);
+    daemon.ctl(&["run", JOB]).exits(0);
+    comes(r#""assets" "quiet" "web" "up""#);
+    fs::write(scene.place.path("go"), "").unwrap();
+    assert_eq!(daemon.ended(JOB)["outcome"], "ok");
+    let known = daemon.ctl(&["incidents", "--json"]).exits(0).json();
+    assert_eq!(known["incidents"].as_array().map(Vec::len), Some(0), "{known:#}");
+}
+
 #[test]
 fn a_change_is_refused_before_anything_is_changed() {
     let (scene, daemon) = Scene::with("guard: bin/rails assets:precompile", "");
