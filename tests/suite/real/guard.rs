@@ -209,6 +209,7 @@ fn what_does_not_go_well_is_put_back_to_the_last_byte_and_web_is_left_alone() {
         assert!(said.contains(why) && said.ends_with(PUT_BACK), "{build}: {said}");
         assert!(scene.seen() == before, "{build}: not as before: {run:#}");
         assert!(!scene.live().join("new").exists(), "{build}");
+        assert_eq!(titles(&run).last(), Some(&"look at the site and its themes as a visitor"), "{run:#}");
         assert_eq!(scene.leftovers(), [""; 0], "{build}");
     }
     assert_eq!(scene.systemctl.restarts(), [""; 0], "the site was never down");
