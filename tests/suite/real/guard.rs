@@ -418,6 +418,8 @@ fn themes_are_installed_as_the_mastodon_that_is_there_wants_them() {
     let style = |name: &str| fs::read_to_string(scene.live().join(STYLES).join(name)).unwrap_or_default();
     let (new, old) = (bird(&scene.place.path("new"), "4.0.0"), bird(&scene.place.path("old"), "2.2.1"));
     let tangerine = tangerine(&scene.place.path("tangerine"));
+    // A clone that git does not read for this user, as it does not one that root has made.
+    fs::create_dir(scene.place.path("tangerine/.git")).unwrap();
     // 4.6, whose stylesheets use each other.
     let styles = scene.live().join(STYLES);
     fs::write(styles.join("application.scss"), "@use 'common';\nbody { color: orange }\n").unwrap();
