@@ -9,6 +9,7 @@ mod kept;
 mod listing;
 mod memory;
 mod record;
+mod replaceable;
 mod tree;
 mod way_back;
 
