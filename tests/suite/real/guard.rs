@@ -460,6 +460,15 @@ fn themes_are_installed_as_the_mastodon_that_is_there_wants_them() {
     for theme in ["default", "contrast", "mastodon-bird-ui-contrast", "tangerineui-purple"] {
         assert!(manifest.contains(&format!("\"{theme}.css\":{{")), "{theme}: {manifest}");
     }
+    // What was built before is whole, so nothing but the build itself shows that there was none.
+    fs::write(scene.place.path("tangerine/mastodon").join(STYLES).join("tangerineui.scss"), "a { color: #f80 }\n")
+        .unwrap();
+    let before = scene.seen();
+    scene.builds("nothing");
+    let none = run(&tangerine, 1);
+    assert!(none.to_string().contains("it exited with 0 and built nothing"), "{none:#}");
+    assert!(reason(&none).ends_with(PUT_BACK) && scene.seen() == before, "{none:#}");
+    scene.builds("whole");
     // What 4.3 does not understand is not built, and put back.
     let before = scene.seen();
     let used =
