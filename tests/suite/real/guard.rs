@@ -297,10 +297,7 @@ fn a_theme_that_is_listed_before_it_is_built_is_no_incident() {
          echo 'body {}' >app/javascript/styles/plum.scss",
     );
     let often = "{every: 1s, down_after: 2, up_after: 1, timeout: 30s}";
-    scene.configure(
-        &format!("guard: {install}"),
-        &format!("probes:\n  assets: {often}\n  web: {often}\n"),
-    );
+    scene.configure(&format!("guard: {install}"), &format!("probes:\n  assets: {often}\n  web: {often}\n"));
     let daemon = scene.start();
     let state = || {
         let status = daemon.ctl(&["status", "--json"]).json();
@@ -461,8 +458,11 @@ fn themes_are_installed_as_the_mastodon_that_is_there_wants_them() {
         assert!(manifest.contains(&format!("\"{theme}.css\":{{")), "{theme}: {manifest}");
     }
     // What was built before is whole, so nothing but the build itself shows that there was none.
-    fs::write(scene.place.path("tangerine/mastodon").join(STYLES).join("tangerineui.scss"), "a { color: #f80 }\n")
-        .unwrap();
+    fs::write(
+        scene.place.path("tangerine/mastodon").join(STYLES).join("tangerineui.scss"),
+        "a { color: #f80 }\n",
+    )
+    .unwrap();
     let before = scene.seen();
     scene.builds("nothing");
     let none = run(&tangerine, 1);

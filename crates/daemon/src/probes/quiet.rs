@@ -92,6 +92,9 @@ mod tests {
         quiet.building(true);
         assert!(quiet.is_on(&Question::Assets, now) && !quiet.is_on(&Question::Units, now));
         quiet.building(false);
-        assert!(!quiet.is_on(&Question::Assets, now), "at once: what stays is whole, and so is what was put back");
+        assert!(
+            !quiet.is_on(&Question::Assets, now),
+            "at once: what stays is whole, and so is what was put back"
+        );
     }
 }

@@ -27,7 +27,8 @@ impl Restored {
     /// What is staged now is nobody's. A removal that fails takes nothing back of what was proved.
     fn without(staged: Named<'_>, became: Became) -> Self {
         let left = tree::remove(staged).err();
-        let left = left.map(|error| format!("{} cannot be removed ({error}): remove it", staged.name.display()));
+        let left =
+            left.map(|error| format!("{} cannot be removed ({error}): remove it", staged.name.display()));
         Self { became, left }
     }
 }
@@ -283,8 +284,7 @@ mod tests {
         for (path, copy) in [("public/packs", Some(copy)), ("config/new", None)] {
             // Twice: whoever did it first died before he could say so.
             for became in [Became::PutBack, Became::Unchanged] {
-                let restored =
-                    as_nobody(|| put_back(live.as_fd(), Path::new(path), copy, RUN)).unwrap();
+                let restored = as_nobody(|| put_back(live.as_fd(), Path::new(path), copy, RUN)).unwrap();
                 assert_eq!(restored.became, became, "{path}");
                 let left = restored.left.unwrap();
                 assert!(left.starts_with(".mastmaintd-") && left.contains("cannot be removed"), "{left}");

@@ -93,9 +93,13 @@ mod tests {
             fs::write(&new, text).unwrap();
             fs::rename(&new, &path).unwrap();
         };
-        before.iter().for_each(|file| write(file, "{}"));
+        for file in before {
+            write(file, "{}");
+        }
         let forced = Forced::begin(scratch.path(), "production");
-        built.iter().for_each(|file| write(file, "{}"));
+        for file in built {
+            write(file, "{}");
+        }
         forced.nothing_built().map(|verdict| verdict.reasons[0].text.clone())
     }
 

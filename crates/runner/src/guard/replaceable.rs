@@ -50,11 +50,11 @@ fn of_others(named: Named<'_>, path: &Path, root: &Path, me: u32) -> io::Result<
     }
     if !tree::may_write_in(named.at) {
         let parent = root.join(path.parent().unwrap_or_else(|| Path::new("")));
+        let (parent, owner) = (parent.display(), fstat(named.at)?.st_uid);
+        let remedy = if owner == me { "chmod u+wx".to_owned() } else { format!("chown {}", name_of(me)) };
         return Ok(Some(format!(
-            "could not be put back, because {} belongs to {} and nothing in it can be replaced: chown {} {0}",
-            parent.display(),
-            name_of(fstat(named.at)?.st_uid),
-            name_of(me),
+            "could not be put back, because {parent} belongs to {} and nothing in it can be replaced: {remedy} {parent}",
+            name_of(owner),
         )));
     }
     Ok(rights.stuck.map(|stuck| {
@@ -109,7 +109,9 @@ mod tests {
                  chown {nobody} /live/public"
             )
         );
-        assert!(refused("config/themes.yml", &["config/themes.yml"]).unwrap().contains("/live/config belongs"));
+        assert!(
+            refused("config/themes.yml", &["config/themes.yml"]).unwrap().contains("/live/config belongs")
+        );
         let said = refused(packs, &["public", packs]).unwrap();
         assert_eq!(
             said,

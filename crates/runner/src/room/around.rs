@@ -73,7 +73,8 @@ pub(super) fn run(
             };
             take(&mut report.verdict, process, proof::of_assets(looked));
             // Of what is there already nothing is wrong: that alone proves no build.
-            let none = forced.filter(|_| report.verdict.outcome == Outcome::Ok).and_then(|f| f.nothing_built());
+            let none =
+                forced.filter(|_| report.verdict.outcome == Outcome::Ok).and_then(|f| f.nothing_built());
             if let Some(none) = none {
                 report.verdict = redacted(Verdict { numbers: report.verdict.numbers, ..none }, process);
             }
