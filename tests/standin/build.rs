@@ -25,12 +25,19 @@ pub(crate) enum Build {
     Killed,
     /// It empties `public/packs` first and then fails.
     Empties,
+    /// It is switched off, which is no error and which nobody says.
+    Nothing,
 }
 
 /// Builds; the exit status.
 #[expect(clippy::print_stdout, reason = "a build speaks there")]
 pub(crate) fn run(build: Build, live: &Path) -> io::Result<i32> {
     match build {
+        Build::Nothing => Ok(0),
+        Build::Whole if webpacker::is_of(live) && live.join(webpacker::STAMP).exists() => {
+            println!("Everything's up-to-date. Nothing to do");
+            Ok(0)
+        }
         Build::Whole if webpacker::is_of(live) => {
             println!("Compiling...");
             let error = webpacker::build(live)?;

@@ -85,6 +85,8 @@ pub struct Guard {
     pub keep: StepIndex,
     /// Everything is put back.
     pub put_back: StepIndex,
+    /// Whether web, which the run had not restarted, is well on what was put back.
+    pub look_first: StepIndex,
     /// Web is restarted on what was put back.
     pub restart_again: StepIndex,
     /// And looked at.
@@ -122,8 +124,9 @@ impl Job {
             look: after(2),
             keep: after(3),
             put_back: after(4),
-            restart_again: after(5),
-            look_again: after(6),
+            look_first: after(5),
+            restart_again: after(6),
+            look_again: after(7),
         })
     }
 

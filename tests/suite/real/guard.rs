@@ -209,6 +209,7 @@ fn what_does_not_go_well_is_put_back_to_the_last_byte_and_web_is_left_alone() {
         assert!(said.contains(why) && said.ends_with(PUT_BACK), "{build}: {said}");
         assert!(scene.seen() == before, "{build}: not as before: {run:#}");
         assert!(!scene.live().join("new").exists(), "{build}");
+        assert_eq!(titles(&run).last(), Some(&"look at the site and its themes as a visitor"), "{run:#}");
         assert_eq!(scene.leftovers(), [""; 0], "{build}");
     }
     assert_eq!(scene.systemctl.restarts(), [""; 0], "the site was never down");
@@ -283,6 +284,36 @@ fn whatever_ends_the_run_leads_over_the_way_back() {
     assert!(reason(&run).ends_with(PUT_BACK), "{run:#}");
     assert!(scene.seen() == before, "{run:#}");
     assert_eq!(scene.leftovers(), [""; 0]);
+}
+
+/// A build takes half a minute and more, in which what is listed is not built yet.
+#[test]
+fn a_theme_that_is_listed_before_it_is_built_is_no_incident() {
+    let scene = Scene::new();
+    let install = scene.script(
+        "install",
+        "echo 'plum: styles/plum.scss' >>config/themes.yml
+         until [ -e ../go ]; do sleep 0.1; done
+         echo 'body {}' >app/javascript/styles/plum.scss",
+    );
+    let often = "{every: 1s, down_after: 2, up_after: 1, timeout: 30s}";
+    scene.configure(&format!("guard: {install}"), &format!("probes:\n  assets: {often}\n  web: {often}\n"));
+    let daemon = scene.start();
+    let state = || {
+        let status = daemon.ctl(&["status", "--json"]).json();
+        let lines = status["probes"].as_array().cloned().unwrap_or_default();
+        lines.iter().map(|line| format!("{} {}", line["probe"], line["state"])).collect::<Vec<_>>().join(" ")
+    };
+    let comes = |wanted: &str| {
+        assert!(wait_for(|| state() == wanted), "{}: {}", state(), daemon.log());
+    };
+    comes(r#""assets" "up" "web" "up""#);
+    daemon.ctl(&["run", JOB]).exits(0);
+    comes(r#""assets" "quiet" "web" "up""#);
+    fs::write(scene.place.path("go"), "").unwrap();
+    assert_eq!(daemon.ended(JOB)["outcome"], "ok");
+    let known = daemon.ctl(&["incidents", "--json"]).exits(0).json();
+    assert_eq!(known["incidents"].as_array().map(Vec::len), Some(0), "{known:#}");
 }
 
 #[test]
@@ -384,6 +415,8 @@ fn themes_are_installed_as_the_mastodon_that_is_there_wants_them() {
     let style = |name: &str| fs::read_to_string(scene.live().join(STYLES).join(name)).unwrap_or_default();
     let (new, old) = (bird(&scene.place.path("new"), "4.0.0"), bird(&scene.place.path("old"), "2.2.1"));
     let tangerine = tangerine(&scene.place.path("tangerine"));
+    // A clone that git does not read for this user, as it does not one that root has made.
+    fs::create_dir(scene.place.path("tangerine/.git")).unwrap();
     // 4.6, whose stylesheets use each other.
     let styles = scene.live().join(STYLES);
     fs::write(styles.join("application.scss"), "@use 'common';\nbody { color: orange }\n").unwrap();
@@ -424,6 +457,18 @@ fn themes_are_installed_as_the_mastodon_that_is_there_wants_them() {
     for theme in ["default", "contrast", "mastodon-bird-ui-contrast", "tangerineui-purple"] {
         assert!(manifest.contains(&format!("\"{theme}.css\":{{")), "{theme}: {manifest}");
     }
+    // What was built before is whole, so nothing but the build itself shows that there was none.
+    fs::write(
+        scene.place.path("tangerine/mastodon").join(STYLES).join("tangerineui.scss"),
+        "a { color: #f80 }\n",
+    )
+    .unwrap();
+    let before = scene.seen();
+    scene.builds("nothing");
+    let none = run(&tangerine, 1);
+    assert!(none.to_string().contains("it exited with 0 and built nothing"), "{none:#}");
+    assert!(reason(&none).ends_with(PUT_BACK) && scene.seen() == before, "{none:#}");
+    scene.builds("whole");
     // What 4.3 does not understand is not built, and put back.
     let before = scene.seen();
     let used =

@@ -20,7 +20,10 @@ use mastmaint_words::{
     BackupName, JobName, Span, UnitName,
     backup::{Backups, Place},
 };
-use std::path::{Component, Path, PathBuf};
+use std::{
+    path::{Component, Path, PathBuf},
+    time::Duration,
+};
 
 /// The keys that only a guard has.
 const OWN_KEYS: [&str; 4] = ["keep", "build", "memory", "restart"];
@@ -37,6 +40,10 @@ const RESTART: Span = Span::from_secs(300);
 /// A service that was just started needs some seconds until it answers. One that takes so many times as long as it is
 /// watched (two minutes by default) is not well.
 const LOOK: u32 = 12;
+/// A service that was not restarted needs no time to come up, and one that cannot run what was put back shall not be looked
+/// at for long: this many times as long, and no shorter than a page may take on a busy host.
+const LOOK_FIRST: u32 = 4;
+const LOOK_LEAST: Span = Span::from_secs(15);
 /// What the look itself takes to end.
 const LOOK_MORE: Span = Span::from_secs(5);
 const KEEP: Span = Span::from_secs(600);
@@ -271,7 +278,9 @@ pub(crate) fn steps(written: Written, command: &Step, settle: Span) -> Vec<Step>
         action: Action::Systemctl(SystemctlAction { verb: SystemctlVerb::Restart, units: restart.clone() }),
         ..part(GuardAction::Check, Span::new(RESTART.get() + settle.get() * 3))
     };
-    let look = || part(GuardAction::Look, Span::new(settle.get() * LOOK + LOOK_MORE.get()));
+    let look_for = |time: Duration| part(GuardAction::Look, Span::new(time + LOOK_MORE.get()));
+    let look = || look_for(settle.get() * LOOK);
+    let look_first = look_for((settle.get() * LOOK_FIRST).max(LOOK_LEAST.get()));
     let last = commands.len().saturating_sub(1);
     let numbered = commands.into_iter().enumerate();
     let commands = numbered.map(|(index, argv)| Step {
@@ -289,6 +298,7 @@ pub(crate) fn steps(written: Written, command: &Step, settle: Span) -> Vec<Step>
             look(),
             part(GuardAction::Keep, KEEP),
             asking(GuardAction::PutBack, COPY),
+            look_first,
             again(),
             look(),
         ])

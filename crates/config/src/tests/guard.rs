@@ -29,6 +29,7 @@ fn a_guard_becomes_steps_with_its_way_back_among_them() {
             "look at the site and its themes as a visitor",
             "let the change stay",
             "put back what the change spoiled",
+            "look at the site and its themes as a visitor",
             "systemctl restart mastodon-web",
             "look at the site and its themes as a visitor",
             "/bin/false",
@@ -37,16 +38,16 @@ fn a_guard_becomes_steps_with_its_way_back_among_them() {
     let settings = loaded(text).settings;
     let job = &settings.jobs["a"];
     let guard = job.guard().unwrap();
-    assert_eq!([guard.begin, guard.keep, guard.put_back, guard.look_again].map(|at| at.0), [1, 7, 8, 10]);
+    assert_eq!([guard.begin, guard.keep, guard.put_back, guard.look_again].map(|at| at.0), [1, 7, 8, 11]);
     assert!(guard.holds(StepIndex(5)) && !guard.holds(StepIndex(8)) && guard.is_way_back(StepIndex(9)));
-    assert_eq!(job.steps_in_sight(StepIndex(2)), 12, "there are steps after it");
+    assert_eq!(job.steps_in_sight(StepIndex(2)), 13, "there are steps after it");
     let alone = loaded("instance: {}\njobs: {a: {steps: [{guard: []}]}}").settings;
-    assert_eq!([1, 6].map(|at| alone.jobs["a"].steps_in_sight(StepIndex(at))), [6, 9]);
+    assert_eq!([1, 6].map(|at| alone.jobs["a"].steps_in_sight(StepIndex(at))), [6, 10]);
     assert!(job.change, "a hold binds it");
     assert_eq!(job.lock.as_ref().map(mastmaint_words::LockName::as_str), Some("mastodon"));
-    let rooms: Vec<Room> = job.steps[1..=10].iter().map(|step| step.action.room()).collect();
+    let rooms: Vec<Room> = job.steps[1..=11].iter().map(|step| step.action.room()).collect();
     assert_eq!(rooms.iter().filter(|room| **room == Room::Change).count(), 6, "{rooms:?}");
-    assert_eq!(rooms.iter().filter(|room| **room == Room::Probe).count(), 2);
+    assert_eq!(rooms.iter().filter(|room| **room == Room::Probe).count(), 3);
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! What the dispatcher has to do with probes: it says when services are stopped on purpose, and shows where probes stand.
+//! What the dispatcher has to do with probes: it says when services are stopped on purpose and when assets are changed, and
+//! shows where probes stand.
 
 use super::{Active, Dispatcher, asks::error, reply};
 use crate::probes::Heard;
@@ -19,13 +20,15 @@ impl Dispatcher {
         }
     }
 
-    /// Says whether services are stopped on purpose, if that has changed.
+    /// Says whether services are stopped on purpose and whether assets are changed, if that has changed.
     pub(super) fn tell_watcher(&mut self) {
         // What could not be started again is no purpose of anybody's.
         let bracket = self.brackets.iter().any(|bracket| bracket.not_confirmed.is_none());
         let stopped = bracket || self.runs.values().any(stops_services_now);
+        let building = self.runs.values().any(changes_assets_now);
         if let Some(watcher) = &mut self.watcher {
             watcher.services_are_stopped(stopped);
+            watcher.assets_are_built(building);
         }
     }
 
@@ -70,6 +73,13 @@ fn stops_services_now(active: &Active) -> bool {
     is_at
         || job.bracket().is_some_and(|bracket| is_between(bracket.stop, bracket.start))
         || job.way_back().is_some_and(|way| is_between(way.stop_again, way.start_again))
+}
+
+/// Whether a guarded change of the run has begun and neither stays nor is put back.
+fn changes_assets_now(active: &Active) -> bool {
+    let Some(guard) = active.spec.job.guard() else { return false };
+    let is_over = |step| active.steps.get(&step).is_some_and(|record| record.end.is_some());
+    is_over(guard.begin) && !is_over(guard.keep) && !is_over(guard.put_back)
 }
 
 fn line(incident: Incident) -> IncidentLine {

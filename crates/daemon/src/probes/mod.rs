@@ -21,6 +21,8 @@ pub(crate) enum Heard {
     Config(Arc<DaemonView>),
     /// Whether services are stopped on purpose.
     Stopped(bool),
+    /// Whether a guarded change is at work on the assets.
+    Building(bool),
     /// The ledger began anew: what is open has to be written again.
     LedgerAnew,
 }
@@ -32,6 +34,8 @@ pub struct Watcher {
     seen: watch::Receiver<Vec<ProbeLine>>,
     /// Whether the task was told last that services are stopped.
     stopped: bool,
+    /// Whether it was told last that assets are changed.
+    building: bool,
 }
 
 impl Watcher {
@@ -40,7 +44,7 @@ impl Watcher {
         let (sender, heard) = mpsc::unbounded_channel();
         let (shown, seen) = watch::channel(Vec::new());
         tokio::spawn(task::run(needs, heard, shown));
-        Self { heard: sender, seen, stopped: false }
+        Self { heard: sender, seen, stopped: false, building: false }
     }
 
     /// Tells the task something. It is never waited for.
@@ -54,6 +58,14 @@ impl Watcher {
         if stopped != self.stopped {
             self.stopped = stopped;
             self.tell(Heard::Stopped(stopped));
+        }
+    }
+
+    /// Tells the task whether a guarded change is at work on the assets, if that has changed.
+    pub(crate) fn assets_are_built(&mut self, building: bool) {
+        if building != self.building {
+            self.building = building;
+            self.tell(Heard::Building(building));
         }
     }
 

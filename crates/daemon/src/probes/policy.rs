@@ -104,7 +104,7 @@ impl Standing {
         }
     }
 
-    /// Services are stopped on purpose: what was said before is no part of a row with what is said after.
+    /// It is not asked on purpose: what was said before is no part of a row with what is said after.
     pub(super) fn pause(&mut self) {
         self.against = None;
     }

@@ -1,6 +1,7 @@
 //! When nothing is asked: while services are stopped on purpose, a moment longer, and in the first minutes of a host,
-//! whose services start one after the other.
+//! whose services start one after the other. The assets alone are not asked for while a guarded change builds them.
 
+use mastmaint_config::probes::Question;
 use nix::time::{ClockId, clock_gettime};
 use std::{
     fs,
@@ -19,6 +20,7 @@ const AFTER_STOP: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Quiet {
     stopped: bool,
+    building: bool,
     until: Option<Instant>,
 }
 
@@ -26,7 +28,7 @@ impl Quiet {
     /// That of a host which has been up for so long.
     pub(super) fn of(up: Option<Duration>, now: Instant) -> Self {
         let left = up.and_then(|up| AFTER_BOOT.checked_sub(up));
-        Self { stopped: false, until: left.map(|left| now + left) }
+        Self { stopped: false, building: false, until: left.map(|left| now + left) }
     }
 
     /// Services are stopped on purpose, or are not any more.
@@ -37,9 +39,15 @@ impl Quiet {
         self.stopped = stopped;
     }
 
-    /// Whether it is on.
-    pub(super) fn is_on(self, now: Instant) -> bool {
-        self.stopped || self.until.is_some_and(|until| now < until)
+    /// A guarded change has begun, or has ended. Its theme is listed long before it is built.
+    pub(super) fn building(&mut self, building: bool) {
+        self.building = building;
+    }
+
+    /// Whether this is not asked.
+    pub(super) fn is_on(self, question: &Question, now: Instant) -> bool {
+        let is_half = self.building && matches!(question, Question::Assets);
+        self.stopped || is_half || self.until.is_some_and(|until| now < until)
     }
 }
 
@@ -67,12 +75,26 @@ mod tests {
         let now = Instant::now();
         let minutes = |minutes| now + Duration::from_mins(minutes);
         let fresh = Quiet::of(Some(Duration::from_mins(1)), now);
-        assert!(fresh.is_on(minutes(1)) && !fresh.is_on(minutes(2)));
+        let is_on = |quiet: Quiet, at| quiet.is_on(&Question::Units, at);
+        assert!(is_on(fresh, minutes(1)) && !is_on(fresh, minutes(2)));
         let mut quiet = Quiet::of(Some(Duration::from_hours(1)), now);
-        assert!(!quiet.is_on(now) && !Quiet::of(None, now).is_on(now));
+        assert!(!is_on(quiet, now) && !is_on(Quiet::of(None, now), now));
         quiet.stopped(true, now);
-        assert!(quiet.is_on(minutes(600)));
+        assert!(is_on(quiet, minutes(600)));
         quiet.stopped(false, minutes(600));
-        assert!(quiet.is_on(minutes(600)) && !quiet.is_on(minutes(601)));
+        assert!(is_on(quiet, minutes(600)) && !is_on(quiet, minutes(601)));
+    }
+
+    #[test]
+    fn while_a_guarded_change_builds_only_the_assets_are_not_asked_for() {
+        let now = Instant::now();
+        let mut quiet = Quiet::of(None, now);
+        quiet.building(true);
+        assert!(quiet.is_on(&Question::Assets, now) && !quiet.is_on(&Question::Units, now));
+        quiet.building(false);
+        assert!(
+            !quiet.is_on(&Question::Assets, now),
+            "at once: what stays is whole, and so is what was put back"
+        );
     }
 }

@@ -168,6 +168,7 @@ impl Task {
                 self.take_in_view().await;
             }
             Heard::Stopped(stopped) => self.quiet.stopped(stopped, Instant::now()),
+            Heard::Building(building) => self.quiet.building(building),
             Heard::LedgerAnew => {
                 for incident in self.watched.values().filter_map(|watched| watched.standing.incident()) {
                     self.keep(incident).await;
@@ -201,11 +202,10 @@ impl Task {
     }
 
     fn ask_what_is_due(&mut self, now: Instant) {
-        let is_quiet = self.quiet.is_on(now);
         let mut asked = Vec::new();
         for (name, watched) in self.watched.iter_mut().filter(|(_, watched)| watched.due <= now) {
             watched.due = after(watched.due, watched.probe.every.get(), now);
-            if is_quiet {
+            if self.quiet.is_on(&watched.probe.question, now) {
                 watched.standing.pause();
             } else if !watched.asking {
                 (watched.asking, watched.asked) = (true, now);
@@ -220,12 +220,11 @@ impl Task {
     }
 
     async fn take_in(&mut self, Answer { digest, of }: Answer) {
-        let is_quiet = self.quiet.is_on(Instant::now());
         let is_of_now = digest == self.needs.view.digest;
         let Some(watched) = self.watched.get_mut(&of.name) else { return };
         watched.asking = false;
-        // What was asked of another configuration, or while services were stopped, says nothing.
-        if !is_of_now || is_quiet {
+        // What was asked of another configuration, while services were stopped or of half a build says nothing.
+        if !is_of_now || self.quiet.is_on(&watched.probe.question, Instant::now()) {
             return;
         }
         let now = as_kept(Timestamp::now());
@@ -264,9 +263,11 @@ impl Task {
     }
 
     fn show(&self, shown: &watch::Sender<Vec<ProbeLine>>) {
-        let is_quiet = self.quiet.is_on(Instant::now());
-        let lines: Vec<ProbeLine> =
-            self.watched.iter().map(|(name, watched)| watched.line(name, is_quiet)).collect();
+        let now = Instant::now();
+        let line = |(name, watched): (&ProbeName, &Watched)| {
+            watched.line(name, self.quiet.is_on(&watched.probe.question, now))
+        };
+        let lines: Vec<ProbeLine> = self.watched.iter().map(line).collect();
         shown.send_if_modified(|old| {
             let changed = *old != lines;
             *old = lines;

@@ -5,6 +5,7 @@ use super::{
     listing::Listing,
     memory, open,
     record::{Change, Kept, Phase, Record},
+    replaceable,
     tree::{self, Amount, Named},
 };
 use jiff::Timestamp;
@@ -12,10 +13,7 @@ use mastmaint_config::guard::SafePoint;
 use mastmaint_failpoints::failpoint;
 use mastmaint_instance::Free;
 use mastmaint_words::{Bytes, Grade, Numbers, Outcome, Verdict};
-use rustix::{
-    fs::{AtFlags, FileType, StatxAttributes, StatxFlags, statx, syncfs},
-    io::Errno,
-};
+use rustix::fs::syncfs;
 use std::{
     ffi::OsString,
     fs::File,
@@ -151,7 +149,7 @@ fn what_is_kept(
     let stamps = kept::stamps(scene.environment);
     let mut all = Vec::new();
     for path in kept::paths(&point.keep, scene.environment) {
-        match is_there(live, &path) {
+        match replaceable::is_there(live, &path, scene.live) {
             Ok(was_there) => all.push(Kept { path, was_there }),
             // Without it the next build is a real one, which harms nobody.
             Err(_) if stamps.contains(&path) => {}
@@ -159,27 +157,6 @@ fn what_is_kept(
         }
     }
     Ok(all)
-}
-
-fn is_there(live: BorrowedFd<'_>, path: &Path) -> Result<bool, String> {
-    let link =
-        || "is, or lies behind, a symbolic link: what is behind it cannot be put back in one step".to_owned();
-    let (parent, name) = match exchange::parent(live, path) {
-        Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => return Err(link()),
-        Err(error) => return Err(format!("cannot be reached: {error}")),
-    };
-    let named = Named { at: parent.as_fd(), name };
-    let Some(stat) = named.stat().map_err(|error| error.to_string())? else { return Ok(false) };
-    if tree::kind(&stat) == FileType::Symlink {
-        return Err(link());
-    }
-    let attributes = statx(&parent, name, AtFlags::SYMLINK_NOFOLLOW, StatxFlags::BASIC_STATS);
-    if attributes.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)) {
-        return Err("is a mount point: it cannot be put back in one step".to_owned());
-    }
-    Ok(true)
 }
 
 /// The copies, what is rebuilt from them later, and room to go on.

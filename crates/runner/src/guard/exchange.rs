@@ -14,6 +14,25 @@ use std::{
     path::Path,
 };
 
+/// A path that is as it was.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Restored {
+    /// What had to be done.
+    pub(super) became: Became,
+    /// What lies beside it and could not be removed, for people.
+    pub(super) left: Option<String>,
+}
+
+impl Restored {
+    /// What is staged now is nobody's. A removal that fails takes nothing back of what was proved.
+    fn without(staged: Named<'_>, became: Became) -> Self {
+        let left = tree::remove(staged).err();
+        let left =
+            left.map(|error| format!("{} cannot be removed ({error}): remove it", staged.name.display()));
+        Self { became, left }
+    }
+}
+
 /// What became of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Became {
@@ -58,17 +77,17 @@ pub(super) fn put_back(
     path: &Path,
     copy: Option<Named<'_>>,
     run: &str,
-) -> io::Result<Became> {
+) -> io::Result<Restored> {
     let Some(copy) = copy else { return take_away(live, path, run) };
     let (directory, name) = parent_again(live, path)?;
     let at = |name| Named { at: directory.as_fd(), name };
     let own = beside(name, run);
     let (now, staged) = (at(name), at(&own));
+    if tree::same(copy, now).unwrap_or(false) {
+        return Ok(Restored::without(staged, Became::Unchanged));
+    }
     // What a put-back before this one left.
     tree::remove(staged)?;
-    if tree::same(copy, now).unwrap_or(false) {
-        return Ok(Became::Unchanged);
-    }
     let rebuilt = tree::copy(copy, staged, Some(now)).or_else(|error| {
         tree::remove(staged)?;
         if error.kind() != io::ErrorKind::StorageFull {
@@ -92,29 +111,29 @@ pub(super) fn put_back(
             "somebody writes in it: it is not what was kept, although that was put back",
         ));
     }
-    tree::remove(staged)?;
-    Ok(Became::PutBack)
+    Ok(Restored::without(staged, Became::PutBack))
 }
 
 /// What was not there goes again: out of sight in one step, then for good.
-fn take_away(live: BorrowedFd<'_>, path: &Path, run: &str) -> io::Result<Became> {
+fn take_away(live: BorrowedFd<'_>, path: &Path, run: &str) -> io::Result<Restored> {
     let (directory, name) = match parent(live, path) {
         Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Became::Unchanged),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Restored { became: Became::Unchanged, left: None });
+        }
         Err(error) => return Err(error),
     };
     let own = beside(name, run);
     let (now, staged) = (Named { at: directory.as_fd(), name }, Named { at: directory.as_fd(), name: &own });
-    tree::remove(staged)?;
     if now.stat()?.is_none() {
-        return Ok(Became::Unchanged);
+        return Ok(Restored::without(staged, Became::Unchanged));
     }
+    tree::remove(staged)?;
     failpoint!("guard.before-away");
     renameat_with(now.at, now.name, staged.at, staged.name, RenameFlags::NOREPLACE)?;
     fsync(&directory)?;
     failpoint!("guard.away");
-    tree::remove(staged)?;
-    Ok(Became::PutBack)
+    Ok(Restored::without(staged, Became::PutBack))
 }
 
 /// What is staged takes the place of what is there, which takes the other's.
@@ -132,7 +151,7 @@ fn exchange(staged: Named<'_>, now: Named<'_>) -> io::Result<()> {
             tree::remove(old)?;
             renameat_with(now.at, now.name, old.at, old.name, RenameFlags::NOREPLACE)?;
             rename(RenameFlags::NOREPLACE)?;
-            tree::remove(old)
+            Ok(renameat_with(old.at, old.name, staged.at, staged.name, RenameFlags::NOREPLACE)?)
         }
         result => Ok(result?),
     }
@@ -147,7 +166,12 @@ pub(super) fn root(path: &Path) -> io::Result<OwnedFd> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{fs, os::unix::fs::symlink, path::PathBuf};
+    use crate::guard::tree::tests::{NOBODY, as_nobody};
+    use std::{
+        fs,
+        os::unix::fs::{chown, symlink},
+        path::PathBuf,
+    };
 
     const RUN: &str = "20261126T003000Z-7k3f9q";
 
@@ -181,7 +205,9 @@ mod tests {
         fn put_back(&self, path: &str, copy: Option<&str>) -> io::Result<Became> {
             let (live, base) = (root(&self.path("live")).unwrap(), root(self.scratch.path()).unwrap());
             let copy = copy.map(|name| Named { at: base.as_fd(), name: name.as_ref() });
-            put_back(live.as_fd(), Path::new(path), copy, RUN)
+            let restored = put_back(live.as_fd(), Path::new(path), copy, RUN)?;
+            assert_eq!(restored.left, None);
+            Ok(restored.became)
         }
 
         fn is_clean(&self) -> bool {
@@ -236,6 +262,35 @@ mod tests {
         fs::rename(scene.path("live/public/packs"), scene.path("live/public").join(&own)).unwrap();
         assert_eq!(scene.put_back("public/packs", Some("copy")).unwrap(), Became::PutBack);
         assert!(scene.is_clean());
+    }
+
+    /// Root has built in it once more, since it was kept.
+    #[test]
+    fn what_cannot_be_removed_takes_nothing_back_of_what_was_put_back() {
+        if !nix::unistd::geteuid().is_root() {
+            return;
+        }
+        let scene = Scene::new();
+        fs::create_dir(scene.path("live/public/packs/intl")).unwrap();
+        fs::write(scene.path("live/public/packs/intl/en.js"), "").unwrap();
+        fs::create_dir(scene.path("live/config")).unwrap();
+        fs::create_dir_all(scene.path("live/config/new/intl")).unwrap();
+        fs::write(scene.path("live/config/new/intl/en.js"), "").unwrap();
+        for own in ["", "live", "live/public", "live/public/packs", "live/config", "live/config/new"] {
+            chown(scene.path(own), Some(NOBODY), None).unwrap();
+        }
+        let (live, base) = (root(&scene.path("live")).unwrap(), root(scene.scratch.path()).unwrap());
+        let copy = Named { at: base.as_fd(), name: "copy".as_ref() };
+        for (path, copy) in [("public/packs", Some(copy)), ("config/new", None)] {
+            // Twice: whoever did it first died before he could say so.
+            for became in [Became::PutBack, Became::Unchanged] {
+                let restored = as_nobody(|| put_back(live.as_fd(), Path::new(path), copy, RUN)).unwrap();
+                assert_eq!(restored.became, became, "{path}");
+                let left = restored.left.unwrap();
+                assert!(left.starts_with(".mastmaintd-") && left.contains("cannot be removed"), "{left}");
+            }
+        }
+        assert!(!scene.path("live/config/new").exists() && !scene.path("live/public/packs/intl").exists());
     }
 
     #[test]

@@ -5,15 +5,18 @@
 mod begin;
 mod check;
 mod exchange;
+mod forced;
 mod kept;
 mod listing;
 mod memory;
 mod record;
+mod replaceable;
 mod tree;
 mod way_back;
 
 pub(crate) use begin::begin;
 pub(crate) use check::check;
+pub(crate) use forced::Forced;
 pub(crate) use way_back::{keep, put_back};
 
 use crate::proof::Prover;
@@ -71,14 +74,6 @@ impl Scene<'_> {
             Looked::Blind { why, .. } => Err(why),
             _ => Err("the prover answered something else".to_owned()),
         }
-    }
-}
-
-/// Removes that by which a build sees that nothing has changed since the last one: it looks at some of the files only.
-pub(crate) fn force_build(live: &Path, environment: &str) {
-    for stamp in kept::stamps(environment) {
-        // One that cannot be removed makes a build be skipped, which is seen.
-        let _ = fs::remove_file(live.join(stamp));
     }
 }
 

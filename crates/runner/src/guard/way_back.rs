@@ -2,7 +2,7 @@
 
 use super::{
     NOT_KEPT, RESTART_OWED, Scene, boot, check,
-    exchange::{self, Became},
+    exchange::{self, Became, Restored},
     failed, no_record, open,
     record::{Change, Phase, Record},
     tree::Named,
@@ -159,14 +159,18 @@ fn all(record: &Record, change: &Change, scene: &mut Scene<'_>) -> Result<String
         return Err(cannot(text));
     }
     let files = File::open(change.files()).map_err(|error| cannot(format!("the copies: {error}")))?;
-    let (mut back, mut not) = (Vec::new(), Vec::new());
+    let (mut back, mut left, mut not) = (Vec::new(), Vec::new(), Vec::new());
     for (index, kept) in record.kept.iter().enumerate() {
         let own = OsString::from(index.to_string());
         let copy = kept.was_there.then_some(Named { at: files.as_fd(), name: &own });
         failpoint!("guard.path");
         match exchange::put_back(live.as_fd(), &kept.path, copy, scene.run.as_str()) {
-            Ok(Became::Unchanged) => {}
-            Ok(Became::PutBack) => back.push(kept.path.display().to_string()),
+            Ok(Restored { became, left: more }) => {
+                if became == Became::PutBack {
+                    back.push(kept.path.display().to_string());
+                }
+                left.extend(more.map(|more| format!("; beside {}, {more}", kept.path.display())));
+            }
             Err(error) => not.push(format!("{}: {error}", kept.path.display())),
         }
     }
@@ -174,11 +178,12 @@ fn all(record: &Record, change: &Change, scene: &mut Scene<'_>) -> Result<String
         let text = format!("not all could be put back: {}", not.join("; "));
         return Err(cannot(text));
     }
-    Ok(if back.is_empty() {
+    let how = if back.is_empty() {
         "nothing of what is kept had been changed".to_owned()
     } else {
         format!("put back: {}", back.join(", "))
-    })
+    };
+    Ok(how + &left.concat())
 }
 
 #[cfg(test)]

@@ -34,9 +34,8 @@ pub(super) fn run(
         Ok(named) => named,
         Err(verdict) => return settled(key, redacted(verdict, process)),
     };
-    if let Some((live, environment)) = &around.forces_build {
-        guard::force_build(live, environment);
-    }
+    let forced =
+        around.forces_build.as_ref().map(|(live, environment)| guard::Forced::begin(live, environment));
     if let Some(stay_up) = &around.stay_up {
         stay_up.count_anew();
     }
@@ -73,6 +72,12 @@ pub(super) fn run(
                 None => Err(NO_PROVER.to_owned()),
             };
             take(&mut report.verdict, process, proof::of_assets(looked));
+            // Of what is there already nothing is wrong: that alone proves no build.
+            let none =
+                forced.filter(|_| report.verdict.outcome == Outcome::Ok).and_then(|f| f.nothing_built());
+            if let Some(none) = none {
+                report.verdict = redacted(Verdict { numbers: report.verdict.numbers, ..none }, process);
+            }
         }
         if let Some(again) = &around.again {
             let proof = once_more(process, again, &report, left(process, clock), orders);

@@ -1,5 +1,6 @@
 //! What a run with a guard does next. Whatever ends the change before it stays, the run goes over the way back: what was
-//! changed is put back, and where web has started on it, web is restarted and looked at again. Pure, as the rest.
+//! changed is put back, and web is looked at. It is restarted before where the run had started it on the change, and after
+//! where it is not well: somebody else may have started it on the change. Pure, as the rest.
 
 use super::{Done, Next, is_fine, of_what_was_wrong};
 use mastmaint_config::guard::Guard;
@@ -24,10 +25,19 @@ pub(super) fn way_back(guard: &Guard, done: &[Done]) -> Option<Next> {
     if of(guard.restart_again).is_some() {
         return Some(Next::Step(guard.look_again));
     }
-    // Nothing had been changed, or the change stays: web runs what is there.
-    let is_nothing = put_back.verdict.outcome == Outcome::Skipped;
+    if let Some(first) = of(guard.look_first) {
+        let is_well = is_fine(first.verdict.outcome);
+        return Some(if is_well { Next::End } else { Next::Step(guard.restart_again) });
+    }
     let has_started_on_it = of(guard.restart).is_some() || owes_restart(&put_back.verdict);
-    Some(if !is_nothing && has_started_on_it { Next::Step(guard.restart_again) } else { Next::End })
+    Some(match put_back.verdict.outcome {
+        // Nothing had been changed, or the change stays: web runs what is there.
+        Outcome::Skipped => Next::End,
+        _ if has_started_on_it => Next::Step(guard.restart_again),
+        Outcome::Ok => Next::Step(guard.look_first),
+        // A web that runs what was before is better than one that starts on what is neither.
+        _ => Next::End,
+    })
 }
 
 /// The verdict of the run with what became of the change, in the sentence that people see first.
@@ -39,6 +49,7 @@ pub(super) fn told(guard: &Guard, done: &[Done], verdict: Verdict) -> Verdict {
     let Some(put_back) = of(guard.put_back).filter(|verdict| verdict.outcome != Outcome::Skipped) else {
         return verdict;
     };
+    // A first look that is not well is followed by both.
     let again = [of(guard.restart_again), of(guard.look_again)].into_iter().flatten();
     let became = match again.into_iter().find(|verdict| !is_ok(verdict)) {
         _ if !is_ok(put_back) => format!("it is NOT put back: {}", why(put_back)),
@@ -85,6 +96,7 @@ mod tests {
             part(GuardAction::Look),
             part(GuardAction::Keep),
             part(GuardAction::PutBack),
+            part(GuardAction::Look),
             restart(),
             part(GuardAction::Look),
             step(),
@@ -109,22 +121,22 @@ mod tests {
     #[test]
     fn a_change_that_is_well_stays_and_the_run_goes_on_after_it() {
         let (run, verdict) = steps(&[]);
-        assert_eq!((run, verdict.outcome), (vec![0, 1, 2, 3, 4, 5, 6, 10], Outcome::Ok));
+        assert_eq!((run, verdict.outcome), (vec![0, 1, 2, 3, 4, 5, 6, 11], Outcome::Ok));
         assert_eq!(steps(&[(0, Outcome::Failed)]).0, [0], "nothing had begun");
-        assert_eq!(steps(&[(10, Outcome::Failed)]).0, [0, 1, 2, 3, 4, 5, 6, 10], "it stays all the same");
+        assert_eq!(steps(&[(11, Outcome::Failed)]).0, [0, 1, 2, 3, 4, 5, 6, 11], "it stays all the same");
     }
 
     #[test]
-    fn whatever_goes_wrong_is_put_back_and_web_restarted_only_if_it_started_on_it() {
+    fn whatever_goes_wrong_is_put_back_and_web_restarted_only_if_it_started_on_it_and_looked_at_always() {
         for outcome in
             Outcome::ALL.into_iter().filter(|outcome| !matches!(outcome, Outcome::Ok | Outcome::Skipped))
         {
             for wrong in 1..=3_u16 {
-                let expected: Vec<u16> = (0..=wrong).chain([7]).collect();
+                let expected: Vec<u16> = (0..=wrong).chain([7, 8]).collect();
                 assert_eq!(steps(&[(wrong, outcome)]).0, expected, "{outcome} at {wrong}");
             }
             for wrong in 4..=6_u16 {
-                let expected: Vec<u16> = (0..=wrong).chain([7, 8, 9]).collect();
+                let expected: Vec<u16> = (0..=wrong).chain([7, 9, 10]).collect();
                 assert_eq!(steps(&[(wrong, outcome)]).0, expected, "{outcome} at {wrong}");
             }
         }
@@ -136,9 +148,22 @@ mod tests {
         );
         // As far as it comes: a restart that fails is looked at all the same.
         assert_eq!(
-            steps(&[(5, Outcome::Failed), (7, Outcome::Failed), (8, Outcome::Failed)]).0,
-            [0, 1, 2, 3, 4, 5, 7, 8, 9]
+            steps(&[(5, Outcome::Failed), (7, Outcome::Failed), (9, Outcome::Failed)]).0,
+            [0, 1, 2, 3, 4, 5, 7, 9, 10]
         );
+    }
+
+    #[test]
+    fn a_web_that_somebody_else_started_on_the_change_is_found_by_the_look_and_restarted() {
+        for no in [Outcome::Failed, Outcome::TimedOut, Outcome::Interrupted] {
+            let (run, verdict) = steps(&[(3, Outcome::Failed), (8, no)]);
+            assert_eq!(run, [0, 1, 2, 3, 7, 8, 9, 10], "{no}");
+            let said = verdict.reasons[0].text.clone();
+            assert_eq!(said, "step 3; it is put back, Mastodon is as before", "{no}");
+        }
+        let still = steps(&[(3, Outcome::Failed), (8, Outcome::Failed), (10, Outcome::Failed)]).1;
+        assert_eq!(still.reasons[0].text, "step 3; it is put back, and Mastodon is not well: step 10");
+        assert_eq!(steps(&[(3, Outcome::Failed), (7, Outcome::Failed)]).0, [0, 1, 2, 3, 7], "not put back");
     }
 
     #[test]
@@ -152,7 +177,7 @@ mod tests {
             .collect();
         let owed = Verdict::because(Outcome::Ok, Grade::Proved, Reason::new(RESTART_OWED, "put back"));
         done.push(Done { step: StepIndex(7), verdict: owed });
-        assert_eq!(next(&job, &done), Next::Step(StepIndex(8)));
+        assert_eq!(next(&job, &done), Next::Step(StepIndex(9)));
     }
 
     #[test]
@@ -161,8 +186,8 @@ mod tests {
         assert_eq!(text(&[(2, Outcome::Failed)]), "step 2; it is put back, Mastodon is as before");
         assert_eq!(text(&[(5, Outcome::Partial)]), "step 5; it is put back, Mastodon is as before");
         assert_eq!(
-            text(&[(5, Outcome::Partial), (9, Outcome::Failed)]),
-            "step 5; it is put back, and Mastodon is not well: step 9"
+            text(&[(5, Outcome::Partial), (10, Outcome::Failed)]),
+            "step 5; it is put back, and Mastodon is not well: step 10"
         );
         assert_eq!(
             text(&[(2, Outcome::Cancelled), (7, Outcome::Failed)]),
@@ -183,13 +208,13 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn no_run_whose_change_does_not_stay_ends_without_its_way_back(
-            outcomes in proptest::collection::vec(proptest::sample::select(Outcome::ALL.to_vec()), 11),
+            outcomes in proptest::collection::vec(proptest::sample::select(Outcome::ALL.to_vec()), 12),
             owes in proptest::bool::ANY,
         ) {
             let (job, guard) = (guarded(), guarded().guard().unwrap());
             let mut done: Vec<Done> = Vec::new();
             while let Next::Step(step) = next(&job, &done) {
-                proptest::prop_assert!(done.len() < 11, "it never ends");
+                proptest::prop_assert!(done.len() < 12, "it never ends");
                 proptest::prop_assert!(done.iter().all(|over| over.step < step), "a step is done once");
                 let mut verdict = ended(outcomes[usize::from(step.0)], "");
                 if owes && step == guard.put_back {
@@ -204,8 +229,11 @@ mod tests {
             proptest::prop_assert_eq!(of(guard.put_back).is_some(), begun && !stays);
             let has_put_back = of(guard.put_back).is_some_and(|outcome| outcome != Outcome::Skipped);
             let on_it = of(guard.restart).is_some() || owes;
-            proptest::prop_assert_eq!(of(guard.look_again).is_some(), has_put_back && on_it);
-            proptest::prop_assert_eq!(of(guard.restart_again), of(guard.look_again).and(of(guard.restart_again)));
+            let looks_first = of(guard.put_back) == Some(Outcome::Ok) && !on_it;
+            proptest::prop_assert_eq!(of(guard.look_first).is_some(), looks_first);
+            let is_ill = looks_first && !fine(of(guard.look_first));
+            proptest::prop_assert_eq!(of(guard.look_again).is_some(), has_put_back && on_it || is_ill);
+            proptest::prop_assert_eq!(of(guard.restart_again).is_some(), of(guard.look_again).is_some());
         }
     }
 }

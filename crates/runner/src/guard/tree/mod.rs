@@ -5,10 +5,12 @@
 mod attributes;
 mod copy;
 mod remove;
+mod rights;
 mod same;
 
 pub(super) use copy::{Amount, copy, size};
 pub(super) use remove::{remove, thin_out};
+pub(super) use rights::{Rights, may_write_in};
 pub(super) use same::same;
 
 use rustix::{
@@ -116,4 +118,26 @@ fn too_deep() -> io::Error {
 
 fn odd() -> io::Error {
     io::Error::other("it is neither a file nor a directory nor a symbolic link")
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use nix::unistd::{Uid, setfsuid};
+    use std::thread;
+
+    /// Owns nothing that it is not given.
+    pub(crate) const NOBODY: u32 = 65_534;
+
+    /// Does something as root would not be asked: a thread of its own goes by the rights of that user.
+    pub(crate) fn as_nobody<T: Send>(act: impl FnOnce() -> T + Send) -> T {
+        let whole = thread::scope(|scope| {
+            scope
+                .spawn(|| {
+                    setfsuid(Uid::from_raw(NOBODY));
+                    act()
+                })
+                .join()
+        });
+        whole.unwrap()
+    }
 }
