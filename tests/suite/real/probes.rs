@@ -294,6 +294,12 @@ fn the_table_of_what_tells_that_the_site_is_up() {
             end: &|| fs::write(&stylesheet, &style_was).unwrap(),
         },
         State {
+            what: "a stylesheet emptied, which its head tells",
+            begin: &|| fs::write(&stylesheet, "").unwrap(),
+            down: &["assets", "web"],
+            end: &|| fs::write(&stylesheet, &style_was).unwrap(),
+        },
+        State {
             what: "a stylesheet truncated, within the hour in which web compares none",
             begin: &|| fs::write(&stylesheet, &style_was[..5]).unwrap(),
             down: &["assets"],
