@@ -2,7 +2,10 @@
 //! hold. What could not be read is never taken for a condition that holds.
 
 use super::{Unmet, processes::Process};
-use crate::{probe::Said, systemctl::UnitState};
+use crate::{
+    probe::Said,
+    systemctl::{UnitState, template_of},
+};
 use mastmaint_config::requires::{Below, FreeSpace, LoadBelow, Resource, Service};
 use mastmaint_words::{Bytes, Hundredths, ProgramName, UnitName};
 
@@ -87,6 +90,19 @@ pub(super) struct Asked {
 pub(super) fn service(service: Service, asked: Vec<Asked>) -> Vec<Unmet> {
     if asked.is_empty() {
         return vec![seen(format!("no unit of {} runs", service.as_str()))];
+    }
+    // A shim stays active while nothing that it stands for runs, and is asked only where nothing does.
+    let stands_for = |Asked { unit, state, .. }: &Asked| {
+        template_of(unit)
+            .filter(|_| state.is_up() && state.is_oneshot)
+            .map(|template| (unit.with_suffix(), template))
+    };
+    if let Some(shims) = asked.iter().map(stands_for).collect::<Option<Vec<_>>>() {
+        let none = |(shim, template): (String, String)| {
+            let template = template.trim_end_matches(".service");
+            seen(format!("no instance of {template} runs, and {shim} only stands for them"))
+        };
+        return shims.into_iter().map(none).collect();
     }
     asked
         .into_iter()
@@ -182,5 +198,30 @@ mod tests {
         assert!(!ask("active", Some(Err("not named".into())))[0].seen);
         assert_eq!(ask("inactive", None)[0].why, "mastodon-web.service is inactive");
         assert_eq!(service(Service::Streaming, vec![])[0].why, "no unit of streaming runs");
+    }
+
+    #[test]
+    fn a_shim_answers_for_nobody() {
+        let asked = |name: &str, active: &str, is_oneshot| {
+            let state = UnitState { is_oneshot, ..state("loaded", active) };
+            let answers = Said::Answers { what: "it only stands for its instances".into() };
+            let said = state.is_up().then_some(Ok(answers));
+            Asked { unit: name.parse().unwrap(), state, said }
+        };
+        let whys = |asked| -> Vec<String> {
+            service(Service::Streaming, asked).into_iter().map(|unmet| unmet.why).collect()
+        };
+        let shim = |active| asked("mastodon-streaming", active, true);
+        let of_shim =
+            "no instance of mastodon-streaming@ runs, and mastodon-streaming.service only stands for them";
+        assert_eq!(whys(vec![shim("active")]), [of_shim]);
+        assert_eq!(whys(vec![shim("inactive")]), ["mastodon-streaming.service is inactive"]);
+        // An instance that is named, too, tells for itself.
+        let instance = |active| asked("mastodon-streaming@4000", active, false);
+        let stopped = ["mastodon-streaming@4000.service is inactive"];
+        assert_eq!(whys(vec![shim("active"), instance("inactive")]), stopped);
+        assert_eq!(whys(vec![instance("active")]), [""; 0]);
+        // That of before 4.3 is no shim.
+        assert_eq!(whys(vec![asked("mastodon-streaming", "active", false)]), [""; 0]);
     }
 }
