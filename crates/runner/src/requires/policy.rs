@@ -7,7 +7,8 @@ use crate::{
     systemctl::{UnitState, template_of},
 };
 use mastmaint_config::requires::{Below, FreeSpace, LoadBelow, Resource, Service};
-use mastmaint_words::{Bytes, Hundredths, ProgramName, UnitName};
+use mastmaint_instance::Free;
+use mastmaint_words::{Hundredths, ProgramName, UnitName};
 
 /// What was read, or why it was not.
 pub(super) type Reading<T> = Result<T, String>;
@@ -21,13 +22,14 @@ pub(super) fn not_looked_at(what: &str, why: &str) -> Unmet {
     Unmet { why: format!("{what} cannot be looked at: {why}"), seen: false }
 }
 
-pub(super) fn free(wanted: &FreeSpace, free: Reading<Bytes>) -> Option<Unmet> {
+pub(super) fn free(wanted: &FreeSpace, free: Reading<Free>) -> Option<Unmet> {
     let path = wanted.path.display();
     match free {
-        Ok(free) if free >= wanted.at_least => None,
-        Ok(free) => {
-            Some(seen(format!("{} free in {path}, {} required", free.human(), wanted.at_least.human())))
+        Ok(free) if free.bytes() < wanted.at_least => {
+            let (free, wanted) = (free.bytes().human(), wanted.at_least.human());
+            Some(seen(format!("{free} free in {path}, {wanted} required")))
         }
+        Ok(free) => free.lack_of_files(&wanted.path).map(seen),
         Err(why) => Some(not_looked_at(&format!("what is free in {path}"), &why)),
     }
 }
@@ -120,6 +122,8 @@ pub(super) fn service(service: Service, asked: Vec<Asked>) -> Vec<Unmet> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mastmaint_instance::Files;
+    use mastmaint_words::Bytes;
 
     fn gigabytes(count: u64) -> Bytes {
         Bytes::new(count << 30)
@@ -132,9 +136,13 @@ mod tests {
     #[test]
     fn what_is_just_enough_is_enough() {
         let wanted = FreeSpace { path: "/home".into(), at_least: gigabytes(5) };
-        assert_eq!(said(free(&wanted, Ok(gigabytes(5)))), "");
+        let of = |bytes: Bytes| Free { total: u64::MAX, free: bytes.get(), files: None };
+        assert_eq!(said(free(&wanted, Ok(of(gigabytes(5))))), "");
         let less = Bytes::new(gigabytes(5).get() - (19 << 30) / 10);
-        assert_eq!(said(free(&wanted, Ok(less))), "3.1 GB free in /home, 5 GB required");
+        assert_eq!(said(free(&wanted, Ok(of(less)))), "3.1 GB free in /home, 5 GB required");
+        let files = Some(Files { total: 1_000_000, free: 3 });
+        let why = said(free(&wanted, Ok(Free { files, ..of(gigabytes(6)) })));
+        assert!(why.contains("only 3 more files"), "{why}");
         let why = said(free(&wanted, Err("Permission denied (os error 13)".into())));
         assert_eq!(why, "? what is free in /home cannot be looked at: Permission denied (os error 13)");
     }
