@@ -24,6 +24,13 @@ pub const BREAKS: &str = "packs/breaks-pages";
 const PAGES: [&str; 3] = ["/", "/about", "/auth/sign_in"];
 /// What Mastodon lets others do with a page for visitors, but for its 15 s: a test need not wait for them.
 const KEPT: &str = "max-age=1, public, stale-while-revalidate=30, stale-if-error=86400";
+/// What Mastodon lets others do with what it tells of itself.
+const KEPT_FOR_LONG: &str = "max-age=300, public, stale-while-revalidate=30, stale-if-error=86400";
+/// The stylesheet that an admin writes into the settings: every page before 4.4 names it, and where nobody wrote any it is
+/// empty.
+const CUSTOM_CSS: &str = "/custom.css";
+/// What tells of the instance.
+const INSTANCE: &str = "/api/v2/instance";
 /// What visitors see when something is wrong.
 pub(crate) const ERROR_PAGE: &str =
     "<!DOCTYPE html><html><body class='error'><div class='dialog'>500</div></body></html>";
@@ -92,10 +99,16 @@ fn serve(stream: impl Read + Write, answers: &Mutex<BTreeMap<String, u16>>, publ
     let path = target.split('?').next().unwrap_or_default();
     let status = answers.lock().unwrap_or_else(PoisonError::into_inner).get(path).copied().unwrap_or(200);
     let (status, kind, body) = answer(path, status, public);
-    let kept = if status == 200 && PAGES.contains(&path) { KEPT } else { "no-store" };
+    let kept = match path {
+        _ if status != 200 => "no-store",
+        INSTANCE => KEPT_FOR_LONG,
+        page if PAGES.contains(&page) => KEPT,
+        _ => "no-store",
+    };
+    // Puma says of the head of whatever Rails makes that it is empty.
+    let length = if method == "HEAD" && path == CUSTOM_CSS { 0 } else { body.len() };
     let head = format!(
-        "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nCache-Control: {kept}\r\nConnection: close\r\n\r\n",
-        body.len()
+        "HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nCache-Control: {kept}\r\nConnection: close\r\n\r\n"
     );
     let stream = reader.get_mut();
     stream.write_all(head.as_bytes())?;
@@ -110,9 +123,15 @@ fn answer(path: &str, status: u16, public: &Path) -> (u16, &'static str, Vec<u8>
     let is_broken = PAGES.contains(&path) && public.join(BREAKS).exists();
     match path {
         _ if status == 200 && is_broken => (500, "text/html; charset=utf-8", ERROR_PAGE.as_bytes().to_vec()),
+        // What one says that is closed to everybody without a login.
+        INSTANCE if status == 401 => {
+            let refusal = r#"{"error":"This method requires an authenticated user"}"#;
+            (401, "application/json; charset=utf-8", refusal.as_bytes().to_vec())
+        }
         _ if status != 200 => (status, "text/html; charset=utf-8", ERROR_PAGE.as_bytes().to_vec()),
         "/health" | "/api/v1/streaming/health" => text("text/plain", "OK"),
-        "/api/v2/instance" => text("application/json", r#"{"domain":"social.example","version":"4.6.5"}"#),
+        CUSTOM_CSS => text("text/css", ""),
+        INSTANCE => text("application/json", r#"{"domain":"social.example","version":"4.6.5"}"#),
         page if PAGES.contains(&page) => text("text/html; charset=utf-8", &html(public)),
         file => match fs::read(public.join(file.trim_start_matches('/'))) {
             Ok(content) => {
@@ -131,7 +150,7 @@ fn html(public: &Path) -> String {
     format!(
         "<!DOCTYPE html><html><head>\n<link rel=\"stylesheet\" href=\"/packs/{STYLESHEET}\" integrity=\"{style}\" \
          crossorigin=\"anonymous\" media=\"all\" />\n<script src=\"/packs/{SCRIPT}\" integrity=\"{script}\" \
-         type=\"module\"></script></head><body class='app-body'></body></html>"
+         type=\"module\"></script>\n<link rel=\"stylesheet\" href=\"{CUSTOM_CSS}\" media=\"all\" /></head><body class='app-body'></body></html>"
     )
 }
 

@@ -15,4 +15,4 @@ pub use database::{Database, Host, SslMode, decoded};
 pub use dotenv::{FILES, Variables, pairs};
 pub use listening::{Listening, Server};
 pub use redis::Redis;
-pub use storage::{Bucket, Free, Storage, UPLOADS};
+pub use storage::{Bucket, Files, Free, Storage, UPLOADS};

@@ -1,6 +1,7 @@
 //! Where an instance keeps its media, decided as its own initializer decides it.
 
 use crate::Variables;
+use mastmaint_words::Bytes;
 use nix::sys::statvfs::statvfs;
 use std::{
     fmt, io,
@@ -49,12 +50,26 @@ impl fmt::Debug for Bucket {
     }
 }
 
+/// With fewer files left a file system is as good as full. A night of media takes more.
+const FEW_FILES: u64 = 1_000;
+
 /// The room of a file system, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Free {
     /// All of it.
     pub total: u64,
     /// What anybody may still write.
+    pub free: u64,
+    /// Nothing where it makes as many as fit (Btrfs).
+    pub files: Option<Files>,
+}
+
+/// The files (inodes) of a file system that counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Files {
+    /// All that it has.
+    pub total: u64,
+    /// What anybody may still make.
     pub free: u64,
 }
 
@@ -69,6 +84,23 @@ impl Free {
         Ok(Self {
             total: found.blocks().saturating_mul(size),
             free: found.blocks_available().saturating_mul(size),
+            files: (found.files() > 0).then(|| Files { total: found.files(), free: found.files_available() }),
+        })
+    }
+
+    /// What anybody may still write.
+    pub const fn bytes(&self) -> Bytes {
+        Bytes::new(self.free)
+    }
+
+    /// Says that files run out, or have, while bytes may be free, on the file system of a path.
+    pub fn lack_of_files(&self, path: &Path) -> Option<String> {
+        let Files { total, free } = self.files?;
+        // A small one that is nearly empty lacks nothing.
+        let is_out = free == 0 || free < FEW_FILES.min(total / 10);
+        let path = path.display();
+        is_out.then(|| {
+            format!("only {free} more files (inodes) fit on the file system of {path}, however many bytes are free")
         })
     }
 }
@@ -145,5 +177,19 @@ mod tests {
         let found = Free::at(Path::new("/tmp")).unwrap();
         assert!(found.total >= found.free && found.total > 0);
         assert!(Free::at(Path::new("/nowhere")).is_err());
+    }
+
+    #[test]
+    fn a_file_system_without_files_is_full() {
+        let lacks = |total, free| {
+            let of = Free { total: 1 << 40, free: 1 << 39, files: Some(Files { total, free }) };
+            of.lack_of_files(Path::new("/srv"))
+        };
+        assert!(lacks(6_000_000, 999).unwrap().starts_with("only 999 more files (inodes) fit"));
+        assert!(lacks(6_000_000, 0).is_some() && lacks(5, 0).is_some());
+        assert_eq!(lacks(6_000_000, 1_000), None);
+        assert_eq!(lacks(1_200, 900), None, "a small one that is nearly empty");
+        let uncounted = Free { total: 1, free: 1, files: None };
+        assert_eq!(uncounted.lack_of_files(Path::new("/srv")), None);
     }
 }

@@ -17,6 +17,12 @@ struct Instance {
     uri: Option<String>,
 }
 
+/// What the API says instead.
+#[derive(Deserialize)]
+struct Refusal {
+    error: String,
+}
+
 const HEALTH: &str = "/health";
 /// The newer first; a server that does not know it answers 404.
 const PATHS: [&str; 2] = ["/api/v2/instance", "/api/v1/instance"];
@@ -34,9 +40,13 @@ pub(crate) fn ask(asker: &Asker, address: Option<&LocalAddress>, deadline: Insta
     let mut said = unknown("no version of the API is known");
     for path in PATHS {
         let place = site.place(path);
-        said = match site.get(path, By::Anybody) {
+        // Mastodon lets caches keep it for minutes, and what they keep says nothing of Redis.
+        said = match site.get(path, By::Server) {
             Ok(answer) if answer.status == 404 => wrong(format!("{place} answers 404")),
             Ok(answer) if answer.status == 200 => return who(&place, &answer.body),
+            Ok(answer) if answer.status == 401 && is_refusal(&answer.body) => {
+                return fine(format!("{place} answers apps only with a login"));
+            }
             Ok(answer) => return wrong(format!("{place} answers {}", answer.status)),
             Err(why) => return wrong(format!("{place}: {why}")),
         };
@@ -52,9 +62,23 @@ fn who(place: &str, body: &[u8]) -> Said {
     }
 }
 
+/// Whether it is Mastodon itself that wants a login: that of a closed server (`LIMITED_FEDERATION_MODE`,
+/// `DISALLOW_UNAUTHENTICATED_API_ACCESS`) does, up to 4.3 here, too.
+fn is_refusal(body: &[u8]) -> bool {
+    serde_json::from_slice::<Refusal>(body).is_ok_and(|refusal| !refusal.error.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_mastodon_itself_may_want_a_login() {
+        assert!(is_refusal(br#"{"error":"This method requires an authenticated user"}"#));
+        for body in [&b"<html><h1>401 Authorization Required</h1>"[..], b"{}", br#"{"error":""}"#, b""] {
+            assert!(!is_refusal(body));
+        }
+    }
 
     #[test]
     fn the_answer_must_name_an_instance() {

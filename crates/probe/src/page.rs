@@ -9,6 +9,15 @@ pub(crate) struct Asset {
     pub(crate) integrity: Option<String>,
 }
 
+impl Asset {
+    /// Whether a build made it, and not an admin's settings: the stylesheet of these is empty where nobody wrote any, and
+    /// every page of a Mastodon before 4.4 names it. `CDN_HOST` may put a path before that of the build.
+    pub(crate) fn is_built(&self) -> bool {
+        let path = self.at.split(['?', '#']).next().unwrap_or_default();
+        self.integrity.is_some() || path.contains("/packs/")
+    }
+}
+
 /// Whether this is the page that says that something went wrong, whatever the status says.
 pub(crate) fn is_error(html: &str) -> bool {
     tags(html).any(|tag| {
@@ -156,6 +165,27 @@ mod tests {
         assert_eq!(absolute(base, "/packs/a.css"), "https://social.example/packs/a.css");
         assert_eq!(absolute(base, "//cdn.example/a.css"), "https://cdn.example/a.css");
         assert_eq!(absolute(base, "http://x/a.css"), "http://x/a.css");
+    }
+
+    #[test]
+    fn what_a_build_made_is_told_from_what_an_admin_wrote() {
+        let is_built = |at: &str, integrity: Option<&str>| {
+            Asset { at: at.to_owned(), integrity: integrity.map(str::to_owned) }.is_built()
+        };
+        for at in
+            ["/packs/css/common-a1.css", "https://cdn.example/mastodon/packs/js/a.js", "//cdn/packs/a.css"]
+        {
+            assert!(is_built(at, None), "{at}");
+        }
+        for at in [
+            "https://social.example/custom.css",
+            "/css/custom-e3b0c442.css",
+            "/inert.css",
+            "/a.css?b=/packs/",
+        ] {
+            assert!(!is_built(at, None), "{at}");
+        }
+        assert!(is_built("/elsewhere.js", Some("sha384-AAA")));
     }
 
     proptest! {

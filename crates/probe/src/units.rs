@@ -13,19 +13,22 @@ const LOOP: usize = 3;
 const LATELY: SignedDuration = SignedDuration::from_mins(10);
 
 /// What is remembered of each unit.
-type Known = BTreeMap<String, Restarts>;
+type Known = BTreeMap<String, Remembered>;
 
-/// How systemd has restarted a unit.
+/// What is remembered of a unit.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Restarts {
-    /// How often, as it counts.
+struct Remembered {
+    /// How often systemd has restarted it, as it counts.
     count: u64,
     /// When that was seen lately, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     seen: Vec<i64>,
+    /// Whether it ran in any look since systemd has it loaded.
+    #[serde(default)]
+    ran: bool,
 }
 
-/// Asks for every unit. The note is how often each had been restarted, and when lately.
+/// Asks for every unit. The note is how often each had been restarted, when lately, and whether it ever ran.
 pub(crate) fn ask(asker: &Asker, note: Option<&str>) -> Heard {
     let known: Known = note.and_then(|note| serde_json::from_str(note).ok()).unwrap_or_default();
     match look(asker) {
@@ -56,22 +59,27 @@ fn judge(states: &[(UnitName, UnitState, bool)], known: &Known, now: Timestamp) 
     let mut faults = Vec::new();
     for (unit, state, is_named) in states {
         let name = unit.with_suffix();
-        let restarts = Restarts::next(known.get(&name), state.restarts, now);
+        let next = Remembered::next(known.get(&name), state, now);
         let before = known.get(&name).map_or(state.restarts, |before| before.count);
         let since = state.restarts.saturating_sub(before);
         // An instance that nobody started is none that should run.
         if !state.is_up() && (*is_named || state.active != "inactive") {
             faults.push(state.describe(unit));
+        } else if !state.is_up() && next.ran {
+            // systemd forgets a unit that is down and that no other unit wants.
+            faults.push(format!(
+                "{name} ran and is stopped, and is still wanted; start it, or disable it if it is to stay so"
+            ));
         } else if since > 0 {
             faults
                 .push(format!("{name} ended by itself and was restarted {since} times since the last look"));
-        } else if restarts.seen.len() >= LOOP {
-            let (count, minutes) = (restarts.seen.len(), LATELY.as_mins());
+        } else if next.seen.len() >= LOOP {
+            let (count, minutes) = (next.seen.len(), LATELY.as_mins());
             faults.push(format!(
                 "{name} ended by itself and was restarted {count} times within {minutes} minutes"
             ));
         }
-        noted.insert(name, restarts);
+        noted.insert(name, next);
     }
     let said = if faults.is_empty() {
         fine(format!("{} units run", states.len()))
@@ -81,18 +89,20 @@ fn judge(states: &[(UnitName, UnitState, bool)], known: &Known, now: Timestamp) 
     Heard { said, note: serde_json::to_string(&noted).ok() }
 }
 
-impl Restarts {
-    /// After a look that finds this count. One that is lower begins anew: somebody has started the unit.
-    fn next(before: Option<&Self>, count: u64, now: Timestamp) -> Self {
+impl Remembered {
+    /// After a look that finds this. A count that is lower begins anew: somebody has started the unit.
+    fn next(before: Option<&Self>, state: &UnitState, now: Timestamp) -> Self {
+        let ran = state.is_up() || before.is_some_and(|before| before.ran);
+        let count = state.restarts;
         let Some(before) = before.filter(|before| before.count <= count) else {
-            return Self { count, seen: Vec::new() };
+            return Self { count, seen: Vec::new(), ran };
         };
         let is_late = |at: &i64| (0..=LATELY.as_secs()).contains(&(now.as_second() - at));
         let new = usize::try_from(count - before.count).unwrap_or(LOOP).min(LOOP);
         let seen = before.seen.iter().copied().filter(is_late);
         let mut seen: Vec<i64> = seen.chain(std::iter::repeat_n(now.as_second(), new)).collect();
         seen.drain(..seen.len().saturating_sub(LOOP * 2));
-        Self { count, seen }
+        Self { count, seen, ran }
     }
 }
 
@@ -139,6 +149,39 @@ mod tests {
         let wrong: Vec<bool> = said.iter().map(is_wrong).collect();
         assert_eq!(wrong, [false, true, false, true, false, true, true, true, false]);
         assert!(matches!(&said[6], Said::Silent { why } if why.contains("3 times within 10 minutes")));
+    }
+
+    #[test]
+    fn an_instance_that_ran_and_is_stopped_is_wrong_until_it_runs_or_is_not_wanted_any_more() {
+        let mut known = Known::new();
+        let mut look = |states: &[(UnitName, UnitState, bool)]| {
+            let heard = judge(states, &known, Timestamp::UNIX_EPOCH);
+            known = serde_json::from_str(&heard.note.unwrap()).unwrap();
+            heard.said
+        };
+        let shim = || unit("mastodon-streaming", "active", 0, true);
+        let of = |port: &str, active| unit(&format!("mastodon-streaming@{port}"), active, 0, false);
+        let stopped = |said: &Said| match said {
+            Said::Silent { why } => why.matches("ran and is stopped").count(),
+            _ => 0,
+        };
+        assert!(!is_wrong(&look(&[
+            shim(),
+            of("4000", "active"),
+            of("4001", "active"),
+            of("4002", "inactive")
+        ])));
+        for _ in 0..2 {
+            let said = look(&[shim(), of("4000", "active"), of("4001", "inactive"), of("4002", "inactive")]);
+            assert_eq!(stopped(&said), 1, "{said:?}");
+        }
+        assert!(!is_wrong(&look(&[shim(), of("4000", "active"), of("4001", "active")])));
+        assert_eq!(stopped(&look(&[shim(), of("4000", "inactive"), of("4001", "inactive")])), 2);
+        // What nobody wants systemd does not list any more.
+        assert!(!is_wrong(&look(&[shim()])));
+        assert!(!is_wrong(&look(&[shim(), of("4000", "inactive")])));
+        // A note of a version before this one.
+        assert!(serde_json::from_str::<Known>(r#"{"a.service":{"count":3}}"#).is_ok());
     }
 
     #[test]

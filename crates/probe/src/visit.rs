@@ -23,12 +23,11 @@ pub(crate) fn ask(asker: &Asker, deadline: Instant) -> Said {
         Ok(build) => build,
         Err(why) => return wrong(why),
     };
-    // What was built may be served by another host.
-    let elsewhere = asker.variables().ok().and_then(|variables| variables.get("CDN_HOST").map(str::to_owned));
-    let base = elsewhere.filter(|host| !host.is_empty()).unwrap_or_default();
+    let variables = asker.variables().ok();
+    let base = variables.and_then(|variables| variables.get("CDN_HOST").map(elsewhere)).unwrap_or_default();
     let mut themes = 0;
     for sheet in build.stylesheets() {
-        let at = format!("{}/{}", base.trim_end_matches('/'), sheet.file);
+        let at = format!("{base}/{}", sheet.file);
         let asset = Asset { at, integrity: sheet.integrity.map(str::to_owned) };
         if let Some(fault) = web::fault(&visitor, &asset, true) {
             return wrong(format!("the theme {}: {fault}", sheet.theme));
@@ -36,4 +35,28 @@ pub(crate) fn ask(asker: &Asker, deadline: Instant) -> Said {
         themes += 1;
     }
     fine(format!("{what}; so are the stylesheets of {themes} themes"))
+}
+
+/// Where another host serves what was built. Rails puts the page's scheme before one that is written without.
+fn elsewhere(host: &str) -> String {
+    let host = host.trim_end_matches('/');
+    if host.is_empty() || host.contains("//") { host.to_owned() } else { format!("//{host}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::page::absolute;
+
+    #[test]
+    fn another_host_is_found_however_it_is_written() {
+        let at = |host: &str| absolute("https://social.example", &format!("{}/packs/a.css", elsewhere(host)));
+        assert_eq!(at(""), "https://social.example/packs/a.css");
+        for host in
+            ["cdn.example", "cdn.example/", "//cdn.example", "https://cdn.example", "https://cdn.example/"]
+        {
+            assert_eq!(at(host), "https://cdn.example/packs/a.css", "{host}");
+        }
+        assert_eq!(at("cdn.example/files"), "https://cdn.example/files/packs/a.css");
+    }
 }

@@ -110,27 +110,49 @@ fn a_no_is_asked_about_again_soon_however_seldom_the_probe_is_asked() {
 }
 
 #[test]
-fn a_page_that_nginx_keeps_hides_no_outage() {
+fn what_nginx_keeps_hides_no_outage() {
     if !Nginx::is_here() {
         return;
     }
     let mail = MailServer::start().unwrap();
     let (place, site) = place("", &mail);
     let nginx = Nginx::start(&place.path("nginx"), &site).unwrap();
-    let asked = config(&place, &site, &probes(&["web"]), &mail).replace(&site.url(), &nginx.url());
+    let asked = config(&place, &site, &probes(&["api", "web"]), &mail).replace(&site.url(), &nginx.url());
     place.configure_whole(&asked).unwrap();
     let daemon = place.start().unwrap();
-    comes(&daemon, "up", &["web"]);
+    comes(&daemon, "up", &["api", "web"]);
     // A visitor had the page; from now on visitors get that one, and so would whoever looks no further.
     nginx.get("/about").unwrap();
-    site.answers(&["/about"], 500);
-    comes(&daemon, "down", &["web"]);
-    let why = incidents(&daemon)[0]["why"].as_str().unwrap().to_owned();
-    assert!(why.contains("/about answers 500"), "{why}");
+    nginx.get("/api/v2/instance").unwrap();
+    site.answers(&["/about", "/api/v2/instance"], 500);
+    comes(&daemon, "down", &["api", "web"]);
+    let whys: Vec<String> =
+        incidents(&daemon).iter().map(|incident| incident["why"].as_str().unwrap().to_owned()).collect();
+    for page in ["/about", "/api/v2/instance"] {
+        assert!(whys.iter().any(|why| why.contains(&format!("{page} answers 500"))), "{page}: {whys:?}");
+    }
+    // This one is not even past its time, and so says nothing of being old.
+    let kept = nginx.get("/api/v2/instance").unwrap();
+    assert!(kept.starts_with("HTTP/1.1 200") && kept.contains("X-Cached: HIT"), "{kept}");
     let kept = nginx.get("/about").unwrap();
     assert!(kept.starts_with("HTTP/1.1 200") && kept.contains("X-Cached: STALE"), "{kept}");
     site.is_well();
-    comes(&daemon, "up", &["web"]);
+    comes(&daemon, "up", &["api", "web"]);
+}
+
+#[test]
+fn a_server_that_is_closed_to_everybody_without_a_login_is_up() {
+    let mail = MailServer::start().unwrap();
+    let (place, site) = place(&probes(&["api"]), &mail);
+    site.answers(&["/api/v2/instance"], 401);
+    let daemon = place.start().unwrap();
+    comes(&daemon, "up", &["api"]);
+    let status = daemon.ctl(&["status", "--json"]).json();
+    let said = status["probes"][0]["said"].as_str().unwrap();
+    assert!(said.ends_with("/api/v2/instance answers apps only with a login"), "{said}");
+    // A proxy that wants a password of its own keeps apps out.
+    site.answers(&["/health"], 401);
+    comes(&daemon, "down", &["api"]);
 }
 
 #[test]
@@ -290,6 +312,12 @@ fn the_table_of_what_tells_that_the_site_is_up() {
         State {
             what: "a stylesheet missing on disk",
             begin: &|| fs::remove_file(&stylesheet).unwrap(),
+            down: &["assets", "web"],
+            end: &|| fs::write(&stylesheet, &style_was).unwrap(),
+        },
+        State {
+            what: "a stylesheet emptied, which its head tells",
+            begin: &|| fs::write(&stylesheet, "").unwrap(),
             down: &["assets", "web"],
             end: &|| fs::write(&stylesheet, &style_was).unwrap(),
         },

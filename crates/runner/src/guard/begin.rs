@@ -180,7 +180,10 @@ fn enough_space(
         let needed =
             Bytes::new(bytes.saturating_mul(if is_one { 2 } else { 1 }).saturating_add(HEADROOM.get()));
         let free = Free::at(&place).map_err(|error| cannot(&format!("{}: {error}", place.display())))?;
-        let free = Bytes::new(free.free);
+        if let Some(why) = free.lack_of_files(&place) {
+            return Err(failed("no-space", format!("{why}; make room first")));
+        }
+        let free = free.bytes();
         if free < needed {
             let text = format!(
                 "{} are free where {} is, and the change wants {}: {} to keep, as much to put it back, and room to go on; \

@@ -15,7 +15,7 @@ use mastmaint_config::{
     settings::Instance,
 };
 use mastmaint_instance::Free;
-use mastmaint_words::{Bytes, Digest, Hundredths, JobName, Room, UnitName};
+use mastmaint_words::{Digest, Hundredths, JobName, Room, UnitName};
 use policy::{Asked, Reading};
 use serde::{Deserialize, Serialize};
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};
@@ -82,14 +82,14 @@ fn of_the_host(requires: &Requires, systemctl: &Systemctl) -> Vec<Unmet> {
 ///
 /// # Errors
 /// If the room does not see it.
-pub fn free_at(path: &Path) -> Result<Bytes, String> {
+pub fn free_at(path: &Path) -> Result<Free, String> {
     let is_hidden =
         fs::metadata(path).is_ok_and(|metadata| matches!(metadata.permissions().mode() & 0o777, 0));
     if is_hidden {
         // What the sandbox puts in the place of a directory has room of its own.
         return Err("it is hidden from the room".to_owned());
     }
-    Free::at(path).map(|free| Bytes::new(free.free)).map_err(|error| error.to_string())
+    Free::at(path).map_err(|error| error.to_string())
 }
 
 fn load_now() -> Reading<Hundredths> {

@@ -2,9 +2,13 @@
 //! hold. What could not be read is never taken for a condition that holds.
 
 use super::{Unmet, processes::Process};
-use crate::{probe::Said, systemctl::UnitState};
+use crate::{
+    probe::Said,
+    systemctl::{UnitState, template_of},
+};
 use mastmaint_config::requires::{Below, FreeSpace, LoadBelow, Resource, Service};
-use mastmaint_words::{Bytes, Hundredths, ProgramName, UnitName};
+use mastmaint_instance::Free;
+use mastmaint_words::{Hundredths, ProgramName, UnitName};
 
 /// What was read, or why it was not.
 pub(super) type Reading<T> = Result<T, String>;
@@ -18,13 +22,14 @@ pub(super) fn not_looked_at(what: &str, why: &str) -> Unmet {
     Unmet { why: format!("{what} cannot be looked at: {why}"), seen: false }
 }
 
-pub(super) fn free(wanted: &FreeSpace, free: Reading<Bytes>) -> Option<Unmet> {
+pub(super) fn free(wanted: &FreeSpace, free: Reading<Free>) -> Option<Unmet> {
     let path = wanted.path.display();
     match free {
-        Ok(free) if free >= wanted.at_least => None,
-        Ok(free) => {
-            Some(seen(format!("{} free in {path}, {} required", free.human(), wanted.at_least.human())))
+        Ok(free) if free.bytes() < wanted.at_least => {
+            let (free, wanted) = (free.bytes().human(), wanted.at_least.human());
+            Some(seen(format!("{free} free in {path}, {wanted} required")))
         }
+        Ok(free) => free.lack_of_files(&wanted.path).map(seen),
         Err(why) => Some(not_looked_at(&format!("what is free in {path}"), &why)),
     }
 }
@@ -88,6 +93,19 @@ pub(super) fn service(service: Service, asked: Vec<Asked>) -> Vec<Unmet> {
     if asked.is_empty() {
         return vec![seen(format!("no unit of {} runs", service.as_str()))];
     }
+    // A shim stays active while nothing that it stands for runs, and is asked only where nothing does.
+    let stands_for = |Asked { unit, state, .. }: &Asked| {
+        template_of(unit)
+            .filter(|_| state.is_up() && state.is_oneshot)
+            .map(|template| (unit.with_suffix(), template))
+    };
+    if let Some(shims) = asked.iter().map(stands_for).collect::<Option<Vec<_>>>() {
+        let none = |(shim, template): (String, String)| {
+            let template = template.trim_end_matches(".service");
+            seen(format!("no instance of {template} runs, and {shim} only stands for them"))
+        };
+        return shims.into_iter().map(none).collect();
+    }
     asked
         .into_iter()
         .filter_map(|Asked { unit: name, state, said }| match said {
@@ -104,6 +122,8 @@ pub(super) fn service(service: Service, asked: Vec<Asked>) -> Vec<Unmet> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mastmaint_instance::Files;
+    use mastmaint_words::Bytes;
 
     fn gigabytes(count: u64) -> Bytes {
         Bytes::new(count << 30)
@@ -116,9 +136,13 @@ mod tests {
     #[test]
     fn what_is_just_enough_is_enough() {
         let wanted = FreeSpace { path: "/home".into(), at_least: gigabytes(5) };
-        assert_eq!(said(free(&wanted, Ok(gigabytes(5)))), "");
+        let of = |bytes: Bytes| Free { total: u64::MAX, free: bytes.get(), files: None };
+        assert_eq!(said(free(&wanted, Ok(of(gigabytes(5))))), "");
         let less = Bytes::new(gigabytes(5).get() - (19 << 30) / 10);
-        assert_eq!(said(free(&wanted, Ok(less))), "3.1 GB free in /home, 5 GB required");
+        assert_eq!(said(free(&wanted, Ok(of(less)))), "3.1 GB free in /home, 5 GB required");
+        let files = Some(Files { total: 1_000_000, free: 3 });
+        let why = said(free(&wanted, Ok(Free { files, ..of(gigabytes(6)) })));
+        assert!(why.contains("only 3 more files"), "{why}");
         let why = said(free(&wanted, Err("Permission denied (os error 13)".into())));
         assert_eq!(why, "? what is free in /home cannot be looked at: Permission denied (os error 13)");
     }
@@ -182,5 +206,30 @@ mod tests {
         assert!(!ask("active", Some(Err("not named".into())))[0].seen);
         assert_eq!(ask("inactive", None)[0].why, "mastodon-web.service is inactive");
         assert_eq!(service(Service::Streaming, vec![])[0].why, "no unit of streaming runs");
+    }
+
+    #[test]
+    fn a_shim_answers_for_nobody() {
+        let asked = |name: &str, active: &str, is_oneshot| {
+            let state = UnitState { is_oneshot, ..state("loaded", active) };
+            let answers = Said::Answers { what: "it only stands for its instances".into() };
+            let said = state.is_up().then_some(Ok(answers));
+            Asked { unit: name.parse().unwrap(), state, said }
+        };
+        let whys = |asked| -> Vec<String> {
+            service(Service::Streaming, asked).into_iter().map(|unmet| unmet.why).collect()
+        };
+        let shim = |active| asked("mastodon-streaming", active, true);
+        let of_shim =
+            "no instance of mastodon-streaming@ runs, and mastodon-streaming.service only stands for them";
+        assert_eq!(whys(vec![shim("active")]), [of_shim]);
+        assert_eq!(whys(vec![shim("inactive")]), ["mastodon-streaming.service is inactive"]);
+        // An instance that is named, too, tells for itself.
+        let instance = |active| asked("mastodon-streaming@4000", active, false);
+        let stopped = ["mastodon-streaming@4000.service is inactive"];
+        assert_eq!(whys(vec![shim("active"), instance("inactive")]), stopped);
+        assert_eq!(whys(vec![instance("active")]), [""; 0]);
+        // That of before 4.3 is no shim.
+        assert_eq!(whys(vec![asked("mastodon-streaming", "active", false)]), [""; 0]);
     }
 }
