@@ -15,6 +15,7 @@ mod create;
 mod error;
 mod fill;
 mod fits;
+mod held;
 mod leftovers;
 mod listing;
 mod load;

@@ -9,7 +9,7 @@ use crate::{
     fill::fill,
     leftovers,
     listing::Look,
-    lock::Lock,
+    lock::{Guard, Lock},
     names::mark,
     plan,
     psql::{LONG, Refusal, Server},
@@ -67,6 +67,11 @@ pub(crate) fn load(
     let needed = space::needed(dump.bytes, today.and_then(|database| database.bytes), dump.size);
     disk.as_ref().map_or(Ok(()), |disk| disk.check(needed))?;
     let made = today.map(|_| create::made(&bench.server, bench.admin, &names.today)).transpose()?;
+    // Today's is neither dropped nor renamed meanwhile, whoever wants that.
+    let guard = today.map(|_| Guard::keep(&bench.server, &names.today)).transpose()?.flatten();
+    if today.is_some() && guard.is_none() {
+        site.tell.say(&format!("{} lets nobody in: it is loaded beside it all the same", names.today));
+    }
     let loaded = load.anew(&look, made.as_ref(), file, disk.as_ref(), &mark);
     loaded.map_err(|error| match drop_new(bench) {
         Ok(()) => error,

@@ -105,7 +105,7 @@ fn what_is_not_whole_leaves_nothing() {
         (
             "all.sql",
             format!("--\n-- PostgreSQL database cluster dump\n--\n\n{small}").into(),
-            &["not-a-dump"],
+            &["not-loadable"],
         ),
     ];
     for (name, content, codes) in cases {
