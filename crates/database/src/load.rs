@@ -128,9 +128,7 @@ impl Load<'_> {
         analyzed.map_err(|refusal| refusal.of(&format!("ANALYZE in {new}")))?;
         let mut checked = check(self)?;
         checked.notes.extend(harmless.into_iter().map(|text| format!("of no consequence: {text}")));
-        if disk.is_none() {
-            checked.notes.push("how much space the server has is not known from here".to_owned());
-        }
+        checked.notes.extend(space::told(disk));
         if self.is_cancelled() {
             return Err(DatabaseError::Cancelled);
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     dumps::{SMALL_POSTS, fixture, small},
-    ground::{Ground, Heard, ROLE, TODAY, run, site},
+    ground::{Ground, Heard, ROLE, TODAY, run, site, until},
     server::of_who_serves,
     verify_room::VerifyRoom,
 };
@@ -137,6 +137,27 @@ fn sealed() -> String {
     let sealed = text.lines().find(|line| line.contains("{\"p\":")).unwrap();
     let sealed = &sealed[sealed.find("{\"p\":").unwrap()..];
     sealed[..sealed.find("}}").unwrap() + 2].to_owned()
+}
+
+/// PostgreSQL's log of changes needs room beside the new database, or Mastodon stops with it.
+#[test]
+fn room_is_left_for_the_log_of_changes() {
+    let Some(ground) = Ground::new() else { return };
+    let room = VerifyRoom::new(&ground);
+    room.dump("night.sql", small(SMALL_POSTS));
+    // May it be asked where the data is, nothing has to be guessed.
+    let guessed = |notes: &[String]| notes.iter().any(|note| note.contains("pg_read_all_settings"));
+    let plan = room.load(&room.order(&run("u"))).0.unwrap();
+    let is_known = plan.notes.iter().any(|note| note.contains("not known from here"));
+    assert!(guessed(&plan.notes) || is_known, "{plan:#?}");
+    ground.sql("postgres", &format!("GRANT pg_read_all_settings TO {ROLE}"));
+    let plan = room.load(&room.order(&run("v"))).0.unwrap();
+    assert!(!guessed(&plan.notes), "{plan:#?}");
+    ground.sql("postgres", "ALTER SYSTEM SET max_wal_size = '1000TB'; SELECT pg_reload_conf()");
+    until("it is heard", || ground.sql("postgres", "SHOW max_wal_size") == "1000TB");
+    let error = room.load(&room.order(&run("z"))).0.unwrap_err();
+    assert_eq!(error.code(), "no-space", "{error}");
+    assert!(error.to_string().contains("log of changes"), "{error}");
 }
 
 /// The new database is made where today's is, and that disk is a small one.
