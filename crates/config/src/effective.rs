@@ -339,6 +339,7 @@ fn written_step<'a>(job: &Job, index: StepIndex, step: &'a Step) -> Option<Writt
             | DatabaseAction::WouldMatch { .. }
             | DatabaseAction::Ready(_)
             | DatabaseAction::Switch(Copied::Here)
+            | DatabaseAction::MatchNew { .. }
             | DatabaseAction::Match
             | DatabaseAction::Back(Copied::Here),
         )

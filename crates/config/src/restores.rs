@@ -125,7 +125,15 @@ pub enum DatabaseAction {
     Ready(Copied),
     /// The new database takes the name of today's, which stays beside.
     Switch(Copied),
-    /// Whether code, database and secrets belong together.
+    /// Whether code, the database that was switched in, and secrets belong together; migrations too.
+    MatchNew {
+        /// The files that came back with it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        files: Option<Copied>,
+        /// Which one.
+        database: Copied,
+    },
+    /// Whether code, database and secrets belong together. What was there before may lack migrations, as it did.
     Match,
     /// What was switched in changes names with what was there before.
     Back(Copied),
@@ -155,6 +163,7 @@ impl DatabaseAction {
             | Self::WouldMatch { .. }
             | Self::Ready(_)
             | Self::Switch(_)
+            | Self::MatchNew { .. }
             | Self::Match
             | Self::Back(_)
             | Self::Prune(_) => Room::Tootctl,
@@ -178,7 +187,9 @@ impl DatabaseAction {
             Self::WouldMatch { .. } => "see that what comes back belongs together".to_owned(),
             Self::Ready(_) => "see that the database can be switched".to_owned(),
             Self::Switch(_) => "switch to the database that was loaded".to_owned(),
-            Self::Match => "see that code, database and secrets belong together".to_owned(),
+            Self::MatchNew { .. } | Self::Match => {
+                "see that code, database and secrets belong together".to_owned()
+            }
             Self::Back(Copied::Here) => "switch back to the database that was there before".to_owned(),
             Self::Back(Copied::By(run)) => format!("switch back to the database before {run}"),
             Self::Prune(run) => format!("drop the databases that {run} has left beside"),
@@ -251,7 +262,9 @@ impl Job {
             self.indexed_steps().filter(move |(_, step)| wanted(&step.action)).map(|(index, _)| index)
         };
         let stops = |action: &Action| matches!(action, Action::Services(ServicesAction::Stop { .. }));
-        let is_match = |action: &Action| matches!(action, Action::Database(DatabaseAction::Match));
+        let is_match = |action: &Action| {
+            matches!(action, Action::Database(DatabaseAction::MatchNew { .. } | DatabaseAction::Match))
+        };
         let mut stop = at(stops);
         let mut matches = at(is_match);
         Some(Swap {

@@ -5,18 +5,23 @@ use std::{collections::BTreeSet, fs, io, path::Path};
 
 /// Their versions; none where there is no code.
 pub(crate) fn migrations(live: &Path) -> Result<BTreeSet<u64>, DatabaseError> {
-    let mut migrations = BTreeSet::new();
-    for directory in ["db/migrate", "db/post_migrate"] {
-        let path = live.join(directory);
-        let entries = match fs::read_dir(&path) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(DatabaseError::io(path.display().to_string())(error)),
-        };
-        let names = entries.flatten().map(|entry| entry.file_name());
-        migrations.extend(names.filter_map(|n| n.to_str()?.split_once('_')?.0.parse::<u64>().ok()));
-    }
-    Ok(migrations)
+    Ok(&versions(live, "db/migrate")? | &post_deployment(live)?)
+}
+
+/// The versions of those that may be run after the code was started.
+pub(crate) fn post_deployment(live: &Path) -> Result<BTreeSet<u64>, DatabaseError> {
+    versions(live, "db/post_migrate")
+}
+
+fn versions(live: &Path, directory: &str) -> Result<BTreeSet<u64>, DatabaseError> {
+    let path = live.join(directory);
+    let entries = match fs::read_dir(&path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
+        Err(error) => return Err(DatabaseError::io(path.display().to_string())(error)),
+    };
+    let names = entries.flatten().map(|entry| entry.file_name());
+    Ok(names.filter_map(|n| n.to_str()?.split_once('_')?.0.parse::<u64>().ok()).collect())
 }
 
 #[cfg(test)]
@@ -34,5 +39,6 @@ mod tests {
         }
         let found: Vec<u64> = migrations(live.path()).unwrap().into_iter().collect();
         assert_eq!(found, [20_260_101_000_000, 20_260_202_000_000]);
+        assert_eq!(post_deployment(live.path()).unwrap().into_iter().collect::<Vec<_>>(), found[1..]);
     }
 }

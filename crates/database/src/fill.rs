@@ -1,11 +1,6 @@
 //! The dump goes into the new database.
 
-use crate::{
-    error::DatabaseError,
-    load::Load,
-    progress::Progress,
-    space::{Disk, FULL},
-};
+use crate::{error::DatabaseError, load::Load, progress::Progress, space::Disk};
 use mastmaint_verify::revive::{Ended, Poured, Shape, pour};
 use std::{
     fs::File,
@@ -27,7 +22,7 @@ enum Halt {
 pub(crate) fn fill(load: &Load<'_>, file: File, disk: Option<&Disk>) -> Result<Vec<String>, DatabaseError> {
     let (bench, dump) = (&load.bench, load.dump);
     let client = |program: &str| bench.server.client(program, &bench.names.new);
-    let is_full = || disk.and_then(Disk::free).is_some_and(|free| free < FULL);
+    let is_full = || disk.is_some_and(Disk::is_full);
     let mut progress = Progress::of(&file);
     let mut looked = Instant::now();
     let mut stop = || {

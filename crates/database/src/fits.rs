@@ -3,7 +3,9 @@
 use crate::{
     code,
     error::DatabaseError,
+    left_over::{LeftOver, MUST_MIGRATE, Pending},
     listing::json,
+    names::Names,
     psql::Server,
     site::{Bench, Did, Site},
     state::State,
@@ -12,37 +14,56 @@ use crate::{
 };
 use mastmaint_verify::dump::{Beside, Fit, Sealed, fit};
 use mastmaint_words::RunId;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::Path};
 
 /// Columns whose values Rails encrypts.
 const SEALED: [(&str, &str, &str); 2] =
     [("users", "otp_secret", "users.otp_secret"), ("keypairs", "private_key", "keypairs.private_key")];
 
-/// Looks at today's database, or at the one that a run has loaded beside it. With `strict` migrations that are still to be
-/// run are refused, too.
+/// What is looked at, and how strictly.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// The database that this run has loaded beside today's; today's if absent.
+    pub loaded: Option<&'a RunId>,
+    /// The run that has switched today's in.
+    pub after: Option<&'a RunId>,
+    /// The code that today's database has now.
+    pub live: &'a Path,
+    /// What migrations mean that are still to be run.
+    pub pending: Pending,
+}
+
+/// Looks at a database.
 ///
 /// # Errors
 /// What does not fit.
-pub fn fits(site: &Site<'_>, loaded: Option<&RunId>, strict: bool) -> Result<Did, DatabaseError> {
+pub fn fits(site: &Site<'_>, wanted: &Wanted<'_>) -> Result<Did, DatabaseError> {
     let settings = site.settings;
-    let name = &match loaded {
+    let today = &settings.way.database.name;
+    let name = &match wanted.loaded {
         Some(run) => there(site, run)?,
-        None => settings.way.database.name.clone(),
+        None => today.clone(),
     };
     let server = Server::new(settings.way.clone(), None, None)?.perhaps_pooled();
     if let Err(refusal) = server.sql(name, &["SELECT 1"]) {
         return Err(DatabaseError::Silent { at: settings.way.at(), why: refusal.said });
     }
-    let asking = &format!("asking {name}");
-    let versions: Vec<String> = json(
-        &server,
-        name,
-        "SELECT coalesce(jsonb_agg(version), '[]') FROM public.schema_migrations",
-        asking,
-    )?;
-    let database: BTreeSet<u64> = versions.iter().filter_map(|version| version.parse().ok()).collect();
     let code = code::migrations(&settings.live)?;
-    migrations(site, name, &Beside::of(&database, &code), code.is_empty(), strict)?;
+    let database = migrated(&server, name)?;
+    not_newer(site, name, &Beside::of(&database, &code), code.is_empty())?;
+    let left: BTreeSet<u64> = code.difference(&database).copied().collect();
+    let before = wanted.after.map(|run| Names::of(today, run).before);
+    let of_before = match &before {
+        Some(before) => Some(before),
+        None => wanted.loaded.map(|_| today).filter(|today| *today != name),
+    };
+    let left = left_over(site, &server, wanted, of_before, left)?;
+    if left.is_refused(wanted.pending) {
+        return Err(DatabaseError::NoMatch {
+            code: MUST_MIGRATE,
+            what: left.refusal(name, site, wanted.pending),
+        });
+    }
     let mut sealed = Vec::new();
     for (table, column, full) in SEALED {
         sealed.extend(
@@ -63,7 +84,7 @@ pub fn fits(site: &Site<'_>, loaded: Option<&RunId>, strict: bool) -> Result<Did
             return Err(DatabaseError::NoMatch { code: "no-match-secrets", what });
         }
     }
-    Ok(Did::Done(format!("{name} fits the code and the secrets in {}", settings.live.display())))
+    Ok(Did::Done(left.sentence(name, site)))
 }
 
 /// The database that a run has loaded, wherever it is by now.
@@ -77,35 +98,38 @@ fn there(site: &Site<'_>, run: &RunId) -> Result<String, DatabaseError> {
     }
 }
 
-fn migrations(
-    site: &Site<'_>,
-    name: &str,
-    beside: &Beside,
-    no_code: bool,
-    strict: bool,
-) -> Result<(), DatabaseError> {
+/// The migrations that were run on a database.
+fn migrated(server: &Server, name: &str) -> Result<BTreeSet<u64>, DatabaseError> {
+    let sql = "SELECT coalesce(jsonb_agg(version), '[]') FROM public.schema_migrations";
+    let versions: Vec<String> = json(server, name, sql, &format!("asking {name}"))?;
+    Ok(versions.iter().filter_map(|version| version.parse().ok()).collect())
+}
+
+fn not_newer(site: &Site<'_>, name: &str, beside: &Beside, no_code: bool) -> Result<(), DatabaseError> {
     let live = site.settings.live.display();
-    if no_code {
-        let what = format!("there are no migrations in {live}/db: there is no code of Mastodon there");
-        return Err(DatabaseError::NoMatch { code: "no-match-code", what });
-    }
-    if let Some(newest) = beside.newer.last() {
-        let what = format!(
+    let what = match beside.newer.last() {
+        _ if no_code => format!("there are no migrations in {live}/db: there is no code of Mastodon there"),
+        Some(newest) => format!(
             "{name} is newer than the code in {live}: migration {newest} is not in it. Bring newer code back, or an older dump"
-        );
-        return Err(DatabaseError::NoMatch { code: "no-match-code", what });
-    }
-    if beside.older > 0 {
-        let what = format!(
-            "{} migrations of the code in {live} are still to be run on {name}: rails db:migrate",
-            beside.older
-        );
-        if strict {
-            return Err(DatabaseError::NoMatch { code: "must-migrate", what });
-        }
-        site.tell.say(&what);
-    }
-    Ok(())
+        ),
+        None => return Ok(()),
+    };
+    Err(DatabaseError::NoMatch { code: "no-match-code", what })
+}
+
+/// What is still to be run, beside what was before. A database of before that cannot be asked says nothing.
+fn left_over(
+    site: &Site<'_>,
+    server: &Server,
+    wanted: &Wanted<'_>,
+    of_before: Option<&String>,
+    left: BTreeSet<u64>,
+) -> Result<LeftOver, DatabaseError> {
+    let was = of_before.filter(|_| !left.is_empty()).and_then(|before| migrated(server, before).ok());
+    let code = code::migrations(wanted.live)?;
+    let was = was.filter(|was| !was.is_empty() && !code.is_empty());
+    let was = was.map(|was| code.difference(&was).copied().collect());
+    Ok(LeftOver::of(left, was, &code::post_deployment(&site.settings.live)?))
 }
 
 /// A few encrypted values of a column, the newest.

@@ -15,6 +15,8 @@ mod create;
 mod error;
 mod fill;
 mod fits;
+mod held;
+mod left_over;
 mod leftovers;
 mod listing;
 mod load;
@@ -41,7 +43,8 @@ mod text;
 
 pub use back::back;
 pub use error::DatabaseError;
-pub use fits::fits;
+pub use fits::{Wanted, fits};
+pub use left_over::Pending;
 pub use mastmaint_verify::prove::Tell;
 pub use note::resume;
 pub use prune::prune;

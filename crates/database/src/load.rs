@@ -9,7 +9,7 @@ use crate::{
     fill::fill,
     leftovers,
     listing::Look,
-    lock::Lock,
+    lock::{Guard, Lock},
     names::mark,
     plan,
     psql::{LONG, Refusal, Server},
@@ -67,6 +67,11 @@ pub(crate) fn load(
     let needed = space::needed(dump.bytes, today.and_then(|database| database.bytes), dump.size);
     disk.as_ref().map_or(Ok(()), |disk| disk.check(needed))?;
     let made = today.map(|_| create::made(&bench.server, bench.admin, &names.today)).transpose()?;
+    // Today's is neither dropped nor renamed meanwhile, whoever wants that.
+    let guard = today.map(|_| Guard::keep(&bench.server, &names.today)).transpose()?.flatten();
+    if today.is_some() && guard.is_none() {
+        site.tell.say(&format!("{} lets nobody in: it is loaded beside it all the same", names.today));
+    }
     let loaded = load.anew(&look, made.as_ref(), file, disk.as_ref(), &mark);
     loaded.map_err(|error| match drop_new(bench) {
         Ok(()) => error,
@@ -123,9 +128,7 @@ impl Load<'_> {
         analyzed.map_err(|refusal| refusal.of(&format!("ANALYZE in {new}")))?;
         let mut checked = check(self)?;
         checked.notes.extend(harmless.into_iter().map(|text| format!("of no consequence: {text}")));
-        if disk.is_none() {
-            checked.notes.push("how much space the server has is not known from here".to_owned());
-        }
+        checked.notes.extend(space::told(disk));
         if self.is_cancelled() {
             return Err(DatabaseError::Cancelled);
         }

@@ -1,14 +1,8 @@
-//! One verb at a time works on the databases of an instance. The lock is PostgreSQL's own, of a session that we keep
-//! open: it goes with this process, however that ends.
+//! One verb at a time works on the databases of an instance, and today's stays as long as another is filled. Both are held
+//! by PostgreSQL itself, for sessions that we keep open.
 
-use crate::{error::DatabaseError, psql::Server, text::literal};
-use std::{
-    io::{BufRead as _, BufReader, Write as _},
-    process::{Child, Stdio},
-    sync::mpsc,
-    thread,
-    time::Duration,
-};
+use crate::{error::DatabaseError, held::Held, psql::Server, text::literal};
+use std::time::Duration;
 
 /// Who was killed a moment ago holds it a little longer.
 const PATIENCE: &str = "20s";
@@ -17,49 +11,34 @@ const ANSWERED: Duration = Duration::from_secs(40);
 /// Held until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    session: Child,
+    _held: Held,
 }
 
 impl Lock {
     /// Takes it; who has it is waited for a moment.
     pub(crate) fn take(server: &Server, admin: &str, today: &str) -> Result<Self, DatabaseError> {
-        let doing = "the lock of the restore";
-        let mut psql = server.client("psql", admin);
-        psql.args(["-X", "-q", "-A", "-t", "-f", "-"]);
-        let mut session = psql
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(DatabaseError::io(doing))?;
         let sql = format!(
-            "\\set ON_ERROR_STOP off\nSET idle_session_timeout = 0;\n\\set ON_ERROR_STOP on\nSET statement_timeout = 0;\n\
-             SET lock_timeout = '{PATIENCE}';\nSELECT pg_advisory_lock(hashtext('mastmaintd'), hashtext({}));\n\\echo held\n",
+            "SET statement_timeout = 0;\nSET lock_timeout = '{PATIENCE}';\nSELECT pg_advisory_lock(hashtext('mastmaintd'), hashtext({}));",
             literal(today)
         );
-        let (said, hears) = mpsc::channel();
-        let out = session.stdout.take();
-        thread::spawn(move || {
-            for line in out.into_iter().flat_map(|out| BufReader::new(out).lines()).map_while(Result::ok) {
-                if line == "held" {
-                    let _ = said.send(());
-                    return;
-                }
-            }
-        });
-        // The session ends at the end of what it reads: its input stays open as long as this is held.
-        let asked = session.stdin.as_mut().map(|input| input.write_all(sql.as_bytes()));
-        let lock = Self { session };
-        asked.transpose().map_err(DatabaseError::io(doing))?;
-        hears.recv_timeout(ANSWERED).map_err(|_| DatabaseError::Busy(today.to_owned()))?;
-        Ok(lock)
+        let held = Held::open(server, admin, &sql, ANSWERED);
+        let held = held.map_err(DatabaseError::io("the lock of the restore"))?;
+        held.map(|held| Self { _held: held }).ok_or_else(|| DatabaseError::Busy(today.to_owned()))
     }
 }
 
-impl Drop for Lock {
-    fn drop(&mut self) {
-        // The server lets go of it when its client is gone.
-        let _ = self.session.kill();
-        let _ = self.session.wait();
+/// A session on today's database while a dump goes into another: PostgreSQL drops and renames none on which somebody is,
+/// whatever the dump says.
+#[derive(Debug)]
+pub(crate) struct Guard {
+    _held: Held,
+}
+
+impl Guard {
+    /// Keeps it; none on one that lets nobody in, which is a reason to restore and none against it.
+    pub(crate) fn keep(server: &Server, today: &str) -> Result<Option<Self>, DatabaseError> {
+        let held = Held::open(server, today, "SELECT 1;", ANSWERED);
+        let held = held.map_err(DatabaseError::io(format!("a session on {today}")))?;
+        Ok(held.map(|held| Self { _held: held }))
     }
 }

@@ -2,7 +2,7 @@
 //! answered.
 
 use mastmaint_database::{
-    DatabaseError, Did, Settings, Site, answer, back, fits, prune, ready, resume, switch,
+    DatabaseError, Did, Pending, Settings, Site, Wanted, answer, back, fits, prune, ready, resume, switch,
 };
 use mastmaint_instance::settings_of;
 use mastmaint_verify::{load::Outcome, prove::Progress};
@@ -20,8 +20,9 @@ use std::{
 };
 
 const USAGE: &str = "usage: mastmaint-database --accepted DIR load, with the connection as descriptor 0, or mastmaint-database \
-                     --live DIR [--wait SECONDS] (ready|switch|back|prune) --run RUN, or mastmaint-database --live DIR [--code DIR] [--wait SECONDS] match [--run RUN] [--strict], which looks at today's database \
-                     or at the one that a run has loaded, or mastmaint-database --paused DIR resume; \
+                     --live DIR [--wait SECONDS] (ready|switch|back|prune) --run RUN, or mastmaint-database --live DIR [--code DIR] [--wait SECONDS] match [--run RUN] [--after RUN] \
+                     [--strict [--but-post]], which looks at today's database (switched in by the run --after) or at the one that --run has loaded, \
+                     and refuses migrations that are still to be run and were not before (but for post-deployment ones), or mastmaint-database --paused DIR resume; \
                      switch and back pause PgBouncer only with --paused DIR. Exit \
                      status: 0 done, 1 refused or failed, 3 nothing to do";
 const NOTHING: u8 = 3;
@@ -63,7 +64,8 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
     let usage = |why: &str| Failure::Usage(why.to_owned());
     let (mut accepted, mut live, mut verb, mut of_run) = (None, None, None, None);
     let (mut paused, mut code): (Option<PathBuf>, Option<PathBuf>) = (None, None);
-    let (mut strict, mut wait) = (false, Duration::ZERO);
+    let (mut strict, mut but_post, mut wait) = (false, false, Duration::ZERO);
+    let mut after: Option<String> = None;
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--accepted" => accepted = arguments.next().map(PathBuf::from),
@@ -71,7 +73,9 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
             "--paused" => paused = arguments.next().map(PathBuf::from),
             "--code" => code = arguments.next().map(PathBuf::from),
             "--run" => of_run = arguments.next(),
+            "--after" => after = arguments.next(),
             "--strict" => strict = true,
+            "--but-post" => but_post = true,
             "--wait" => {
                 let seconds = arguments.next().and_then(|text| text.parse().ok());
                 wait = Duration::from_secs(seconds.ok_or_else(|| usage("--wait takes seconds"))?);
@@ -88,14 +92,23 @@ fn run(mut arguments: impl Iterator<Item = String>) -> Result<Did, Failure> {
     }
     let verb = verb.ok_or_else(|| usage("what to do is missing"))?;
     let missing = |what: &str| Failure::Usage(format!("{what} is missing"));
-    let of_run: Option<RunId> =
-        of_run.map(|run| run.parse().map_err(|_| usage("--run takes the id of a run"))).transpose()?;
+    let id = |run: String| run.parse().map_err(|_| usage("--run and --after take the id of a run"));
+    let of_run: Option<RunId> = of_run.map(id).transpose()?;
+    let after: Option<RunId> = after.map(id).transpose()?;
     match verb {
         Verb::Load => load(&accepted.ok_or_else(|| missing("--accepted"))?),
         Verb::Resume => Ok(resume(&paused.ok_or_else(|| missing("--paused"))?)?),
         Verb::Match => {
+            let pending = match (strict, but_post) {
+                (false, _) => Pending::Told,
+                (true, false) => Pending::Refused,
+                (true, true) => Pending::RefusedButPost,
+            };
             let asked = Asked { live, code, of_run, paused, wait };
-            at(&asked, |site| fits(site, asked.of_run.as_ref(), strict))
+            let live = asked.live.clone().unwrap_or_default();
+            let wanted =
+                Wanted { loaded: asked.of_run.as_ref(), after: after.as_ref(), live: &live, pending };
+            at(&asked, |site| fits(site, &wanted))
         }
         Verb::OfRun(verb) => {
             let of_run = of_run.ok_or_else(|| missing("--run"))?;

@@ -297,6 +297,24 @@ fn a_dump_without_an_encrypted_value_says_nothing_of_the_keys() {
 }
 
 #[test]
+fn what_restore_database_would_not_load_is_known_before_it_is_needed() {
+    let text = std::io::read_to_string(stream::open(&fixture("mastodon.sql.gz")).unwrap()).unwrap();
+    let create = "DROP DATABASE mastodon_production;\nCREATE DATABASE mastodon_production;\n\\connect mastodon_production\n";
+    let created = format!("--\n-- PostgreSQL database dump\n--\n\n{create}{text}");
+    let ended = "--\n-- PostgreSQL database cluster dump complete\n--\n";
+    let cluster =
+        format!("--\n-- PostgreSQL database cluster dump\n--\n\nCREATE ROLE toot;\n{create}{text}\n{ended}");
+    for (text, severity) in [(created, Severity::Warn), (cluster, Severity::Info)] {
+        let instance = Instance::new();
+        write(&instance.place.path().join("dumps/mastodon-1.sql"), text);
+        let report = instance.postgres(None);
+        assert_eq!((told(&report), report.worst()), (vec![Code::NotLoadable], Some(severity)));
+        let found = report.findings.iter().find(|finding| finding.code == Code::NotLoadable).unwrap();
+        assert!(found.what.contains("restore-database"), "{found:#?}");
+    }
+}
+
+#[test]
 fn an_upload_newer_than_the_file_backup_is_not_missing() {
     let instance = Instance::new();
     let (name, to) = any_kind();

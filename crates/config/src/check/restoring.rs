@@ -108,10 +108,10 @@ pub(super) fn put_together(
     let start = || bracket::start(instance.settle);
     steps.push(stop());
     steps.extend(moves.there);
-    if let Some(matches) = moves.matches {
-        steps.extend([matches.clone(), stop()]);
+    if let Some((matches, matches_again)) = moves.matches {
+        steps.extend([matches, stop()]);
         steps.extend(moves.back);
-        steps.extend([matches, start(), bracket::keep_down()]);
+        steps.extend([matches_again, start(), bracket::keep_down()]);
     } else {
         steps.push(start());
         if !moves.back.is_empty() {
@@ -159,8 +159,8 @@ struct Moves {
     back: Vec<Step>,
     /// The files that are switched in.
     copy: Option<Copied>,
-    /// Only where a database changes places can there be one that does not match.
-    matches: Option<Step>,
+    /// Only where a database changes places can there be one that does not match. The second is of what was taken back.
+    matches: Option<(Step, Step)>,
 }
 
 impl Moves {
@@ -188,7 +188,8 @@ impl Moves {
         let (mut before, copy) = match action {
             DatabaseAction::Back(of) => {
                 self.there.insert(0, part(DatabaseAction::Back(of.clone())));
-                self.matches = Some(part(DatabaseAction::Match));
+                let matches = part(DatabaseAction::Match);
+                self.matches = Some((matches.clone(), matches));
                 return vec![];
             }
             DatabaseAction::Switch(copy) => (vec![], copy.clone()),
@@ -197,8 +198,9 @@ impl Moves {
         before.push(would_match(self.copy.clone(), copy.clone(), written));
         before.push(part(DatabaseAction::Ready(copy.clone())));
         self.there.push(part(DatabaseAction::Switch(copy.clone())));
-        self.back.insert(0, part(DatabaseAction::Back(copy)));
-        self.matches = Some(part(DatabaseAction::Match));
+        self.back.insert(0, part(DatabaseAction::Back(copy.clone())));
+        let new = DatabaseAction::MatchNew { files: self.copy.clone(), database: copy };
+        self.matches = Some((part(new), part(DatabaseAction::Match)));
         before
     }
 }
@@ -236,6 +238,8 @@ mod tests {
             Action::Database(DatabaseAction::Switch(_)) => "switch-database",
             Action::Database(DatabaseAction::Fits(_)) => "fits",
             Action::Database(DatabaseAction::Ready(_)) => "ready",
+            Action::Database(DatabaseAction::MatchNew { files: Some(_), .. }) => "all-match-new",
+            Action::Database(DatabaseAction::MatchNew { .. }) => "match-new",
             Action::Database(DatabaseAction::Match) => "match",
             Action::Database(DatabaseAction::Back(_)) => "back-database",
             Action::Database(DatabaseAction::Prune(_)) => "prune",
@@ -253,7 +257,7 @@ mod tests {
         "stop",
         "switch",
         "switch-database",
-        "match",
+        "all-match-new",
         "stop",
         "back-database",
         "back",
@@ -314,7 +318,7 @@ mod tests {
                     "ready",
                     "stop",
                     "switch-database",
-                    "match",
+                    "match-new",
                     "stop",
                     "back-database",
                     "match",

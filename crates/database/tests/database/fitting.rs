@@ -2,11 +2,11 @@
 
 use crate::{
     dumps::{SMALL_POSTS, fixture, small},
-    ground::{Ground, Heard, ROLE, TODAY, run, site},
+    ground::{Ground, Heard, ROLE, TODAY, run, site, until},
     server::of_who_serves,
     verify_room::VerifyRoom,
 };
-use mastmaint_database::{DatabaseError, Did, fits};
+use mastmaint_database::{DatabaseError, Did, Pending, Wanted, back, fits, switch};
 use mastmaint_words::database::Beside;
 use std::{fs, path::Path, process::Command};
 
@@ -15,7 +15,10 @@ fn services_start_on_nothing_that_does_not_fit() {
     let Some(ground) = Ground::new() else { return };
     let looked = |strict| {
         let (settings, heard) = (ground.settings(&[]), Heard::default());
-        let looked: Result<Did, DatabaseError> = fits(&site(&settings, &heard), None, strict);
+        let pending = if strict { Pending::Refused } else { Pending::Told };
+        let live = ground.live();
+        let wanted = Wanted { loaded: None, after: None, live: &live, pending };
+        let looked: Result<Did, DatabaseError> = fits(&site(&settings, &heard), &wanted);
         (looked.map_err(|error| error.code()), heard.all())
     };
     // No encrypted value yet: told.
@@ -32,10 +35,10 @@ fn services_start_on_nothing_that_does_not_fit() {
     assert_eq!(looked(false).0, Err("no-match-secrets".to_owned()));
     fs::write(&env, right).unwrap();
     // Code that is newer: told, or refused by who is strict; and older.
-    let newer = ground.live().join("db/post_migrate/20270101000000_newer.rb");
+    let newer = ground.live().join("db/migrate/20270101000000_newer.rb");
     fs::write(&newer, "").unwrap();
-    let (fine, said) = looked(false);
-    assert!(fine.is_ok() && said.contains("1 migrations"), "{said}");
+    let Ok(Did::Done(said)) = looked(false).0 else { panic!("it is told only") };
+    assert!(said.contains("(1 migration)") && said.ends_with(" [must-migrate]"), "{said}");
     assert_eq!(looked(true).0, Err("must-migrate".to_owned()));
     fs::remove_file(newer).unwrap();
     ground.sql(TODAY, "INSERT INTO schema_migrations VALUES ('20270101000000')");
@@ -83,6 +86,50 @@ fn what_would_be_there_is_looked_at_before_it_is() {
     assert_eq!(ground.posts(TODAY), SMALL_POSTS + 2, "nothing was changed");
 }
 
+/// After a bad upgrade, with the dump of before and the code that stays: nothing is started on what would have to be
+/// migrated first, but what was left to be run before is no reason, and the way back is always open.
+#[test]
+fn a_database_that_must_be_migrated_is_not_taken_for_one_that_fits() {
+    let Some(ground) = Ground::new() else { return };
+    let (room, run) = (VerifyRoom::new(&ground), run("m"));
+    room.dump("night.sql", small(SMALL_POSTS));
+    room.load(&room.order(&run)).0.unwrap();
+    let asked = |arguments: &[&str]| {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_mastmaint-database"));
+        program.arg("--live").arg(ground.live()).arg("match").args(arguments);
+        let done = program.output().unwrap();
+        let said = [done.stdout, done.stderr].map(|text| String::from_utf8_lossy(&text).trim().to_owned());
+        (done.status.success(), said.concat())
+    };
+    let before = || asked(&["--strict", "--run", run.as_str()]);
+    let after = || asked(&["--strict", "--after", run.as_str()]);
+    let (fine, said) = before();
+    assert!(fine && !said.ends_with(']'), "{said}");
+
+    // A post-deployment migration that is left today as well.
+    fs::write(ground.live().join("db/post_migrate/20260801000000_later.rb"), "").unwrap();
+    let (fine, said) = before();
+    assert!(fine && said.ends_with("; left for after the deployment, as before: 1 migration"), "{said}");
+    // The upgrade: its code and its migrations are there, and the dump is of before.
+    fs::write(ground.live().join("db/migrate/20260901000000_upgrade.rb"), "").unwrap();
+    ground.sql(TODAY, "INSERT INTO schema_migrations VALUES ('20260901000000')");
+    let (fine, said) = before();
+    assert!(!fine && said.ends_with("[must-migrate]") && said.contains("first (1 migration)"), "{said}");
+    assert!(said.contains("mastmaintctl restore FILES DATABASE"), "{said}");
+    // So after the switch; and the way back needs no migrations to be known.
+    let (settings, heard) = (ground.settings(&[]), Heard::default());
+    let site = site(&settings, &heard);
+    switch(&site, &run).unwrap();
+    let (fine, said) = after();
+    assert!(!fine && said.ends_with("[must-migrate]"), "{said}");
+    let (fine, said) = asked(&[]);
+    assert!(fine && said.ends_with("[must-migrate]"), "a rollback is always possible, and told: {said}");
+    back(&site, &run).unwrap();
+    let (fine, said) = asked(&[]);
+    assert!(fine && said.ends_with("; left for after the deployment: 1 migration"), "{said}");
+    assert_eq!(ground.posts(TODAY), SMALL_POSTS + 2);
+}
+
 /// One of the fixture's, with its secrets.
 fn sealed() -> String {
     let text = std::io::read_to_string(mastmaint_verify::stream::open(&fixture("mastodon.sql.gz")).unwrap())
@@ -90,6 +137,27 @@ fn sealed() -> String {
     let sealed = text.lines().find(|line| line.contains("{\"p\":")).unwrap();
     let sealed = &sealed[sealed.find("{\"p\":").unwrap()..];
     sealed[..sealed.find("}}").unwrap() + 2].to_owned()
+}
+
+/// PostgreSQL's log of changes needs room beside the new database, or Mastodon stops with it.
+#[test]
+fn room_is_left_for_the_log_of_changes() {
+    let Some(ground) = Ground::new() else { return };
+    let room = VerifyRoom::new(&ground);
+    room.dump("night.sql", small(SMALL_POSTS));
+    // May it be asked where the data is, nothing has to be guessed.
+    let guessed = |notes: &[String]| notes.iter().any(|note| note.contains("pg_read_all_settings"));
+    let plan = room.load(&room.order(&run("u"))).0.unwrap();
+    let is_known = plan.notes.iter().any(|note| note.contains("not known from here"));
+    assert!(guessed(&plan.notes) || is_known, "{plan:#?}");
+    ground.sql("postgres", &format!("GRANT pg_read_all_settings TO {ROLE}"));
+    let plan = room.load(&room.order(&run("v"))).0.unwrap();
+    assert!(!guessed(&plan.notes), "{plan:#?}");
+    ground.sql("postgres", "ALTER SYSTEM SET max_wal_size = '1000TB'; SELECT pg_reload_conf()");
+    until("it is heard", || ground.sql("postgres", "SHOW max_wal_size") == "1000TB");
+    let error = room.load(&room.order(&run("z"))).0.unwrap_err();
+    assert_eq!(error.code(), "no-space", "{error}");
+    assert!(error.to_string().contains("log of changes"), "{error}");
 }
 
 /// The new database is made where today's is, and that disk is a small one.

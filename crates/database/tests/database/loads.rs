@@ -1,6 +1,7 @@
 //! Loads: every kind of dump, what is not whole, and what is refused beforehand.
 
 use crate::{
+    beyond::dumped,
     dumps::{SMALL_POSTS, fixture, small},
     ground::{Ground, ROLE, TODAY, run},
     verify_room::VerifyRoom,
@@ -105,7 +106,7 @@ fn what_is_not_whole_leaves_nothing() {
         (
             "all.sql",
             format!("--\n-- PostgreSQL database cluster dump\n--\n\n{small}").into(),
-            &["not-a-dump"],
+            &["not-loadable"],
         ),
     ];
     for (name, content, codes) in cases {
@@ -177,4 +178,32 @@ fn what_nothing_speaks_for_and_what_the_role_may_not_is_refused() {
     };
     assert_eq!(of(&new), of(TODAY));
     assert!(of(&new).contains("77") && of(&new).contains("work_mem=8MB"), "{}", of(&new));
+}
+
+/// An extension that a superuser has made for people, as `pg_repack` or `amcheck`: Mastodon does not need it.
+#[test]
+fn what_only_a_superuser_makes_does_not_keep_a_dump_from_coming_back() {
+    let Some(ground) = Ground::new() else { return };
+    ground.sql(TODAY, "CREATE EXTENSION amcheck");
+    let room = VerifyRoom::new(&ground);
+    for (tail, name, format) in [("h", "mastodon.dump", "-Fc"), ("j", "mastodon.sql", "-Fp")] {
+        room.dump(name, dumped(&ground, "postgres", &[format]));
+        let plan = room.load(&room.order(&run(tail))).0.unwrap();
+        assert!(plan.notes.iter().any(|note| note.contains("create extension \"amcheck\"")), "{plan:#?}");
+        let differs = plan.differs.join("\n");
+        assert!(
+            differs.contains("the extension amcheck is in today's database and not in the new one"),
+            "{differs}"
+        );
+        assert_eq!(ground.posts(&Beside::New.name(TODAY, &run(tail))), SMALL_POSTS + 2);
+    }
+    // What needs it is missed: then it does not come back whole.
+    ground.sql(
+        TODAY,
+        "CREATE EXTENSION pg_buffercache; CREATE VIEW buffers AS SELECT bufferid FROM pg_buffercache",
+    );
+    room.dump("mastodon.dump", dumped(&ground, "postgres", &["-Fc"]));
+    let error = room.load(&room.order(&run("k"))).0.unwrap_err();
+    assert_eq!(error.code(), "restore-errors", "{error}");
+    assert!(error.to_string().contains("pg_buffercache"), "{error}");
 }

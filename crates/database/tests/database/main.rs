@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot prepare has failed")]
 #![expect(clippy::print_stdout, reason = "a test that leaves something out says so")]
 
+mod beyond;
 mod counting;
 mod dumps;
 mod fitting;

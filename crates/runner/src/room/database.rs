@@ -62,7 +62,7 @@ pub(super) fn plan(
         DatabaseAction::Switch(copy) => ("switch", Some(copy.run(own))),
         DatabaseAction::Back(copy) => ("back", Some(copy.run(own))),
         DatabaseAction::Prune(run) => ("prune", Some(run)),
-        DatabaseAction::Match => ("match", None),
+        DatabaseAction::MatchNew { .. } | DatabaseAction::Match => ("match", None),
     };
     if named.dry_run {
         return no_dry_run(&step.action.title());
@@ -88,6 +88,7 @@ pub(super) fn plan(
         args.extend(["--paused".to_owned(), options.state.join(PAUSED).display().to_string()]);
     }
     args.push(verb.to_owned());
+    args.extend(strictly(action, own));
     args.extend(of.into_iter().flat_map(|run| ["--run".to_owned(), run.to_string()]));
     let command = StepCommand {
         program: beside_me("mastmaint-database"),
@@ -102,6 +103,20 @@ pub(super) fn plan(
         process.is_last = step.action.goes_back();
     }
     work
+}
+
+/// Mastodon is started on no database that comes back and would have to be migrated first. What was there before may lack
+/// what it lacked.
+fn strictly(action: &DatabaseAction, own: &RunId) -> Vec<String> {
+    let (files, after) = match action {
+        DatabaseAction::WouldMatch { files, .. } => (files, None),
+        DatabaseAction::MatchNew { files, database } => (files, Some(database.run(own))),
+        _ => return Vec::new(),
+    };
+    let mut args = vec!["--strict".to_owned()];
+    args.extend(files.iter().map(|_| "--but-post".to_owned()));
+    args.extend(after.into_iter().flat_map(|run| ["--after".to_owned(), run.to_string()]));
+    args
 }
 
 /// Whether a copy of files belongs to the database that stays. A database that cannot be asked is no reason to leave a wrecked instance as it is.
@@ -231,7 +246,11 @@ fn judge(ended: &Ended) -> Verdict {
     }
     let said = ended.summary.last_stdout.clone().unwrap_or_default();
     match status {
-        DONE => Verdict::because(Outcome::Ok, Grade::Proved, Reason::new("database", said)),
+        DONE => match coded(&said) {
+            // It was done, and there is something to do.
+            Some((code, what)) => Verdict::because(Outcome::Ok, Grade::Read, Reason::new(code, what)),
+            None => Verdict::because(Outcome::Ok, Grade::Proved, Reason::new("database", said)),
+        },
         NOTHING_TO_DO => Verdict::because(Outcome::Skipped, Grade::Read, Reason::new("nothing-to-do", said)),
         NOT_DONE => match ended.summary.first_stderr.last().and_then(|line| complaint(line)) {
             Some((code, why)) => Verdict::because(Outcome::Failed, Grade::Read, Reason::new(code, why)),
@@ -243,7 +262,11 @@ fn judge(ended: &Ended) -> Verdict {
 
 /// `mastmaint-database: error: WHY [code]`.
 fn complaint(line: &str) -> Option<(&str, &str)> {
-    let (_, said) = line.split_once("error: ")?;
+    coded(line.split_once("error: ")?.1)
+}
+
+/// `WHAT [code]`.
+fn coded(said: &str) -> Option<(&str, &str)> {
     let (why, code) = said.strip_suffix(']')?.rsplit_once(" [")?;
     let is_code = !code.is_empty() && code.chars().all(|c| c.is_ascii_lowercase() || c == '-');
     is_code.then_some((code, why))
@@ -253,6 +276,7 @@ fn complaint(line: &str) -> Option<(&str, &str)> {
 mod tests {
     use super::*;
     use crate::output::Summary;
+    use mastmaint_config::settings::Copied;
 
     fn ended(status: i32, out: &str, err: &str) -> Ended {
         let summary = Summary {
@@ -290,7 +314,29 @@ mod tests {
         let silent = said("mastmaint-database: error: nobody answers [database-silent]");
         assert_eq!((silent.outcome, silent.reasons[0].code.as_str()), (Outcome::Ok, "not-compared"));
         assert!(silent.reasons[0].text.ends_with("nobody answers"), "{silent:?}");
-        assert_eq!(compared(judge(&ended(DONE, "fits", ""))).outcome, Outcome::Ok);
+        assert_eq!(compared(judge(&ended(DONE, "m fits", ""))).grade, Grade::Proved);
+        // Migrations that are still to be run are told, and nothing is called proved.
+        let older = compared(judge(&ended(DONE, "m fits once 2 migrations were run [must-migrate]", "")));
+        assert_eq!((older.outcome, older.grade), (Outcome::Ok, Grade::Read));
+        assert_eq!(older.reasons[0], Reason::new("must-migrate", "m fits once 2 migrations were run"));
+    }
+
+    #[test]
+    fn only_what_comes_back_must_be_migrated() {
+        let run = "20261126T200000Z-7k3f9q".parse().unwrap();
+        let of = |action| strictly(&action, &run).join(" ");
+        let (files, database) = (Some(Copied::Here), Copied::Here);
+        let would = |files| DatabaseAction::WouldMatch { files, database: database.clone() };
+        assert_eq!(
+            (of(would(None)), of(would(files.clone()))),
+            ("--strict".into(), "--strict --but-post".into())
+        );
+        let new = DatabaseAction::MatchNew { files, database: database.clone() };
+        assert_eq!(of(new), format!("--strict --but-post --after {run}"));
+        assert_eq!(
+            (of(DatabaseAction::Match), of(DatabaseAction::Back(database))),
+            (String::new(), String::new())
+        );
     }
 
     #[test]

@@ -66,6 +66,8 @@ pub struct Facts {
     pub migrations: BTreeSet<u64>,
     /// Some encrypted values.
     pub sealed: Vec<Sealed>,
+    /// The first statement that reaches beyond its own database.
+    pub beyond: Option<String>,
     /// Whether the text ended with its completion line.
     pub is_complete: bool,
 }

@@ -1,6 +1,7 @@
 //! PostgreSQL dumps: what kind one is, how old it says it is, and all of its text read to the end.
 
 mod archive;
+pub(crate) mod beyond;
 mod content;
 mod copy;
 mod facts;

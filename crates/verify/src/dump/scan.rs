@@ -1,6 +1,7 @@
 //! The text of a dump, line by line, read to its end. Rows go by and are counted; none is kept.
 
 use super::{
+    beyond::Watch,
     copy::Table,
     facts::{Facts, Sealed},
     media::{MediaFile, files_of},
@@ -26,6 +27,13 @@ pub fn scan(
     let mut facts = Facts::default();
     let mut line = Vec::new();
     let mut table: Option<Table> = None;
+    let (mut watch, mut beyond) = (Watch::default(), None);
+    // The dump of a cluster is about nothing else.
+    let mut look = |bytes: &[u8]| {
+        if beyond.is_none() && !is_cluster {
+            beyond = watch.see(bytes);
+        }
+    };
     let ending = ENDINGS[usize::from(is_cluster)];
     let own = domain.map(|d| format!("https://{}/", d.to_ascii_lowercase()));
     loop {
@@ -35,8 +43,9 @@ pub fn scan(
             break;
         }
         facts.bytes += count as u64;
+        look(&line);
         if line.last() != Some(&b'\n') {
-            facts.bytes += skip_line(&mut input)?;
+            facts.bytes += skip_line(&mut input, &mut look)?;
         }
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end_matches(['\n', '\r']);
@@ -52,6 +61,7 @@ pub fn scan(
         }
     }
     facts.is_complete &= table.is_none();
+    facts.beyond = beyond;
     Ok(facts)
 }
 
@@ -63,7 +73,7 @@ pub(crate) fn is_ended(tail: &str, is_cluster: bool) -> bool {
 }
 
 /// Gives how many bytes were skipped.
-fn skip_line(input: &mut impl BufRead) -> io::Result<u64> {
+fn skip_line(input: &mut impl BufRead, look: &mut impl FnMut(&[u8])) -> io::Result<u64> {
     let mut skipped = 0;
     loop {
         let buffer = input.fill_buf()?;
@@ -72,6 +82,7 @@ fn skip_line(input: &mut impl BufRead) -> io::Result<u64> {
         }
         let end = buffer.iter().position(|b| *b == b'\n');
         let used = end.map_or(buffer.len(), |at| at + 1);
+        look(&buffer[..used]);
         input.consume(used);
         skipped += used as u64;
         if end.is_some() {
@@ -194,6 +205,16 @@ mod tests {
     }
 
     #[test]
+    fn what_reaches_beyond_is_noted_also_behind_a_huge_text_and_in_no_cluster() {
+        let long = "x';".repeat(1024 * 1024);
+        let text =
+            format!("INSERT INTO public.a VALUES ('{}');\nDROP DATABASE m;\n", long.replace('\'', "''"));
+        let of = |is_cluster| scan(text.as_bytes(), None, is_cluster, &mut |_| ()).unwrap().beyond;
+        assert_eq!((of(false).as_deref(), of(true)), (Some("DROP DATABASE"), None));
+        assert_eq!(facts(DUMP, "m").0.beyond, None);
+    }
+
+    #[test]
     fn rows_that_are_written_as_inserts_are_counted() {
         let text = "INSERT INTO public.users VALUES (1, 'a');\nINSERT INTO public.users VALUES (2, 'b');\n\
             -- PostgreSQL database dump complete\n";
@@ -220,5 +241,6 @@ mod tests {
         );
         let (facts, _) = facts(&text, "m");
         assert_eq!((facts.count("statuses"), facts.is_complete), (2, true));
+        assert_eq!(facts.beyond, None);
     }
 }

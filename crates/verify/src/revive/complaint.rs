@@ -143,6 +143,11 @@ impl Complaints {
                 return Some(Finding::warn(Code::NotChecked, what, advice).with(self.fatal.clone()));
             }
         }
+        if ["permission denied", "must be owner", "must be superuser"].iter().any(|no| first.contains(no)) {
+            let what = format!("{dump} cannot be restored as it is: its role may not do a part of it");
+            let advice = "The dump may be whole. See whose right that is; what only a superuser may make, and Mastodon does not need, can be dropped from the running database before the next dump.";
+            return Some(Finding::fail(Code::RestoreErrors, what, advice).with(self.fatal.clone()));
+        }
         let what = format!("{dump} cannot be restored: PostgreSQL {major} refuses a part of it");
         let advice = "It would not come back whole. Keep older dumps until there is a good one again; rows that break a unique index are a damage of the running database.";
         Some(Finding::fail(Code::RestoreErrors, what, advice).with(self.fatal.clone()))
@@ -189,13 +194,18 @@ fn is_harmless(message: &str) -> bool {
         "\\unrestrict: wrong key",
         // Its comment, in dumps from before 15; whoever owns a database there need not own this schema.
         "must be owner of schema public",
-        // Only PgHero asks it, and only a superuser may make it.
-        "permission denied to create extension \"pg_stat_statements\"",
-        "extension \"pg_stat_statements\" does not exist",
     ];
     // A schema or a table that belonged to somebody else there, as in a cluster that was upgraded: here it is ours.
     let owners = ["must be member of role \"", "must be able to SET ROLE \""];
-    let around = [("role \"", "\" already exists"), ("role \"", "\" does not exist")];
+    let around = [
+        ("role \"", "\" already exists"),
+        ("role \"", "\" does not exist"),
+        // Only a superuser makes it, for people who look after the server: those of Mastodon itself any owner makes. Its
+        // comment fails with it. What needs it fails by a complaint of its own.
+        ("permission denied to create extension \"", "\""),
+        ("extension \"", "\" does not exist"),
+        ("must be owner of extension ", ""),
+    ];
     exact.contains(&message)
         || owners.iter().any(|before| message.starts_with(before))
         || around.iter().any(|(before, after)| {
@@ -230,6 +240,29 @@ mod tests {
         assert!(!more.explain_ignored(), "one of two is not known");
         let other = of("pg_restore: error: could not execute query: ERROR:  schema \"x\" already exists\n");
         assert_eq!(other.finding("x", Some((1, 14)), 15).unwrap().code, Code::RestoreErrors);
+    }
+
+    #[test]
+    fn an_extension_that_only_a_superuser_makes_is_harmless_and_what_needs_it_is_not() {
+        let good = of(
+            "pg_restore: error: could not execute query: ERROR:  permission denied to create extension \"amcheck\"\n\
+            HINT:  Must be superuser to create this extension.\n\
+            pg_restore: error: could not execute query: ERROR:  extension \"amcheck\" does not exist\n\
+            pg_restore: warning: errors ignored on restore: 2\n",
+        );
+        assert!(good.explain_ignored() && good.fatal.is_empty(), "{good:?}");
+        for fatal in [
+            "could not open extension control file \"/x/amcheck.control\": No such file or directory",
+            "function public.bt_index_check(regclass) does not exist",
+            "type \"public.hstore\" does not exist",
+            "permission denied for schema public",
+        ] {
+            assert!(!of(&format!("psql:<stdin>:4: ERROR:  {fatal}\n")).fatal.is_empty(), "{fatal}");
+        }
+        let denied = "pg_restore: error: could not execute query: ERROR:  permission denied to set parameter \"log_min_messages\"\n";
+        let found = of(denied).finding("x", Some((1, 14)), 15).unwrap();
+        assert_eq!(found.code, Code::RestoreErrors);
+        assert!(found.what.contains("may not"), "{found:?}");
     }
 
     #[test]

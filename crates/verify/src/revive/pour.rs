@@ -3,8 +3,8 @@
 
 use super::{Complaints, Shape};
 use crate::{
-    dump::is_ended,
-    finding::{Code, Finding},
+    dump::{beyond, is_ended},
+    finding::{Code, Finding, Severity},
     stream::{self, Input},
 };
 use std::{
@@ -48,10 +48,13 @@ pub struct Poured<H> {
 struct Fed {
     tail: Vec<u8>,
     broken: Option<io::Error>,
+    /// What it would have done beyond its own database.
+    beyond: Option<String>,
 }
 
 /// Restores. `client` makes a client of the server by its program's name; `stop` is asked again and again whether to end.
-/// With a key, which the dump must not know, `psql` takes nothing but SQL from it.
+/// With a key, which the dump must not know, `psql` takes nothing but SQL from it, and nothing of that which reaches beyond
+/// the database.
 pub fn pour<H>(
     shape: Shape,
     dump: File,
@@ -106,6 +109,7 @@ fn feed(dump: File, key: Option<&str>, mut to: ChildStdin) -> Fed {
         Ok(text) => text,
         Err(error) => return Fed { broken: Some(error), ..fed },
     };
+    let mut watch = key.map(|_| beyond::Watch::default());
     let mut buffer = vec![0; 256 * 1024];
     loop {
         let count = match text.read(&mut buffer) {
@@ -114,6 +118,10 @@ fn feed(dump: File, key: Option<&str>, mut to: ChildStdin) -> Fed {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Fed { broken: Some(error), ..fed },
         };
+        // The statement has not ended by then: psql has at most its first words.
+        if let Some(beyond) = watch.as_mut().and_then(|watch| watch.see(&buffer[..count])) {
+            return Fed { beyond: Some(beyond), ..fed };
+        }
         fed.tail.extend_from_slice(&buffer[..count]);
         let surplus = fed.tail.len().saturating_sub(TAIL);
         fed.tail.drain(..surplus);
@@ -193,6 +201,9 @@ impl<H> Poured<H> {
             Shape::Archive(a, b) => Some((a, b)),
             Shape::Text | Shape::Cluster => None,
         };
+        if let Some(statement) = self.fed.as_ref().and_then(|f| f.beyond.as_ref()) {
+            return Err(Box::new(Finding { severity: Severity::Fail, ..beyond::finding(dump, statement) }));
+        }
         if let Some(finding) = self.heard.finding(dump, version, major) {
             return Err(Box::new(finding));
         }

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     check::{Age, KnownBy, Mastodon, candidates, place_of},
-    dump::{Content, Facts, Kind, MediaCheck, MediaFile, fit, read_content},
+    dump::{Content, Facts, Kind, MediaCheck, MediaFile, beyond, fit, read_content},
     error::VerifyError,
     finding::{Code, Finding},
     leads::{Lead, follow},
@@ -183,6 +183,10 @@ fn read(
     }
     let mut said = vec![sentence(&facts, night.request.now)];
     let mut findings = facts.is_mastodon(name);
+    findings.extend(facts.beyond.as_deref().map(|statement| beyond::finding(name, statement)));
+    if *kind == Kind::Cluster {
+        findings.push(of_a_cluster(name));
+    }
     findings.extend(domain.and_then(|d| facts.is_of(name, d)));
     if let Some(mastodon) = mastodon {
         findings.extend(facts.fits_code(name, &mastodon.migrations));
@@ -204,6 +208,15 @@ fn read(
     }
     let counted = Some((facts.rows.values().sum(), facts.bytes));
     Ok(Shown { said, findings, newest_status: facts.newest_status(), counted })
+}
+
+/// The dump of a cluster is a good backup, and none that is loaded here.
+pub(super) fn of_a_cluster(name: &str) -> Finding {
+    let what = format!(
+        "{name} is the dump of a whole cluster (pg_dumpall): restore-database does not load it, for it has the roles of a server in it, and other databases"
+    );
+    let advice = "Where Mastodon's database shall come back by restore-database have a dump made by pg_dump -Fc as well; this one is loaded by hand, as a superuser.";
+    Finding::info(Code::NotLoadable, what, advice)
 }
 
 /// Where `public/system` lies in the file backup.

@@ -2,15 +2,15 @@
 
 use super::{
     Night, Request,
-    dumps::{Dump, newest_of},
+    dumps::{Dump, newest_of, of_a_cluster},
     handed::{self, Opened},
     pieces::Pieces,
 };
 use crate::{
     backup::Place,
-    dump::{Content, Kind},
+    dump::{Content, Kind, beyond},
     error::VerifyError,
-    finding::{Code, Finding},
+    finding::{Code, Finding, Severity},
     prove::Tell,
 };
 use jiff::Timestamp;
@@ -98,13 +98,14 @@ fn opened(dump: &Dump<'_>) -> Result<Opened, NotPicked> {
     let not =
         |what: &str, advice: &str| found(Finding::fail(Code::NotADump, format!("{name} {what}"), advice));
     match &dump.kind {
-        Ok(Kind::Custom(_) | Kind::Directory(_) | Kind::Plain) => {}
-        Ok(Kind::Cluster) => {
-            return Err(not(
-                "is the dump of a whole cluster (pg_dumpall): it has the roles of a server in it, and other databases",
-                "Load it by hand as a superuser, or have dumps made by pg_dump -Fc.",
-            ));
+        Ok(Kind::Custom(_) | Kind::Directory(_)) => {}
+        Ok(Kind::Plain) => {
+            let statement = beyond::at_begin(dump.content).map_err(VerifyError::backup(name))?;
+            if let Some(statement) = statement {
+                return Err(found(Finding { severity: Severity::Fail, ..beyond::finding(name, &statement) }));
+            }
         }
+        Ok(Kind::Cluster) => return Err(found(Finding { severity: Severity::Fail, ..of_a_cluster(name) })),
         Ok(Kind::Packed(packing)) => {
             return Err(not(&format!("is packed by {packing}, which is not read here"), "Unpack it first."));
         }

@@ -86,6 +86,8 @@ pub enum Code {
     Damaged,
     /// Is not what its name says.
     NotADump,
+    /// A good dump that `restore-database` does not load.
+    NotLoadable,
     /// A raw copy of the data directory of a PostgreSQL that was running.
     RawDataDirectory,
     /// The password or key that is given does not open it.

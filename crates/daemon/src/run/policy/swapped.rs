@@ -83,7 +83,7 @@ mod tests {
             stop(),
             does(Action::Restore(RestoreAction::Switch(Copied::Here))),
             database(DatabaseAction::Switch(Copied::Here)),
-            database(DatabaseAction::Match),
+            database(DatabaseAction::MatchNew { files: Some(Copied::Here), database: Copied::Here }),
             stop(),
             database(DatabaseAction::Back(Copied::Here)),
             does(Action::Restore(RestoreAction::Back(Copied::Here))),
