@@ -221,6 +221,11 @@ impl Swap {
         self.stop < step && step <= self.matches
     }
 
+    /// Whether there is anything that could be taken back: not of what is taken back itself.
+    pub fn has_way_back(&self) -> bool {
+        self.matches_again.0 > self.stop_again.0 + 1
+    }
+
     /// Whether a step is part of the way back, which is owed once services were stopped.
     pub fn is_way_back(&self, step: StepIndex) -> bool {
         self.stop_again <= step && step <= self.keep_down && step != self.start

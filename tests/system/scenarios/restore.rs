@@ -16,6 +16,9 @@ const JOBS: &str = "  restore-files:
     steps: [{restore: {backup: files}}]
   restore-any:
     steps: [{restore: {backup: files, unproved: true}}]
+  nightly:
+    with_services_stopped: true
+    steps: [{run: /bin/true}]
   rehearse:
     schedule: '@monthly'
     steps: [{restore: {backup: files, rehearse: true}}]
@@ -198,6 +201,34 @@ fn what_cannot_work_is_not_switched_in(machine: &Machine, before: &str) {
     let taken = ctl(machine, "restore files --unproved --without-assets --yes");
     assert_eq!(taken.status, 0, "{}{}", taken.out, taken.err);
     assert_ne!(tree(machine, LIVE), before);
+    all_are(machine, "active");
+    what_was_down_before_comes_back_or_is_named(machine);
+}
+
+/// A nightly job has met a Mastodon that does not come up any more; then a person stops all of it before the restore.
+fn what_was_down_before_comes_back_or_is_named(machine: &Machine) {
+    const RESTORE: &str = "restore files --unproved --without-assets --yes";
+    machine.sh(&format!("echo crash >{LIVE}/config/ails-web")).ok();
+    let night = ctl(machine, "run nightly --follow");
+    assert_eq!((night.status, open_brackets(machine).len()), (1, 1), "{}{}", night.out, night.err);
+    let restored = ctl(machine, RESTORE);
+    assert_eq!(restored.status, 0, "{}{}", restored.out, restored.err);
+    all_are(machine, "active");
+    assert!(open_brackets(machine).is_empty());
+
+    machine.sh("systemctl stop mastodon-web mastodon-sidekiq mastodon-streaming").ok();
+    all_are(machine, "inactive");
+    let restored = ctl(machine, RESTORE);
+    assert_eq!(restored.status, 1, "{}{}", restored.out, restored.err);
+    assert!(
+        restored.err.contains("Mastodon does not run")
+            && restored.err.contains("systemctl start mastodon-web")
+    );
+    assert!(open_brackets(machine).is_empty());
+    // So many starts in so short a time are too many for systemd.
+    machine
+        .sh("systemctl reset-failed 'mastodon*'; systemctl start mastodon-web mastodon-sidekiq mastodon-streaming")
+        .ok();
     all_are(machine, "active");
 }
 

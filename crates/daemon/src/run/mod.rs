@@ -247,7 +247,7 @@ impl Drive {
                 done.push(policy::Done { step, verdict: self.take_up(step, resumed).await });
             }
         }
-        let verdict = policy::verdict_of_job(&self.spec.job, &done);
+        let verdict = policy::verdict_of_job(&self.spec.id, &self.spec.job, &done);
         failpoint!("run.before-end");
         let ended = RunNews::Ended { run: self.spec.id.clone(), verdict: Box::new(verdict) };
         // The dispatcher outlives its runs; if it is gone the next daemon finds the run open and ends it.

@@ -5,7 +5,8 @@ mod returned;
 mod swapped;
 
 use mastmaint_config::settings::{Bracket, Job, OnPartial, Retry, RetryOn, Step};
-use mastmaint_words::{Grade, Numbers, Outcome, Reason, Span, StepIndex, Verdict};
+use mastmaint_runner::bracket::{has_started_nothing, is_started};
+use mastmaint_words::{Grade, Numbers, Outcome, Reason, RunId, Span, StepIndex, Verdict};
 use std::time::Duration;
 
 /// What comes next in a run.
@@ -38,7 +39,7 @@ pub fn next(job: &Job, done: &[Done]) -> Next {
     }
     let is_stopped = done.iter().any(|done| {
         let step = job.steps.get(usize::from(done.step.0));
-        step.is_some_and(|step| stops_the_run(step, done.verdict.outcome))
+        step.is_some_and(|step| stops_the_run(step, &done.verdict))
     });
     if is_stopped {
         // What comes before the stop (a copy that is made while Mastodon runs) owes nothing.
@@ -60,9 +61,11 @@ pub fn next(job: &Job, done: &[Done]) -> Next {
     }
 }
 
-fn stops_the_run(step: &Step, outcome: Outcome) -> bool {
-    match outcome {
+fn stops_the_run(step: &Step, verdict: &Verdict) -> bool {
+    match verdict.outcome {
         Outcome::Ok | Outcome::Skipped => false,
+        // What was down before a restore and stays so is no reason to leave out what follows it.
+        Outcome::Partial if is_started(verdict) => false,
         Outcome::Partial => step.on_partial == OnPartial::Stop,
         // Somebody asked for the run to end: `continue` is about failures.
         Outcome::Cancelled => true,
@@ -82,14 +85,14 @@ pub fn verdict_of_run(done: &[Verdict]) -> Verdict {
 }
 
 /// The verdict of a run of a job: that of its steps, and what became of its guard or its restore.
-pub fn verdict_of_job(job: &Job, done: &[Done]) -> Verdict {
+pub fn verdict_of_job(run: &RunId, job: &Job, done: &[Done]) -> Verdict {
     let verdicts: Vec<Verdict> = done.iter().map(|done| done.verdict.clone()).collect();
     let verdict = verdict_of_run(&verdicts);
     match (job.guard(), job.swap()) {
         (Some(guard), _) => guarded::told(&guard, done, verdict),
-        (None, Some(swap)) => swapped::told(&swap, done, verdict),
+        (None, Some(swap)) => swapped::told(run, &swap, done, verdict),
         (None, None) => match job.way_back() {
-            Some(way) => returned::told(&way, done, verdict),
+            Some(way) => returned::told(run, &way, done, verdict),
             None => verdict,
         },
     }
@@ -97,8 +100,8 @@ pub fn verdict_of_job(job: &Job, done: &[Done]) -> Verdict {
 
 /// What comes once a restore has started its services: its probes, unless there was nothing to start, then what the job
 /// says.
-fn what_follows(job: &Job, then: StepIndex, started: Outcome) -> Next {
-    let then = if started == Outcome::Skipped { job.after_probes(then) } else { then };
+fn what_follows(job: &Job, then: StepIndex, started: &Verdict) -> Next {
+    let then = if has_started_nothing(started) { job.after_probes(then) } else { then };
     if usize::from(then.0) < job.steps.len() { Next::Step(then) } else { Next::End }
 }
 
@@ -117,6 +120,13 @@ fn of_what_was_wrong(mut verdict: Verdict, first: Option<&Done>, more: &[Reason]
         reason.text = format!("{}; {became}", reason.text);
     }
     verdict
+}
+
+/// What is said of a restore that stays although Mastodon is not back on it.
+fn takes_it_back(run: &RunId) -> String {
+    format!(
+        "what was restored stays; if it is what keeps Mastodon down, \"mastmaintctl rollback {run}\" takes it back"
+    )
 }
 
 /// Sums of what was counted; a number that no step knows stays unknown.
@@ -204,6 +214,11 @@ pub(crate) mod tests {
         }))
     }
 
+    /// The run that a test is about.
+    pub(crate) fn run_id() -> RunId {
+        "20261123T003000Z-7k3f9q".parse().unwrap()
+    }
+
     pub(crate) fn job(steps: Vec<Step>) -> Job {
         Job {
             description: None,
@@ -283,6 +298,20 @@ pub(crate) mod tests {
         assert_eq!(next(&job, &over(&[ok, ok, ok, ok])), Next::Step(StepIndex(4)));
         assert_eq!(next(&job, &over(&[ok, ok, ok, Outcome::Failed])), Next::End, "not confirmed");
         assert_eq!(next(&job, &over(&[ok, ok, ok, ok, ok])), Next::End);
+    }
+
+    #[test]
+    fn what_was_down_before_a_rollback_keeps_nothing_that_follows() {
+        let mut job = bracketed();
+        job.steps[3].on_partial = OnPartial::Stop;
+        let ended_with = |code: &str| {
+            let mut done = over(&[Outcome::Ok, Outcome::Ok, Outcome::Ok]);
+            let verdict = Verdict::because(Outcome::Partial, Grade::Read, Reason::new(code, "x"));
+            done.push(Done { step: StepIndex(3), verdict });
+            next(&job, &done)
+        };
+        assert_eq!(ended_with("not-running"), Next::Step(StepIndex(4)));
+        assert_eq!(ended_with("taken-over"), Next::End, "somebody stopped it while it was started");
     }
 
     proptest::proptest! {

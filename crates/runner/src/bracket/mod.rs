@@ -7,9 +7,11 @@ mod close;
 mod confirm;
 pub mod held;
 mod open;
+mod others;
 mod policy;
 mod record;
 mod switch;
+mod units;
 mod verdict;
 
 pub use close::{Closing, Pace, close};
@@ -17,8 +19,9 @@ pub use confirm::{Asker, Here, ProbeRoom, Said};
 pub(crate) use open::{Opening, open};
 pub(crate) use policy::{Standing, Watch};
 pub use record::{Brackets, Phase, Record, Seen, Service};
-pub(crate) use verdict::{NOT_CONFIRMED, of_closed};
-pub use verdict::{has_closed, is_not_confirmed};
+pub(crate) use units::Down;
+pub(crate) use verdict::{NOT_CONFIRMED, NOTHING_STOPPED, of_closed, with_the_rest};
+pub use verdict::{has_closed, has_started_nothing, is_not_confirmed, is_started, was_all_up};
 
 use crate::systemctl::Systemctl;
 use std::{

@@ -1,7 +1,11 @@
 //! From what a request names to what is done: the step is looked up in the accepted configuration, and everything
 //! about its process is decided before anything runs.
 
-use super::{Options, database, flush, guarded, probed, restore, services::End, verify};
+use super::{
+    Options, database, flush, guarded, probed, restore,
+    services::{End, OfJob},
+    verify,
+};
 use crate::exec::{Ended, Limits, StepCommand};
 use crate::output::Patterns;
 use crate::proof::{Again, Around, Prover};
@@ -157,8 +161,8 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
         Action::Services(action) => Ok(match &view.instance {
             Some(_) if named.dry_run => no_dry_run(&step.action.title()),
             Some(instance) => {
-                let must_match = keeps_down(&view, &named.job);
-                Work::Services(Box::new(End::new(options, named, step, action, instance, must_match)))
+                let of = of_job(&view, &named.job);
+                Work::Services(Box::new(End::new(options, named, step, action, instance, of)))
             }
             None => failed(
                 "no-instance",
@@ -168,10 +172,15 @@ pub(super) fn plan(options: &Options, named: &Named) -> Result<Work, Refusal> {
     }
 }
 
-/// Whether a job may have to leave stopped what it stops: only it knows what may be started.
-fn keeps_down(view: &RoomView, job: &JobName) -> bool {
-    let keeps = |step: &Step| matches!(step.action, Action::Services(ServicesAction::KeepDown));
-    view.steps.get(job).is_some_and(|steps| steps.values().any(keeps))
+/// What the ends of a bracket need to know of their job.
+fn of_job(view: &RoomView, job: &JobName) -> OfJob {
+    let any = |wanted: fn(&Action) -> bool| {
+        view.steps.get(job).is_some_and(|steps| steps.values().any(|step| wanted(&step.action)))
+    };
+    OfJob {
+        must_match: any(|action| matches!(action, Action::Services(ServicesAction::KeepDown))),
+        restores: any(|action| matches!(action, Action::Services(ServicesAction::Stop { mends: true, .. }))),
+    }
 }
 
 /// What needs the instance, where there is none.

@@ -2,7 +2,7 @@
 
 use super::{Options, connection::refused, plan::Named};
 use crate::{
-    bracket::{self, Asker, Brackets, Closing, Here, Opening, Pace, Phase, ProbeRoom, Record, Scene},
+    bracket::{self, Asker, Brackets, Closing, Down, Here, Opening, Pace, Phase, ProbeRoom, Record, Scene},
     exec::Sink,
     probe::Prober,
     protocol::{BracketLine, EventKind, LineClass, Stream},
@@ -19,10 +19,21 @@ const WAIT_FOR_OTHERS: Duration = Duration::from_mins(15);
 /// A daemon that resumes a run waits no longer for the lock.
 const RESUME: Duration = Duration::from_secs(20);
 
+/// What counts of the job whose bracket it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct OfJob {
+    /// It may have to leave stopped what it stops: only it knows what may be started.
+    pub(super) must_match: bool,
+    /// It brings back files or a database.
+    pub(super) restores: bool,
+}
+
 /// An end of a bracket, ready to be done.
 pub(super) struct End {
     action: ServicesAction,
     opening: Opening,
+    /// All of the instance's, where a restore should not end without them.
+    rest: Option<Vec<UnitName>>,
     options: Options,
 }
 
@@ -33,7 +44,7 @@ impl End {
         step: &Step,
         action: &ServicesAction,
         instance: &Instance,
-        must_match: bool,
+        of: OfJob,
     ) -> Self {
         let (units, mends) = match action {
             ServicesAction::Stop { units, mends } => (units.clone(), *mends),
@@ -44,12 +55,13 @@ impl End {
             job: named.job.clone(),
             digest: named.digest.clone(),
             units,
-            must_match,
+            must_match: of.must_match,
             mends,
             settle: instance.settle,
             timeout: step.timeout.get(),
         };
-        Self { action: action.clone(), opening, options: options.clone() }
+        let rest = of.restores.then(|| instance.services.clone());
+        Self { action: action.clone(), opening, rest, options: options.clone() }
     }
 
     /// Whether it may be done again by another runner if the one before died of it, and without a durable record of
@@ -69,14 +81,28 @@ impl End {
             Scene { state: &self.options.state, systemctl: &systemctl, tell: &mut tell, stopping };
         match self.action {
             ServicesAction::Stop { .. } => bracket::open(&self.opening, &mut scene),
-            ServicesAction::Start => start(&self.options, &self.opening.run, &mut scene)
-                .unwrap_or_else(|reason| Verdict::because(Outcome::Failed, Grade::Read, reason)),
+            ServicesAction::Start => match start(&self.options, &self.opening.run, &mut scene) {
+                Ok(Some(verdict)) => self.with_the_rest(verdict, &systemctl),
+                Ok(None) => nothing_stopped(),
+                Err(reason) => Verdict::because(Outcome::Failed, Grade::Read, reason),
+            },
             ServicesAction::KeepDown => keep_down(&self.options, &self.opening.run),
+        }
+    }
+
+    /// After a restore it counts, too, what was down before it: nobody else asks.
+    fn with_the_rest(&self, verdict: Verdict, systemctl: &Systemctl) -> Verdict {
+        let Some(services) = &self.rest else { return verdict };
+        match Down::look(systemctl, services) {
+            Ok(down) => bracket::with_the_rest(verdict, &down),
+            // What was started was seen up a moment ago; that counts for more than a systemd that is silent now.
+            Err(_) => verdict,
         }
     }
 }
 
-fn start(options: &Options, run: &RunId, scene: &mut Scene<'_>) -> Result<Verdict, Reason> {
+/// Starts what the run has stopped; `None` if it has not come to stopping anything.
+fn start(options: &Options, run: &RunId, scene: &mut Scene<'_>) -> Result<Option<Verdict>, Reason> {
     let unusable = |error: std::io::Error| {
         let text =
             format!("the record of the stop cannot be used: {error}; mastmaintd-recover goes on trying");
@@ -97,26 +123,31 @@ fn start(options: &Options, run: &RunId, scene: &mut Scene<'_>) -> Result<Verdic
     }
     let mut asker = asker(options);
     failpoint!("start.begun");
-    match bracket::close(&mut record, &brackets, "the run", Pace::OF_A_RUN, asker.as_mut(), scene) {
+    let closing = bracket::close(&mut record, &brackets, "the run", Pace::OF_A_RUN, asker.as_mut(), scene);
+    Ok(Some(of_closing(closing, scene)))
+}
+
+fn of_closing(closing: Closing, scene: &mut Scene<'_>) -> Verdict {
+    match closing {
         Closing::Closed { how, seen } => {
             (scene.tell)(how.clone());
-            Ok(bracket::of_closed(&seen, &how))
+            bracket::of_closed(&seen, &how)
         }
         Closing::NotConfirmed { why } => {
             let reason = Reason::new(bracket::NOT_CONFIRMED, format!("Mastodon is not back: {why}"));
             let mut verdict = Verdict::because(Outcome::Failed, Grade::Read, reason);
             let goes_on = "mastmaintd-recover goes on trying until it is, or somebody takes over";
             verdict.reasons.push(Reason::new("recovers", goes_on));
-            Ok(verdict)
+            verdict
         }
-        Closing::Stopped => Ok(Verdict::because(
+        Closing::Stopped => Verdict::because(
             Outcome::Interrupted,
             Grade::Read,
             Reason::new(
                 "room-stopped",
                 "the room was stopped while services were being started; mastmaintd-recover goes on",
             ),
-        )),
+        ),
     }
 }
 
@@ -137,7 +168,7 @@ fn keep_down(options: &Options, run: &RunId) -> Verdict {
     };
     let mut record = match brackets.of_run(run) {
         Ok(Some(record)) => record,
-        Ok(None) => return closed_before(brackets.closed(run)),
+        Ok(None) => return closed_before(brackets.closed(run)).unwrap_or_else(nothing_stopped),
         Err(error) => return not_kept(error.to_string()),
     };
     let units = record.all_units();
@@ -154,19 +185,20 @@ fn keep_down(options: &Options, run: &RunId) -> Verdict {
     }
 }
 
-/// How a start ended that somebody else has done already.
-fn closed_before(closed: Option<Record>) -> Verdict {
-    match closed.map(|record| record.phase) {
-        Some(Phase::Closed { how, seen, .. }) => bracket::of_closed(&seen, &how),
-        Some(_) => {
-            let text = "the services were started again; how that went could not be written down";
-            Verdict::because(Outcome::Ok, Grade::Exit, Reason::new("closed", text))
-        }
-        None => {
-            let reason = Reason::new("nothing-stopped", "nothing was stopped by this run");
-            Verdict::because(Outcome::Skipped, Grade::Read, reason)
-        }
-    }
+/// How a start ended that somebody else has done already; `None` if there was none to be done.
+fn closed_before(closed: Option<Record>) -> Option<Verdict> {
+    let phase = closed?.phase;
+    Some(if let Phase::Closed { how, seen, .. } = phase {
+        bracket::of_closed(&seen, &how)
+    } else {
+        let text = "the services were started again; how that went could not be written down";
+        Verdict::because(Outcome::Ok, Grade::Exit, Reason::new("closed", text))
+    })
+}
+
+fn nothing_stopped() -> Verdict {
+    let reason = Reason::new(bracket::NOTHING_STOPPED, "nothing was stopped by this run");
+    Verdict::because(Outcome::Skipped, Grade::Read, reason)
 }
 
 fn asker(options: &Options) -> Box<dyn Asker> {

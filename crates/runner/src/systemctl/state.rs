@@ -8,7 +8,9 @@ pub(super) const PROPERTIES: &[&str] = &[
     "Id",
     "LoadState",
     "FragmentPath",
+    "UnitFileState",
     "Type",
+    "RemainAfterExit",
     "Restart",
     "ActiveState",
     "SubState",
@@ -23,12 +25,15 @@ pub(super) const PROPERTIES: &[&str] = &[
 ];
 
 /// How a unit stands.
+#[expect(clippy::struct_excessive_bools, reason = "what systemd tells of a unit, each yes or no")]
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UnitState {
     /// `loaded`, `masked`, `not-found`.
     pub load: String,
     /// Its unit file.
     pub fragment: String,
+    /// What its file says of starting it by itself: `enabled`, `disabled`, `static`.
+    pub enablement: String,
     /// `active`, `inactive`, `failed`, `activating` and so on.
     pub active: String,
     /// `running`, `exited`, `auto-restart` and so on.
@@ -49,6 +54,8 @@ pub struct UnitState {
     pub always_restarts: bool,
     /// Whether it is meant to do something and to be over (a shim).
     pub is_oneshot: bool,
+    /// Whether it is up although it is over.
+    pub remains: bool,
 }
 
 /// When a unit was started, in microseconds since boot as systemd tells it; only compared, never counted with.
@@ -65,6 +72,7 @@ impl UnitState {
         Self {
             load: text("LoadState"),
             fragment: text("FragmentPath"),
+            enablement: text("UnitFileState"),
             active: text("ActiveState"),
             sub: text("SubState"),
             result: text("Result"),
@@ -79,6 +87,7 @@ impl UnitState {
             },
             always_restarts: shown.get("Restart") == "always",
             is_oneshot: shown.get("Type") == "oneshot",
+            remains: shown.get("RemainAfterExit") == "yes",
         }
     }
 
@@ -101,6 +110,12 @@ impl UnitState {
     pub fn is_down(&self) -> bool {
         matches!(self.active.as_str(), "inactive" | "failed" | "maintenance")
     }
+
+    /// Whether it is down because somebody wants it so.
+    pub fn is_unwanted(&self) -> bool {
+        self.load == "masked" || self.enablement == "disabled" && self.active == "inactive"
+    }
+
     /// How it stands, for people.
     pub fn describe(&self, unit: &UnitName) -> String {
         let result = match self.result.as_str() {

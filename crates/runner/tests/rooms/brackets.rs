@@ -39,17 +39,24 @@ start|restart) for unit; do
 esac
 "#;
 
+fn stop(mends: bool) -> ServicesAction {
+    let units = ["mastodon-web", "mastodon-sidekiq"].map(|unit| unit.parse().unwrap()).to_vec();
+    ServicesAction::Stop { units, mends }
+}
+
 /// A room with a bracket over these services: steps 0 and 3 stop, 1 and 2 start, 4 leaves them stopped.
 fn room(running: &[&str]) -> Scratch {
-    let units = ["mastodon-web", "mastodon-sidekiq"].map(|unit| unit.parse().unwrap()).to_vec();
-    let actions = vec![
-        Action::Services(ServicesAction::Stop { units: units.clone(), mends: true }),
-        Action::Services(ServicesAction::Start),
-        Action::Services(ServicesAction::Start),
-        Action::Services(ServicesAction::Stop { units, mends: false }),
-        Action::Services(ServicesAction::KeepDown),
-        Action::Services(ServicesAction::KeepDown),
-    ];
+    use ServicesAction::{KeepDown, Start};
+    room_of(running, [stop(true), Start, Start, stop(false), KeepDown, KeepDown])
+}
+
+/// The same of a restore of files alone, which keeps nothing down: step 0 stops, 1 starts.
+fn of_files(running: &[&str]) -> Scratch {
+    room_of(running, [stop(true), ServicesAction::Start])
+}
+
+fn room_of(running: &[&str], actions: impl IntoIterator<Item = ServicesAction>) -> Scratch {
+    let actions = actions.into_iter().map(Action::Services).collect();
     let mut room = Scratch::new(Room::Systemctl, &["mastodon-web", "mastodon-sidekiq"], actions);
     room.edit_accepted("\"settle\":\"10s\"", "\"settle\":\"1s\"");
     let path = room.file("bin/systemctl", STAND_IN, 0o755);
@@ -404,18 +411,52 @@ fn what_is_kept_down_is_named_although_nothing_of_it_ran() {
     assert_eq!(open_brackets(&room)[0].units.len(), 2);
 }
 
-#[test]
-fn only_a_restore_takes_over_what_an_earlier_one_keeps_down() {
-    let room = both();
-    do_step(&room, 0);
-    do_step(&room, 4);
-    let other = |step| Op::Start {
+/// The start of a step of another run.
+fn other(step: u16) -> Op {
+    Op::Start {
         digest: digest(),
         job: JOB.parse().unwrap(),
         key: StepKey { run: "20261123T003000Z-zzzzzz".parse().unwrap(), step: StepIndex(step) },
         dry_run: false,
         limit: None,
-    };
+    }
+}
+
+#[test]
+fn only_a_restore_takes_over_what_an_earlier_run_saw_not_come_back() {
+    let room = both();
+    do_step(&room, 0);
+    // As three tries in vain leave it: web crashes at each start, and sidekiq was stopped by a person since.
+    let record = room.state().join(format!("brackets/{}.json", key(0).run));
+    let text = fs::read_to_string(&record).unwrap();
+    assert!(text.contains(r#"{"is":"stopped"}"#), "{text}");
+    fs::write(&record, text.replace(r#"{"is":"stopped"}"#, r#"{"is":"not-confirmed","why":"web crashes"}"#))
+        .unwrap();
+    set(&room, "mastodon-web", "ActiveState", "activating");
+    set(&room, "mastodon-web", "Result", "exit-code");
+    let refused = room.connect().ask(other(3)).report();
+    assert_eq!(refused.verdict.reasons[0].code, "bracket-open", "{refused:?}");
+    assert!(refused.verdict.reasons[0].text.contains("a restore or a rollback takes it over"), "{refused:?}");
+    let taken = room.connect().ask(other(0)).report();
+    assert_eq!(taken.verdict.outcome, Outcome::Ok, "{taken:?}");
+    assert_eq!(taken.verdict.reasons[0].code, "not-all-up", "what was there did not work: {taken:?}");
+    assert!(!is_active(&room, "mastodon-web"));
+    let open = open_brackets(&room);
+    assert_eq!((open.len(), open[0].units.len(), &open[0].not_confirmed), (1, 2, &None), "{open:?}");
+    // What ran before the first of them is what comes back.
+    let started = room.connect().ask(other(1)).report();
+    assert_eq!(started.verdict.outcome, Outcome::Ok, "{started:?}");
+    assert!(is_active(&room, "mastodon-web") && is_active(&room, "mastodon-sidekiq"));
+    assert!(open_brackets(&room).is_empty());
+    // Nothing is left to the run before it.
+    assert_eq!(do_step(&room, 1).verdict.outcome, Outcome::Skipped);
+}
+
+#[test]
+fn only_a_restore_takes_over_what_an_earlier_one_keeps_down() {
+    let room = both();
+    do_step(&room, 0);
+    do_step(&room, 4);
     // It would start them again at its end.
     let refused = room.connect().ask(other(3)).report();
     assert_eq!(refused.verdict.reasons[0].code, "bracket-open", "{refused:?}");
@@ -434,6 +475,55 @@ fn what_has_failed_before_a_restore_comes_back_with_it() {
     do_step(&room, 0);
     assert_eq!(do_step(&room, 1).verdict.outcome, Outcome::Ok);
     assert!(is_active(&room, "mastodon-web") && is_active(&room, "mastodon-sidekiq"));
+}
+
+#[test]
+fn what_has_failed_comes_back_with_files_alone_too() {
+    let room = of_files(&["mastodon-sidekiq"]);
+    set(&room, "mastodon-web", "ActiveState", "failed");
+    let stopped = do_step(&room, 0);
+    assert_eq!(stopped.verdict.reasons[0].code, "not-all-up", "{stopped:?}");
+    assert_eq!(do_step(&room, 1).verdict.outcome, Outcome::Ok);
+    assert!(is_active(&room, "mastodon-web") && is_active(&room, "mastodon-sidekiq"));
+}
+
+#[test]
+fn what_a_person_had_stopped_before_a_restore_stays_so_and_that_is_no_success() {
+    // As in the post-mortem: all of it.
+    let room = of_files(&[]);
+    assert_eq!(do_step(&room, 0).verdict.reasons, [], "nothing failed");
+    let report = do_step(&room, 1);
+    let reason = &report.verdict.reasons[0];
+    assert_eq!(
+        (report.verdict.outcome, reason.code.as_str()),
+        (Outcome::Partial, "not-running"),
+        "{report:?}"
+    );
+    assert!(reason.text.starts_with("Mastodon does not run: "), "{report:?}");
+    assert!(reason.text.contains("\"systemctl start mastodon-web mastodon-sidekiq\""), "{report:?}");
+    assert!(calls(&room, "start").is_empty() && open_brackets(&room).is_empty());
+
+    // A part of it, beside what has failed.
+    let room = of_files(&[]);
+    set(&room, "mastodon-sidekiq", "ActiveState", "failed");
+    do_step(&room, 0);
+    let report = do_step(&room, 1);
+    let reason = &report.verdict.reasons[0];
+    assert_eq!(
+        (report.verdict.outcome, reason.code.as_str()),
+        (Outcome::Partial, "not-running"),
+        "{report:?}"
+    );
+    assert!(reason.text.starts_with("not all of Mastodon runs: mastodon-web did not run"), "{report:?}");
+    assert!(is_active(&room, "mastodon-sidekiq") && !is_active(&room, "mastodon-web"));
+
+    // What is disabled is left so, and told.
+    let room = of_files(&["mastodon-web"]);
+    set(&room, "mastodon-sidekiq", "UnitFileState", "disabled");
+    do_step(&room, 0);
+    let report = do_step(&room, 1);
+    assert_eq!(report.verdict.outcome, Outcome::Ok, "{report:?}");
+    assert!(report.verdict.reasons[1].text.contains("mastodon-sidekiq"), "{report:?}");
 }
 
 #[test]
@@ -515,7 +605,7 @@ fn services_that_come_up_under_the_steps_interrupt_them() {
 
 #[test]
 fn where_nothing_ran_nothing_is_said_to_be_up() {
-    let room = room(&[]);
+    let room = room_of(&[], [stop(false), ServicesAction::Start]);
     assert_eq!(do_step(&room, 0).verdict.outcome, Outcome::Ok);
     let report = do_step(&room, 1);
     assert_eq!(

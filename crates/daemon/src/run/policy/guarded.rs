@@ -67,7 +67,7 @@ pub(super) fn told(guard: &Guard, done: &[Done], verdict: Verdict) -> Verdict {
 mod tests {
     use super::super::{
         next,
-        tests::{job, step},
+        tests::{job, run_id, step},
         verdict_of_job,
     };
     use super::*;
@@ -115,7 +115,7 @@ mod tests {
             let outcome = ends.iter().find(|end| end.0 == step.0).map_or(Outcome::Ok, |end| end.1);
             done.push(Done { step, verdict: ended(outcome, &format!("step {}", step.0)) });
         }
-        (done.iter().map(|done| done.step.0).collect(), verdict_of_job(&job, &done))
+        (done.iter().map(|done| done.step.0).collect(), verdict_of_job(&run_id(), &job, &done))
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
         let over = [(1, ended(Outcome::Ok, "")), (2, ended(Outcome::Failed, "step 2")), (7, put_back)];
         let done: Vec<Done> =
             over.into_iter().map(|(step, verdict)| Done { step: StepIndex(step), verdict }).collect();
-        let said = verdict_of_job(&job, &done).reasons[0].text.clone();
+        let said = verdict_of_job(&run_id(), &job, &done).reasons[0].text.clone();
         assert_eq!(said, "step 2; it is put back as far as it was kept; NOT put back: x");
     }
 

@@ -1,17 +1,24 @@
 //! What a run that restores files alone does next. Services that do not come up on what was switched in are stopped once
 //! more, the files of before change places with it again, and services are started on those. Pure, as the rest.
 
-use super::{Done, Next, is_fine, of_what_was_wrong, stops_the_run, what_follows};
+use super::{Done, Next, is_fine, of_what_was_wrong, stops_the_run, takes_it_back, what_follows};
 use mastmaint_config::settings::{Job, WayBack};
-use mastmaint_runner::bracket::is_not_confirmed;
-use mastmaint_words::{Outcome, StepIndex, Verdict};
+use mastmaint_runner::bracket::{is_not_confirmed, is_started, was_all_up};
+use mastmaint_words::{Outcome, RunId, StepIndex, Verdict};
 
 /// Whether services were seen not to come up on files that were switched in. Of a start that broke off, or that somebody
 /// else has taken over, that is not known.
-fn is_owed(way: &WayBack, done: &[Done]) -> bool {
+fn is_not_back(way: &WayBack, done: &[Done]) -> bool {
     let of = |step: StepIndex| done.iter().find(|done| done.step == step).map(|done| &done.verdict);
     of(way.switch).is_some_and(|verdict| is_fine(verdict.outcome))
         && of(way.start).is_some_and(is_not_confirmed)
+}
+
+/// Whether the files of before would do better: on them all was up that is started now. Else what was wrecked, or nothing at
+/// all, would come back in the place of a whole copy.
+fn is_owed(way: &WayBack, done: &[Done]) -> bool {
+    let until_switched = done.iter().take_while(|done| done.step < way.switch);
+    is_not_back(way, done) && until_switched.map(|done| &done.verdict).all(was_all_up)
 }
 
 /// What comes next once services were started on what was switched in; `None` if the run is elsewhere, or goes on as any
@@ -23,11 +30,11 @@ pub(super) fn next(job: &Job, done: &[Done]) -> Option<Next> {
         let then = StepIndex(way.start_again.0 + 1);
         let ends_it = |done: &Done| {
             let step = job.steps.get(usize::from(done.step.0));
-            step.is_some_and(|step| stops_the_run(step, done.verdict.outcome))
+            step.is_some_and(|step| stops_the_run(step, &done.verdict))
         };
         let went_well = !done.iter().any(ends_it);
         return Some(match went_well {
-            true => what_follows(job, then, last.verdict.outcome),
+            true => what_follows(job, then, &last.verdict),
             false if is_owed(&way, done) => Next::Step(way.stop_again),
             false => Next::End,
         });
@@ -39,11 +46,14 @@ pub(super) fn next(job: &Job, done: &[Done]) -> Option<Next> {
 }
 
 /// The verdict of the run with what became of the restore, in the sentence that people see first.
-pub(super) fn told(way: &WayBack, done: &[Done], verdict: Verdict) -> Verdict {
+pub(super) fn told(run: &RunId, way: &WayBack, done: &[Done], verdict: Verdict) -> Verdict {
     let of = |step: StepIndex| done.iter().find(|done| done.step == step);
-    let (Some(wrong), Some(again)) = (of(way.start), of(way.start_again)) else { return verdict };
+    let (Some(wrong), Some(again)) = (of(way.start), of(way.start_again)) else {
+        let stays = is_not_back(way, done) && !is_owed(way, done);
+        return if stays { of_what_was_wrong(verdict, None, &[], &takes_it_back(run)) } else { verdict };
+    };
     let is_back = of(way.back).is_some_and(|back| back.verdict.outcome == Outcome::Ok);
-    let became = match (is_back, is_fine(again.verdict.outcome)) {
+    let became = match (is_back, is_started(&again.verdict)) {
         (true, true) => "the files of before are there again, and Mastodon runs on them",
         (true, false) => {
             "the files of before are there again, but Mastodon IS NOT BACK on them either; mastmaintd-recover goes on trying"
@@ -63,16 +73,16 @@ pub(super) fn told(way: &WayBack, done: &[Done], verdict: Verdict) -> Verdict {
 mod tests {
     use super::super::{
         next,
-        tests::{does, job, step, stop},
+        tests::{does, job, run_id, step, stop},
         verdict_of_job,
     };
     use super::*;
-    use mastmaint_config::settings::{Action, Copied, RestoreAction, ServicesAction, Step};
+    use mastmaint_config::settings::{Action, Copied, OnPartial, RestoreAction, ServicesAction, Step};
     use mastmaint_words::{Grade, Reason};
 
     /// prepare 0, stop 1, files 2, start 3, stop 4, files back 5, start 6, a probe 7, then 8.
     fn restoring() -> Job {
-        let services = |action| does(Action::Services(action));
+        let services = |action| Step { on_partial: OnPartial::Stop, ..does(Action::Services(action)) };
         let files = |action| does(Action::Restore(action));
         job(vec![
             step(),
@@ -100,7 +110,7 @@ mod tests {
             verdict.reasons.push(more);
             done.push(Done { step, verdict });
         }
-        let verdict = verdict_of_job(&job, &done);
+        let verdict = verdict_of_job(&run_id(), &job, &done);
         (done.iter().map(|done| done.step.0).collect(), verdict)
     }
 
@@ -136,6 +146,28 @@ mod tests {
                 "{verdict:?}"
             );
         }
+    }
+
+    #[test]
+    fn what_was_not_up_on_the_files_of_before_is_not_sent_back_to_them() {
+        let (steps, verdict) = run(&[(1, Outcome::Ok, "not-all-up"), (3, NOT.0, NOT.1)]);
+        assert_eq!((steps, verdict.outcome), (vec![0, 1, 2, 3], Outcome::Failed));
+        let text = &verdict.reasons[0].text;
+        let back = format!("\"mastmaintctl rollback {}\" takes it back", run_id());
+        assert!(text.starts_with("step 3; what was restored stays") && text.ends_with(&back), "{text}");
+        assert_eq!(verdict.reasons[1].code, "recovers", "{verdict:?}");
+        // That it was so is no reason to go back from what comes up.
+        assert_eq!(run(&[(1, Outcome::Ok, "not-all-up")]).0, [0, 1, 2, 3, 7, 8]);
+    }
+
+    #[test]
+    fn what_was_down_before_and_stays_so_is_said_and_the_rest_is_asked() {
+        let (steps, verdict) = run(&[(3, Outcome::Partial, "not-running")]);
+        assert_eq!((steps, verdict.outcome), (vec![0, 1, 2, 3, 7, 8], Outcome::Partial));
+        assert_eq!(verdict.reasons[0].code, "not-running");
+        assert_eq!(run(&[(3, Outcome::Partial, "taken-over")]).0, [0, 1, 2, 3], "somebody else's");
+        let (_, verdict) = run(&[(3, NOT.0, NOT.1), (6, Outcome::Partial, "not-running")]);
+        assert!(verdict.reasons[0].text.ends_with("Mastodon runs on them"), "{verdict:?}");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! What a run that restores a database does next. Services are started only on a set that belongs together: whatever goes
 //! wrong from the stop on is taken back first, and what cannot be taken back keeps them down. Pure, as the rest.
 
-use super::{Done, Next, is_fine, of_what_was_wrong, what_follows};
+use super::{Done, Next, is_fine, of_what_was_wrong, takes_it_back, what_follows};
 use mastmaint_config::settings::{Job, Swap};
-use mastmaint_words::{StepIndex, Verdict};
+use mastmaint_runner::bracket::{is_not_confirmed, is_started};
+use mastmaint_words::{RunId, StepIndex, Verdict};
 
 /// Whether all that was switched is taken back. Of a restore that is taken back there is nothing that could be.
 fn is_as_before(swap: &Swap, done: &[Done]) -> bool {
@@ -20,12 +21,15 @@ pub(super) fn next(job: &Job, done: &[Done]) -> Option<Next> {
     if of(swap.keep_down).is_some() {
         return Some(Next::End);
     }
-    if let Some(started) = of(swap.start) {
+    if of(swap.start).is_some() {
         // What follows is for a restore that went well: that nothing had to be taken back.
-        let stays =
-            of(swap.stop_again).is_none() && of(swap.matches).is_some_and(is_fine) && is_fine(started);
-        return done.last().filter(|last| last.step == swap.start).map(|_| {
-            if stays { what_follows(job, StepIndex(swap.keep_down.0 + 1), started) } else { Next::End }
+        let stays = of(swap.stop_again).is_none() && of(swap.matches).is_some_and(is_fine);
+        return done.last().filter(|last| last.step == swap.start).map(|started| {
+            if stays && is_started(&started.verdict) {
+                what_follows(job, StepIndex(swap.keep_down.0 + 1), &started.verdict)
+            } else {
+                Next::End
+            }
         });
     }
     if let Some(matches) = of(swap.matches_again) {
@@ -46,10 +50,17 @@ pub(super) fn next(job: &Job, done: &[Done]) -> Option<Next> {
 }
 
 /// The verdict of the run with what became of the restore, in the sentence that people see first.
-pub(super) fn told(swap: &Swap, done: &[Done], verdict: Verdict) -> Verdict {
+pub(super) fn told(run: &RunId, swap: &Swap, done: &[Done], verdict: Verdict) -> Verdict {
     let of = |step: StepIndex| done.iter().find(|done| done.step == step).map(|done| &done.verdict);
     let Some(first) = done.iter().find(|done| swap.holds(done.step) && !is_fine(done.verdict.outcome)) else {
-        return verdict;
+        // Services have written into what was restored, so a person decides. What is a rollback itself has no way back.
+        let is_not_back =
+            swap.has_way_back() && of(swap.matches).is_some() && of(swap.start).is_some_and(is_not_confirmed);
+        return if is_not_back {
+            of_what_was_wrong(verdict, None, &[], &takes_it_back(run))
+        } else {
+            verdict
+        };
     };
     let became = if of(swap.keep_down).is_some() {
         "it could not be taken back, and Mastodon STAYS DOWN"
@@ -66,7 +77,7 @@ pub(super) fn told(swap: &Swap, done: &[Done], verdict: Verdict) -> Verdict {
 mod tests {
     use super::super::{
         next,
-        tests::{does, job, step, stop},
+        tests::{does, job, run_id, step, stop},
         verdict_of_job,
     };
     use super::*;
@@ -95,16 +106,21 @@ mod tests {
     }
 
     fn run(ends: &[(u16, Outcome)]) -> (Vec<u16>, String) {
-        let job = restoring();
+        let ends: Vec<_> = ends.iter().map(|(step, outcome)| (*step, *outcome, "x")).collect();
+        run_of(&restoring(), &ends)
+    }
+
+    fn run_of(job: &Job, ends: &[(u16, Outcome, &str)]) -> (Vec<u16>, String) {
         let mut done: Vec<Done> = Vec::new();
-        while let Next::Step(step) = next(&job, &done) {
+        while let Next::Step(step) = next(job, &done) {
             assert!(done.len() < 12, "it never ends");
-            let outcome = ends.iter().find(|end| end.0 == step.0).map_or(Outcome::Ok, |end| end.1);
+            let end = ends.iter().find(|end| end.0 == step.0);
+            let (outcome, code) = end.map_or((Outcome::Ok, "x"), |end| (end.1, end.2));
             let verdict =
-                Verdict::because(outcome, Grade::Read, Reason::new("x", format!("step {}", step.0)));
+                Verdict::because(outcome, Grade::Read, Reason::new(code, format!("step {}", step.0)));
             done.push(Done { step, verdict });
         }
-        let text = verdict_of_job(&job, &done).reasons[0].text.clone();
+        let text = verdict_of_job(&run_id(), job, &done).reasons[0].text.clone();
         (done.iter().map(|done| done.step.0).collect(), text)
     }
 
@@ -127,6 +143,35 @@ mod tests {
                 assert_eq!(text, format!("step {wrong}; nothing of it stays, Mastodon is as before"));
             }
         }
+    }
+
+    #[test]
+    fn what_does_not_come_up_is_a_persons_to_take_back_and_that_is_said() {
+        let not = (9, Outcome::Failed, "not-confirmed");
+        let back = format!("\"mastmaintctl rollback {}\" takes it back", run_id());
+        let (steps, text) = run_of(&restoring(), &[not]);
+        assert_eq!(steps, [0, 1, 2, 3, 4, 9], "services have written into it");
+        assert!(text.starts_with("step 9; what was restored stays") && text.ends_with(&back), "{text}");
+        // What was taken back is as before; a rollback is not itself taken back; and what broke off is not known.
+        let (_, text) = run_of(&restoring(), &[(4, Outcome::Failed, "x"), not]);
+        assert!(text.starts_with("step 4; nothing of it stays"), "{text}");
+        assert!(
+            !run_of(&restoring(), &[(1, Outcome::Failed, "x"), not]).1.contains("rollback"),
+            "nothing was restored"
+        );
+        assert!(!run(&[(9, Outcome::Interrupted)]).1.contains("rollback"));
+        let mut rollback = restoring();
+        rollback.steps.drain(6..=7);
+        let (steps, text) = run_of(&rollback, &[(7, Outcome::Failed, "not-confirmed")]);
+        assert_eq!((steps, text.as_str()), (vec![0, 1, 2, 3, 4, 7], "step 7"));
+    }
+
+    #[test]
+    fn what_was_down_before_and_stays_so_keeps_nothing_that_follows() {
+        let started = [(9, Outcome::Partial, "not-running")];
+        assert_eq!(run_of(&restoring(), &started), (vec![0, 1, 2, 3, 4, 9, 11], "step 9".into()));
+        let left = [(9, Outcome::Partial, "taken-over")];
+        assert_eq!(run_of(&restoring(), &left).0, [0, 1, 2, 3, 4, 9], "somebody else's");
     }
 
     #[test]
