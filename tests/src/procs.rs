@@ -9,7 +9,7 @@ use std::{
 };
 
 /// How long a thing may take that should take no time; the machine may be busy.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The children of a process that have this name; the kernel cuts names at 15 bytes.
 pub fn children(parent: Pid, name: &str) -> Vec<Pid> {
