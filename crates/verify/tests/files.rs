@@ -300,7 +300,9 @@ fn a_dump_without_an_encrypted_value_says_nothing_of_the_keys() {
 fn what_restore_database_would_not_load_is_known_before_it_is_needed() {
     let text = std::io::read_to_string(stream::open(&fixture("mastodon.sql.gz")).unwrap()).unwrap();
     let create = "DROP DATABASE mastodon_production;\nCREATE DATABASE mastodon_production;\n\\connect mastodon_production\n";
+    // a dump of `pg_dump -C`
     let created = format!("--\n-- PostgreSQL database dump\n--\n\n{create}{text}");
+    // a dump of `pg_dumpall`
     let ended = "--\n-- PostgreSQL database cluster dump complete\n--\n";
     let cluster =
         format!("--\n-- PostgreSQL database cluster dump\n--\n\nCREATE ROLE toot;\n{create}{text}\n{ended}");
