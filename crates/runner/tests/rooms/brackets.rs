@@ -487,34 +487,34 @@ fn what_has_failed_comes_back_with_files_alone_too() {
     assert!(is_active(&room, "mastodon-web") && is_active(&room, "mastodon-sidekiq"));
 }
 
-#[test]
-fn what_a_person_had_stopped_before_a_restore_stays_so_and_that_is_no_success() {
-    // As in the post-mortem: all of it.
-    let room = of_files(&[]);
-    assert_eq!(do_step(&room, 0).verdict.reasons, [], "nothing failed");
-    let report = do_step(&room, 1);
+/// Starts what a restore has stopped; what is said of the rest.
+fn does_not_run(room: &Scratch) -> String {
+    let report = do_step(room, 1);
     let reason = &report.verdict.reasons[0];
     assert_eq!(
         (report.verdict.outcome, reason.code.as_str()),
         (Outcome::Partial, "not-running"),
         "{report:?}"
     );
-    assert!(reason.text.starts_with("Mastodon does not run: "), "{report:?}");
-    assert!(reason.text.contains("\"systemctl start mastodon-web mastodon-sidekiq\""), "{report:?}");
+    reason.text.clone()
+}
+
+#[test]
+fn what_a_person_had_stopped_before_a_restore_stays_so_and_that_is_no_success() {
+    // As in the post-mortem: all of it.
+    let room = of_files(&[]);
+    assert_eq!(do_step(&room, 0).verdict.reasons, [], "nothing failed");
+    let said = does_not_run(&room);
+    assert!(said.starts_with("Mastodon does not run: "), "{said}");
+    assert!(said.contains("\"systemctl start mastodon-web mastodon-sidekiq\""), "{said}");
     assert!(calls(&room, "start").is_empty() && open_brackets(&room).is_empty());
 
     // A part of it, beside what has failed.
     let room = of_files(&[]);
     set(&room, "mastodon-sidekiq", "ActiveState", "failed");
     do_step(&room, 0);
-    let report = do_step(&room, 1);
-    let reason = &report.verdict.reasons[0];
-    assert_eq!(
-        (report.verdict.outcome, reason.code.as_str()),
-        (Outcome::Partial, "not-running"),
-        "{report:?}"
-    );
-    assert!(reason.text.starts_with("not all of Mastodon runs: mastodon-web did not run"), "{report:?}");
+    let said = does_not_run(&room);
+    assert!(said.starts_with("not all of Mastodon runs: mastodon-web did not run"), "{said}");
     assert!(is_active(&room, "mastodon-sidekiq") && !is_active(&room, "mastodon-web"));
 
     // What is disabled is left so, and told.
