@@ -1,7 +1,7 @@
 //! A state directory that is damaged, from the future, or cannot be written.
 
 use crate::place_with;
-use mastmaint_tests::{Place, ctl::call, wait_for};
+use mastmaint_tests::{Place, ctl::call, procs::children, wait_for};
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command};
 
 /// A tmpfs of that size over the state directory; only root can have one.
@@ -136,7 +136,10 @@ fn a_step_that_the_ledger_does_not_know_keeps_its_lock() {
     tmpfs.fill();
     let answer = first.ctl(&["run", "long"]).exits(0);
     assert!(answer.stderr.contains("will not know this run"), "{answer:?}");
-    first.log_with("long 1/1: /bin/sleep 4");
+    // Said before it is done: what was killed then would not run at all.
+    let runs =
+        || first.below("mastmaint-runne").into_iter().any(|runner| !children(runner, "sleep").is_empty());
+    assert!(wait_for(runs), "{}", first.log());
     first.kill().unwrap();
     fs::remove_file(place.path("state/ballast")).unwrap();
     let second = place.start().unwrap();

@@ -22,9 +22,18 @@ pub(super) struct Parts {
 
 impl Parts {
     pub(super) fn of(state: &Path, run: &RunId) -> Self {
-        let loaded = fs::read(Loading::path(&restores::of_loads(state), run)).ok();
-        let loaded: Option<Loading> = loaded.and_then(|text| serde_json::from_slice(&text).ok());
-        let database = loaded.is_some_and(|load| matches!(load.phase, LoadPhase::Loaded));
+        Self::that(state, run, |phase| matches!(phase, LoadPhase::Loaded))
+    }
+
+    /// What is left of it to be removed: half a database as well, where whoever made it was killed and could not tidy up.
+    pub(super) fn left_of(state: &Path, run: &RunId) -> Self {
+        Self::that(state, run, |phase| matches!(phase, LoadPhase::Loaded | LoadPhase::Loading))
+    }
+
+    fn that(state: &Path, run: &RunId, is_there: fn(&LoadPhase) -> bool) -> Self {
+        let load = fs::read(Loading::path(&restores::of_loads(state), run)).ok();
+        let load: Option<Loading> = load.and_then(|text| serde_json::from_slice(&text).ok());
+        let database = load.is_some_and(|load| is_there(&load.phase));
         // Of a run of which nothing is known the engine says so.
         Self { files: !database || Restoring::path(state, run).exists(), database }
     }
@@ -236,16 +245,23 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let state = place.path().join("mastmaintd-restore");
         let run = "20261126T200000Z-7k3f9q".parse().unwrap();
-        let put = |path: std::path::PathBuf| {
+        let put = |path: std::path::PathBuf, phase: &str| {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            let loaded = r#"{"run":"20261126T200000Z-7k3f9q","backup":"base","phase":{"is":"loaded"},
-                "began":"2026-11-26T20:00:00Z","at":"2026-11-26T20:00:00Z"}"#;
-            fs::write(path, loaded).unwrap();
+            let load = format!(
+                r#"{{"run":"20261126T200000Z-7k3f9q","backup":"base","phase":{{"is":"{phase}"}},
+                "began":"2026-11-26T20:00:00Z","at":"2026-11-26T20:00:00Z"}}"#
+            );
+            fs::write(path, load).unwrap();
         };
+        let loads = Loading::path(&place.path().join("mastmaintd-verify"), &run);
         assert_eq!(Parts::of(&state, &run), Parts { files: true, database: false });
-        put(Loading::path(&place.path().join("mastmaintd-verify"), &run));
+        put(loads.clone(), "loading");
+        assert_eq!(Parts::of(&state, &run), Parts { files: true, database: false });
+        assert_eq!(Parts::left_of(&state, &run), Parts { files: false, database: true });
+        put(loads, "loaded");
         assert_eq!(Parts::of(&state, &run), Parts { files: false, database: true });
-        put(Restoring::path(&state, &run));
+        put(Restoring::path(&state, &run), "prepared");
         assert_eq!(Parts::of(&state, &run), Parts { files: true, database: true });
+        assert_eq!(Parts::left_of(&state, &run), Parts { files: true, database: true });
     }
 }

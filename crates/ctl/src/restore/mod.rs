@@ -140,7 +140,7 @@ pub(crate) fn prune(
     run: &RunId,
     environment: &[(String, String)],
 ) -> Result<u8, CtlError> {
-    let parts = Parts::of(state, run);
+    let parts = Parts::left_of(state, run);
     // The files first: they are kept while they hold uploads that only the database beside them names. Where the
     // databases are, settings that came back with the files may say.
     let leave: &[&str] = if parts.database { &["--leave-settings"] } else { &[] };
