@@ -147,7 +147,7 @@ fn manifest(live: &Path, bundler: Bundler) -> Result<Option<Manifest>, String> {
 }
 
 /// A file's text; nothing if it is not there.
-fn read(live: &Path, file: &str) -> Result<Option<String>, String> {
+pub(crate) fn read(live: &Path, file: &str) -> Result<Option<String>, String> {
     match fs::read_to_string(live.join(file)) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

@@ -1,8 +1,9 @@
 //! Whether the modules of Node are there without which streaming does not start. Backups often leave `node_modules` out,
 //! and nothing else that is looked at before a restore needs it.
 
+use crate::assets::read;
 use serde_json::{Map, Value};
-use std::{fs, io::ErrorKind, path::Path};
+use std::path::Path;
 
 /// What streaming needs, from 4.3 on a package of its own; before, it is not known.
 const PACKAGE: &str = "streaming/package.json";
@@ -16,11 +17,7 @@ const PACKED: &str = ".pnp.cjs";
 /// # Errors
 /// If what is needed cannot be read.
 pub fn missing(live: &Path) -> Result<Vec<String>, String> {
-    let package = match fs::read_to_string(live.join(PACKAGE)) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(format!("{PACKAGE}: {error}")),
-    };
+    let Some(package) = read(live, PACKAGE)? else { return Ok(Vec::new()) };
     let package: Value = serde_json::from_str(&package).map_err(|error| format!("{PACKAGE}: {error}"))?;
     if live.join(PACKED).exists() {
         return Ok(Vec::new());
@@ -33,6 +30,7 @@ pub fn missing(live: &Path) -> Result<Vec<String>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn a_module_is_missing_only_where_node_would_not_find_it() {

@@ -47,9 +47,7 @@ pub fn is_not_confirmed(verdict: &Verdict) -> bool {
 /// Whether nothing is owed any more after a start that ended so.
 pub fn has_closed(verdict: &Verdict) -> bool {
     let codes = [CAME_UP_EARLY, TAKEN_OVER];
-    verdict.outcome == Outcome::Ok
-        || is_started(verdict)
-        || verdict.reasons.iter().any(|reason| codes.contains(&reason.code.as_str()))
+    is_started(verdict) || verdict.reasons.iter().any(|reason| codes.contains(&reason.code.as_str()))
 }
 
 /// The verdict of a start after which nothing is owed any more. Only what was seen up and answered is proved; where
